@@ -1,0 +1,1 @@
+"""An open clickstream pipeline: beacons over HTTP, Kafka, Faust, DuckDB, SQL."""

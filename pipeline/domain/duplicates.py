@@ -1,0 +1,41 @@
+"""When two events are one (D1-D6)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pipeline.domain.events import Event
+from pipeline.domain.identity import key_of, netstring
+
+Kind = Literal["exact", "conflict"]
+
+# Eight bytes of the fingerprint tell a conflict from an exact repeat; the key itself decides
+# that it is a repeat at all.
+PAYLOAD_BYTES = 8
+
+
+def event_key(prefix: bytes, event: Event) -> bytes:
+    """Rule D1. `prefix` is the record's key, store and device, so no other device is reached."""
+    if event.event_id is not None:
+        return key_of(prefix + b"8:event_id" + netstring(event.event_id))
+    if event.event_type == "purchase" and event.order_id is not None:
+        return key_of(prefix + b"5:order" + netstring(event.order_id) + _lines(event))
+    if event.event_type == "refund" and event.refund_id is not None:
+        return key_of(prefix + b"6:refund" + netstring(event.refund_id) + _lines(event))
+    return key_of(prefix + b"11:fingerprint" + netstring(event.fingerprint))
+
+
+def _lines(event: Event) -> bytes:
+    # Sorted: a shop that lists the same lines in another order still names the same order.
+    lines = sorted((line.product_id, line.variant_id or 0) for line in event.lines())
+    return b"".join(netstring(f"{product}/{variant}") for product, variant in lines)
+
+
+def payload_of(event: Event) -> bytes:
+    """What a remembered key keeps of its event's content (D2)."""
+    return bytes.fromhex(event.fingerprint[: 2 * PAYLOAD_BYTES])
+
+
+def kind_of(remembered: bytes, event: Event) -> Kind:
+    """Rule D2: the same key over another payload is a conflict."""
+    return "exact" if remembered == payload_of(event) else "conflict"

@@ -1,0 +1,137 @@
+"""What a shop sent: `Event`, the `Beacon` that carried it, and its place in time (T1-T8)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from pipeline.domain.rules import MILLISECOND
+
+# The order is that of the counts in a session row: append, never reorder.
+EVENT_TYPES = (
+    "search",
+    "autocomplete",
+    "collection_view",
+    "block_view",
+    "product_impression",
+    "product_hover",
+    "product_touch",
+    "product_click",
+    "product_view",
+    "add_to_cart",
+    "purchase",
+    "refund",
+)
+
+# Rule T5: within one millisecond, causes come before their effects.
+RANK = dict(zip(EVENT_TYPES, (0, 0, 0, 1, 1, 2, 2, 3, 4, 5, 6, 7), strict=True))
+
+CLOCK_TOLERANCE_MS = timedelta(minutes=5) // MILLISECOND
+BACKFILL_LIMIT_MS = timedelta(days=30) // MILLISECOND
+
+
+class Line(msgspec.Struct, omit_defaults=True, frozen=True):
+    """One line of a purchase or refund; `price` per unit, a decimal in text."""
+
+    product_id: int
+    variant_id: int | None = None
+    quantity: int = 1
+    price: str | None = None
+    attribution_token: str | None = None
+
+
+class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A valid event. The last three fields are the worker's: absent in `beacons`, set in facts.
+
+    `timestamp` and `occurred_at` are epoch milliseconds, `event_key` 32 hexadecimal digits,
+    `raw` the JSON text that the shop sent.
+    """
+
+    event_type: str
+    timestamp: int
+    session_id: str
+    fingerprint: str
+    raw: str = ""
+    shopping_channel: str = "web"
+    event_id: str | None = None
+    device_id: str | None = None
+    customer_id: str | None = None
+    attribution_token: str | None = None
+    product_id: int | None = None
+    variant_id: int | None = None
+    collection_handle: str | None = None
+    query: str | None = None
+    position: int | None = None
+    block_id: str | None = None
+    search_id: str | None = None
+    order_id: str | None = None
+    refund_id: str | None = None
+    marketing_source: str | None = None
+    marketing_medium: str | None = None
+    marketing_campaign: str | None = None
+    currency: str | None = None
+    items: list[Line] | None = None
+    quantity: int = 1
+    price: str | None = None
+
+    occurred_at: int = 0
+    event_key: str = ""
+    is_clock_skewed: bool = False
+
+    def order(self) -> tuple[int, int, str]:
+        """Rule T5, the total order of events."""
+        return (self.occurred_at, RANK[self.event_type], self.event_key)
+
+    def lines(self) -> list[Line]:
+        """The lines of a purchase or refund: its items, or the event's own product as one."""
+        if self.items is not None:
+            return self.items
+        if self.product_id is None:
+            return []
+        return [Line(self.product_id, self.variant_id, self.quantity, self.price)]
+
+
+class Request(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """What the request itself told, by its headers; never an IP address."""
+
+    device_type: str | None = None
+    browser: str | None = None
+    os: str | None = None
+    country: str | None = None
+    region: str | None = None
+    city: str | None = None
+    is_bot: bool = False
+
+
+class Beacon(msgspec.Struct, kw_only=True):
+    """A record of `beacons`: one device's events of one request.
+
+    `received_at` is epoch milliseconds (T2). Each event stays the JSON it is, so that the worker
+    can hand it on as a fact without writing it again.
+    """
+
+    store_id: str
+    device_key: str
+    received_at: int
+    request: Request
+    events: list[msgspec.Raw]
+
+
+def bounded(received_at: int, *, appended_at: int) -> int:
+    """Rule T8: ingest's clock may not run ahead of Kafka's by more than five minutes."""
+    return min(received_at, appended_at + CLOCK_TOLERANCE_MS)
+
+
+def is_too_old(timestamp: int, *, received_at: int) -> bool:
+    """Rule T4: thirty days are accepted, a millisecond more is not."""
+    return timestamp < received_at - BACKFILL_LIMIT_MS
+
+
+def place_in_time(event: Event, *, received_at: int) -> None:
+    """Rules T1 and T3: set `occurred_at`; a clock ahead by over five minutes is not believed."""
+    if event.timestamp > received_at + CLOCK_TOLERANCE_MS:
+        event.occurred_at = received_at
+        event.is_clock_skewed = True
+    else:
+        event.occurred_at = event.timestamp

@@ -1,0 +1,115 @@
+"""The one answer to each record of `beacons`: all that the record changed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from pipeline.domain.attribution import ConversionType, Match
+from pipeline.domain.duplicates import Kind
+from pipeline.domain.events import Request
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """The record that an outcome answers. A topic made anew has another id (architecture)."""
+
+    topic_id: str
+    partition: int
+    offset: int
+
+
+class Duplicate(msgspec.Struct, frozen=True):
+    """A dropped repeat (D2)."""
+
+    event_key: str
+    kind: Kind
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """An event on which a rule broke, with its bytes as text."""
+
+    reason: Literal["failed"]
+    detail: str
+    raw: str
+
+
+class SessionGone(msgspec.Struct, frozen=True):
+    """A session row that another has replaced (S3, S4)."""
+
+    session_key: str
+    started_at: int
+
+
+class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A session as it stands after the record. Times in epoch ms; counts by event type."""
+
+    session_key: str
+    session_id: str
+    started_at: int
+    ended_at: int
+    events: int
+    counts: tuple[int, ...]
+    first_event_type: str
+    entry_collection: str | None
+    entry_query: str | None
+    entry_product_id: int | None
+    marketing_source: str | None
+    marketing_medium: str | None
+    marketing_campaign: str | None
+    shopping_channel: str
+    is_bot: bool
+
+
+class TouchRow(msgspec.Struct, frozen=True):
+    """A step of a conversion's path (A5)."""
+
+    touched_at: int
+    attribution_token: str
+    product_id: int | None
+    touch_event_key: str
+
+
+class ConversionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversion, new or restated (A6), with its whole path."""
+
+    conversion_key: str
+    event_key: str
+    line: int
+    conversion_type: ConversionType
+    occurred_at: int
+    session_id: str
+    product_id: int
+    variant_id: int | None
+    quantity: int
+    revenue: str | None
+    currency: str | None
+    match: Match
+    attribution_token: str | None
+    is_bot: bool
+    path: list[TouchRow]
+
+
+class Outcome(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A record of `outcomes`.
+
+    `stream_time` is the partition's before this record (T6, T7), None for the first one;
+    `stream_time_after` with it, None while no event's time could be read. Each of `facts` and
+    `late` is the JSON of an `Event`, complete.
+    """
+
+    origin: Origin
+    rules: str
+    stream_time: int | None
+    stream_time_after: int | None
+    store_id: str = ""
+    device_key: str = ""
+    received_at: int = 0
+    request: Request = Request()
+    facts: list[msgspec.Raw] = []
+    late: list[msgspec.Raw] = []
+    duplicates: list[Duplicate] = []
+    failed: list[Failed] = []
+    sessions: list[SessionRow] = []
+    sessions_gone: list[SessionGone] = []
+    conversions: list[ConversionRow] = []

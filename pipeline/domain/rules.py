@@ -1,0 +1,41 @@
+"""The settings that rules read, and the hash that a log, a state and a warehouse must share."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+
+import msgspec
+
+# Raise it whenever the same events and settings could now give other rows: every worker and
+# loader then refuses the older state instead of mixing two meanings in one table.
+CODE_VERSION = 1
+
+MILLISECOND = timedelta(milliseconds=1)
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """Gap (S2), lookback (A3) and lateness (T7); every process of one pipeline has the same."""
+
+    gap: timedelta = timedelta(minutes=30)
+    lookback: timedelta = timedelta(days=7)
+    lateness: timedelta = timedelta(hours=72)
+
+    # Whole milliseconds, the unit of every time on the wire; a property per look-up would be
+    # paid for each event.
+    gap_ms: int = 0
+    lookback_ms: int = 0
+    lateness_ms: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("gap", "lookback", "lateness"):
+            span: timedelta = getattr(self, name)
+            if span <= timedelta(0):
+                msg = f"{name} must be longer than nothing, not {span}"
+                raise ValueError(msg)
+            msgspec.structs.force_setattr(self, f"{name}_ms", span // MILLISECOND)
+
+    def digest(self) -> str:
+        """16 hexadecimal digits that differ whenever the rules could give other rows."""
+        text = f"{CODE_VERSION} {self.gap_ms} {self.lookback_ms} {self.lateness_ms}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

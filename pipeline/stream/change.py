@@ -1,0 +1,93 @@
+"""What one record has changed so far, turned into the rows of its outcome at its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pipeline.domain.attribution import Conversion, conversion_key
+from pipeline.domain.outcomes import ConversionRow, SessionGone, SessionRow, TouchRow
+from pipeline.domain.sessions import Session, session_key
+
+
+@dataclass(slots=True)
+class Change:
+    """The latest sessions and conversions of one record; `gone` are rows of earlier records."""
+
+    sessions: list[Session] = field(default_factory=list)
+    gone: list[Session] = field(default_factory=list)
+    conversions: list[Conversion] = field(default_factory=list)
+
+    def session(self, session: Session, replaced: list[Session]) -> None:
+        """`session` now stands for all of `replaced`."""
+        for old in replaced:
+            # By identity: what this record itself made has never been a row.
+            own = [index for index, made in enumerate(self.sessions) if made is old]
+            if own:
+                del self.sessions[own[0]]
+            else:
+                self.gone.append(old)
+        self.sessions.append(session)
+
+    def conversion(self, conversion: Conversion, restated: Conversion | None) -> None:
+        """`conversion` is new, or stands for `restated`."""
+        self.conversions = [made for made in self.conversions if made is not restated]
+        self.conversions.append(conversion)
+
+    def session_rows(self, prefix: bytes) -> tuple[list[SessionRow], list[SessionGone]]:
+        """Rows that stand, and rows that vanish because their start has moved (S4)."""
+        rows = [_session_row(prefix, session) for session in self.sessions]
+        kept = {(session.session_id, session.started_at) for session in self.sessions}
+        gone = [
+            SessionGone(session_key(prefix, old), old.started_at)
+            for old in self.gone
+            if (old.session_id, old.started_at) not in kept
+        ]
+        return rows, gone
+
+    def conversion_rows(self) -> list[ConversionRow]:
+        """Each with its whole path."""
+        return [_conversion_row(conversion) for conversion in self.conversions]
+
+
+def _session_row(prefix: bytes, session: Session) -> SessionRow:
+    entry = session.entry
+    return SessionRow(
+        session_key=session_key(prefix, session),
+        session_id=session.session_id,
+        started_at=session.started_at,
+        ended_at=session.ended_at,
+        events=sum(session.counts),
+        counts=session.counts,
+        first_event_type=entry.event_type,
+        entry_collection=entry.collection,
+        entry_query=entry.query,
+        entry_product_id=entry.product_id,
+        marketing_source=entry.marketing_source,
+        marketing_medium=entry.marketing_medium,
+        marketing_campaign=entry.marketing_campaign,
+        shopping_channel=entry.shopping_channel,
+        is_bot=session.is_bot,
+    )
+
+
+def _conversion_row(conversion: Conversion) -> ConversionRow:
+    return ConversionRow(
+        conversion_key=conversion_key(conversion),
+        event_key=conversion.event_key,
+        line=conversion.line,
+        conversion_type=conversion.conversion_type,
+        occurred_at=conversion.occurred_at,
+        session_id=conversion.session_id,
+        product_id=conversion.product_id,
+        variant_id=conversion.variant_id,
+        quantity=conversion.quantity,
+        revenue=conversion.revenue,
+        currency=conversion.currency,
+        match=conversion.match,
+        attribution_token=conversion.attribution_token,
+        is_bot=conversion.is_bot,
+        path=[
+            TouchRow(touch.touched_at, touch.attribution_token, touch.product_id, touch.event_key)
+            for touch in conversion.path
+        ],
+    )

@@ -1,0 +1,32 @@
+"""Step two: the session that an event makes, extends or bridges (S1-S4)."""
+
+from __future__ import annotations
+
+from pipeline.domain.device import Device
+from pipeline.domain.events import Event
+from pipeline.domain.sessions import Session, joined, session_of
+
+
+def sessionize(
+    device: Device, event: Event, *, is_bot: bool, gap_ms: int
+) -> tuple[Session, list[Session]]:
+    """The session that `event` now stands in, and those that it took the place of.
+
+    The gap itself still joins (S2); an event between two sessions can join both (S3).
+    """
+    session = session_of(event, is_bot=is_bot)
+    at = event.occurred_at
+    replaced: list[Session] = []
+    others: list[Session] = []
+    for other in device.sessions:
+        if (
+            other.session_id == event.session_id
+            and other.started_at - gap_ms <= at <= other.ended_at + gap_ms
+        ):
+            session = joined(other, session)
+            replaced.append(other)
+        else:
+            others.append(other)
+    # A new list, never a changed one: the caller can put the old one back (see answer.py).
+    device.sessions = [*others, session]
+    return session, replaced

@@ -1,0 +1,96 @@
+"""Each topic: key, value, who writes it, who reads it, how long it is kept.
+
+| topic | key | value | writer | readers |
+|---|---|---|---|---|
+| beacons | store, device (netstrings) | JSON `domain.events.Beacon` | ingest | worker |
+| outcomes | the same, same partition | JSON `domain.outcomes.Outcome` | worker | loader, anyone |
+| rejected | store | JSON `Rejected` below | ingest | loader |
+| devices-changelog | writer, device | msgpack `domain.device.Device` | worker | worker |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from pipeline.config import Settings
+
+MEBIBYTE = 1024 * 1024
+# The longest record of a keyed topic: a full request grows on its way to an outcome.
+MAX_RECORD_BYTES = 16 * MEBIBYTE
+
+
+class Rejected(msgspec.Struct, kw_only=True):
+    """A record of `rejected`: an event refused at the door.
+
+    `raw` is the event's JSON as the shop sent it, `index` its place in the request, `received_at`
+    epoch milliseconds.
+    """
+
+    store_id: str
+    received_at: int
+    index: int
+    reason: str
+    detail: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic's name under the prefix, partitions and Kafka configuration."""
+
+    name: str
+    partitions: int
+    config: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Topics:
+    """The four topics of one pipeline."""
+
+    beacons: Topic
+    outcomes: Topic
+    rejected: Topic
+    changelog: Topic
+
+    def all(self) -> list[Topic]:
+        """In the order in which an event meets them."""
+        return [self.beacons, self.rejected, self.outcomes, self.changelog]
+
+
+def group(settings: Settings) -> str:
+    """The workers' consumer group, and the Faust app's id."""
+    return f"{settings.topic_prefix}worker"
+
+
+def topics(settings: Settings) -> Topics:
+    """The topics under the prefix of `settings`."""
+
+    def keyed(name: str, **config: str) -> Topic:
+        config["max.message.bytes"] = str(MAX_RECORD_BYTES)
+        return Topic(settings.topic_prefix + name, settings.partitions, config)
+
+    # LogAppendTime: a record stamped with an event's time of years ago would be deleted at once.
+    stamped = {"message.timestamp.type": "LogAppendTime"}
+    return Topics(
+        beacons=keyed("beacons", **{**stamped, "retention.ms": _ms(days=7)}),
+        outcomes=keyed("outcomes", **{**stamped, "retention.ms": _ms(days=14)}),
+        rejected=Topic(
+            settings.topic_prefix + "rejected", 1, {**stamped, "retention.ms": _ms(days=30)}
+        ),
+        changelog=keyed(
+            f"worker-{CHANGELOG_TABLE}-changelog", **{"cleanup.policy": "compact"}
+        ),
+    )
+
+
+# Faust names a table's changelog <app id>-<table>-changelog.
+CHANGELOG_TABLE = "devices"
+
+
+def _ms(*, days: int) -> str:
+    return str(timedelta(days=days) // timedelta(milliseconds=1))

@@ -1,0 +1,1 @@
+"""From `outcomes` to DuckDB, and everything that reads DuckDB."""

@@ -1,0 +1,114 @@
+"""The aggregates, each kept by difference: what came less what went (architecture, loader)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """An aggregate's table and keys; its macro is `recompute_<name>`.
+
+    `tables` are the macro's sources in the oracle; `came` and `went` the same rows' staging
+    tables in a transaction. Every row that contributes adds to some count, so a row whose
+    measures are all 0 has no contributor left and goes.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    tables: tuple[str, ...]
+    came: tuple[str, ...]
+    went: tuple[str, ...]
+
+
+AGGREGATES = (
+    Aggregate(
+        "daily_traffic",
+        ("store_id", "day", "event_type", "shopping_channel", "is_bot"),
+        ("events",),
+        ("fresh",),
+        (),
+    ),
+    Aggregate(
+        "daily_sessions",
+        ("store_id", "day", "shopping_channel", "marketing_source", "marketing_medium", "is_bot"),
+        ("sessions",),
+        ("new_sessions",),
+        ("old_sessions",),
+    ),
+    Aggregate(
+        "daily_products",
+        ("store_id", "day", "product_id", "is_bot", "currency"),
+        ("events", "order_lines"),
+        ("fresh", "new_lines"),
+        ("no_events", "old_lines"),
+    ),
+    Aggregate(
+        "daily_tokens",
+        ("store_id", "day", "attribution_token", "is_bot", "currency"),
+        ("events", "order_lines"),
+        ("fresh", "new_lines"),
+        ("no_events", "old_lines"),
+    ),
+    Aggregate(
+        "daily_attribution",
+        (
+            "store_id",
+            "day",
+            "conversion_type",
+            "match",
+            "attribution_token",
+            "is_bot",
+            "currency",
+        ),
+        ("conversions",),
+        ("new_conversions",),
+        ("old_conversions",),
+    ),
+)
+
+
+def difference(aggregate: Aggregate, columns: list[str]) -> str:
+    """The statement that adds a transaction's difference to the table of `aggregate`.
+
+    `columns` are the table's, keys first.
+    """
+    keys, measures = aggregate.keys, [name for name in columns if name not in aggregate.keys]
+
+    def rows(sources: tuple[str, ...], sign: str) -> str:
+        names = ", ".join(f"'{source}'" for source in sources)
+        values = ", ".join(f"{sign}{name} AS {name}" for name in measures)
+        return f"SELECT {', '.join(keys)}, {values} FROM recompute_{aggregate.name}({names})"  # noqa: S608  # our own names
+
+    parts = rows(aggregate.came, "")
+    if aggregate.went:
+        parts += f" UNION ALL {rows(aggregate.went, '-')}"
+    sums = ", ".join(f"sum({name}) AS {name}" for name in measures)
+    same = " AND ".join(f"t.{key} IS NOT DISTINCT FROM d.{key}" for key in keys)
+    added = {name: f"t.{name} + d.{name}" for name in measures}
+    zero = " AND ".join(f"{value} = 0" for value in added.values())
+    update = ", ".join(f"{name} = {value}" for name, value in added.items())
+    changed = " OR ".join(f"{name} <> 0" for name in measures)
+    inserted = ", ".join(f"d.{name}" for name in columns)
+    return f"""
+        CREATE OR REPLACE TEMP TABLE delta AS
+        SELECT {", ".join(keys)}, {sums} FROM ({parts}) GROUP BY ALL HAVING {changed};
+        MERGE INTO {aggregate.name} AS t USING delta AS d
+            ON t.day >= (SELECT min(day) FROM delta) AND {same}
+        WHEN MATCHED AND {zero} THEN DELETE
+        WHEN MATCHED THEN UPDATE SET {update}
+        WHEN NOT MATCHED THEN INSERT ({", ".join(columns)}) VALUES ({inserted});
+    """  # noqa: S608  # our own names
+
+
+def differences(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The statements of all aggregates, by the columns that their tables have."""
+    return [
+        difference(
+            aggregate,
+            [row[0] for row in connection.execute(f"DESCRIBE {aggregate.name}").fetchall()],
+        )
+        for aggregate in AGGREGATES
+    ]

@@ -1,0 +1,108 @@
+"""Opening DuckDB: the loader's live file, and the published one that everyone else reads."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import duckdb
+
+from pipeline.domain.rules import Rules
+from pipeline.warehouse.sql import files
+
+# Every client from 1.4 on reads it; the default of 2.0 shuts out all of 1.x.
+STORAGE_VERSION = "v1.2.0"
+
+
+class DatabaseError(Exception):
+    """One line that says what to do."""
+
+
+def connect_live(path: Path, rules: Rules) -> duckdb.DuckDBPyConnection:
+    """The loader's connection: migrated, its views and macros current, its stage set.
+
+    Raises `DatabaseError` when another process holds the file or other rules made it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        connection = duckdb.connect(
+            path,
+            config={
+                "storage_compatibility_version": STORAGE_VERSION,
+                "autoinstall_known_extensions": False,
+                "checkpoint_threshold": "256MB",
+                "threads": 2,
+            },
+        )
+    except duckdb.IOException as error:
+        reason = str(error).splitlines()[0]
+        raise DatabaseError(
+            f"{path} cannot be opened for writing: is another loader running? ({reason})"
+        ) from None
+    connection.execute("SET TimeZone = 'UTC'")
+    migrate(connection)
+    _keep_rules(connection, rules, path)
+    define(connection)
+    for name, text in files("views"):
+        connection.execute(f"CREATE OR REPLACE VIEW {name} AS {text}")
+    for name, text in files("load"):
+        if name.startswith("00_"):
+            connection.execute(text)
+    return connection
+
+
+def connect_published(path: Path) -> duckdb.DuckDBPyConnection:
+    """A reader's connection to the snapshot, with the recompute macros for checks.
+
+    Raises `DatabaseError` when there is no snapshot yet.
+    """
+    if not path.exists():
+        raise DatabaseError(f"no snapshot at {path} yet: start `pipeline up`, or wait for it")
+    try:
+        connection = duckdb.connect(path, read_only=True)
+    except duckdb.IOException as error:
+        raise DatabaseError(
+            f"{path} cannot be read: is it open for writing? ({str(error).splitlines()[0]})"
+        ) from None
+    connection.execute("SET TimeZone = 'UTC'")
+    define(connection)
+    return connection
+
+
+def define(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the macros of `sql/recompute` known to `connection`, for its lifetime."""
+    texts = dict(files("recompute"))
+    # keys first: the others are written with its macros.
+    for name in ("keys", *sorted(set(texts) - {"keys"})):
+        connection.execute(texts[name])
+
+
+def migrate(connection: duckdb.DuckDBPyConnection) -> None:
+    """Apply the migrations that are new. Raises `DatabaseError` when an applied one was edited."""
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS migrations (name VARCHAR NOT NULL, sha256 VARCHAR NOT NULL)"
+    )
+    applied = dict(connection.execute("SELECT name, sha256 FROM migrations").fetchall())
+    for name, text in files("migrations"):
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        if name not in applied:
+            connection.execute("BEGIN")
+            connection.execute(text)
+            connection.execute("INSERT INTO migrations VALUES (?, ?)", [name, digest])
+            connection.execute("COMMIT")
+        elif applied[name] != digest:
+            raise DatabaseError(f"migration {name} was edited after it was applied: add a new one")
+
+
+def _keep_rules(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path) -> None:
+    held = connection.execute("SELECT digest FROM rules").fetchall()
+    if not held:
+        connection.execute(
+            "INSERT INTO rules VALUES (?, ?, ?, ?)",
+            [rules.digest(), rules.gap, rules.lookback, rules.lateness],
+        )
+    elif held[0][0] != rules.digest():
+        raise DatabaseError(
+            f"{path} was made with other rules ({held[0][0]}, now {rules.digest()}): set the gap,"
+            " lookback and lateness back, or start with a new database"
+        )

@@ -1,0 +1,265 @@
+"""Values of the domain as rows of the staging tables, with the Arrow type of each column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.domain.events import EVENT_TYPES, Event
+from pipeline.domain.outcomes import ConversionRow, Outcome, SessionRow
+
+Row = tuple[Any, ...]
+
+_TEXT, _INT, _BOOL, _TIME = pa.string(), pa.int64(), pa.bool_(), pa.timestamp("ms")
+_ITEMS = pa.list_(
+    pa.struct(
+        [
+            ("product_id", _INT),
+            ("variant_id", _INT),
+            ("quantity", _INT),
+            ("price", _TEXT),
+            ("attribution_token", _TEXT),
+        ]
+    )
+)
+
+
+def _schema(**types: pa.DataType) -> pa.Schema:
+    return pa.schema(list(types.items()))
+
+
+def _texts(*names: str) -> dict[str, pa.DataType]:
+    return dict.fromkeys(names, _TEXT)
+
+
+# The order is that of `event_row`; the warehouse inserts by name.
+_EVENT_FIELDS: dict[str, pa.DataType] = {
+    **_texts("event_key", "event_id", "event_type"),
+    "occurred_at": _TIME,
+    **_texts("device_id", "session_id", "customer_id", "fingerprint", "attribution_token"),
+    "product_id": _INT,
+    "variant_id": _INT,
+    **_texts("collection_handle", "query"),
+    "position": _INT,
+    **_texts("block_id", "search_id", "order_id", "refund_id", "currency"),
+    "quantity": _INT,
+    "price": _TEXT,
+    **_texts("shopping_channel", "marketing_source", "marketing_medium", "marketing_campaign"),
+    "is_clock_skewed": _BOOL,
+    "raw": _TEXT,
+}
+_REQUEST_FIELDS: dict[str, pa.DataType] = {
+    **_texts("device_type", "browser", "os", "country", "region", "city"),
+    "is_bot": _BOOL,
+}
+EVENTS = _schema(
+    **_EVENT_FIELDS,
+    items=_ITEMS,
+    store_id=_TEXT,
+    received_at=_TIME,
+    device_key=_TEXT,
+    **_REQUEST_FIELDS,
+    is_late=_BOOL,
+    partition=_INT,
+    offset=_INT,
+    place=_INT,
+)
+DUPLICATES = _schema(
+    store_id=_TEXT, event_key=_TEXT, kind=_TEXT, received_at=_TIME, partition=_INT, offset=_INT
+)
+REJECTED = _schema(
+    store_id=_TEXT, received_at=_TIME, index=_INT, reason=_TEXT, detail=_TEXT, raw=_TEXT
+)
+# sql/migrations/0001: one count per event type, in the order of EVENT_TYPES.
+COUNTS = (
+    "searches",
+    "autocompletes",
+    "collection_views",
+    "block_views",
+    "product_impressions",
+    "product_hovers",
+    "product_touches",
+    "product_clicks",
+    "product_views",
+    "add_to_carts",
+    "purchases",
+    "refunds",
+)
+SESSIONS = _schema(
+    store_id=_TEXT,
+    partition=_INT,
+    device_key=_TEXT,
+    session_key=_TEXT,
+    session_id=_TEXT,
+    started_at=_TIME,
+    ended_at=_TIME,
+    duration=pa.duration("ms"),
+    events=_INT,
+    **dict.fromkeys(COUNTS, _INT),
+    **_texts("first_event_type", "entry_collection", "entry_query"),
+    entry_product_id=_INT,
+    **_texts("marketing_source", "marketing_medium", "marketing_campaign", "shopping_channel"),
+    is_bot=_BOOL,
+    has_converted=_BOOL,
+    orders=_INT,
+    is_open=_BOOL,
+)
+GONE = _schema(store_id=_TEXT, device_key=_TEXT, session_key=_TEXT, started_at=_TIME)
+CONVERSIONS = _schema(
+    store_id=_TEXT,
+    device_key=_TEXT,
+    conversion_key=_TEXT,
+    event_key=_TEXT,
+    line=_INT,
+    conversion_type=_TEXT,
+    occurred_at=_TIME,
+    session_id=_TEXT,
+    product_id=_INT,
+    variant_id=_INT,
+    quantity=_INT,
+    revenue=_TEXT,
+    currency=_TEXT,
+    match=_TEXT,
+    attribution_token=_TEXT,
+    is_bot=_BOOL,
+    last_touch_token=_TEXT,
+    touches=_INT,
+)
+TOUCHES = _schema(
+    store_id=_TEXT,
+    device_key=_TEXT,
+    conversion_key=_TEXT,
+    occurred_at=_TIME,
+    position=_INT,
+    touches=_INT,
+    touched_at=_TIME,
+    attribution_token=_TEXT,
+    product_id=_INT,
+    touch_event_key=_TEXT,
+)
+DEVICES = _schema(store_id=_TEXT, device_key=_TEXT, horizon=_TIME)
+LEDGER = _schema(
+    topic_id=_TEXT,
+    partition=_INT,
+    first_origin=_INT,
+    next_origin=_INT,
+    stream_time=_TIME,
+    records=_INT,
+    events=_INT,
+    duplicates=_INT,
+    failed=_INT,
+    erased=_INT,
+)
+POSITIONS = _schema(topic=_TEXT, topic_id=_TEXT, partition=_INT, next_offset=_INT)
+
+_event = attrgetter(*_EVENT_FIELDS)
+_request = attrgetter(*_REQUEST_FIELDS)
+_conversion = attrgetter(*CONVERSIONS.names[2:16])
+
+
+def table(schema: pa.Schema, rows: Sequence[Row]) -> pa.Table:
+    """Rows, each in the order of `schema`, as columns."""
+    if not rows:
+        return schema.empty_table()
+    columns = zip(*rows, strict=True)
+    return pa.table(
+        [
+            pa.array(column, kind.type)
+            for column, kind in zip(columns, schema, strict=True)
+        ],
+        schema=schema,
+    )
+
+
+def event_row(event: Event, outcome: Outcome, *, is_late: bool, place: int) -> Row:
+    """A row of `in_events`; `place` is its own in the batch."""
+    items = None
+    if event.items is not None:
+        items = [
+            {
+                "product_id": line.product_id,
+                "variant_id": line.variant_id,
+                "quantity": line.quantity,
+                "price": line.price,
+                "attribution_token": line.attribution_token,
+            }
+            for line in event.items
+        ]
+    return (
+        *_event(event),
+        items,
+        outcome.store_id,
+        outcome.received_at,
+        outcome.device_key,
+        *_request(outcome.request),
+        is_late,
+        outcome.origin.partition,
+        outcome.origin.offset,
+        place,
+    )
+
+
+def session_row(session: SessionRow, outcome: Outcome) -> Row:
+    """A row of `in_sessions`; orders and is_open are the warehouse's to set."""
+    return (
+        outcome.store_id,
+        outcome.origin.partition,
+        outcome.device_key,
+        session.session_key,
+        session.session_id,
+        session.started_at,
+        session.ended_at,
+        session.ended_at - session.started_at,
+        session.events,
+        *session.counts,
+        session.first_event_type,
+        session.entry_collection,
+        session.entry_query,
+        session.entry_product_id,
+        session.marketing_source,
+        session.marketing_medium,
+        session.marketing_campaign,
+        session.shopping_channel,
+        session.is_bot,
+        False,
+        0,
+        True,
+    )
+
+
+def conversion_row(outcome: Outcome, conversion: ConversionRow) -> Row:
+    """A row of `in_conversions`."""
+    path = conversion.path
+    return (
+        outcome.store_id,
+        outcome.device_key,
+        *_conversion(conversion),
+        path[-1].attribution_token if path else None,
+        len(path),
+    )
+
+
+def touch_rows(outcome: Outcome, conversion: ConversionRow) -> list[Row]:
+    """The rows of `in_conversion_touches`, position 1 first."""
+    return [
+        (
+            outcome.store_id,
+            outcome.device_key,
+            conversion.conversion_key,
+            conversion.occurred_at,
+            position,
+            len(conversion.path),
+            touch.touched_at,
+            touch.attribution_token,
+            touch.product_id,
+            touch.touch_event_key,
+        )
+        for position, touch in enumerate(conversion.path, start=1)
+    ]
+
+
+if len(COUNTS) != len(EVENT_TYPES):  # pragma: no cover
+    raise AssertionError("every event type has its count")

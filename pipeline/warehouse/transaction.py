@@ -1,0 +1,80 @@
+"""One transaction of the loader: rows, differences of aggregates, ledger and positions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from pipeline.domain.outcomes import Origin
+from pipeline.warehouse.aggregates import differences
+from pipeline.warehouse.batch import Batch
+from pipeline.warehouse.database import DatabaseError
+from pipeline.warehouse.sql import files
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The origins that the warehouse holds: (topic id, next offset) by partition of `beacons`."""
+
+    next_origins: dict[int, tuple[str, int]]
+
+    @classmethod
+    def read(cls, connection: duckdb.DuckDBPyConnection) -> Ledger:
+        """As of the last commit."""
+        held = connection.execute("SELECT partition, topic_id, next_origin FROM ledger").fetchall()
+        return cls({partition: (topic_id, following) for partition, topic_id, following in held})
+
+    def accepts(self, origin: Origin) -> bool:
+        """True for the next origin of its partition, False for one already passed.
+
+        Raises `DatabaseError` on a hole, which is never stepped over, and on another topic's
+        origin. The first origin of a new row is accepted.
+        """
+        topic_id, expected = self.next_origins.get(
+            origin.partition, (origin.topic_id, origin.offset)
+        )
+        if topic_id != origin.topic_id:
+            raise DatabaseError(
+                f"partition {origin.partition}: outcomes of topic {origin.topic_id}, but the ledger"
+                f" holds those of {topic_id}: the topic was made anew; start with a new database"
+            )
+        if origin.offset > expected:
+            raise DatabaseError(
+                f"partition {origin.partition}: offsets {expected}-{origin.offset - 1} of beacons"
+                f" have no outcome (the next one is {origin.offset}); nothing was loaded past them:"
+                " let the workers catch up, or look for them in the topic"
+            )
+        if origin.offset < expected:
+            return False
+        self.next_origins[origin.partition] = (origin.topic_id, origin.offset + 1)
+        return True
+
+
+class Transactions:
+    """The statements of `sql/load`, run for one batch at a time over one connection."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        steps = [(name, text) for name, text in files("load") if not name.startswith("00_")]
+        self._before = [text for name, text in steps if name < "60_"]
+        self._aggregates = differences(connection)
+        self._after = [text for name, text in steps if name > "60_"]
+
+    def commit(self, batch: Batch) -> None:
+        """Write `batch`, all of it or nothing. Raises duckdb.Error with the old state intact."""
+        connection = self._connection
+        connection.execute("BEGIN")
+        try:
+            for name, rows in batch.tables().items():
+                connection.execute(f"TRUNCATE {name}")
+                if len(rows):
+                    connection.register("arrived", rows)
+                    connection.execute(f"INSERT INTO {name} BY NAME FROM arrived")  # noqa: S608  # our own names
+                    connection.unregister("arrived")
+            for text in (*self._before, *self._aggregates, *self._after):
+                connection.execute(text)
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")

@@ -1,0 +1,33 @@
+-- The temporary tables of one loader connection, made once: what a transaction brings (`in_…`),
+-- what of it is new, and which rows come and go because of it.
+CREATE TEMP TABLE in_events AS SELECT *, 0 AS place FROM events WITH NO DATA;
+CREATE TEMP TABLE in_duplicates AS FROM duplicates WITH NO DATA;
+CREATE TEMP TABLE in_rejected AS FROM rejected_events WITH NO DATA;
+CREATE TEMP TABLE in_sessions AS FROM sessions WITH NO DATA;
+CREATE TEMP TABLE in_gone AS SELECT store_id, device_key, session_key, started_at FROM sessions WITH NO DATA;
+CREATE TEMP TABLE in_conversions AS FROM conversions WITH NO DATA;
+CREATE TEMP TABLE in_conversion_touches AS SELECT *, '' AS device_key FROM conversion_touches WITH NO DATA;
+CREATE TEMP TABLE in_ledger AS FROM ledger WITH NO DATA;
+CREATE TEMP TABLE in_positions AS FROM positions WITH NO DATA;
+-- One row per device of the transaction; `horizon` is the lowest lateness threshold that one of
+-- its records was judged by, NULL where a partition had no stream time yet.
+CREATE TEMP TABLE in_devices (store_id VARCHAR, device_key VARCHAR, horizon TIMESTAMP);
+
+CREATE TEMP TABLE fresh AS FROM events WITH NO DATA;
+CREATE TEMP TABLE no_events AS FROM events WITH NO DATA;
+CREATE TEMP TABLE judged AS SELECT *, 0 AS place, '' AS known FROM events WITH NO DATA;
+
+CREATE TEMP TABLE rivals AS FROM order_lines WITH NO DATA;
+CREATE TEMP TABLE new_lines AS FROM order_lines WITH NO DATA;
+CREATE TEMP TABLE old_lines AS FROM order_lines WITH NO DATA;
+
+CREATE TEMP TABLE late_devices (store_id VARCHAR, device_key VARCHAR, horizon TIMESTAMP);
+CREATE TEMP TABLE late_events AS FROM events WITH NO DATA;
+CREATE TEMP TABLE healed (store_id VARCHAR, device_key VARCHAR);
+CREATE TEMP TABLE healed_events AS FROM events WITH NO DATA;
+
+CREATE TEMP TABLE new_sessions AS FROM sessions WITH NO DATA;
+CREATE TEMP TABLE old_sessions AS FROM sessions WITH NO DATA;
+CREATE TEMP TABLE new_conversions AS FROM conversions WITH NO DATA;
+CREATE TEMP TABLE old_conversions AS FROM conversions WITH NO DATA;
+CREATE TEMP TABLE new_conversion_touches AS FROM conversion_touches WITH NO DATA;

@@ -1,0 +1,49 @@
+-- Order lines, and which of them repeat (A9): only here do all devices meet. `old_lines` are the
+-- lines that counted until an earlier one arrived.
+TRUNCATE rivals;
+TRUNCATE new_lines;
+TRUNCATE old_lines;
+
+INSERT INTO new_lines BY NAME FROM recompute_order_lines('fresh');
+
+INSERT INTO rivals
+SELECT held.*
+FROM order_lines AS held
+SEMI JOIN new_lines AS new
+    ON held.store_id = new.store_id
+    AND held.order_id = new.order_id
+    AND held.product_id = new.product_id
+    AND held.variant_id IS NOT DISTINCT FROM new.variant_id
+    AND held.is_refund = new.is_refund
+WHERE NOT held.is_refund;
+
+UPDATE new_lines SET is_repeated = true
+WHERE NOT is_refund AND EXISTS (
+    FROM rivals AS other
+    WHERE other.store_id = new_lines.store_id
+        AND other.order_id = new_lines.order_id
+        AND other.product_id = new_lines.product_id
+        AND other.variant_id IS NOT DISTINCT FROM new_lines.variant_id
+        AND (other.occurred_at, other.event_key) < (new_lines.occurred_at, new_lines.event_key)
+);
+
+INSERT INTO old_lines
+SELECT held.*
+FROM rivals AS held
+SEMI JOIN new_lines AS earlier
+    ON held.store_id = earlier.store_id
+    AND held.order_id = earlier.order_id
+    AND held.product_id = earlier.product_id
+    AND held.variant_id IS NOT DISTINCT FROM earlier.variant_id
+    AND NOT earlier.is_refund
+    AND (earlier.occurred_at, earlier.event_key) < (held.occurred_at, held.event_key)
+WHERE NOT held.is_repeated;
+
+UPDATE order_lines SET is_repeated = true
+FROM old_lines
+WHERE order_lines.event_key = old_lines.event_key
+    AND order_lines.occurred_at = old_lines.occurred_at
+    AND order_lines.line = old_lines.line
+    AND order_lines.occurred_at >= (SELECT min(occurred_at) FROM old_lines);
+
+INSERT INTO order_lines FROM new_lines;
