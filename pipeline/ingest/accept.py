@@ -1,0 +1,134 @@
+"""One request's body to records of `beacons` and `rejected`: pure, without HTTP or Kafka."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from pipeline.domain.events import Beacon, Request
+from pipeline.domain.identity import device_key, record_key
+from pipeline.ingest.validate import Refusal, validate
+from pipeline.ingest.wire import WireEvent, epoch_ms
+from pipeline.topics import Rejected
+
+MAX_EVENTS = 100
+
+
+class BadBodyError(Exception):
+    """A body that is no request at all: 422 with these messages, nothing written."""
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who sends: the store, and whether it may send the past (T4)."""
+
+    store_id: str
+    may_backfill: bool = False
+
+
+@dataclass(slots=True)
+class Accepted:
+    """Records for Kafka, (key, value) in order of each device's first event; and the refused."""
+
+    records: list[tuple[bytes, bytes]] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+class _Body(msgspec.Struct):
+    events: list[msgspec.Raw]
+    received_at: msgspec.Raw | None = None
+
+
+_body = msgspec.json.Decoder(_Body)
+_encode = msgspec.json.Encoder().encode
+_canonical = WireEvent.__pydantic_serializer__.to_json
+
+
+def accept(
+    body: bytes,
+    *,
+    sender: Sender,
+    request: Request,
+    is_app: bool,
+    received_at: int,
+) -> Accepted:
+    """Every event of `body`, valid or refused with its reason. Raises `BadBodyError`.
+
+    `received_at` is epoch ms (T2). A sender with the right to backfill may give its own in the
+    body, so that a recorded request replays exactly. `is_app`: the request came from an app.
+    """
+    envelope = _read(body)
+    if sender.may_backfill and envelope.received_at is not None:
+        received_at = _replayed(envelope.received_at)
+    accepted = Accepted()
+    devices: dict[str, list[msgspec.Raw]] = {}
+    for index, raw in enumerate(envelope.events):
+        try:
+            event, text = validate(
+                bytes(raw), received_at=received_at, may_backfill=sender.may_backfill
+            )
+        except Refusal as refusal:
+            accepted.rejected.append(
+                Rejected(
+                    store_id=sender.store_id,
+                    received_at=received_at,
+                    index=index,
+                    reason=refusal.reason,
+                    detail=refusal.detail,
+                    raw=bytes(raw).decode(errors="replace"),
+                )
+            )
+            continue
+        device = device_key(event.device_id, event.session_id)
+        devices.setdefault(device, []).append(_written(event, text, is_app=is_app))
+    for device, events in devices.items():
+        beacon = Beacon(
+            store_id=sender.store_id,
+            device_key=device,
+            received_at=received_at,
+            request=request,
+            events=events,
+        )
+        accepted.records.append((record_key(sender.store_id, device), _encode(beacon)))
+    return accepted
+
+
+def _read(body: bytes) -> _Body:
+    try:
+        envelope = _body.decode(body)
+    except msgspec.ValidationError as error:
+        raise BadBodyError(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadBodyError(f"not JSON: {error}") from None
+    if not envelope.events:
+        raise BadBodyError("events: is empty")
+    if len(envelope.events) > MAX_EVENTS:
+        raise BadBodyError(f"events: {len(envelope.events)} of at most {MAX_EVENTS}")
+    return envelope
+
+
+def _replayed(raw: msgspec.Raw) -> int:
+    try:
+        return epoch_ms(msgspec.json.decode(raw))
+    except ValueError as error:
+        raise BadBodyError(f"received_at: {error}") from None
+
+
+def _written(event: WireEvent, text: bytes, *, is_app: bool) -> msgspec.Raw:
+    """The event as `beacons` carries it: canonical, with fingerprint, channel and raw text."""
+    canonical = _canonical(event, exclude_none=True)
+    fingerprint = hashlib.sha256(canonical).hexdigest()
+    channel = b""
+    if is_app and event.shopping_channel != "app":
+        # After the fingerprint: a header is no field of the client's (D1).
+        event.shopping_channel = "app"
+        canonical = _canonical(event, exclude_none=True)
+    elif event.shopping_channel is None:
+        channel = b',"shopping_channel":"web"'
+    return msgspec.Raw(
+        b'%b%b,"fingerprint":"%b","raw":%b}'
+        % (canonical[:-1], channel, fingerprint.encode(), _encode(text.decode()))
+    )

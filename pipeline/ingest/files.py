@@ -1,0 +1,103 @@
+"""Event files: one event, or one recorded request, a line; plain, .gz, or `-` for stdin."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+# A line without headers comes from no browser, and is no bot for that.
+USER_AGENT = "pipeline-replay/1"
+EVENTS_PER_REQUEST = 50
+
+
+@dataclass(frozen=True)
+class FileRequest:
+    """A request to make: its JSON body, the store it names, and its headers."""
+
+    line: int
+    body: bytes
+    store: str | None = None
+    headers: dict[str, str] = field(default_factory=lambda: {"user-agent": USER_AGENT})
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """A line that is neither an event nor a request, and why."""
+
+    line: int
+    reason: str
+
+
+class _Recorded(msgspec.Struct):
+    events: list[msgspec.Raw]
+    received_at: msgspec.Raw | None = None
+    store: str | None = None
+    headers: dict[str, str] | None = None
+
+
+class _Line(msgspec.Struct):
+    events: msgspec.Raw | None = None
+
+
+_recorded = msgspec.json.Decoder(_Recorded)
+_line = msgspec.json.Decoder(_Line)
+
+
+@contextmanager
+def opened(path: str) -> Iterator[IO[bytes]]:
+    """The file's bytes, inflated. Raises OSError."""
+    if path == "-":
+        yield sys.stdin.buffer
+    elif path.endswith(".gz"):
+        with gzip.open(path) as file:
+            yield file  # type: ignore[misc]
+    else:
+        with Path(path).open("rb") as file:
+            yield file
+
+
+def read_requests(lines: Iterable[bytes]) -> Iterator[FileRequest | BadLine]:
+    """The requests of a file's lines, in order; single events are gathered to fifty."""
+    gathered: list[bytes] = []
+    first = 0
+    for number, text in enumerate(lines, start=1):
+        stripped = text.strip()
+        if not stripped:
+            continue
+        try:
+            has_events = _line.decode(stripped).events is not None
+            recorded = _recorded.decode(stripped) if has_events else None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            yield BadLine(number, str(error))
+            continue
+        if recorded is None:
+            first = first if gathered else number
+            gathered.append(stripped)
+        if gathered and (recorded is not None or len(gathered) == EVENTS_PER_REQUEST):
+            yield FileRequest(first, _body(gathered))
+            gathered = []
+        if recorded is not None:
+            yield _request(number, recorded)
+    if gathered:
+        yield FileRequest(first, _body(gathered))
+
+
+def _request(number: int, recorded: _Recorded) -> FileRequest:
+    body = _body([bytes(raw) for raw in recorded.events])
+    if recorded.received_at is not None:
+        body = b'%b,"received_at":%b}' % (body[:-1], bytes(recorded.received_at))
+    headers = {name.lower(): value for name, value in (recorded.headers or {}).items()}
+    if recorded.headers is None:
+        headers = {"user-agent": USER_AGENT}
+    return FileRequest(number, body, recorded.store, headers)
+
+
+def _body(events: list[bytes]) -> bytes:
+    return b'{"events":[%b]}' % b",".join(events)

@@ -1,0 +1,140 @@
+"""What follows a cart: an order, the shop's own word on it, and what is sent back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from pipeline.traffic import shares
+from pipeline.traffic.devices import HOUR_MS, CartLine, Device, Event, identifier, zulu
+from pipeline.traffic.shops import PLACES
+from pipeline.traffic.visits import Visit
+
+DAY_MS = 24 * HOUR_MS
+_SERVER = {"user-agent": "shop-backend/4.2"}
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A request on its way; `received_at` is when it arrives."""
+
+    received_at: int
+    store: str
+    headers: dict[str, str]
+    events: list[Event]
+
+    def body(self) -> dict[str, Any]:
+        """The line of a recording."""
+        return {
+            "store": self.store,
+            "received_at": self.received_at,
+            "headers": self.headers,
+            "events": self.events,
+        }
+
+
+def check_out(visit: Visit) -> list[Parcel]:
+    """Buy what is in the cart. The pixel's events are the visit's, the parcels are the server's."""
+    rng, device = visit.rng, visit.device
+    lines, device.cart = device.cart, []
+    visit.wait(30_000, 240_000)
+    order_id = None if visit.chance(shares.WITHOUT_ORDER_ID) else device.shop.next_order()
+    before = len(visit.events)
+    items = [_item(rng, device, line) for line in lines]
+    _purchase(visit, order_id, lines, items)
+    if order_id is None:
+        return []
+    parcels: list[Parcel] = []
+    bare = [{key: item[key] for key in item if key != "attribution_token"} for item in items]
+    order = {"order_id": order_id, "currency": device.currency}
+    if visit.chance(shares.WEBHOOKS):
+        at = visit.now + rng.randint(-1_500, 90_000)
+        parcels.append(_server_says(rng, device, at, "purchase", order | {"items": bare}))
+    if visit.chance(shares.REFUNDS):
+        parcels += _refunds(visit, order, bare, before)
+    return parcels
+
+
+def _purchase(
+    visit: Visit, order_id: str | None, lines: list[CartLine], items: list[Event]
+) -> None:
+    device = visit.device
+    order: Event = {"currency": device.currency}
+    if order_id is not None:
+        order["order_id"] = order_id
+    style = visit.rng.random()
+    if style < shares.ORDER_LINE_TOKENS:
+        for line, item in zip(lines, items, strict=True):
+            if line.token is not None:
+                item["attribution_token"] = line.token
+    elif style < shares.ORDER_LINE_TOKENS + shares.ORDER_EVENT_TOKEN and lines[0].token is not None:
+        order["attribution_token"] = lines[0].token
+    if visit.chance(shares.LINE_BY_LINE):
+        for item in items:
+            visit.send("purchase", order | item)
+    else:
+        visit.send("purchase", order | {"items": items})
+
+
+def _refunds(visit: Visit, order: Event, items: list[Event], before: int) -> list[Parcel]:
+    rng, device = visit.rng, visit.device
+    bought = visit.now
+
+    def refund(what: list[Event], *, after: int, order_id: str | None = None) -> Parcel:
+        named = order | {"refund_id": f"r-{identifier(rng)[:10]}", "items": what}
+        if order_id is not None:
+            named["order_id"] = order_id
+        return _server_says(rng, device, bought + after, "refund", named)
+
+    unit = [items[0] | {"quantity": 1}]
+    later = rng.randint(2 * HOUR_MS, 2 * DAY_MS)
+    kind = rng.random()
+    if kind < shares.REFUND_OF_ALL:
+        return [refund(items, after=later)]
+    kind -= shares.REFUND_OF_ALL
+    if kind < shares.REFUND_IN_PARTS:
+        rest = [items[0] | {"quantity": items[0]["quantity"] - 1}, *items[1:]]
+        left = [item for item in rest if item["quantity"]]
+        parts = [refund(unit, after=later)]
+        return [*parts, refund(left, after=later + DAY_MS)] if left else parts
+    kind -= shares.REFUND_IN_PARTS
+    if kind < shares.REFUND_FIRST:
+        # The pixel's events wait on a phone without network, the refund comes from the server.
+        waiting = [event for _, event in visit.events[before:]]
+        del visit.events[before:]
+        late = Parcel(bought + 5 * HOUR_MS, device.shop.store, device.headers, waiting)
+        return [refund(items, after=HOUR_MS), late]
+    kind -= shares.REFUND_FIRST
+    if kind < shares.REFUND_OF_UNKNOWN:
+        return [refund(unit, after=later, order_id=f"#{rng.randrange(1, 999)}")]
+    return [refund([{key: unit[0][key] for key in unit[0] if key != "price"}], after=later)]
+
+
+def _server_says(rng: Random, device: Device, at: int, event_type: str, fields: Event) -> Parcel:
+    # A webhook knows no device: the order stands for the session.
+    event = {
+        "event_type": event_type,
+        "timestamp": zulu(at),
+        "event_id": f"webhook-{identifier(rng)}",
+        "session_id": f"order-{fields['order_id']}",
+        **fields,
+    }
+    return Parcel(at + rng.randint(100, 3_000), device.shop.store, _SERVER, [event])
+
+
+def _item(rng: Random, device: Device, line: CartLine) -> Event:
+    item: Event = {"product_id": device.id(line.product.product_id), "quantity": line.quantity}
+    if line.variant_id is not None:
+        item["variant_id"] = device.id(line.variant_id)
+    if rng.random() >= shares.WITHOUT_PRICE:
+        item["price"] = _money(line.product.price, device.currency, as_text=device.ids_as_text)
+    return item
+
+
+def _money(minor: int, currency: str, *, as_text: bool) -> str | float:
+    places = PLACES[currency]
+    amount = minor / 10**places
+    if as_text:
+        return f"{amount:.{places}f}"
+    return amount if places else minor

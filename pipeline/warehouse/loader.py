@@ -1,0 +1,185 @@
+"""Kafka to DuckDB: outcomes in order, each transaction's end kept inside the transaction."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError, OffsetOutOfRangeError
+
+from pipeline.config import Settings
+from pipeline.domain.outcomes import Outcome
+from pipeline.kafka_admin import check_topics, topic_ids
+from pipeline.topics import MAX_RECORD_BYTES, Rejected, topics
+from pipeline.warehouse.batch import Batch
+from pipeline.warehouse.database import DatabaseError, connect_live
+from pipeline.warehouse.publish import PublishError, publish
+from pipeline.warehouse.transaction import Ledger, Transactions
+
+log = logging.getLogger(__name__)
+
+_outcomes = msgspec.json.Decoder(Outcome)
+_rejected = msgspec.json.Decoder(Rejected)
+
+
+class Loader:
+    """One process, one live database, all partitions of `outcomes` and `rejected`.
+
+    Positions come from DuckDB, never from a consumer group: what a crash undoes in the tables
+    it undoes in the positions.
+    """
+
+    def __init__(self, settings: Settings, bootstrap: str) -> None:
+        self._settings = settings
+        self._rules = settings.rules
+        self._digest = self._rules.digest()
+        self._topics = topics(settings)
+        check_topics(settings, bootstrap)
+        names = [self._topics.beacons.name, self._topics.outcomes.name, self._topics.rejected.name]
+        self._ids = topic_ids(bootstrap, names)
+        self._connection = connect_live(settings.live_database, self._rules)
+        self._transactions = Transactions(self._connection)
+        self._ledger = Ledger.read(self._connection)
+        self._refuse_other_topics()
+        self._consumer = KafkaConsumer(
+            bootstrap_servers=bootstrap,
+            group_id=None,
+            enable_auto_commit=False,
+            # A position that retention overran must be an error, not a jump.
+            auto_offset_reset="none",
+            max_partition_fetch_bytes=MAX_RECORD_BYTES,
+            fetch_max_bytes=4 * MAX_RECORD_BYTES,
+            max_poll_records=settings.load_records,
+            fetch_max_wait_ms=200,
+        )
+        self._seek()
+
+    def _refuse_other_topics(self) -> None:
+        beacons = self._ids[self._topics.beacons.name]
+        known = {topic_id for topic_id, _ in self._ledger.next_origins.values()}
+        held = self._connection.execute("SELECT topic, topic_id FROM positions").fetchall()
+        wrong = [name for name, topic_id in held if self._ids.get(name, topic_id) != topic_id]
+        if known - {beacons} or wrong:
+            raise DatabaseError(
+                f"{self._settings.live_database} was loaded from other topics than Kafka has now"
+                " (topic ids differ): start with a new database, or with the old Kafka"
+            )
+
+    def _seek(self) -> None:
+        held = {
+            (topic, partition): following
+            for topic, partition, following in self._connection.execute(
+                "SELECT topic, partition, next_offset FROM positions"
+            ).fetchall()
+        }
+        assigned = [
+            TopicPartition(topic.name, partition)
+            for topic in (self._topics.outcomes, self._topics.rejected)
+            for partition in range(topic.partitions)
+        ]
+        self._consumer.assign(assigned)
+        beginnings = self._consumer.beginning_offsets(assigned)
+        for place in assigned:
+            # A new warehouse takes the log from its beginning, whatever is left of it.
+            following = held.get((place.topic, place.partition), beginnings[place])
+            self._consumer.seek(place, following)
+
+    def run(self, stop: threading.Event) -> None:
+        """Load until `stop`. Raises `DatabaseError` on a hole or on foreign outcomes."""
+        published = 0.0
+        dirty = True  # a restart publishes what the last run could not
+        while not stop.is_set():
+            dirty = self._load() or dirty
+            now = time.monotonic()
+            if dirty and now - published >= self._settings.publish_interval.total_seconds():
+                dirty = not self._publish()
+                published = time.monotonic()
+        if dirty:
+            self._publish()
+
+    def close(self) -> None:
+        """Leave Kafka and the database; what was committed stays."""
+        self._consumer.close()
+        self._connection.close()
+
+    def _publish(self) -> bool:
+        try:
+            publish(
+                self._connection, self._settings.live_database, self._settings.database
+            )
+        except PublishError as error:
+            log.error("%s", error)  # noqa: TRY400  # one line; the old snapshot stands
+            return False
+        return True
+
+    def _load(self) -> bool:
+        """One transaction from what comes within the interval; False when nothing came."""
+        batch = Batch(self._rules)
+        until = time.monotonic() + self._settings.load_interval.total_seconds()
+        while len(batch) < self._settings.load_records:
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            for place, record in self._poll(left):
+                self._take(batch, place, record)
+        if not batch.positions:
+            return False
+        self._transactions.commit(batch)
+        return True
+
+    def _poll(self, seconds: float) -> Iterator[tuple[TopicPartition, Any]]:
+        try:
+            fetched = self._consumer.poll(timeout_ms=max(1, int(seconds * 1000)))
+        except OffsetOutOfRangeError as error:
+            raise DatabaseError(
+                f"Kafka no longer holds where the warehouse stopped ({error}): retention overran"
+                " the loader; start it with --accept-loss once the loss is understood"
+            ) from None
+        for place, records in fetched.items():
+            for record in records:
+                yield place, record
+
+    def _take(self, batch: Batch, place: TopicPartition, record: Any) -> None:
+        batch.positions[(place.topic, place.partition)] = (
+            place.topic,
+            self._ids[place.topic],
+            place.partition,
+            record.offset + 1,
+        )
+        if place.topic == self._topics.rejected.name:
+            batch.refuse(_rejected.decode(record.value))
+            return
+        outcome = _outcomes.decode(record.value)
+        if outcome.rules != self._digest:
+            raise DatabaseError(
+                f"outcomes {place.partition}/{record.offset} were made with other rules"
+                f" ({outcome.rules}, here {self._digest}): use the same settings everywhere"
+            )
+        if self._ledger.accepts(outcome.origin):
+            batch.add(outcome)
+
+
+def run(settings: Settings, bootstrap: str) -> int:
+    """The process of `pipeline load`: until SIGTERM, then one last snapshot. Returns 0.
+
+    Raises `DatabaseError`, or `KafkaError` where the broker is gone for good.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    loader = Loader(settings, bootstrap)
+    log.info("loading into %s", settings.live_database)
+    try:
+        loader.run(stop)
+    finally:
+        loader.close()
+    return 0
+
+
+__all__ = ["KafkaError", "Loader", "run"]

@@ -1,0 +1,61 @@
+"""Questions of `sql/queries` and promises of `sql/checks`, asked of the published snapshot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from pipeline.warehouse.database import DatabaseError
+from pipeline.warehouse.sql import files
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Column names and rows."""
+
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
+
+
+def purpose(text: str) -> str:
+    """The first comment line of an SQL file."""
+    return text.splitlines()[0].removeprefix("--").strip()
+
+
+def questions() -> dict[str, str]:
+    """Name and purpose of each query."""
+    return {name: purpose(text) for name, text in files("queries")}
+
+
+def ask(
+    connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, str]
+) -> Answer:
+    """The answer to `sql/queries/<name>.sql`; a parameter left out is NULL.
+
+    Raises `DatabaseError` for a name or a parameter that does not exist.
+    """
+    texts = dict(files("queries"))
+    if name not in texts:
+        raise DatabaseError(f"no query {name!r}; there are: {', '.join(texts)}")
+    text = texts[name]
+    named = sorted(set(re.findall(r"\$([a-z_]+)", text)))
+    unknown = sorted(set(parameters) - set(named))
+    if unknown:
+        takes = ", ".join(named) or "none"
+        raise DatabaseError(f"query {name!r} has no parameter {unknown[0]!r}; it takes: {takes}")
+    result = connection.execute(text, {key: parameters.get(key) for key in named})
+    return Answer([column[0] for column in result.description or []], result.fetchall())
+
+
+def broken(connection: duckdb.DuckDBPyConnection) -> dict[str, Answer]:
+    """Each check's breaking rows (at most 20); no rows where the promise holds."""
+    answers = {}
+    for name, text in files("checks"):
+        result = connection.execute(text)
+        columns = [column[0] for column in result.description or []]
+        answers[name] = Answer(columns, result.fetchmany(20))
+    return answers

@@ -1,0 +1,8 @@
+-- `daily_attribution`, kept by difference, equals its sum over the rows.
+WITH stored AS (FROM daily_attribution),
+
+recomputed AS (FROM recompute_daily_attribution('conversions'))
+
+SELECT 'only stored' AS side, * FROM (FROM stored EXCEPT ALL FROM recomputed)
+UNION ALL
+SELECT 'only recomputed' AS side, * FROM (FROM recomputed EXCEPT ALL FROM stored);

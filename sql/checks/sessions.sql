@@ -1,0 +1,16 @@
+-- Every session equals a recompute from `events` (S1-S6), orders included (A9).
+WITH stored AS (SELECT * EXCLUDE (is_open) FROM sessions),
+
+recomputed AS (
+    SELECT
+        s.* EXCLUDE (is_bot),
+        s.is_bot,
+        o.orders IS NOT NULL AS has_converted,
+        coalesce(o.orders, 0) AS orders
+    FROM recompute_sessions('events') AS s
+    LEFT JOIN recompute_session_orders('sessions', 'order_lines') AS o USING (session_key)
+)
+
+SELECT 'only stored' AS side, * FROM (FROM stored EXCEPT ALL FROM recomputed)
+UNION ALL
+SELECT 'only recomputed' AS side, * FROM (FROM recomputed EXCEPT ALL FROM stored);
