@@ -34,7 +34,7 @@ def requests(
     """Recorded requests, `{"store", "received_at", "headers", "events"}`, by `received_at`.
 
     `devices` are spread evenly over `stores`; a store's kind goes by its place among them. Nothing
-    arrives after `end`, which must name its zone. A device sends about 50 events in 17 requests.
+    arrives after `end`, which must name its zone. A device sends about 60 events in 18 requests.
     """
     rng = Random(seed)  # noqa: S311 - it must be repeatable, and keeps no secret
     last = round(end.timestamp() * 1000)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.errors import OffsetOutOfRangeError
 
 from pipeline.config import Settings
 from pipeline.domain.outcomes import Outcome
@@ -182,4 +182,3 @@ def run(settings: Settings, bootstrap: str) -> int:
     return 0
 
 
-__all__ = ["KafkaError", "Loader", "run"]

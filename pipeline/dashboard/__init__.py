@@ -1,0 +1,5 @@
+"""The page over the published snapshot: read-only, rendered here, and usable without scripts."""
+
+from pipeline.dashboard.server import create_app, run
+
+__all__ = ["create_app", "run"]

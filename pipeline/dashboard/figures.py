@@ -1,0 +1,82 @@
+"""Numbers as people read them, and the bars that stand for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+
+from pipeline.dashboard.markup import Markup, tag
+from pipeline.dashboard.report import Row
+
+# ISO 4217: all others have two.
+_PLACES = {
+    **dict.fromkeys(("BIF", "CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+}
+_LONGEST = 60
+
+
+def whole(number: int) -> str:
+    """12,345."""
+    return f"{number:,}"
+
+
+def rate(share: float | None) -> str:
+    """4.2 %; a dash where there is nothing to divide by."""
+    return "–" if share is None else f"{share:.1%}".replace("%", " %")
+
+
+def money(amount: Decimal, currency: str) -> Markup:
+    """1,234.50 USD, with the currency's own number of places."""
+    return tag("span", f"{amount:,.{_PLACES.get(currency, 2)}f} {currency}", class_="money")
+
+
+def moneys(rows: Iterable[Row] | None) -> list[Markup] | str:
+    """Each currency on its own: there is no sum over them."""
+    shown = [money(row["revenue"], row["currency"]) for row in rows or () if row["revenue"]]
+    return list(shown) or "–"
+
+
+def day_of(day: date) -> str:
+    """Mon 24 Nov 2025."""
+    return f"{day:%a} {day.day} {day:%b %Y}"
+
+
+def moment(at: datetime | None) -> Markup | str:
+    """A time in UTC that scripts can read too."""
+    if at is None:
+        return "–"
+    return tag("time", f"{at:%Y-%m-%d %H:%M:%S} UTC", datetime=f"{at:%Y-%m-%dT%H:%M:%S}Z")
+
+
+def foreign(text: str) -> Markup:
+    """What a client wrote: cut short, and kept from turning the text around it."""
+    if len(text) <= _LONGEST:
+        return tag("bdi", text)
+    return tag("bdi", text[:_LONGEST] + "…", title=text)
+
+
+def bar(share: float) -> Markup:
+    """A bar beside a number in a table; the number says the same, so it is hidden from readers."""
+    filled = tag("rect", class_="bar", width=f"{100 * min(share, 1):.2f}%", height="100%")
+    return tag("svg", filled, class_="meter", aria_hidden="true")
+
+
+def columns(days: Sequence[date], values: Sequence[int], *, label: str) -> Markup:
+    """A column per day; each tells its day and value when pointed at."""
+    highest = max(values, default=0) or 1
+    width = 100 / max(len(days), 1)
+    drawn = [
+        tag(
+            "rect",
+            tag("title", f"{day_of(day)}: {whole(value)}"),
+            class_="bar",
+            x=f"{index * width + width * 0.1:.3f}%",
+            y=f"{100 - 100 * value / highest:.2f}%",
+            width=f"{width * 0.8:.3f}%",
+            height=f"{100 * value / highest:.2f}%",
+        )
+        for index, (day, value) in enumerate(zip(days, values, strict=True))
+    ]
+    return tag("svg", *drawn, class_="columns", role="img", aria_label=label)

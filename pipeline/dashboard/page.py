@@ -1,0 +1,140 @@
+"""The page around its sections: head, choice, and what there is to say without a snapshot."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.dashboard import sections
+from pipeline.dashboard.figures import day_of, moment, whole
+from pipeline.dashboard.markup import Markup, tag, together, verbatim
+from pipeline.dashboard.report import SPANS, Choice, Report
+
+_FOLDER = Path(__file__).parent
+STYLE = (_FOLDER / "page.css").read_text()
+SCRIPT = (_FOLDER / "refresh.js").read_text()
+
+
+def _source(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+# Only our own style and script run, even if something hostile came through.
+POLICY = (
+    f"default-src 'none'; style-src {_source(STYLE)}; script-src {_source(SCRIPT)};"
+    " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def full(report: Report, *, version: str, published: datetime) -> str:
+    """The page over a snapshot."""
+    if report.choice is None:
+        main = _notice("No events yet", "The first ones show up here by themselves.")
+        return _document(main, version=version, footer=_footer(report, published))
+    main = tag("main", *sections.all_of(report, report.choice), id="main")
+    return _document(
+        main,
+        version=version,
+        header=_choice(report, report.choice),
+        footer=_footer(report, published),
+    )
+
+
+def empty(reason: str, *, version: str) -> str:
+    """The page while there is nothing to read."""
+    hint = "The page shows it as soon as there is a snapshot: is the pipeline running?"
+    return _document(_notice(reason, hint), version=version)
+
+
+def _document(
+    main: Markup,
+    *,
+    version: str,
+    header: Markup | None = None,
+    footer: Markup | None = None,
+) -> str:
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("link", rel="icon", href="data:,"),
+        tag("title", "Clickstream"),
+        tag("noscript", tag("meta", http_equiv="refresh", content="30")),
+        verbatim("style", STYLE),
+    )
+    body = tag(
+        "body",
+        tag("a", "Skip to the figures", class_="skip", href="#main"),
+        tag("header", tag("h1", "Clickstream"), header or tag("form")),
+        main,
+        footer or tag("footer"),
+        verbatim("script", SCRIPT),
+        data_version=version,
+    )
+    return together(Markup("<!doctype html>"), tag("html", head, body, lang="en"))
+
+
+def _notice(title: str, text: str) -> Markup:
+    return tag("main", tag("section", tag("h2", title), tag("p", text), class_="wide"), id="main")
+
+
+def _choice(report: Report, choice: Choice) -> Markup:
+    stores = [
+        _option(row["store_id"], row["store_id"], chosen=row["store_id"] == choice.store)
+        for row in report.stores
+    ]
+    spans = [
+        _option(str(days), "1 day" if days == 1 else f"{days} days", chosen=days == choice.days)
+        for days in SPANS
+    ]
+    store = next(row for row in report.stores if row["store_id"] == choice.store)
+    # The newest day is not named in the address, so that the page moves on with the traffic.
+    newest = choice.last == store["last_day"]
+    day = tag(
+        "input",
+        type="date",
+        name="day",
+        value=None if newest else choice.last.isoformat(),
+        min=store["first_day"].isoformat(),
+        max=store["last_day"].isoformat(),
+    )
+    return tag(
+        "form",
+        tag("label", "Store", tag("select", *stores, name="store")),
+        tag("label", "Span", tag("select", *spans, name="days")),
+        tag("label", "Up to (empty: newest)", day),
+        tag("button", "Show", type="submit"),
+        method="get",
+        action="/",
+    )
+
+
+def _option(value: str, label: str, *, chosen: bool) -> Markup:
+    return tag("option", label, value=value, selected="selected" if chosen else None)
+
+
+def _footer(report: Report, published: datetime) -> Markup:
+    ledger = report.ledger
+    counted = (
+        f"{whole(ledger['events'])} events, {whole(ledger['duplicates'])} duplicates and"
+        f" {whole(ledger['failed'])} failed, from {whole(ledger['records'])} records of"
+        f" {ledger['partitions']} partitions."
+    )
+    return tag(
+        "footer",
+        tag("p", "Snapshot published ", moment(published), tag("span", id="age"), "."),
+        tag("p", "Stream time ", moment(ledger["stream_time"]), ". In it, over all stores: ", counted),
+        tag("p", "All days are UTC. Bots are left out of every figure but the quality table."),
+    )
+
+
+def now() -> datetime:
+    """For tests to see that a page is dated by the file, not by this."""
+    return datetime.now(UTC)
+
+
+__all__ = ["POLICY", "day_of", "empty", "full"]
