@@ -1,0 +1,12 @@
+-- Which conversions do clicks claim, and what are they worth? Optional: $store.
+SELECT
+    store_id,
+    conversion_type,
+    match,
+    currency,
+    sum(conversions) AS conversions,
+    sum(revenue) AS revenue
+FROM attribution
+WHERE $store IS NULL OR store_id = $store
+GROUP BY store_id, conversion_type, match, currency
+ORDER BY store_id, conversion_type, match, currency;

@@ -1,0 +1,14 @@
+-- Which attribution tokens earn most? Optional: $store. The first 20 per currency.
+SELECT
+    store_id,
+    attribution_token,
+    currency,
+    sum(conversions) AS conversions,
+    sum(revenue) AS revenue
+FROM attribution
+WHERE attribution_token IS NOT NULL
+    AND conversion_type = 'purchase'
+    AND ($store IS NULL OR store_id = $store)
+GROUP BY store_id, attribution_token, currency
+QUALIFY row_number() OVER (PARTITION BY store_id, currency ORDER BY sum(revenue) DESC NULLS LAST) <= 20
+ORDER BY store_id, currency, revenue DESC NULLS LAST, attribution_token;

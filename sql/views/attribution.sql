@@ -1,0 +1,15 @@
+-- Grain: one row per store, UTC day, conversion type, match, last-touch token and currency (A4).
+-- What is not attributed is a row too, so the totals are all conversions. Bots left out.
+SELECT
+    store_id,
+    day,
+    conversion_type,
+    match,
+    attribution_token,
+    currency,
+    sum(conversions) AS conversions,
+    sum(quantity) AS units,
+    CASE WHEN currency IS NOT NULL THEN sum(revenue) END AS revenue
+FROM daily_attribution
+WHERE NOT is_bot
+GROUP BY store_id, day, conversion_type, match, attribution_token, currency;

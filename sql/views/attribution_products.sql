@@ -1,0 +1,14 @@
+-- Grain: one row per store, UTC day, product, conversion type, match and currency. Bots left out.
+SELECT
+    store_id,
+    CAST(occurred_at AS DATE) AS day,
+    product_id,
+    conversion_type,
+    match,
+    currency,
+    count(*) AS conversions,
+    sum(quantity) AS units,
+    sum(revenue) AS revenue
+FROM conversions
+WHERE NOT is_bot
+GROUP BY ALL;

@@ -1,0 +1,17 @@
+-- Grain: one row per store, UTC day and product; rates are NULL without impressions. Bots left out.
+SELECT
+    store_id,
+    day,
+    product_id,
+    sum(impressions) AS impressions,
+    sum(clicks) AS clicks,
+    sum(views) AS views,
+    sum(add_to_carts) AS add_to_carts,
+    sum(purchases) AS purchases,
+    sum(quantity) AS units,
+    sum(clicks) / nullif(sum(impressions), 0) AS clicks_per_impression,
+    sum(add_to_carts) / nullif(sum(impressions), 0) AS add_to_carts_per_impression,
+    sum(purchases) / nullif(sum(impressions), 0) AS purchases_per_impression
+FROM daily_products
+WHERE NOT is_bot
+GROUP BY store_id, day, product_id;

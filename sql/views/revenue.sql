@@ -1,0 +1,11 @@
+-- Grain: one row per store, UTC day and currency. Gross revenue of counted order lines (A9, A10).
+SELECT
+    store_id,
+    day,
+    currency,
+    sum(revenue) AS revenue,
+    sum(quantity) AS units,
+    sum(purchases) AS order_lines
+FROM daily_products
+WHERE NOT is_bot AND currency IS NOT NULL
+GROUP BY store_id, day, currency;

@@ -1,0 +1,15 @@
+-- Grain: one row per store, UTC day, channel and marketing source and medium; bots left out.
+SELECT
+    store_id,
+    day,
+    shopping_channel,
+    marketing_source,
+    marketing_medium,
+    sum(sessions) AS sessions,
+    sum(events) / sum(sessions) AS events_per_session,
+    to_milliseconds(CAST(sum(duration_ms) / sum(sessions) AS BIGINT)) AS mean_duration,
+    sum(single_event) / sum(sessions) AS bounce_rate,
+    sum(converted) / sum(sessions) AS conversion_rate
+FROM daily_sessions
+WHERE NOT is_bot
+GROUP BY store_id, day, shopping_channel, marketing_source, marketing_medium;
