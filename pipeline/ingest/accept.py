@@ -39,7 +39,7 @@ class Accepted:
 
 class _Body(msgspec.Struct):
     events: list[msgspec.Raw]
-    received_at: msgspec.Raw | None = None
+    received_at: msgspec.Raw = msgspec.Raw(b"")
 
 
 _body = msgspec.json.Decoder(_Body)
@@ -61,7 +61,7 @@ def accept(
     body, so that a recorded request replays exactly. `is_app`: the request came from an app.
     """
     envelope = _read(body)
-    if sender.may_backfill and envelope.received_at is not None:
+    if sender.may_backfill and bytes(envelope.received_at) not in (b"", b"null"):
         received_at = _replayed(envelope.received_at)
     accepted = Accepted()
     devices: dict[str, list[msgspec.Raw]] = {}

@@ -121,7 +121,7 @@ class BeaconEndpoint:
         closing = [*cors, (b"connection", b"close")]
         try:
             body = await read_body(
-                receive, headers, limit=settings.max_body_bytes, timeout=settings.body_timeout
+                receive, headers, limit=settings.max_body_bytes, within=settings.body_timeout
             )
             accepted = accept(
                 body,

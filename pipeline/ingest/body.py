@@ -30,14 +30,14 @@ class DisconnectedError(Exception):
 
 
 async def read_body(
-    receive: Receive, headers: Mapping[str, str], *, limit: int, timeout: timedelta
+    receive: Receive, headers: Mapping[str, str], *, limit: int, within: timedelta
 ) -> bytes:
     """The whole body, inflated; at most `limit` bytes. Raises the errors above."""
     length = headers.get("content-length", "")
     if length.isdigit() and int(length) > limit:
         raise BodyTooLargeError
     try:
-        async with asyncio.timeout(timeout.total_seconds()):
+        async with asyncio.timeout(within.total_seconds()):
             body = await _received(receive, limit)
     except TimeoutError:
         raise BodyTimeoutError from None

@@ -35,15 +35,19 @@ class BadLine:
     reason: str
 
 
+# A union with None would lose what stands there.
+_ABSENT = msgspec.Raw(b"")
+
+
 class _Recorded(msgspec.Struct):
     events: list[msgspec.Raw]
-    received_at: msgspec.Raw | None = None
+    received_at: msgspec.Raw = _ABSENT
     store: str | None = None
     headers: dict[str, str] | None = None
 
 
 class _Line(msgspec.Struct):
-    events: msgspec.Raw | None = None
+    events: msgspec.Raw = _ABSENT
 
 
 _recorded = msgspec.json.Decoder(_Recorded)
@@ -72,7 +76,7 @@ def read_requests(lines: Iterable[bytes]) -> Iterator[FileRequest | BadLine]:
         if not stripped:
             continue
         try:
-            has_events = _line.decode(stripped).events is not None
+            has_events = _line.decode(stripped).events != _ABSENT
             recorded = _recorded.decode(stripped) if has_events else None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             yield BadLine(number, str(error))
@@ -91,7 +95,7 @@ def read_requests(lines: Iterable[bytes]) -> Iterator[FileRequest | BadLine]:
 
 def _request(number: int, recorded: _Recorded) -> FileRequest:
     body = _body([bytes(raw) for raw in recorded.events])
-    if recorded.received_at is not None:
+    if recorded.received_at != _ABSENT:
         body = b'%b,"received_at":%b}' % (body[:-1], bytes(recorded.received_at))
     headers = {name.lower(): value for name, value in (recorded.headers or {}).items()}
     if recorded.headers is None:

@@ -1,4 +1,4 @@
-"""From accepted events to Kafka: a request's records are out when all in-sync replicas have them."""
+"""From accepted events to Kafka: out is what all in-sync replicas have acknowledged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -142,8 +142,8 @@ class _Acks:
         self._error: str | None = None
         self.done: asyncio.Future[str | None] = loop.create_future()
 
-    def on_delivery(self, error: KafkaError | None, _message: Message) -> Any:
-        """Called by the polling thread, or by whoever flushes: never by two at a time."""
+    def on_delivery(self, error: KafkaError | None, _message: Message) -> None:
+        """Count one down; librdkafka calls it for one message after the other."""
         if error is not None and self._error is None:
             self._error = error.str()
         self._left -= 1

@@ -58,7 +58,8 @@ class Stores:
     """All stores, found by token."""
 
     def __init__(self, entries: dict[str, StoreEntry]) -> None:
-        self._by_hash: dict[str, Store] = {}
+        self._by_hash: dict[str, tuple[str, Store | None]] = {}
+        self._all: list[Store] = []
         for store_id, entry in entries.items():
             store = Store(Sender(store_id, entry.backfill), frozenset(entry.origins))
             for digest in entry.tokens_sha256:
@@ -66,8 +67,8 @@ class Stores:
                     raise StoresError(f"store {store_id}: a token's SHA-256 is 64 hex digits")
                 if digest in self._by_hash:
                     raise StoresError(f"store {store_id}: one of its tokens is used twice")
-                self._by_hash[digest] = store
-        self._all = frozenset(self._by_hash.values())
+                self._by_hash[digest] = (digest, store)
+                self._all.append(store)
 
     @classmethod
     def load(cls, path: Path) -> Stores:
@@ -88,12 +89,10 @@ class Stores:
     def by_token(self, token: str) -> Store | None:
         """The store that `token` belongs to."""
         digest = sha256(token.encode()).hexdigest()
-        # The look-up's time could only tell of hashes, which nobody can steer towards one of ours;
+        # The time of the look-up tells of hashes only, which nobody can steer towards one of ours;
         # the last word is a comparison in constant time all the same.
-        for known, store in ((digest, self._by_hash.get(digest)),):
-            if store is not None and hmac.compare_digest(known, digest):
-                return store
-        return None
+        known, store = self._by_hash.get(digest, ("", None))
+        return store if hmac.compare_digest(known, digest) else None
 
     def any_allows(self, origin: str) -> bool:
         """Whether some store lets `origin` send: a preflight need not carry the token."""
