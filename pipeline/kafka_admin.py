@@ -6,11 +6,17 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
 from pipeline.config import Settings
-from pipeline.topics import topics
+from pipeline.topics import Topic, topics
 
 SECONDS = 10.0
 
@@ -112,3 +118,27 @@ def _asked(question: Callable[[], T], bootstrap: str) -> T:
             f"Kafka at {bootstrap} does not answer ({error.args[0].name()}): start it, or check"
             " PIPELINE_KAFKA_BOOTSTRAP_SERVERS"
         ) from None
+
+
+def end_offsets(bootstrap: str, topic: Topic) -> dict[int, int]:
+    """The offset after the last record of each partition."""
+    admin = _admin(bootstrap)
+    wanted = {
+        TopicPartition(topic.name, number): OffsetSpec.latest()
+        for number in range(topic.partitions)
+    }
+    found = admin.list_offsets(wanted, request_timeout=SECONDS)
+    return {
+        place.partition: _asked(future.result, bootstrap).offset for place, future in found.items()
+    }
+
+
+def committed_offsets(bootstrap: str, group: str, topic: Topic) -> dict[int, int]:
+    """What `group` has committed of each partition; none where it has not."""
+    admin = _admin(bootstrap)
+    wanted = ConsumerGroupTopicPartitions(
+        group, [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+    )
+    future = admin.list_consumer_group_offsets([wanted], request_timeout=SECONDS)[group]
+    held = _asked(future.result, bootstrap).topic_partitions
+    return {place.partition: place.offset for place in held if place.offset >= 0}

@@ -111,23 +111,39 @@ class Supervisor:
         child.process = None
         child.start_at = now + pause
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `stop` has been asked for."""
+        return self._stopping.is_set()
+
+    def wait(self) -> None:
+        """Until `request_stop`."""
+        self._stopping.wait()
+
     def request_stop(self) -> None:
         """End `watch`; safe from a signal handler."""
         self._stopping.set()
 
     def stop(self, timeout: float = 10.0) -> None:
-        """End all children, the last started first; what does not end in time is killed."""
+        """End all children; the first started, which the others lean on, ends last.
+
+        What does not end in time is killed.
+        """
         self._stopping.set()
-        for child in reversed(self._children):
-            if child.process is not None and child.process.poll() is None:
-                child.process.send_signal(signal.SIGTERM)
-        until = time.monotonic() + timeout
-        for child in reversed(self._children):
-            if child.process is None:
-                continue
-            try:
-                child.process.wait(max(0.1, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                log.warning("%s did not end in %g s and was killed", child.name, timeout)
-                child.process.kill()
-                child.process.wait()
+        for leaning in (self._children[1:], self._children[:1]):
+            for child in leaning:
+                if child.process is not None and child.process.poll() is None:
+                    child.process.send_signal(signal.SIGTERM)
+            until = time.monotonic() + timeout
+            for child in leaning:
+                self._end(child, until)
+
+    def _end(self, child: Child, until: float) -> None:
+        if child.process is None:
+            return
+        try:
+            child.process.wait(max(0.1, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            log.warning("%s did not end in time and was killed", child.name)
+            os.killpg(child.process.pid, signal.SIGKILL)
+            child.process.wait()

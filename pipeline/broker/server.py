@@ -219,6 +219,10 @@ class Broker:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+        self.release()
+
+    def release(self) -> None:
+        """Give the home up for another broker."""
         if self._lock is not None:
             self._lock.close()
 

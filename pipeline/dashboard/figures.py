@@ -15,6 +15,7 @@ _PLACES = {
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
 }
 _LONGEST = 60
+NOTHING = "\N{EN DASH}"
 
 
 def whole(number: int) -> str:
@@ -24,7 +25,7 @@ def whole(number: int) -> str:
 
 def rate(share: float | None) -> str:
     """4.2 %; a dash where there is nothing to divide by."""
-    return "–" if share is None else f"{share:.1%}".replace("%", " %")
+    return NOTHING if share is None else f"{share:.1%}".replace("%", " %")
 
 
 def money(amount: Decimal, currency: str) -> Markup:
@@ -35,7 +36,7 @@ def money(amount: Decimal, currency: str) -> Markup:
 def moneys(rows: Iterable[Row] | None) -> list[Markup] | str:
     """Each currency on its own: there is no sum over them."""
     shown = [money(row["revenue"], row["currency"]) for row in rows or () if row["revenue"]]
-    return list(shown) or "–"
+    return list(shown) or NOTHING
 
 
 def day_of(day: date) -> str:
@@ -46,7 +47,7 @@ def day_of(day: date) -> str:
 def moment(at: datetime | None) -> Markup | str:
     """A time in UTC that scripts can read too."""
     if at is None:
-        return "–"
+        return NOTHING
     return tag("time", f"{at:%Y-%m-%d %H:%M:%S} UTC", datetime=f"{at:%Y-%m-%dT%H:%M:%S}Z")
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
-_VOID = frozenset({"meta", "link"})
+_VOID = frozenset({"input", "link", "meta"})
 
 
 class Markup(str):
@@ -13,10 +14,10 @@ class Markup(str):
     __slots__ = ()
 
 
-Child = str | int | list["Child"] | None
+Child = str | int | Sequence["Child"] | None
 
 
-def tag(name: str, *children: Child, **attributes: str | float | None) -> Markup:
+def tag(name: str, /, *children: Child, **attributes: str | float | None) -> Markup:
     """An element. `class_` is `class`, `data_age` is `data-age`; None leaves a thing out."""
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
@@ -43,6 +44,6 @@ def _written(child: Child) -> str:
         return ""
     if isinstance(child, Markup):
         return child
-    if isinstance(child, list):
-        return together(*child)
-    return escape(str(child))
+    if isinstance(child, str | int):
+        return escape(str(child))
+    return together(*child)

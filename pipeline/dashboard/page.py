@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from pipeline.dashboard import sections
-from pipeline.dashboard.figures import day_of, moment, whole
+from pipeline.dashboard.figures import moment, whole
 from pipeline.dashboard.markup import Markup, tag, together, verbatim
 from pipeline.dashboard.report import SPANS, Choice, Report
 
@@ -127,14 +127,12 @@ def _footer(report: Report, published: datetime) -> Markup:
     return tag(
         "footer",
         tag("p", "Snapshot published ", moment(published), tag("span", id="age"), "."),
-        tag("p", "Stream time ", moment(ledger["stream_time"]), ". In it, over all stores: ", counted),
+        tag(
+            "p",
+            "Stream time ",
+            moment(ledger["stream_time"]),
+            ". In it, over all stores: ",
+            counted,
+        ),
         tag("p", "All days are UTC. Bots are left out of every figure but the quality table."),
     )
-
-
-def now() -> datetime:
-    """For tests to see that a page is dated by the file, not by this."""
-    return datetime.now(UTC)
-
-
-__all__ = ["POLICY", "day_of", "empty", "full"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -57,7 +58,7 @@ class Report:
 
 
 def report(connection: duckdb.DuckDBPyConnection, wanted: Mapping[str, str]) -> Report:
-    """The page's rows. What `wanted` (store, day, days) asks for in vain falls back to a default."""
+    """The page's rows. What `wanted` (store, day, days) names in vain falls back to a default."""
 
     def rows(name: str, choice: Choice, *, first: date | None = None) -> tuple[Row, ...]:
         parameters = {
@@ -97,11 +98,9 @@ def choose(stores: list[Row], wanted: Mapping[str, str]) -> Choice | None:
         return None
     store = next((row for row in stores if row["store_id"] == wanted.get("store")), stores[0])
     last: date = store["last_day"]
-    try:
+    # No day, or none that exists: the newest, as for a first visit.
+    with suppress(ValueError):
         last = min(max(date.fromisoformat(wanted.get("day", "")), store["first_day"]), last)
-    except ValueError:
-        # No day, or none that exists: the newest, as for a first visit.
-        pass
     days = next((span for span in SPANS if str(span) == wanted.get("days")), SPANS[0])
     return Choice(store["store_id"], last, days)
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import duckdb
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Found(Generic[T]):
+    """What was read, from which version, and when that was published."""
+
+    version: str
+    published: datetime
+    value: T
 
 
 class NotPublishedError(Exception):
@@ -29,23 +40,24 @@ class Snapshot:
 
     def version(self) -> str:
         """Names the file that is there now: another one, another name. Empty without a file."""
+        return self._look()[0]
+
+    def read(self, question: Callable[[duckdb.DuckDBPyConnection], T]) -> Found[T]:
+        """What `question` finds. Raises `NotPublishedError` without a file that can be read."""
+        with self._lock:
+            # Asked before the file is opened: one that comes in between is opened once more.
+            version, published = self._look()
+            if version != self._opened:
+                self._open(version)
+            return Found(version, published, question(self._connection))
+
+    def _look(self) -> tuple[str, datetime]:
         try:
             found = self.path.stat()
         except FileNotFoundError:
-            return ""
-        return f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
-
-    def read(self, question: Callable[[duckdb.DuckDBPyConnection], T]) -> tuple[str, T]:
-        """The version read from, and what `question` found in it.
-
-        Raises `NotPublishedError` without a file that can be read.
-        """
-        with self._lock:
-            # Asked before the file is opened: one that comes in between is opened once more.
-            version = self.version()
-            if version != self._opened:
-                self._open(version)
-            return version, question(self._connection)
+            return "", datetime.fromtimestamp(0, UTC)
+        version = f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
+        return version, datetime.fromtimestamp(found.st_mtime, UTC)
 
     def _open(self, version: str) -> None:
         # DETACH, for ATTACH OR REPLACE of the same path goes on reading the file it has open.

@@ -165,20 +165,18 @@ class Loader:
             batch.add(outcome)
 
 
-def run(settings: Settings, bootstrap: str) -> int:
+def run(settings: Settings) -> int:
     """The process of `pipeline load`: until SIGTERM, then one last snapshot. Returns 0.
 
-    Raises `DatabaseError`, or `KafkaError` where the broker is gone for good.
+    Raises `DatabaseError`, and `KafkaUnusableError` where Kafka is not there at the start.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    loader = Loader(settings, bootstrap)
+    loader = Loader(settings, settings.kafka_bootstrap_servers)
     log.info("loading into %s", settings.live_database)
     try:
         loader.run(stop)
     finally:
         loader.close()
     return 0
-
-

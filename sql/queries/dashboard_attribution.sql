@@ -3,9 +3,9 @@ WITH by_currency AS (
     SELECT
         conversion_type, match, currency,
         sum(conversions) AS conversions, sum(revenue) AS revenue
-    FROM daily_attribution
+    FROM attribution
     WHERE
-        store_id = $store AND NOT is_bot
+        store_id = $store
         AND day BETWEEN CAST($first AS DATE) AND CAST($last AS DATE)
     GROUP BY conversion_type, match, currency
 ),

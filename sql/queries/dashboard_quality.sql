@@ -1,4 +1,5 @@
--- What arrived for $store from $first to $last in odd ways. Grain: one row per measure and detail.
+-- What arrived for $store from $first to $last, and how odd. Grain: one row per measure and detail.
+-- By the day of its arrival: the time in what is odd is not to be trusted.
 WITH span AS (
     SELECT
         CAST(CAST($first AS DATE) AS TIMESTAMP) AS opens,
@@ -12,10 +13,9 @@ facts AS (
         count(*) FILTER (WHERE is_late) AS late,
         count(*) FILTER (WHERE is_clock_skewed) AS skewed
     FROM events, span
-    WHERE store_id = $store AND occurred_at >= opens AND occurred_at < closes
+    WHERE store_id = $store AND received_at >= opens AND received_at < closes
 ),
 
--- Repeats and rejects count on the day of their arrival: the time in them is not to be trusted.
 repeats AS (
     SELECT kind, count(*) AS found
     FROM duplicates, span

@@ -1,0 +1,179 @@
+"""The sections of the page: each turns rows of the report into one block of HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import groupby
+from operator import itemgetter
+
+from pipeline.dashboard.figures import (
+    bar,
+    columns,
+    day_of,
+    foreign,
+    moneys,
+    rate,
+    whole,
+)
+from pipeline.dashboard.markup import Child, Markup, tag
+from pipeline.dashboard.report import CHART, Choice, Report, Row
+from pipeline.domain.events import EVENT_TYPES
+
+_MATCHES = {
+    "direct": "Direct: carries the token of a click",
+    "carried": "Carried: clicked, same product, no token",
+    "orphan": "Orphan: carries a token that nobody clicked",
+    "none": "None: no click before it",
+}
+
+
+def all_of(report: Report, choice: Choice) -> list[Child]:
+    """The sections in the order of the page."""
+    return [
+        _tiles(report, choice),
+        _chart(report, choice),
+        _types(report, choice),
+        _funnel(report.funnel),
+        _attribution(report.attribution),
+        _ranking("Products", "Product", report.products),
+        _ranking("Attribution tokens", "Token", report.tokens),
+        _searches(report.searches),
+        _quality(report.quality),
+    ]
+
+
+def _tiles(report: Report, choice: Choice) -> Markup:
+    now, before = report.totals or {}, report.totals_before or {}
+    span = day_of(choice.last)
+    if choice.days > 1:
+        span = f"{day_of(choice.first)} to {span}"
+    tiles = [
+        _tile("Events", whole(now["events"]), whole(before["events"])),
+        _tile("Sessions", whole(now["sessions"]), whole(before["sessions"])),
+        _tile("Conversion rate", rate(now["conversion_rate"]), rate(before["conversion_rate"])),
+        _tile("Orders", whole(now["orders"]), whole(before["orders"])),
+        _tile("Gross revenue", moneys(report.revenue), moneys(report.revenue_before)),
+    ]
+    title = tag("h2", foreign(choice.store), tag("small", f" {span}"))
+    return tag("section", title, tag("dl", *tiles, class_="tiles"), class_="wide bare")
+
+
+def _tile(name: str, value: Child, before: Child) -> Markup:
+    earlier = tag("dd", "before: ", before, class_="before")
+    return tag("div", tag("dt", name), tag("dd", value, class_="value"), earlier, class_="tile")
+
+
+def _chart(report: Report, choice: Choice) -> Markup:
+    first = min(choice.first, choice.last - CHART)
+    days = [first + timedelta(days=n) for n in range((choice.last - first).days + 1)]
+    totals = dict.fromkeys(days, 0)
+    for row in report.events:
+        totals[row["day"]] += row["events"]
+    values = list(totals.values())
+    label = f"Events per day, {day_of(days[0])} to {day_of(days[-1])}, at most {whole(max(values))}"
+    axis = tag("p", tag("span", day_of(days[0])), tag("span", day_of(days[-1])), class_="axis")
+    top = tag("p", f"highest: {whole(max(values))}", class_="before")
+    return _section("Events per day", top, columns(days, values, label=label), axis, wide=True)
+
+
+def _types(report: Report, choice: Choice) -> Markup:
+    first = min(choice.first, choice.last - CHART)
+    days = [first + timedelta(days=n) for n in range((choice.last - first).days + 1)]
+    found = {(row["event_type"], row["day"]): row["events"] for row in report.events}
+    rows = []
+    for event_type in EVENT_TYPES:
+        values = [found.get((event_type, day), 0) for day in days]
+        in_span = sum(values[-choice.days :])
+        chart = columns(days, values, label=f"{event_type} per day, at most {whole(max(values))}")
+        rows.append([event_type, in_span, chart])
+    heads = ("Event type", "In the span", f"Last {len(days)} days, each to its own scale")
+    return _section("Event types", _table(heads, rows))
+
+
+def _funnel(steps: Sequence[Row]) -> Markup:
+    start = steps[0]["sessions"] or 1
+    rows: list[list[Child]] = [
+        [row["label"], row["sessions"], rate(row["sessions"] / start), bar(row["sessions"] / start)]
+        for row in steps
+    ]
+    return _section("Funnel", _table(("Step", "Sessions", "Share", ""), rows))
+
+
+def _attribution(found: Sequence[Row]) -> Markup:
+    parts: list[Child] = []
+    for conversion_type, of_type in groupby(found, itemgetter("conversion_type")):
+        rows: list[list[Child]] = [
+            [
+                _MATCHES.get(row["match"], row["match"]),
+                row["conversions"],
+                rate(row["share"]),
+                bar(row["share"]),
+                moneys(row["revenue"]),
+            ]
+            for row in of_type
+        ]
+        title = "Order lines" if conversion_type == "purchase" else "Added to the cart"
+        parts.append(_table((title, "Conversions", "Share", "", "Revenue"), rows))
+    return _section("Attribution by match", *(parts or [_NOTHING]))
+
+
+def _ranking(title: str, subject: str, found: Sequence[Row]) -> Markup:
+    """Products or tokens: both have the counts of the way from a list to the cart."""
+    heads = (subject, "Impressions", "Clicks", "Click rate", "Carts", "Sold", "Revenue")
+    rows: list[list[Child]] = [
+        [
+            foreign(row[subject.lower()]),
+            row["impressions"],
+            row["clicks"],
+            rate(row["click_rate"]),
+            row["add_to_carts"],
+            row["sold"],
+            moneys(row["revenue"]),
+        ]
+        for row in found
+    ]
+    return _section(title, _table(heads, rows), wide=True)
+
+
+def _searches(found: Sequence[Row]) -> Markup:
+    rows: list[list[Child]] = [
+        [foreign(row["query"]), row["searches"], row["devices"]] for row in found
+    ]
+    return _section("Searches", _table(("Query", "Searches", "Devices"), rows))
+
+
+def _quality(found: Sequence[Row]) -> Markup:
+    rows: list[list[Child]] = [
+        [tag("span", row["measure"], _detail(row["detail"])), row["events"]] for row in found
+    ]
+    return _section("Quality", _table(("What arrived", "Events"), rows))
+
+
+def _detail(text: str | None) -> Markup | None:
+    return None if text is None else tag("small", " ", foreign(text))
+
+
+_NOTHING = tag("p", "Nothing in this span.", class_="before")
+
+
+def _section(title: str, *content: Child, wide: bool = False) -> Markup:
+    return tag("section", tag("h2", title), *content, class_="wide" if wide else None)
+
+
+def _table(heads: Sequence[str], rows: Sequence[list[Child]]) -> Markup:
+    """A table whose first column names the row; whole numbers get their separators."""
+    if not rows:
+        return _NOTHING
+    head = tag("tr", *(tag("th", name, scope="col") for name in heads))
+    body = [
+        tag("tr", tag("th", row[0], scope="row"), *(tag("td", _cell(cell)) for cell in row[1:]))
+        for row in rows
+    ]
+    table = tag("table", tag("thead", head), tag("tbody", *body))
+    # A narrow screen scrolls the table, also by keyboard, and not the page.
+    return tag("div", table, class_="scroll", role="region", aria_label=heads[0], tabindex="0")
+
+
+def _cell(cell: Child) -> Child:
+    return whole(cell) if isinstance(cell, int) else cell

@@ -1,0 +1,81 @@
+"""The dashboard's process: two addresses, `/` and the `/version` that the page asks for."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from contextlib import suppress
+from functools import partial
+
+import duckdb
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from pipeline.config import Settings
+from pipeline.dashboard import page
+from pipeline.dashboard.report import report
+from pipeline.dashboard.snapshot import NotPublishedError, Snapshot
+
+_LOCAL = ("127.0.0.1", "localhost")
+_HEADERS = {
+    "content-security-policy": page.POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+}
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The page over `settings.database`, which need not exist yet."""
+    snapshot = Snapshot(settings.database)
+
+    # Not async: Starlette gives them threads, for DuckDB would block the loop.
+    def show(request: Request) -> Response:
+        try:
+            found = snapshot.read(partial(report, wanted=request.query_params))
+        except NotPublishedError as error:
+            text = page.empty(str(error), version=snapshot.version())
+        except duckdb.CatalogException as error:
+            # Made by another version of the pipeline: its next snapshot will do.
+            reason = f"The snapshot is not of this version: {str(error).splitlines()[0]}"
+            text = page.empty(reason, version=snapshot.version())
+        else:
+            text = page.full(found.value, version=found.version, published=found.published)
+        return HTMLResponse(text, headers=_HEADERS)
+
+    def version(_request: Request) -> Response:
+        return PlainTextResponse(snapshot.version(), headers=_HEADERS)
+
+    # A page elsewhere that names this address as its own (DNS rebinding) reads nothing.
+    local = settings.dashboard_host in _LOCAL
+    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=list(_LOCAL) if local else ["*"])
+    return Starlette(routes=[Route("/", show), Route("/version", version)], middleware=[hosts])
+
+
+def run(settings: Settings) -> int:
+    """Serve until told to stop. 1 when the address is taken, with a line that says so."""
+    address = (settings.dashboard_host, settings.dashboard_port)
+    try:
+        listener = socket.create_server(address)
+    except OSError as error:
+        sys.stderr.write(
+            f"dashboard: cannot listen on {address[0]}:{address[1]} ({error.strerror}):"
+            " set PIPELINE_DASHBOARD_PORT to another port, or 0 for any\n"
+        )
+        return 1
+    with listener:
+        host, port = listener.getsockname()[:2]
+        sys.stdout.write(f"dashboard: http://{host}:{port}\n")
+        sys.stdout.flush()
+        server = uvicorn.Server(
+            uvicorn.Config(create_app(settings), log_level="warning", access_log=False)
+        )
+        # uvicorn has closed down by then, and passes the signal on.
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
+    return 0

@@ -1,0 +1,125 @@
+"""Events and records with only what matters named; time is minutes after one morning."""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import count
+from typing import Any
+
+import msgspec
+
+from pipeline.domain.device import Device
+from pipeline.domain.events import Beacon, Request
+from pipeline.domain.identity import record_key
+from pipeline.domain.outcomes import Origin, Outcome
+from pipeline.domain.rules import Rules
+from pipeline.stream.answer import answer, read
+
+MORNING = 1_764_000_000_000
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+RULES = Rules()
+
+_numbers = count()
+
+
+def make_event(
+    event_type: str = "product_view", minute: float = 0, *, ms: int = 0, **fields: Any
+) -> dict[str, Any]:
+    """An event as a `beacons` record carries it; its own event id unless given."""
+    event = {
+        "event_type": event_type,
+        "timestamp": MORNING + round(minute * MINUTE) + ms,
+        "session_id": "session",
+        "event_id": f"event-{next(_numbers)}",
+        "product_id": 1,
+        **fields,
+    }
+    event = {name: value for name, value in event.items() if value is not None}
+    canonical = msgspec.json.encode(event, order="sorted")
+    return {"fingerprint": hashlib.sha256(canonical).hexdigest(), "raw": "{}", **event}
+
+
+def click(minute: float = 0, token: str | None = "token", **fields: Any) -> dict[str, Any]:
+    return make_event("product_click", minute, attribution_token=token, position=1, **fields)
+
+
+def cart(minute: float = 0, token: str | None = None, **fields: Any) -> dict[str, Any]:
+    return make_event("add_to_cart", minute, attribution_token=token, **fields)
+
+
+def purchase(minute: float = 0, *lines: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    items = list(lines) or [{"product_id": 1, "price": "10"}]
+    fields = {"currency": "USD", "product_id": None, **fields}
+    return make_event("purchase", minute, items=items, **fields)
+
+
+class Log:
+    """A partition under the rules: records in, outcomes out, each device's state kept."""
+
+    def __init__(self, rules: Rules = RULES, partition: int = 0) -> None:
+        self.rules = rules
+        self.partition = partition
+        self.devices: dict[bytes, Device] = {}
+        self.stream_time: int | None = None
+        self.offset = 0
+        self.outcomes: list[Outcome] = []
+
+    def send(
+        self,
+        *events: dict[str, Any],
+        store: str = "store",
+        device: str = "d:device",
+        received_at: int | None = None,
+        is_bot: bool = False,
+        appended_at: int | None = None,
+    ) -> Outcome:
+        """One record with `events`; received when its last event occurred, unless said."""
+        at = received_at or max(event["timestamp"] for event in events)
+        beacon = Beacon(
+            store_id=store,
+            device_key=device,
+            received_at=at,
+            request=Request(is_bot=is_bot),
+            events=[msgspec.Raw(msgspec.json.encode(event)) for event in events],
+        )
+        value = msgspec.json.encode(beacon)
+        return self.append(record_key(store, device), value, appended_at=appended_at or at)
+
+    def append(self, key: bytes, value: bytes, *, appended_at: int) -> Outcome:
+        """One record of any bytes; its outcome went through JSON, as on Kafka."""
+        outcome = answer(
+            read(value, appended_at=appended_at),
+            self.devices.setdefault(key, Device()),
+            key=key,
+            origin=Origin("topic", self.partition, self.offset),
+            stream_time=self.stream_time,
+            rules=self.rules,
+            digest=self.rules.digest(),
+        )
+        self.offset += 1
+        self.stream_time = outcome.stream_time_after
+        outcome = msgspec.json.decode(msgspec.json.encode(outcome), type=Outcome)
+        self.outcomes.append(outcome)
+        return outcome
+
+    def sessions(self) -> list[tuple[float, float, int]]:
+        """(start minute, end minute, events) of every session that stands, in order."""
+        rows: dict[str, tuple[float, float, int]] = {}
+        for outcome in self.outcomes:
+            for gone in outcome.sessions_gone:
+                rows.pop(gone.session_key, None)
+            for row in outcome.sessions:
+                rows[row.session_key] = (
+                    (row.started_at - MORNING) / MINUTE,
+                    (row.ended_at - MORNING) / MINUTE,
+                    row.events,
+                )
+        return sorted(rows.values())
+
+    def paths(self) -> list[tuple[str, list[str]]]:
+        """(match, tokens of its path) of every conversion as it stands, in order of time."""
+        rows = {row.conversion_key: row for o in self.outcomes for row in o.conversions}
+        ordered = sorted(rows.values(), key=lambda row: (row.occurred_at, row.event_key, row.line))
+        return [(row.match, [touch.attribution_token for touch in row.path]) for row in ordered]

@@ -1,0 +1,70 @@
+"""One outcome per record, whatever the record holds."""
+
+import pytest
+from factories import Log, click, make_event
+
+from pipeline.domain.device import decode, encode, forget
+from pipeline.stream import answer as module
+
+
+def test_a_record_that_is_not_ours_becomes_one_failure_with_its_bytes() -> None:
+    outcome = Log().append(b"key", b"\xff not json", appended_at=0)
+    assert [failed.reason for failed in outcome.failed] == ["failed"]
+    assert "not json" in outcome.failed[0].raw
+
+
+def test_an_event_of_an_unknown_type_fails_alone() -> None:
+    outcome = Log().send(make_event("teleport"), make_event())
+    assert len(outcome.facts) == 1
+    assert len(outcome.failed) == 1
+
+
+def test_an_event_on_which_a_step_breaks_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Log()
+    log.send(make_event(minute=0))
+    real = module.attribute
+
+    def broken(device: object, event: object, **rest: object) -> object:
+        if event.query == "break":  # type: ignore[attr-defined]
+            raise ValueError("broken")
+        return real(device, event, **rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "attribute", broken)
+    outcome = log.send(make_event("search", 1, query="break"), make_event(minute=2))
+    assert [failed.detail for failed in outcome.failed] == ["ValueError: broken"]
+    assert log.sessions() == [(0, 2, 2)]
+
+
+def test_a_machine_that_breaks_is_not_an_events_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(module, "sessionize", broken)
+    with pytest.raises(RecursionError):
+        Log().send(make_event())
+
+
+def test_state_survives_its_codec() -> None:
+    log = Log()
+    log.send(click(0), make_event("add_to_cart", 1))
+    device = next(iter(log.devices.values()))
+    assert decode(encode(device)) == device
+
+
+def test_what_no_rule_can_ask_for_is_forgotten() -> None:
+    log = Log()
+    log.send(click(0), make_event("add_to_cart", 1))
+    device = next(iter(log.devices.values()))
+    horizon = log.stream_time + log.rules.lookback_ms + 1
+    forget(device, horizon=horizon, rules=log.rules)
+    assert device.is_empty()
+
+
+def test_a_touch_is_kept_for_its_lookback() -> None:
+    log = Log()
+    log.send(click(0))
+    device = next(iter(log.devices.values()))
+    forget(device, horizon=log.stream_time + log.rules.lookback_ms, rules=log.rules)
+    assert device.touches
+    assert not device.keys
+    assert not device.sessions
