@@ -13,12 +13,25 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its names have no __all__
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
 
 from pipeline.config import Settings
 from pipeline.topics import Topic, topics
 
 SECONDS = 10.0
+_AWAY = {
+    KafkaError._TRANSPORT,  # noqa: SLF001  # librdkafka's own errors are named so
+    KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+    KafkaError._TIMED_OUT,  # noqa: SLF001
+    KafkaError._RESOLVE,  # noqa: SLF001
+    KafkaError.REQUEST_TIMED_OUT,
+}
 
 T = TypeVar("T")
 
@@ -46,20 +59,22 @@ def create_topics(settings: Settings, bootstrap: str) -> list[str]:
             made.append(name)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise KafkaUnusableError(
-                    f"topic {name} cannot be made: {error.args[0].str()}"
-                ) from None
-    if made:
-        _wait_known(admin, made)
+                raise _unusable(error, bootstrap, f"make topic {name}") from None
+    _wait_known(admin, made, bootstrap)
     return made
 
 
-def _wait_known(admin: AdminClient, names: list[str]) -> None:
+def _wait_known(admin: AdminClient, names: list[str], bootstrap: str) -> None:
     # A topic is acknowledged before every broker knows its leaders.
     until = time.monotonic() + SECONDS
-    while time.monotonic() < until:
-        known = _asked(lambda: admin.list_topics(timeout=SECONDS), "").topics
-        if all(name in known and known[name].partitions for name in names):
+    while names and time.monotonic() < until:
+        known = _asked(lambda: admin.list_topics(timeout=SECONDS), bootstrap, "list topics").topics
+        if all(
+            name in known
+            and known[name].partitions
+            and all(part.leader >= 0 for part in known[name].partitions.values())
+            for name in names
+        ):
             return
         time.sleep(0.05)
 
@@ -67,69 +82,54 @@ def _wait_known(admin: AdminClient, names: list[str]) -> None:
 def check_topics(settings: Settings, bootstrap: str) -> None:
     """Refuse topics on which the promises would not hold. Raises `KafkaUnusableError`."""
     admin = _admin(bootstrap)
-    known = _asked(lambda: admin.list_topics(timeout=SECONDS), bootstrap).topics
-    ours = topics(settings)
-    for topic in ours.all():
+    known = _asked(lambda: admin.list_topics(timeout=SECONDS), bootstrap, "list topics").topics
+    ours = topics(settings).all()
+    for topic in ours:
         if topic.name not in known:
             raise KafkaUnusableError(f"no topic {topic.name}: run `pipeline topics` first")
         count = len(known[topic.name].partitions)
         if count != topic.partitions:
             raise KafkaUnusableError(
-                f"topic {topic.name} has {count} partitions, PIPELINE_PARTITIONS says"
-                f" {topic.partitions}: the number is fixed once made"
+                f"topic {topic.name} has {count} partitions, not {topic.partitions}: the number is"
+                " fixed once made; set PIPELINE_PARTITIONS or PIPELINE_TOPIC_PREFIX"
             )
-    for topic in ours.all():
-        for key in ("cleanup.policy", "message.timestamp.type"):
-            held = _config(admin, topic.name, key, bootstrap)
-            wanted = topic.config.get(key, "delete" if key == "cleanup.policy" else held)
-            if held != wanted:
+    for topic, held in zip(ours, _configs(admin, ours, bootstrap), strict=True):
+        for key, default in (("cleanup.policy", "delete"), ("message.timestamp.type", None)):
+            wanted = topic.config.get(key, default)
+            if wanted is not None and held[key] != wanted:
                 raise KafkaUnusableError(
-                    f"topic {topic.name} has {key}={held}, it must be {wanted}: alter the topic"
+                    f"topic {topic.name} has {key}={held[key]}, it must be {wanted}: alter the"
+                    " topic with Kafka's tools, or set another PIPELINE_TOPIC_PREFIX"
                 )
+
+
+def _configs(admin: AdminClient, ours: list[Topic], bootstrap: str) -> list[dict[str, str]]:
+    resources = [ConfigResource(ResourceType.TOPIC, topic.name) for topic in ours]
+    futures = admin.describe_configs(resources, request_timeout=SECONDS)
+    found = [_asked(futures[each].result, bootstrap, "read configurations") for each in resources]
+    return [{key: str(entry.value) for key, entry in config.items()} for config in found]
 
 
 def topic_ids(bootstrap: str, names: list[str]) -> dict[str, str]:
     """Kafka's id of each topic: a topic made anew under the same name has another."""
     admin = _admin(bootstrap)
     described = admin.describe_topics(TopicCollection(names), request_timeout=SECONDS)
-    ids = {}
-    for name, future in described.items():
-        ids[name] = str(_asked(future.result, bootstrap).topic_id)
-    return ids
-
-
-def _config(admin: AdminClient, topic: str, key: str, bootstrap: str) -> str:
-    resource = ConfigResource(ResourceType.TOPIC, topic)
-    futures = admin.describe_configs([resource], request_timeout=SECONDS)
-    return str(_asked(futures[resource].result, bootstrap)[key].value)
-
-
-def _admin(bootstrap: str) -> AdminClient:
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    _asked(lambda: admin.list_topics(timeout=SECONDS), bootstrap)
-    return admin
-
-
-def _asked(question: Callable[[], T], bootstrap: str) -> T:
-    try:
-        return question()
-    except KafkaException as error:
-        raise KafkaUnusableError(
-            f"Kafka at {bootstrap} does not answer ({error.args[0].name()}): start it, or check"
-            " PIPELINE_KAFKA_BOOTSTRAP_SERVERS"
-        ) from None
+    return {
+        name: str(_asked(future.result, bootstrap, f"describe topic {name}").topic_id)
+        for name, future in described.items()
+    }
 
 
 def end_offsets(bootstrap: str, topic: Topic) -> dict[int, int]:
     """The offset after the last record of each partition."""
     admin = _admin(bootstrap)
-    wanted = {
-        TopicPartition(topic.name, number): OffsetSpec.latest()
-        for number in range(topic.partitions)
-    }
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # its one gap
+    wanted = {TopicPartition(topic.name, number): latest for number in range(topic.partitions)}
     found = admin.list_offsets(wanted, request_timeout=SECONDS)
+    task = f"read the end of topic {topic.name}"
     return {
-        place.partition: _asked(future.result, bootstrap).offset for place, future in found.items()
+        place.partition: _asked(future.result, bootstrap, task).offset
+        for place, future in found.items()
     }
 
 
@@ -140,5 +140,30 @@ def committed_offsets(bootstrap: str, group: str, topic: Topic) -> dict[int, int
         group, [TopicPartition(topic.name, number) for number in range(topic.partitions)]
     )
     future = admin.list_consumer_group_offsets([wanted], request_timeout=SECONDS)[group]
-    held = _asked(future.result, bootstrap).topic_partitions
+    held = _asked(future.result, bootstrap, f"read the offsets of {group}").topic_partitions
     return {place.partition: place.offset for place in held if place.offset >= 0}
+
+
+def _admin(bootstrap: str) -> AdminClient:
+    admin = AdminClient(
+        {"bootstrap.servers": bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 500}
+    )
+    _asked(lambda: admin.list_topics(timeout=SECONDS), bootstrap, "list topics")
+    return admin
+
+
+def _asked(question: Callable[[], T], bootstrap: str, task: str) -> T:
+    try:
+        return question()
+    except KafkaException as error:
+        raise _unusable(error, bootstrap, task) from None
+
+
+def _unusable(error: KafkaException, bootstrap: str, task: str) -> KafkaUnusableError:
+    told: KafkaError = error.args[0]
+    if told.code() in _AWAY:
+        return KafkaUnusableError(
+            f"Kafka at {bootstrap} does not answer ({told.name()}): start it, or check"
+            " PIPELINE_KAFKA_BOOTSTRAP_SERVERS"
+        )
+    return KafkaUnusableError(f"Kafka at {bootstrap} would not {task}: {told.str()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,9 +14,25 @@ from pipeline.broker.server import Broker
 from pipeline.config import Settings
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_the_user() -> Iterator[None]:
+    """Only PIPELINE_CACHE counts: a test, and what it starts, must not read a user's settings."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.startswith("PIPELINE_") and name != "PIPELINE_CACHE":
+                patch.delenv(name)
+        yield
+
+
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    with Broker(tmp_path_factory.mktemp("broker"), Settings().cache) as broker:
+def cache() -> Path:
+    """Where Kafka's jars lie, shared with everything else on this machine."""
+    return Settings(_env_file=None).cache
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Broker]:
+    with Broker(tmp_path_factory.mktemp("broker"), cache) as broker:
         yield broker
 
 
@@ -23,6 +40,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 def settings(kafka: Broker, tmp_path: Path) -> Settings:
     """Topics under a prefix of the test's own, a home in its folder, a free port."""
     return Settings(
+        _env_file=None,
         kafka_bootstrap_servers=kafka.bootstrap_servers,
         topic_prefix=f"t{uuid4().hex[:8]}-",
         partitions=4,

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-import requests
-from jgo.constants import MAVEN_CENTRAL_URL
-
 LOCK = Path(__file__).parent / "kafka.lock"
+# Seconds between the attempts at one jar.
 PAUSES = (1.0, 3.0, 9.0)
-_CHUNK = 1 << 16
+
+Progress = Callable[[int, int], None]
 
 
 class BrokerError(Exception):
@@ -30,6 +25,24 @@ class Jar:
     path: str
     size: int
     sha256: str
+
+    @property
+    def name(self) -> str:
+        """Its file's name, in the repository and in the cache."""
+        return self.path.rsplit("/", 1)[1]
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether `folder` holds it whole."""
+        # The name is no proof: a disk may have filled, or a hand may have slipped. All 44 jars
+        # are hashed in a tenth of a second.
+        try:
+            return self.is_whole((folder / self.name).read_bytes())
+        except OSError:
+            return False
+
+    def is_whole(self, data: bytes) -> bool:
+        """Whether `data` is what the lock names."""
+        return len(data) == self.size and hashlib.sha256(data).hexdigest() == self.sha256
 
 
 def locked(lock: Path = LOCK) -> list[Jar]:
@@ -46,78 +59,23 @@ def fetch(
     cache: Path,
     *,
     jars: list[Jar] | None = None,
-    repository: str = MAVEN_CENTRAL_URL,
+    maven_url: str | None = None,
     pauses: tuple[float, ...] = PAUSES,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    progress: Progress = lambda _done, _total: None,
 ) -> list[Path]:
-    """The jars in `cache`, after fetching what is missing or damaged.
+    """The jars in `cache`, after fetching what is missing or damaged; else no network is touched.
 
-    `progress` hears bytes done and in all, only when something is fetched. Raises `BrokerError`
-    when the network fails for longer than `pauses` (seconds), or a checksum differs.
+    `maven_url` is a mirror of Maven Central, None Central itself. `progress` hears bytes done and
+    in all, only when something is fetched. Raises `BrokerError` when the network fails for longer
+    than `pauses`, or a checksum differs.
     """
     wanted = locked() if jars is None else jars
-    folder = cache / "kafka"
-    places = {jar.path: folder / jar.path.rsplit("/", 1)[1] for jar in wanted}
-    missing = [jar for jar in wanted if not _is_whole(places[jar.path], jar)]
+    folder = cache.absolute() / "kafka"
+    missing = [jar for jar in wanted if not jar.is_in(folder)]
     if missing:
+        # Only a first start pays for these imports.
+        from pipeline.broker.download import Download, central  # noqa: PLC0415
+
         folder.mkdir(parents=True, exist_ok=True)
-        total, done = sum(jar.size for jar in missing), 0
-
-        def heard(count: int) -> None:
-            nonlocal done
-            done += count
-            progress(done, total)
-
-        get = partial(_get, folder=folder, repository=repository, pauses=pauses, heard=heard)
-        with ThreadPoolExecutor(4) as pool:
-            list(pool.map(get, missing))
-    return list(places.values())
-
-
-def _is_whole(path: Path, jar: Jar) -> bool:
-    # The name is no proof: a disk may have filled, or a hand may have slipped.
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest() == jar.sha256
-    except OSError:
-        return False
-
-
-def _get(
-    jar: Jar,
-    *,
-    folder: Path,
-    repository: str,
-    pauses: tuple[float, ...],
-    heard: Callable[[int], None],
-) -> None:
-    for pause in (*pauses, None):
-        try:
-            data = _download(f"{repository}/{jar.path}", heard)
-            break
-        except requests.RequestException as error:
-            if pause is None:
-                raise BrokerError(
-                    f"Kafka's jars could not be fetched ({type(error).__name__} on {jar.path}):"
-                    " check the network or the proxy and start again; what has come is kept"
-                ) from None
-            time.sleep(pause)
-    if hashlib.sha256(data).hexdigest() != jar.sha256:
-        raise BrokerError(
-            f"{jar.path} is not the jar that kafka.lock names (its checksum differs): do not use"
-            " this network's copy"
-        )
-    # Under a name of its own, then renamed: two starts at once may fetch the same jar.
-    name = jar.path.rsplit("/", 1)[1]
-    fresh = folder / f".{name}.{os.getpid()}"
-    fresh.write_bytes(data)
-    fresh.replace(folder / name)
-
-
-def _download(url: str, heard: Callable[[int], None]) -> bytes:
-    with requests.get(url, stream=True, timeout=30) as response:
-        response.raise_for_status()
-        parts = []
-        for part in response.iter_content(_CHUNK):
-            parts.append(part)
-            heard(len(part))
-    return b"".join(parts)
+        Download(missing, folder, maven_url or central(), pauses, progress).run()
+    return [folder / jar.name for jar in wanted]

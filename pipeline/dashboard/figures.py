@@ -25,7 +25,7 @@ def whole(number: int) -> str:
 
 def rate(share: float | None) -> str:
     """4.2 %; a dash where there is nothing to divide by."""
-    return NOTHING if share is None else f"{share:.1%}".replace("%", " %")
+    return NOTHING if share is None else f"{share:.1%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
 def money(amount: Decimal, currency: str) -> Markup:

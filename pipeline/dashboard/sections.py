@@ -21,11 +21,12 @@ from pipeline.dashboard.report import CHART, Choice, Report, Row
 from pipeline.domain.events import EVENT_TYPES
 
 _MATCHES = {
-    "direct": "Direct: carries the token of a click",
-    "carried": "Carried: clicked, same product, no token",
-    "orphan": "Orphan: carries a token that nobody clicked",
-    "none": "None: no click before it",
+    "direct": ("Direct", "carries the token of a click"),
+    "carried": ("Carried", "no token, but a click on the same product"),
+    "orphan": ("Orphan", "carries a token that nobody clicked"),
+    "none": ("None", "no click before it"),
 }
+_TITLES = {"purchase": "Lines of orders", "add_to_cart": "Added to the cart"}
 
 
 def all_of(report: Report, choice: Choice) -> list[Child]:
@@ -48,20 +49,21 @@ def _tiles(report: Report, choice: Choice) -> Markup:
     span = day_of(choice.last)
     if choice.days > 1:
         span = f"{day_of(choice.first)} to {span}"
+    earlier = "day before" if choice.days == 1 else f"{choice.days} days before"
+
+    def tile(name: str, value: Child, before: Child) -> Markup:
+        then = tag("dd", earlier, ": ", before, class_="before")
+        return tag("div", tag("dt", name), tag("dd", value, class_="value"), then, class_="tile")
+
     tiles = [
-        _tile("Events", whole(now["events"]), whole(before["events"])),
-        _tile("Sessions", whole(now["sessions"]), whole(before["sessions"])),
-        _tile("Conversion rate", rate(now["conversion_rate"]), rate(before["conversion_rate"])),
-        _tile("Orders", whole(now["orders"]), whole(before["orders"])),
-        _tile("Gross revenue", moneys(report.revenue), moneys(report.revenue_before)),
+        tile("Events", whole(now["events"]), whole(before["events"])),
+        tile("Sessions", whole(now["sessions"]), whole(before["sessions"])),
+        tile("Conversion rate", rate(now["conversion_rate"]), rate(before["conversion_rate"])),
+        tile("Orders", whole(now["orders"]), whole(before["orders"])),
+        tile("Gross revenue", moneys(report.revenue), moneys(report.revenue_before)),
     ]
     title = tag("h2", foreign(choice.store), tag("small", f" {span}"))
     return tag("section", title, tag("dl", *tiles, class_="tiles"), class_="wide bare")
-
-
-def _tile(name: str, value: Child, before: Child) -> Markup:
-    earlier = tag("dd", "before: ", before, class_="before")
-    return tag("div", tag("dt", name), tag("dd", value, class_="value"), earlier, class_="tile")
 
 
 def _chart(report: Report, choice: Choice) -> Markup:
@@ -105,7 +107,7 @@ def _attribution(found: Sequence[Row]) -> Markup:
     for conversion_type, of_type in groupby(found, itemgetter("conversion_type")):
         rows: list[list[Child]] = [
             [
-                _MATCHES.get(row["match"], row["match"]),
+                _match(row["match"]),
                 row["conversions"],
                 rate(row["share"]),
                 bar(row["share"]),
@@ -113,9 +115,14 @@ def _attribution(found: Sequence[Row]) -> Markup:
             ]
             for row in of_type
         ]
-        title = "Order lines" if conversion_type == "purchase" else "Added to the cart"
+        title = _TITLES.get(conversion_type, conversion_type)
         parts.append(_table((title, "Conversions", "Share", "", "Revenue"), rows))
-    return _section("Attribution by match", *(parts or [_NOTHING]))
+    return _section("Attribution by match", *(parts or [_NOTHING]), wide=True)
+
+
+def _match(match: str) -> Markup:
+    name, meaning = _MATCHES.get(match, (match, ""))
+    return tag("span", name, tag("small", f" {meaning}"))
 
 
 def _ranking(title: str, subject: str, found: Sequence[Row]) -> Markup:

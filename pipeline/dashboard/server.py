@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
-from contextlib import suppress
 from functools import partial
+from types import FrameType
 
 import duckdb
 import uvicorn
@@ -58,7 +59,7 @@ def create_app(settings: Settings) -> Starlette:
 
 
 def run(settings: Settings) -> int:
-    """Serve until told to stop. 1 when the address is taken, with a line that says so."""
+    """Serve until SIGTERM or SIGINT; 1 when the address is taken, with a line that says so."""
     address = (settings.dashboard_host, settings.dashboard_port)
     try:
         listener = socket.create_server(address)
@@ -73,9 +74,20 @@ def run(settings: Settings) -> int:
         sys.stdout.write(f"dashboard: http://{host}:{port}\n")
         sys.stdout.flush()
         server = uvicorn.Server(
-            uvicorn.Config(create_app(settings), log_level="warning", access_log=False)
+            uvicorn.Config(
+                create_app(settings),
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=2,
+            )
         )
-        # uvicorn has closed down by then, and passes the signal on.
-        with suppress(KeyboardInterrupt):
-            server.run(sockets=[listener])
+        # uvicorn raises a signal again once it has shut down, which would make 0 an exit by signal.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _ignored)
+        server.run(sockets=[listener])
     return 0
+
+
+def _ignored(_number: int, _frame: FrameType | None) -> None:
+    pass

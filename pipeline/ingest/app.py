@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from urllib.parse import parse_qs
 
 import msgspec
@@ -149,8 +150,7 @@ class BeaconEndpoint:
     def _store(self, scope: Scope, headers: Mapping[str, str]) -> Store | None:
         token = headers.get("x-storefront-access-token")
         if token is None:
-            query: bytes = scope["query_string"]
-            token = parse_qs(query.decode("latin-1")).get("token", [""])[0]
+            token = _token_in(scope["query_string"])
         return self._stores.by_token(token) if token else None
 
     def _cors(self, origin: str | None, store: Store | None) -> Headers:
@@ -171,6 +171,12 @@ class BeaconEndpoint:
             ),
             (b"access-control-max-age", b"86400"),
         ]
+
+
+# A store's pages all send the same few queries, and taking one apart costs more than a look-up.
+@lru_cache(maxsize=1024)
+def _token_in(query: bytes) -> str:
+    return parse_qs(query.decode("latin-1")).get("token", [""])[0]
 
 
 async def _answer(send: Send, status: int, headers: Headers, content: object = None) -> None:

@@ -14,10 +14,11 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -105,10 +106,18 @@ def new_token() -> tuple[str, str]:
     return token, sha256(token.encode()).hexdigest()
 
 
-def write_stores(path: Path, entries: dict[str, StoreEntry]) -> None:
-    """Make or replace the stores' file in one step, readable by its owner only."""
+def write_stores(path: Path, entries: Mapping[str, Any]) -> None:
+    """Make or replace the stores' file in one step, readable by its owner only.
+
+    `entries` are `StoreEntry` or the same as a dict, by store id. Raises `StoresError`.
+    """
+    try:
+        stores = msgspec.convert(entries, dict[str, StoreEntry])
+    except msgspec.ValidationError as error:
+        raise StoresError(f"not stores: {error}") from None
+    Stores(stores)  # what cannot be loaded is not written
     lines: list[str] = []
-    for store_id, entry in entries.items():
+    for store_id, entry in stores.items():
         lines += [
             f"[stores.{_quoted(store_id)}]",
             f"tokens_sha256 = {_quoted_list(entry.tokens_sha256)}",

@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import random
+import socket
+import string
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from pipeline.config import Settings
+from pipeline.ingest.accept import Accepted
+from pipeline.ingest.publisher import KafkaPublisher, MemoryPublisher, UnavailableError
+from pipeline.kafka_admin import create_topics
+from pipeline.topics import Topic, topics
+
+SEARCH = {
+    "event_type": "search",
+    "timestamp": "2026-07-01T12:00:00Z",
+    "session_id": "s",
+    "query": "shoes",
+}
+
+Read = Callable[[Topic], list[Any]]
+
+
+def batch(*events: Any) -> dict[str, Any]:
+    return {"events": list(events) or [SEARCH]}
+
+
+def test_an_acknowledged_event_is_on_kafka_when_the_204_is_there(
+    door: Any, settings: Settings, read_topic: Read
+) -> None:
+    answer = door.post(batch(), user_agent="")
+    assert (answer.status, answer.data) == (204, b"")
+    (record,) = read_topic(topics(settings).beacons)
+    assert record.key == b"4:shop3:s:s"
+    beacon = json.loads(record.value)
+    assert beacon["received_at"] == 1_782_907_200_000
+    assert beacon["request"]["is_bot"] is True
+    assert json.loads(beacon["events"][0]["raw"]) == SEARCH
+
+
+def test_one_record_per_device_in_order_of_first_appearance(
+    door: Any, settings: Settings, read_topic: Read
+) -> None:
+    events = [{**SEARCH, "device_id": name, "query": str(n)} for n, name in enumerate("abab")]
+    assert door.post(batch(*events)).status == 204
+    found = {
+        record.key: [event["query"] for event in json.loads(record.value)["events"]]
+        for record in read_topic(topics(settings).beacons)
+    }
+    assert found == {b"4:shop3:d:a": ["0", "2"], b"4:shop3:d:b": ["1", "3"]}
+
+
+def test_a_batch_of_only_invalid_events_is_204_and_all_of_it_is_kept(
+    door: Any, settings: Settings, read_topic: Read
+) -> None:
+    assert door.post(b'{"events": [{"event_type":"view"}, 3]}').status == 204
+    assert read_topic(topics(settings).beacons) == []
+    rejected = [json.loads(record.value) for record in read_topic(topics(settings).rejected)]
+    assert [(r["index"], r["raw"], r["store_id"]) for r in rejected] == [
+        (0, '{"event_type":"view"}', "shop"),
+        (1, "3", "shop"),
+    ]
+
+
+def test_an_event_of_nearly_a_mebibyte_is_rejected_with_all_its_bytes(
+    door: Any, settings: Settings, read_topic: Read
+) -> None:
+    # Random, so that compression cannot make it fit; a record too long would be 503 for ever.
+    letters = random.Random(1).choices(string.ascii_letters + '"\\', k=960_000)  # noqa: S311
+    event = {**SEARCH, "query": "".join(letters)}
+    assert door.post(batch(event)).status == 204
+    (record,) = read_topic(topics(settings).rejected)
+    rejected = json.loads(record.value)
+    assert rejected["reason"] == "too_large"
+    assert json.loads(rejected["raw"]) == event
+
+
+def test_the_right_to_backfill_replays_the_time_of_a_recorded_request(
+    door: Any, settings: Settings, read_topic: Read
+) -> None:
+    body = {"received_at": "2025-01-01T00:00:01Z", **batch()}
+    body["events"] = [{**SEARCH, "timestamp": "2025-01-01T00:00:00Z"}]
+    assert door.post(body, token=door.backfill_token).status == 204
+    assert door.post(body).status == 204
+    (record,) = read_topic(topics(settings).beacons)
+    assert json.loads(record.value)["received_at"] == 1_735_689_601_000
+    (rejected,) = read_topic(topics(settings).rejected)
+    assert json.loads(rejected.value)["reason"] == "too_old"
+
+
+def test_the_token_in_the_header_wins_over_the_query(memory_door: Any) -> None:
+    assert memory_door.post(batch(), token=None, query=f"?token={memory_door.token}").status == 204
+    query = f"?token={memory_door.token}"
+    assert memory_door.post(batch(), token="wrong", query=query).status == 401
+
+
+@pytest.mark.parametrize("token", [None, "wrong"])
+def test_without_a_known_token_the_answer_is_401(memory_door: Any, token: str | None) -> None:
+    answer = memory_door.post(batch(), token=token)
+    assert (answer.status, answer.json()) == (401, {"error": "Unauthenticated"})
+
+
+def test_an_origin_that_is_not_the_stores_is_403(memory_door: Any) -> None:
+    answer = memory_door.post(batch(), origin="https://other.example")
+    assert (answer.status, answer.json()) == (403, {"error": "Origin not allowed"})
+    assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b'{"events":[]}', b'{"events":{}}'])
+def test_a_body_that_is_no_batch_is_422_with_a_list_of_errors(
+    memory_door: Any, body: bytes
+) -> None:
+    answer = memory_door.post(body)
+    assert answer.status == 422
+    assert all(isinstance(error, str) for error in answer.json()["errors"])
+
+
+def test_101_events_are_422_and_100_are_taken(memory_door: Any) -> None:
+    assert memory_door.post(batch(*[SEARCH] * 101)).status == 422
+    assert memory_door.post(batch(*[SEARCH] * 100)).status == 204
+
+
+def test_every_answer_carries_the_cors_headers_of_an_allowed_origin(memory_door: Any) -> None:
+    for body in (batch(), b"{"):
+        answer = memory_door.post(body, origin="https://shop.example")
+        assert answer.headers["access-control-allow-origin"] == "https://shop.example"
+        assert answer.headers["access-control-allow-credentials"] == "true"
+        assert answer.headers["vary"] == "Origin"
+
+
+def test_a_preflight_is_204_and_another_method_405(memory_door: Any) -> None:
+    origin = {"origin": "https://shop.example"}
+    answer = memory_door.http.request("OPTIONS", memory_door.url, headers=origin)
+    assert answer.status == 204
+    assert answer.headers["access-control-allow-origin"] == "https://shop.example"
+    assert "x-sdk-client" in answer.headers["access-control-allow-headers"]
+    answer = memory_door.http.request("GET", memory_door.url)
+    assert (answer.status, answer.headers["allow"]) == (405, "POST, OPTIONS")
+
+
+def test_gzip_is_taken_and_the_limit_holds_for_the_inflated_bytes(memory_door: Any) -> None:
+    body = json.dumps(batch()).encode()
+    assert memory_door.post(gzip.compress(body), content_encoding="gzip").status == 204
+    bomb = gzip.compress(b" " * 2**21)
+    assert memory_door.post(bomb, content_encoding="gzip").status == 413
+    assert memory_door.post(gzip.compress(body)[:-9], content_encoding="gzip").status == 422
+    assert memory_door.post(body, content_encoding="gzip").status == 422
+    assert memory_door.post(body, content_encoding="br").status == 422
+
+
+def test_a_chunked_body_is_counted_while_it_is_read(memory_door: Any) -> None:
+    chunks = (b" " * 65_536 for _ in range(64))
+    headers = {"x-storefront-access-token": memory_door.token}
+    with _connected(memory_door) as connection:
+        connection.sendall(_head(memory_door, headers, "transfer-encoding: chunked"))
+        try:
+            for chunk in chunks:
+                connection.sendall(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the door has answered and closed
+        assert connection.recv(64).startswith(b"HTTP/1.1 413")
+
+
+def test_a_body_that_stalls_is_408_and_the_connection_ends(memory_door: Any) -> None:
+    headers = {"x-storefront-access-token": memory_door.token}
+    with _connected(memory_door) as connection:
+        connection.sendall(_head(memory_door, headers, "content-length: 100") + b'{"eve')
+        answer = b""
+        while data := connection.recv(4096):
+            answer += data
+    assert answer.startswith(b"HTTP/1.1 408")
+
+
+def test_a_client_that_leaves_does_not_take_its_events_along(
+    door: Any, settings: Settings, read_topic: Read
+) -> None:
+    body = json.dumps(batch()).encode()
+    headers = {"x-storefront-access-token": door.token}
+    for _ in range(20):
+        with _connected(door) as connection:
+            connection.sendall(_head(door, headers, f"content-length: {len(body)}") + body)
+    assert door.post(batch()).status == 204
+    # The last one came by another connection, so wait for what the others had in flight.
+    for _ in range(50):
+        found = read_topic(topics(settings).beacons)
+        if len(found) == 21:
+            break
+    assert len(found) == 21
+
+
+def test_what_cannot_be_made_durable_is_503_with_retry_after(
+    settings: Settings, serve: Any
+) -> None:
+    class Full(MemoryPublisher):
+        async def publish(self, accepted: Accepted) -> None:
+            raise UnavailableError(str(len(accepted.records)))
+
+        async def is_ready(self) -> bool:
+            return False
+
+    door = serve(settings, Full())
+    answer = door.post(batch())
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    assert door.http.request("GET", door.url.replace("beacon", "readyz")).status == 503
+    assert door.http.request("GET", door.url.replace("beacon", "livez")).status == 200
+
+
+def test_without_kafka_the_answer_is_503_and_not_a_wait_without_end(
+    settings: Settings, serve: Any
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        address = f"127.0.0.1:{deaf.getsockname()[1]}"
+        away = settings.model_copy(update={"ack_timeout": timedelta(seconds=1)})
+        door = serve(away, KafkaPublisher(away, address))
+        assert door.post(batch()).status == 503
+
+
+def test_a_door_that_is_up_before_kafka_takes_events_once_kafka_is_there(
+    settings: Settings, serve: Any, read_topic: Read
+) -> None:
+    create_topics(settings, settings.kafka_bootstrap_servers)
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    quick = settings.model_copy(update={"ack_timeout": timedelta(seconds=1)})
+    door = serve(quick, KafkaPublisher(quick, f"127.0.0.1:{port}"))
+    assert door.post(batch()).status == 503
+    with _forwarding(port, settings.kafka_bootstrap_servers):
+        until = time.monotonic() + 20
+        while door.post(batch({**SEARCH, "query": "taken"})).status != 204:
+            assert time.monotonic() < until
+        assert door.http.request("GET", door.url.replace("beacon", "readyz")).status == 200
+    beacons = [json.loads(record.value) for record in read_topic(topics(settings).beacons)]
+    assert "taken" in {beacon["events"][0]["query"] for beacon in beacons}
+
+
+@contextmanager
+def _forwarding(port: int, bootstrap: str) -> Iterator[None]:
+    """Let `port` be Kafka's first address; it names its own for all that follows."""
+    host, there = bootstrap.split(":")
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+        writer.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        kafka_reader, kafka_writer = await asyncio.open_connection(host, int(there))
+        await asyncio.gather(pump(reader, kafka_writer), pump(kafka_reader, writer))
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(asyncio.start_server(connected, "127.0.0.1", port))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+
+@pytest.fixture
+def memory_door(settings: Settings, serve: Any) -> Any:
+    quick = settings.model_copy(update={"body_timeout": timedelta(milliseconds=300)})
+    return serve(quick, MemoryPublisher())
+
+
+def _connected(door: Any) -> socket.socket:
+    host, port = door.url.split("/")[2].split(":")
+    return socket.create_connection((host, int(port)), timeout=10)
+
+
+def _head(door: Any, headers: dict[str, str], *more: str) -> bytes:
+    lines = [f"POST /beacon HTTP/1.1\r\nhost: {door.url.split('/')[2]}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, *more, "", ""]).encode()

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import urllib3
+
+from pipeline.config import Settings
+from pipeline.ingest.stores import new_token, write_stores
+
+RUN = (
+    "import sys; from pipeline.config import Settings; from pipeline.ingest.server import run;"
+    " sys.exit(run(Settings(_env_file=None)))"
+)
+BODY = '{"events":[{"event_type":"search","timestamp":"2099-01-01T00:00:00Z","session_id":"s","query":""}]}'  # noqa: E501
+
+
+def start(settings: Settings, *, port: int = 0) -> subprocess.Popen[str]:
+    environment = {
+        **os.environ,
+        "PIPELINE_HOME": str(settings.home),
+        "PIPELINE_INGEST_PORT": str(port),
+        "PIPELINE_TOPIC_PREFIX": settings.topic_prefix,
+        "PIPELINE_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+        "PIPELINE_ACK_TIMEOUT": "PT1S",
+    }
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def unreachable(settings: Settings) -> Iterator[Settings]:
+    """Settings whose Kafka accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        address = f"127.0.0.1:{deaf.getsockname()[1]}"
+        yield settings.model_copy(update={"kafka_bootstrap_servers": address})
+
+
+def test_it_starts_without_kafka_answers_503_and_ends_with_0_on_sigterm(
+    unreachable: Settings,
+) -> None:
+    token, digest = new_token()
+    write_stores(unreachable.stores, {"shop": {"tokens_sha256": [digest]}})
+    process = start(unreachable)
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        headers = {"x-storefront-access-token": token}
+        http: Any = urllib3.PoolManager(retries=False)
+        assert http.request("POST", url, body=BODY, headers=headers).status == 503
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+        assert time.monotonic() - began < 10
+        output = process.communicate()
+        assert token not in "".join(output)
+    finally:
+        process.kill()
+
+
+def test_without_a_stores_file_it_says_so_in_one_line(settings: Settings) -> None:
+    process = start(settings)
+    _, error = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert error.count("\n") == 1
+    assert str(settings.stores) in error
+
+
+def test_a_port_in_use_is_one_line(settings: Settings) -> None:
+    write_stores(settings.stores, {"shop": {"tokens_sha256": [new_token()[1]]}})
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        process = start(settings, port=taken.getsockname()[1])
+        _, error = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert error.count("\n") == 1
+    assert "PIPELINE_INGEST_PORT" in error
