@@ -84,9 +84,7 @@ class Settings(BaseSettings):
     )
 
     # Loader
-    load_records: int = Field(
-        default=10000, ge=1, description="Most outcomes in one transaction."
-    )
+    load_records: int = Field(default=10000, ge=1, description="Most outcomes in one transaction.")
     load_interval: timedelta = Field(
         default=timedelta(seconds=1), description="Longest wait for a transaction to fill."
     )

@@ -21,9 +21,7 @@ from pipeline.warehouse.queries import Answer, ask
 QUESTION = "funnel"
 
 
-def run(
-    settings: Settings, *, devices: int, and_exit: bool, show: Callable[[Answer], None]
-) -> int:
+def run(settings: Settings, *, devices: int, and_exit: bool, show: Callable[[Answer], None]) -> int:
     """Until Ctrl-C, or until the answer with `and_exit`. Returns the exit code."""
     tokens = demo_stores(settings)
     with Up(settings) as running:
@@ -35,9 +33,9 @@ def run(
                 file.writelines(lines(int(now.timestamp()), devices=devices, end=now))
             code = send([str(sample)], running.url, tokens, strict=True)
         started = time.monotonic()
-        while not running.is_stopping and not status(
-            running.settings, running.bootstrap
-        ).is_published:
+        while (
+            not running.is_stopping and not status(running.settings, running.bootstrap).is_published
+        ):
             time.sleep(0.2)
         if running.is_stopping:
             return code
@@ -72,4 +70,3 @@ def demo_stores(settings: Settings) -> dict[str, str]:
     kept.touch(mode=0o600)
     kept.write_text(json.dumps({store: token for store, (token, _) in made.items()}))
     return {store: token for store, (token, _) in made.items()}
-

@@ -22,7 +22,7 @@ class Partition:
     @property
     def is_published(self) -> bool:
         """Whether all that ingest has acknowledged is in the snapshot."""
-        return self.end == 0 or self.published == self.end
+        return self.end in (0, self.published)
 
 
 @dataclass(frozen=True)

@@ -82,9 +82,7 @@ def topics(settings: Settings) -> Topics:
         rejected=Topic(
             settings.topic_prefix + "rejected", 1, {**stamped, "retention.ms": _ms(days=30)}
         ),
-        changelog=keyed(
-            f"worker-{CHANGELOG_TABLE}-changelog", **{"cleanup.policy": "compact"}
-        ),
+        changelog=keyed(f"worker-{CHANGELOG_TABLE}-changelog", **{"cleanup.policy": "compact"}),
     )
 
 

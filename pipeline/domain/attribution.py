@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from pipeline.domain.events import Event
+from pipeline.domain.events import Event, Line
 from pipeline.domain.identity import key_of
 
 Match = Literal["direct", "carried", "orphan", "none"]
@@ -54,13 +54,10 @@ def conversions_of(event: Event, *, is_bot: bool) -> list[Conversion]:
     """Rule A2, not yet matched. A cart is not revenue: only purchase lines carry money."""
     if event.event_type == "add_to_cart" and event.product_id is not None:
         kind: ConversionType = "add_to_cart"
-        lines = [(event.product_id, event.variant_id, event.quantity, None, None)]
+        lines = [Line(event.product_id, event.variant_id, event.quantity)]
     elif event.event_type == "purchase":
         kind = "purchase"
-        lines = [
-            (line.product_id, line.variant_id, line.quantity, line.price, line.attribution_token)
-            for line in event.lines()
-        ]
+        lines = event.lines()
     else:
         return []
     return [
@@ -70,21 +67,21 @@ def conversions_of(event: Event, *, is_bot: bool) -> list[Conversion]:
             kind,
             event.occurred_at,
             event.session_id,
-            product_id,
-            variant_id,
-            quantity,
-            revenue_of(quantity, price),
-            event.currency if price is not None else None,
-            token or event.attribution_token,
+            line.product_id,
+            line.variant_id,
+            line.quantity,
+            revenue_of(line),
+            event.currency if line.price is not None else None,
+            line.attribution_token or event.attribution_token,
             is_bot,
         )
-        for number, (product_id, variant_id, quantity, price, token) in enumerate(lines)
+        for number, line in enumerate(lines)
     ]
 
 
-def revenue_of(quantity: int, price: str | None) -> str | None:
+def revenue_of(line: Line) -> str | None:
     """Rule A10: exact, four places; None where there is no price."""
-    return None if price is None else f"{Decimal(price) * quantity:.4f}"
+    return None if line.price is None else f"{Decimal(line.price) * line.quantity:.4f}"
 
 
 def matched(conversion: Conversion, touches: Iterable[Touch], *, lookback_ms: int) -> Conversion:

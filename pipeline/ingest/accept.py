@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass, field
 
 import msgspec
@@ -98,7 +98,7 @@ def accept(
 
 def _read(body: bytes) -> _Body:
     try:
-        envelope = _body.decode(body)
+        envelope = _decoded(body)
     except msgspec.ValidationError as error:
         raise BadBodyError(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -108,6 +108,28 @@ def _read(body: bytes) -> _Body:
     if len(envelope.events) > MAX_EVENTS:
         raise BadBodyError(f"events: {len(envelope.events)} of at most {MAX_EVENTS}")
     return envelope
+
+
+# A pair of surrogates, a lone one, or any other escape. In JSON a backslash stands in strings
+# only, so this reads them all in step and leaves every other byte as it was.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+def _decoded(body: bytes) -> _Body:
+    try:
+        return _body.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        # A query cut inside an emoji must not cost the whole batch.
+        mended = _ESCAPE.sub(lambda escape: rb"\ufffd" if escape[1] else escape[0], body)
+        if mended == body:
+            raise
+        return _body.decode(mended)
 
 
 def _replayed(raw: msgspec.Raw) -> int:

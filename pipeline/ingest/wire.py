@@ -26,6 +26,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _FIRST = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
 _LAST = (datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ]|$)", re.ASCII)
 _DIGITS = re.compile(r"[0-9]{1,19}", re.ASCII)
 _DECIMAL = re.compile(r"[0-9]{1,11}(\.[0-9]{1,4})?", re.ASCII)
 
@@ -35,6 +36,9 @@ def epoch_ms(value: Any) -> int:
     if type(value) is int:
         moment = value
     elif isinstance(value, str):
+        # `fromisoformat` also reads 20260101123 and weeks, which nobody means as a time.
+        if not _DATE.match(value):
+            raise ValueError("not an ISO 8601 time")
         try:
             parsed = datetime.fromisoformat(value)
         except ValueError:
@@ -105,7 +109,7 @@ def _context(value: Any) -> Any:
 
 
 def _sorted(value: Any, *, depth: int) -> Any:
-    if depth > MAX_CONTEXT_DEPTH + 1:
+    if depth > MAX_CONTEXT_DEPTH and isinstance(value, (dict, list)):
         raise ValueError(f"deeper than {MAX_CONTEXT_DEPTH} levels")
     if isinstance(value, dict):
         return {key: _sorted(value[key], depth=depth + 1) for key in sorted(value)}
@@ -114,16 +118,16 @@ def _sorted(value: Any, *, depth: int) -> Any:
     return value
 
 
-def _text(least: int, most: int) -> Any:
-    return Annotated[str, StringConstraints(strict=True, min_length=least, max_length=most)]
-
-
 Id = Annotated[int, PlainValidator(_id)]
 Price = Annotated[str, PlainValidator(_price)]
 Quantity = Annotated[int, PlainValidator(_quantity)]
-Name = _text(1, 256)
-Token = _text(1, 512)
-Marketing = _text(0, 256)
+Text = Annotated[str, StringConstraints(strict=True)]
+Name = Annotated[Text, StringConstraints(min_length=1, max_length=256)]
+Token = Annotated[Text, StringConstraints(min_length=1, max_length=512)]
+Handle = Annotated[Text, StringConstraints(min_length=1, max_length=255)]
+Query = Annotated[Text, StringConstraints(max_length=1024)]
+Marketing = Annotated[Text, StringConstraints(max_length=256)]
+Currency = Annotated[Text, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
 class _Model(BaseModel):
@@ -145,10 +149,10 @@ class WireEvent(_Model):
 
     attribution_token: Token | None = None
     block_id: Name | None = None
-    collection_handle: _text(1, 255) | None = None  # type: ignore[valid-type]
+    collection_handle: Handle | None = None
     contextual_data: Annotated[Any, PlainValidator(_context)] | None = None
-    currency: Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{3}$")] | None = None
-    customer_id: Name | None = None
+    currency: Currency | None = None
+    customer_id: Text | None = None
     device_id: Name | None = None
     event_id: Name | None = None
     event_type: Literal[EVENT_TYPES]  # type: ignore[valid-type]
@@ -161,7 +165,7 @@ class WireEvent(_Model):
     price: Price | None = None
     product_id: Id | None = None
     quantity: Quantity | None = None
-    query: _text(0, 1024) | None = None  # type: ignore[valid-type]
+    query: Query | None = None
     refund_id: Name | None = None
     search_id: Name | None = None
     session_id: Name

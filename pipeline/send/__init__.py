@@ -47,7 +47,7 @@ _body = msgspec.json.Decoder(_Body)
 _device = msgspec.json.Decoder(_Device)
 
 
-def send(  # noqa: PLR0913  # each is a choice of the command line's
+def send(  # each is a choice of the command line's
     files: Iterable[str],
     url: str,
     tokens: Mapping[str, str],

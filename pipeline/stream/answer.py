@@ -143,7 +143,12 @@ def _apply(
         for conversion, restated in converted:
             change.conversion(conversion, restated)
         facts.append(_fact(event, raw))
-    outcome.facts, outcome.late, outcome.duplicates, outcome.failed = facts, late, duplicates, failed
+    outcome.facts, outcome.late, outcome.duplicates, outcome.failed = (
+        facts,
+        late,
+        duplicates,
+        failed,
+    )
     outcome.sessions, outcome.sessions_gone = change.session_rows(key)
     outcome.conversions = change.conversion_rows()
 

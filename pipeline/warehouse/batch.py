@@ -138,7 +138,10 @@ class Batch:
             ),
             "in_ledger": rows.table(
                 rows.LEDGER,
-                [(mark.topic_id, partition, *_mark(mark)) for partition, mark in self.ledger.items()],
+                [
+                    (mark.topic_id, partition, *_mark(mark))
+                    for partition, mark in self.ledger.items()
+                ],
             ),
             "in_positions": rows.table(rows.POSITIONS, list(self.positions.values())),
         }
@@ -154,4 +157,3 @@ _mark = attrgetter(
     "failed",
     "erased",
 )
-

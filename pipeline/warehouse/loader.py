@@ -110,9 +110,7 @@ class Loader:
 
     def _publish(self) -> bool:
         try:
-            publish(
-                self._connection, self._settings.live_database, self._settings.database
-            )
+            publish(self._connection, self._settings.live_database, self._settings.database)
         except PublishError as error:
             log.error("%s", error)  # noqa: TRY400  # one line; the old snapshot stands
             return False

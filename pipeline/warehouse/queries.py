@@ -31,9 +31,7 @@ def questions() -> dict[str, str]:
     return {name: purpose(text) for name, text in files("queries")}
 
 
-def ask(
-    connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, str]
-) -> Answer:
+def ask(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, str]) -> Answer:
     """The answer to `sql/queries/<name>.sql`; a parameter left out is NULL.
 
     Raises `DatabaseError` for a name or a parameter that does not exist.

@@ -166,10 +166,7 @@ def table(schema: pa.Schema, rows: Sequence[Row]) -> pa.Table:
         return schema.empty_table()
     columns = zip(*rows, strict=True)
     return pa.table(
-        [
-            pa.array(column, kind.type)
-            for column, kind in zip(columns, schema, strict=True)
-        ],
+        [pa.array(column, kind.type) for column, kind in zip(columns, schema, strict=True)],
         schema=schema,
     )
 

@@ -6,9 +6,7 @@ from functools import cache
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent.parent
-FOLDER = next(
-    folder for folder in (_PACKAGE / "_sql", _PACKAGE.parent / "sql") if folder.is_dir()
-)
+FOLDER = next(folder for folder in (_PACKAGE / "_sql", _PACKAGE.parent / "sql") if folder.is_dir())
 
 
 @cache

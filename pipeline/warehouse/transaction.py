@@ -70,7 +70,7 @@ class Transactions:
                 connection.execute(f"TRUNCATE {name}")
                 if len(rows):
                     connection.register("arrived", rows)
-                    connection.execute(f"INSERT INTO {name} BY NAME FROM arrived")  # noqa: S608  # our own names
+                    connection.execute(f"INSERT INTO {name} BY NAME FROM arrived")  # our own names
                     connection.unregister("arrived")
             for text in (*self._before, *self._aggregates, *self._after):
                 connection.execute(text)

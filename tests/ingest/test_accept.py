@@ -213,7 +213,8 @@ def nested(levels: int) -> Any:
 
 def test_contextual_data_has_at_most_8_levels_and_8_kib() -> None:
     one({**BASE, "contextual_data": nested(8)})
-    for value in (nested(9), {"a": "x" * 8192}, [], "x"):
+    deep = {"a": [[[[[[[[]]]]]]]]}
+    for value in (deep, nested(9), {"a": "x" * 8192}, [], "x"):
         assert refused({**BASE, "contextual_data": value})[1] == "contextual_data"
 
 
@@ -232,7 +233,19 @@ def test_a_timestamp_is_iso_8601_or_epoch_milliseconds(value: Any, moment: datet
     assert one({**BASE, "timestamp": value}).timestamp == round(moment.timestamp() * 1000)
 
 
-BAD_TIMES = [str(NOW_MS), float(NOW_MS), True, "", "now", "2026-07-01T25:00:00Z", [], 10**15]
+BAD_TIMES = [
+    "20260701",
+    "20260701112",
+    "2026-W27-3",
+    str(NOW_MS),
+    float(NOW_MS),
+    True,
+    "",
+    "now",
+    "2026-07-01T25:00:00Z",
+    [],
+    10**15,
+]
 
 
 @pytest.mark.parametrize("value", [*BAD_TIMES, -(10**15), "0001-01-01T00:00:00+01:00"])
@@ -357,3 +370,17 @@ def test_every_event_is_in_a_record_or_rejected_and_the_worker_can_read_it(
     body = json.dumps({"events": mixed}, ensure_ascii=False).encode("utf-8", "replace")
     accepted = take(body)
     assert len(written(accepted)) + len(accepted.rejected) == len(mixed)
+
+
+@pytest.mark.parametrize("half", [rb"\ud83d", rb"\uDE00"])
+def test_half_a_surrogate_pair_costs_one_character_not_the_batch(half: bytes) -> None:
+    text = json.dumps({**BASE, "query": "@"}).encode()
+    body = text.replace(b"@", rb"\\ud83d \ud83d\ude00 " + half)
+    first, second = written(take(b'{"events":[%b,%b]}' % (body, text)))
+    assert (first.query, second.query) == ("\\ud83d \U0001f600 \ufffd", "@")
+    assert json.loads(first.raw)["query"] == first.query
+
+
+@pytest.mark.parametrize("value", ["", "x" * 300])
+def test_a_customer_id_is_any_string(value: str) -> None:
+    assert one({**BASE, "customer_id": value}).customer_id == value

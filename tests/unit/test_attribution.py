@@ -12,7 +12,8 @@ def paths(*events: dict[str, object]) -> list[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize(
-    ("before", "match"), [(0, "direct"), (7 * DAY, "direct"), (7 * DAY + 1, "orphan"), (-1, "orphan")]
+    ("before", "match"),
+    [(0, "direct"), (7 * DAY, "direct"), (7 * DAY + 1, "orphan"), (-1, "orphan")],
 )
 def test_a3_the_lookback_is_closed_at_both_ends(before: int, match: str) -> None:
     assert paths(click(0, "t", ms=-before), cart(0, "t"))[0][0] == match
@@ -33,9 +34,7 @@ def test_a2_every_line_of_a_purchase_is_a_conversion() -> None:
 
 def test_a4_the_lines_token_comes_before_the_events() -> None:
     line = {"product_id": 1, "price": "1", "attribution_token": "line"}
-    found = paths(
-        click(0, "line"), click(1, "event"), purchase(2, line, attribution_token="event")
-    )
+    found = paths(click(0, "line"), click(1, "event"), purchase(2, line, attribution_token="event"))
     assert found == [("direct", ["line"])]
 
 
