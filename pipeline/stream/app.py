@@ -1,0 +1,90 @@
+"""The Faust app: one topic in, one table, one agent."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sys
+from typing import Any, cast
+
+import faust
+
+from pipeline.config import Settings
+from pipeline.stream.agents import Answering, answer_runs
+from pipeline.stream.failures import Failures
+from pipeline.stream.outbox import Outbox
+from pipeline.stream.table import DeviceTable
+from pipeline.stream.transport import RunConsumer, RunSchema, RunTransport
+from pipeline.topics import CHANGELOG_TABLE, MAX_RECORD_BYTES, group, topics
+
+log = logging.getLogger(__name__)
+
+# Runs that wait for the agent, of all partitions; each holds up to `run_records` records.
+WAITING_RUNS = 4
+
+
+class WorkerApp(faust.App):
+    """An app whose consumer delivers runs."""
+
+    def _new_transport(self) -> RunTransport:
+        return RunTransport(self.conf.broker_consumer, self)
+
+
+def create_app(settings: Settings, *, topic_id: str, outbox: Outbox) -> WorkerApp:
+    """The worker of `settings`; `topic_id` is Kafka's of `beacons`."""
+    bootstrap = settings.kafka_bootstrap_servers
+    app = WorkerApp(
+        group(settings),
+        broker=";".join(f"kafka://{server}" for server in bootstrap.split(",")),
+        # Faust's assignor tells workers apart by their address; nothing listens there.
+        canonical_url=f"http://worker-{secrets.token_hex(8)}",
+        web_enabled=False,
+        store="memory://",
+        datadir=str(settings.home / "faust"),
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_partitions=settings.partitions,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=MAX_RECORD_BYTES,
+        broker_max_poll_records=settings.run_records,
+        broker_session_timeout=settings.session_timeout.total_seconds(),
+        broker_heartbeat_interval=settings.session_timeout.total_seconds() / 4,
+        broker_commit_interval=1.0,
+        stream_buffer_maxsize=WAITING_RUNS,
+        stream_wait_empty=True,
+    )
+    table = DeviceTable(
+        app,
+        rules=settings.rules,
+        end=end_process,
+        name=CHANGELOG_TABLE,
+        partitions=settings.partitions,
+        recovery_buffer_size=2,  # of runs; Faust means something else by 1
+    )
+    app.tables.add(table)
+    answering = Answering(
+        settings,
+        topic_id,
+        table,
+        outbox,
+        Failures(settings.max_failed_share),
+        lambda: cast("RunConsumer", app.consumer),
+    )
+    beacons = app.topic(
+        topics(settings).beacons.name, schema=RunSchema(), partitions=settings.partitions
+    )
+
+    @app.agent(beacons, name="answer")
+    async def _(stream: Any) -> None:
+        await answer_runs(stream, answering, end_process)
+
+    return app
+
+
+def end_process(reason: str) -> None:
+    """End at once with code 1: nothing that follows may be acknowledged or committed."""
+    log.critical("worker stops: %s", " ".join(reason.split()))
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(1)

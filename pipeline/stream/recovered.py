@@ -1,0 +1,67 @@
+"""What the changelog holds of a partition's devices: per device the highest origin counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, KeysView
+
+import msgspec
+
+from pipeline.domain.device import Device, decode
+
+WRITER_BYTES = 16
+
+
+class _Origin(msgspec.Struct, array_like=True):
+    """The first element of a device's state, without decoding the rest."""
+
+    origin: int
+
+
+_origin = msgspec.msgpack.Decoder(_Origin)
+
+
+class Recovered:
+    """States by device and writer, still encoded: most devices are never seen again.
+
+    Of one (writer, device) key the later record counts; of one device's writers the highest
+    origin. A tombstone empties its own key and says nothing about the others.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[bytes, dict[bytes, bytes]] = {}
+        self._writers: dict[bytes, tuple[bytes, ...]] = {}
+        self.next_offset = 0
+
+    def apply(self, key: bytes, value: bytes | None, *, offset: int) -> None:
+        """The next record of the changelog."""
+        writer, device = key[:WRITER_BYTES], key[WRITER_BYTES:]
+        self.next_offset = offset + 1
+        if value is not None:
+            self._values.setdefault(device, {})[writer] = value
+        elif device in self._values:
+            self._values[device].pop(writer, None)
+            if not self._values[device]:
+                del self._values[device]
+
+    def device(self, key: bytes) -> Device | None:
+        """The device's state, taken out; None where the changelog holds none."""
+        values = self._values.pop(key, None)
+        if values is None:
+            return None
+        self._writers[key] = tuple(values)
+        return decode(max(values.values(), key=_origin_of))
+
+    def forget_writers(self, key: bytes) -> Iterable[bytes]:
+        """The writers under which the changelog holds a device that was taken out; once."""
+        return self._writers.pop(key, ())
+
+    def keys(self) -> KeysView[bytes]:
+        """Devices that have not been taken out yet."""
+        return self._values.keys()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def _origin_of(value: bytes) -> int:
+    return _origin.decode(value).origin

@@ -1,0 +1,69 @@
+"""The one Faust table: a partition's devices, recovered from and written to the changelog."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import faust
+from faust.tables.table import Table
+
+from pipeline.domain.rules import Rules
+from pipeline.stream.partition import Partition
+from pipeline.stream.recovered import WRITER_BYTES
+from pipeline.stream.transport import RunSchema
+
+log = logging.getLogger(__name__)
+
+
+class DeviceTable(Table[bytes, Any]):
+    """Partitions by number, in place of Faust's store, so a device is decoded once at most.
+
+    Faust decides when a changelog is read; what its records mean is `Partition.recovered`'s.
+    """
+
+    def __init__(
+        self, app: faust.App, *, rules: Rules, end: Callable[[str], None], **options: Any
+    ) -> None:
+        super().__init__(app, **options)
+        self._rules = rules
+        self._end = end
+        self._partitions: dict[int, Partition] = {}
+
+    def partition(self, number: int) -> Partition:
+        """The partition as this assignment holds it."""
+        held = self._partitions.get(number)
+        if held is None:
+            held = Partition(number, self._rules, os.urandom(WRITER_BYTES))
+            self._partitions[number] = held
+        return held
+
+    def is_current(self, partition: Partition) -> bool:
+        """Whether `partition` still belongs to the present assignment."""
+        return self._partitions.get(partition.number) is partition
+
+    def drop(self, numbers: Iterable[int]) -> None:
+        """Forget revoked partitions: from now on another worker may write them."""
+        for number in numbers:
+            self._partitions.pop(number, None)
+
+    def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
+        """Runs of the changelog, at recovery."""
+        try:
+            for event in batch:
+                recovered = self.partition(event.message.partition).recovered
+                for record in event.value.records:
+                    recovered.apply(record.key, record.value, offset=record.offset)
+        except Exception as error:  # noqa: BLE001  # Faust would log it and serve half a state
+            self._end(f"the changelog cannot be read: {type(error).__name__}: {error}")
+
+    def _new_changelog_topic(self, **_retention: Any) -> Any:
+        return self.app.topic(
+            self._changelog_topic_name(),
+            schema=RunSchema(),
+            partitions=self.partitions,
+            acks=False,
+            allow_empty=True,
+        )

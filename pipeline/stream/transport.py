@@ -1,0 +1,166 @@
+"""Runs of records through Faust: one message is all that one fetch brought of one partition.
+
+Faust costs 200 µs a message whatever it does; a run pays that once. With `table.py` this is all
+that leans on Faust's private names: `tests/stream/test_faust.py` fails when one of them changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import faust
+from aiokafka.errors import CommitFailedError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.transport.consumer import ensure_TP
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from pipeline.stream.mark import Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Neighbouring records of one partition, as aiokafka's `ConsumerRecord`s; never empty."""
+
+    tp: TP
+    records: Sequence[Any]
+
+
+class RunSchema(faust.Schema[Any, Any]):
+    """Hands a run on as it is: what its bytes mean is for the agent and the table to say."""
+
+    def compile(self, app: Any, **_errors: Any) -> Any:
+        """The decoder that Faust awaits for each message."""
+
+        async def decode(message: Any, *, propagate: bool = False) -> Any:  # noqa: ARG001
+            return app.create_event(None, message.value, None, message)
+
+        return decode
+
+
+class RunConsumerThread(driver.AIOKafkaConsumerThread):
+    """Commits marks: an offset together with the stream time that belongs to it."""
+
+    consumer: RunConsumer
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        assigned = self.assignment()
+        marks = {tp: self.consumer.marks[tp] for tp in offsets if tp in assigned}
+        try:
+            await self._ensure_consumer().commit(
+                {
+                    TopicPartition(*tp): OffsetAndMetadata(mark.offset, mark.metadata())
+                    for tp, mark in marks.items()
+                }
+            )
+        except CommitFailedError:
+            # The group has moved on: its refusal is the fence against a former owner.
+            return False
+        except Exception as error:  # noqa: BLE001  # whatever it is, the worker has to end
+            await self.crash(error)
+            return False
+        for tp, mark in marks.items():
+            self.consumer.acknowledged[tp] = mark.offset
+        return True
+
+    async def committed(self, tp: TP) -> Any:
+        """`OffsetAndMetadata` that the group holds for `tp`, None where it holds none."""
+        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001
+        place = TopicPartition(*tp)
+        return (await self.call_thread(coordinator.fetch_committed_offsets, [place])).get(place)
+
+
+class RunConsumer(driver.Consumer):
+    """Delivers runs, and lets nothing but a mark be committed.
+
+    `marks` holds what the agent has made durable of each partition; `acknowledged` the offset
+    that the group itself has taken. Both are emptied when a partition is revoked.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._thread: RunConsumerThread
+        self.marks: dict[TP, Mark] = {}
+        self.acknowledged: dict[TP, int] = {}
+        super().__init__(*args, **kwargs)
+
+    def _new_consumer_thread(self) -> RunConsumerThread:
+        return RunConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def getmany(
+        self,
+        timeout: float,  # noqa: ASYNC109  # Faust's own signature
+    ) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+        """Each partition's records of one fetch, as one message that ends at the last of them."""
+        fetched, active = await self._wait_next_records(timeout)
+        generation = self.app.consumer_generation_id
+        if fetched is None or self.should_stop:
+            return
+        if not self.flow_active:
+            # What was fetched meanwhile is dropped, so it has to be read again.
+            await self.perform_seek()
+            return
+        for place, records in fetched.items():
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                break
+            tp = ensure_TP(place)
+            if active is None or tp in active or tp in self._buffered_partitions:
+                yield tp, _message(Run(tp, records), generation)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        # Faust's own count of acknowledgements can step over what was never processed.
+        self._acked[tp].clear()
+        self._acked_index[tp].clear()
+        mark = self.marks.get(tp)
+        return None if mark is None else mark.offset
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """No gaps: the agent itself refuses a jump."""
+
+    async def commit_mark(self, tp: TP, mark: Mark) -> bool:
+        """Commit `mark` now; False when the partition is no longer ours."""
+        self.marks[tp] = mark
+        await self._thread.commit({tp: mark.offset})
+        return self.acknowledged.get(tp) == mark.offset
+
+    async def committed(self, tp: TP) -> Any:
+        """As of `RunConsumerThread.committed`."""
+        return await self._thread.committed(tp)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Faust waits for the runs in hand and commits them; then all that is held goes."""
+        await super().on_partitions_revoked(revoked)
+        tables: Any = self.app.tables
+        for tp in revoked:
+            self.marks.pop(tp, None)
+            self.acknowledged.pop(tp, None)
+            # Else Faust would go on in the middle of a changelog whose table was dropped.
+            tables.recovery.revoke(tp)
+        for table in tables.values():
+            table.drop({tp.partition for tp in revoked})
+
+
+class RunTransport(driver.Transport):
+    """Kafka by aiokafka, in runs."""
+
+    Consumer: ClassVar[Any] = RunConsumer
+
+
+def _message(run: Any, generation: int) -> ConsumerMessage:
+    last = run.records[-1]
+    return ConsumerMessage(
+        run.tp.topic,
+        run.tp.partition,
+        last.offset,
+        last.timestamp / 1000.0,
+        last.timestamp_type,
+        None,
+        None,
+        run,
+        None,
+        0,
+        0,
+        run.tp,
+        generation_id=generation,
+    )

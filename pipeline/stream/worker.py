@@ -1,0 +1,92 @@
+"""`pipeline worker`: the Faust app in a process of its own, from its checks to its last commit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+
+from kafka import KafkaConsumer, TopicPartition
+
+from pipeline.config import Settings
+from pipeline.kafka_admin import KafkaUnusableError, check_topics, topic_ids
+from pipeline.stream.app import WorkerApp, create_app
+from pipeline.stream.mark import StateError, mark_of
+from pipeline.stream.outbox import Outbox
+from pipeline.topics import group, topics
+
+log = logging.getLogger(__name__)
+
+# mode logs each service's life under the module of its class: ours are among them.
+_TALKATIVE = (
+    "aiokafka",
+    "faust",
+    "kafka",
+    "mode",
+    "pipeline.stream.app",
+    "pipeline.stream.table",
+    "pipeline.stream.transport",
+)
+
+
+def run(settings: Settings) -> int:
+    """Answer until SIGTERM, then commit and leave the group. Returns the exit code.
+
+    Raises `KafkaUnusableError` where Kafka, its topics or what the group has committed is not
+    for these settings.
+    """
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    bootstrap = settings.kafka_bootstrap_servers
+    check_topics(settings, bootstrap)
+    beacons = topics(settings).beacons
+    topic_id = topic_ids(bootstrap, [beacons.name])[beacons.name]
+    try:
+        _refuse_other_marks(settings, topic_id)
+    except StateError as error:
+        raise KafkaUnusableError(str(error)) from None
+    return asyncio.run(_serve(settings, topic_id))
+
+
+def _refuse_other_marks(settings: Settings, topic_id: str) -> None:
+    # kafka-python's consumer: librdkafka's Python client mangles the metadata of a commit. Its
+    # `committed` joins no group.
+    consumer = KafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap_servers, group_id=group(settings)
+    )
+    try:
+        for number in range(settings.partitions):
+            place = TopicPartition(topics(settings).beacons.name, number)
+            held = consumer.committed(place, metadata=True)
+            if held is not None and held.offset >= 0:
+                mark_of(held.offset, held.metadata, partition=number).refuse_others(
+                    topic_id=topic_id, rules=settings.rules.digest(), partition=number
+                )
+    finally:
+        consumer.close()
+
+
+async def _serve(settings: Settings, topic_id: str) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    outbox = Outbox(settings.kafka_bootstrap_servers)
+    app = create_app(settings, topic_id=topic_id, outbox=outbox)
+    await app.start()
+    log.info("answering %s", topics(settings).beacons.name)
+    await _until_either(stop, app)
+    crash = app.crash_reason
+    await app.stop()
+    await outbox.stop()
+    if crash is not None:
+        log.critical("worker stops: %s: %s", type(crash).__name__, crash)
+        return 1
+    return 0
+
+
+async def _until_either(stop: asyncio.Event, app: WorkerApp) -> None:
+    waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(app.wait_until_stopped())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()

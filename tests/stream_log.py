@@ -1,0 +1,93 @@
+"""Records of a partition without Kafka, and the changelog that a crash leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import msgspec
+from factories import MORNING, RULES
+
+from pipeline.domain.events import Beacon, Request
+from pipeline.domain.identity import record_key
+from pipeline.domain.outcomes import Outcome
+from pipeline.domain.rules import Rules
+from pipeline.stream.mark import Mark
+from pipeline.stream.partition import Answered, Partition
+
+_writers = count()
+
+
+@dataclass(frozen=True)
+class FakeRecord:
+    """What the partition reads of an aiokafka record."""
+
+    offset: int
+    key: bytes
+    value: bytes | None
+    timestamp: int = MORNING * 2
+
+
+@dataclass
+class Topic:
+    """`beacons`, `outcomes`, the changelog and the group's commit of one partition."""
+
+    rules: Rules = RULES
+    beacons: list[FakeRecord] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    changelog: list[tuple[bytes, bytes | None]] = field(default_factory=list)
+    commit: Mark = field(default_factory=lambda: mark(0))
+
+    def send(self, *events: dict[str, Any], device: str = "d:device") -> None:
+        beacon = Beacon(
+            store_id="store",
+            device_key=device,
+            received_at=max(event["timestamp"] for event in events),
+            request=Request(),
+            events=[msgspec.Raw(msgspec.json.encode(event)) for event in events],
+        )
+        self.beacons.append(
+            FakeRecord(len(self.beacons), record_key("store", device), msgspec.json.encode(beacon))
+        )
+
+    def assigned(self) -> Partition:
+        """A worker's partition after an assignment: recovered, at the commit."""
+        partition = Partition(0, self.rules, b"%016d" % next(_writers))
+        for offset, (key, value) in enumerate(self.changelog):
+            partition.recovered.apply(key, value, offset=offset)
+        partition.begin(self.commit)
+        return partition
+
+    def run(self, partition: Partition, size: int | None = None, *, until: str = "commit") -> bool:
+        """One run, up to where its worker dies: `outcomes`, `states` or `commit`.
+
+        False when nothing is left.
+        """
+        start = partition.mark.offset
+        records = self.beacons[start : None if size is None else start + size]
+        if not records:
+            return False
+        answered: Answered = partition.answer(records, committed=self.commit.offset)
+        for _, value in answered.outcomes:
+            self.outcomes.append(msgspec.json.decode(value or b"", type=Outcome))
+        if until in ("states", "commit"):
+            self.changelog += answered.states
+        if until == "commit":
+            self.commit = answered.mark
+        return True
+
+    def accepted(self) -> list[Outcome]:
+        """As the loader reads them: the first outcome of each origin wins."""
+        first: dict[int, Outcome] = {}
+        for outcome in self.outcomes:
+            first.setdefault(outcome.origin.offset, outcome)
+        return [first[offset] for offset in sorted(first)]
+
+    def state(self) -> dict[bytes, bytes]:
+        """The changelog after compaction."""
+        return {key: value for key, value in dict(self.changelog).items() if value is not None}
+
+
+def mark(offset: int, stream_time: int | None = None) -> Mark:
+    return Mark(offset=offset, stream_time=stream_time, topic_id="topic", rules=RULES.digest())
