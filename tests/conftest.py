@@ -14,6 +14,10 @@ from pipeline.broker.server import Broker
 from pipeline.config import Settings
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", default=4, help="Deaths in each test of tests/chaos.")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_of_the_user() -> Iterator[None]:
     """Only PIPELINE_CACHE counts: a test, and what it starts, must not read a user's settings."""

@@ -1,0 +1,71 @@
+"""Generated traffic as records of `beacons`: what ingest would publish, without HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+from confluent_kafka import Producer
+
+from pipeline.config import Settings
+from pipeline.ingest.accept import Accepted, Sender, accept
+from pipeline.ingest.enrichment import EdgeHeaders, enrich, is_app
+from pipeline.ingest.files import BadLine, read_requests
+from pipeline.topics import topics
+from pipeline.traffic import lines
+
+END = datetime(2026, 7, 1, tzinfo=UTC)
+
+
+def write_traffic(path: Path, *, seed: int = 1, devices: int = 60, days: int = 7) -> Path:
+    """A file of recorded requests that end on the same day at every run."""
+    with path.open("wb") as file:
+        file.writelines(lines(seed, devices=devices, end=END, span=timedelta(days=days)))
+    return path
+
+
+def accepted(path: Path) -> Iterator[Accepted]:
+    """What the door makes of each request of `path`."""
+    with path.open("rb") as file:
+        for request in read_requests(file):
+            assert not isinstance(request, BadLine)
+            yield accept(
+                request.body,
+                sender=Sender(request.store or "local", may_backfill=True),
+                request=enrich(request.headers, EdgeHeaders()),
+                is_app=is_app(request.headers),
+                received_at=0,
+            )
+
+
+class Door:
+    """Writes records to Kafka as ingest does: acknowledged, keyed, in order."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topics = topics(settings)
+        self._producer = Producer(
+            {
+                "bootstrap.servers": settings.kafka_bootstrap_servers,
+                "partitioner": "murmur2_random",
+                "enable.idempotence": True,
+                "linger.ms": 5,
+            }
+        )
+
+    def send(self, batch: Iterable[Accepted]) -> int:
+        """Publish; returns the number of records once all are acknowledged."""
+        count = 0
+        for one in batch:
+            for key, value in one.records:
+                self._producer.produce(self._topics.beacons.name, value, key)
+                count += 1
+            for rejected in one.rejected:
+                self._producer.produce(
+                    self._topics.rejected.name,
+                    msgspec.json.encode(rejected),
+                    rejected.store_id.encode(),
+                )
+        assert self._producer.flush(60) == 0
+        return count

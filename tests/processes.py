@@ -1,0 +1,82 @@
+"""The pipeline's own processes, started and ended by a test."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.config import Settings
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What hands `settings` to a process: each that is not its default."""
+    told = {}
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        if name in settings.model_fields_set:
+            text = settings.model_dump(mode="json")[name]
+            told[f"PIPELINE_{name.upper()}"] = str(value if text is None else text)
+    return {**os.environ, **told}
+
+
+class Verb:
+    """`pipeline VERB` as a process; its output goes to a file in `settings.home`."""
+
+    def __init__(self, verb: str, settings: Settings, name: str | None = None) -> None:
+        self.verb = verb
+        self.settings = settings
+        self.output = Path(settings.home) / f"{name or verb}.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.starts = 0
+        self.start()
+
+    def start(self) -> None:
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "pipeline", self.verb],
+                env=environment(self.settings),
+                cwd=self.settings.home,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        self.starts += 1
+
+    def keep(self) -> None:
+        """Start it again when it has ended, as a supervisor does."""
+        assert self.process is not None
+        if self.process.poll() is not None:
+            self.start()
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(30)
+        finally:
+            self.kill()
+
+    def said(self) -> str:
+        return self.output.read_text(errors="replace")
+
+
+def wait_for(
+    claim: Callable[[], bool], seconds: float = 120, each: Callable[[], None] = int
+) -> None:
+    """Until `claim` is true, calling `each` between; fails after `seconds`."""
+    until = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < until, "it never came true"
+        each()
+        time.sleep(0.1)

@@ -1,0 +1,48 @@
+"""Each table of a database, exported in order: two ways are equal when the bytes are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+# Functions of the log and not of the events (semantics): which record came where, and when.
+OF_THE_LOG_TABLES = {"ledger", "positions", "duplicates", "migrations", "rules"}
+OF_THE_LOG_COLUMNS = {"partition", "offset", "is_late", "is_open"}
+
+
+def exported(database: Path, folder: Path) -> dict[str, bytes]:
+    """CSV of every table that is a function of the events alone, by its name."""
+    folder.mkdir(parents=True)
+    found = {}
+    with duckdb.connect(database, read_only=True) as connection:
+        names = [name for (name,) in connection.execute("SHOW TABLES").fetchall()]
+        views = {
+            name
+            for (name,) in connection.execute("SELECT view_name FROM duckdb_views()").fetchall()
+        }
+        for name in sorted(set(names) - OF_THE_LOG_TABLES - views):
+            columns = [
+                f'"{column[0]}"'
+                for column in connection.execute(f"DESCRIBE {name}").fetchall()
+                if column[0] not in OF_THE_LOG_COLUMNS
+            ]
+            file = folder / f"{name}.csv"
+            connection.execute(
+                f"COPY (SELECT {', '.join(columns)} FROM {name} ORDER BY ALL) TO '{file}'"
+            )
+            found[name] = file.read_bytes()
+    return found
+
+
+def differing(left: dict[str, bytes], right: dict[str, bytes]) -> list[str]:
+    """Names of tables whose bytes differ, with the first line that does."""
+    assert set(left) == set(right)
+    told = []
+    for name, one in left.items():
+        other = right[name]
+        if one != other:
+            lines = zip(one.splitlines(), other.splitlines(), strict=False)
+            first = next((pair for pair in lines if pair[0] != pair[1]), "one is longer")
+            told.append(f"{name}: {first}")
+    return told
