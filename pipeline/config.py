@@ -10,12 +10,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.domain.rules import Rules
 
+PREFIX = "PIPELINE_"
+MEBIBYTE = 1024 * 1024
+TICK = timedelta(milliseconds=1)
+YEAR = timedelta(days=366)
+
 
 class Settings(BaseSettings):
-    """All settings of all processes; only `pipeline.cli` builds one, and tests by hand."""
+    """All settings of all processes; only `pipeline.command` builds one, and tests by hand."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PIPELINE_", env_file=".env", extra="ignore", frozen=True
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True
     )
 
     # Kafka
@@ -34,13 +39,22 @@ class Settings(BaseSettings):
 
     # Rules (docs/semantics.md); part of the rules hash
     session_gap: timedelta = Field(
-        default=timedelta(minutes=30), description="Silence after which a session ends (S2)."
+        default=timedelta(minutes=30),
+        ge=TICK,
+        le=YEAR,
+        description="Silence after which a session ends (S2).",
     )
     lookback: timedelta = Field(
-        default=timedelta(days=7), description="How long a click may claim a conversion (A3)."
+        default=timedelta(days=7),
+        ge=TICK,
+        le=YEAR,
+        description="How long a click may claim a conversion (A3).",
     )
     lateness: timedelta = Field(
-        default=timedelta(hours=72), description="How far behind stream time is not late (T7)."
+        default=timedelta(hours=72),
+        ge=TICK,
+        le=YEAR,
+        description="How far behind stream time is not late (T7).",
     )
 
     # Where things lie
@@ -51,6 +65,9 @@ class Settings(BaseSettings):
         default=Path("~/.cache/pipeline").expanduser(),
         description="Folder of downloaded jars, shared by all checkouts.",
     )
+    maven_url: str | None = Field(
+        default=None, description="A mirror of Maven Central for those jars; empty: Central itself."
+    )
     stores_file: Path | None = Field(
         default=None, description="TOML of stores and their tokens; empty: <home>/stores.toml."
     )
@@ -58,14 +75,22 @@ class Settings(BaseSettings):
     # Ingest
     ingest_host: str = Field(default="127.0.0.1", description="Address that ingest listens on.")
     ingest_port: int = Field(default=8080, ge=0, le=65535, description="0 takes a free one.")
+    # A record holds at most three times its body: each event as the rules read it, and as it came,
+    # where a quote takes two bytes; a refused one at most three bytes for each that is no text.
+    # Twice that stays under a record of Kafka.
     max_body_bytes: int = Field(
-        default=1024 * 1024, ge=1024, description="A larger body, inflated, is answered 413."
+        default=MEBIBYTE,
+        ge=1024,
+        le=2 * MEBIBYTE,
+        description="A larger body, inflated, is answered 413.",
     )
     body_timeout: timedelta = Field(
-        default=timedelta(seconds=10), description="A body that takes longer is answered 408."
+        default=timedelta(seconds=10),
+        ge=TICK,
+        description="A body that takes longer is answered 408.",
     )
     ack_timeout: timedelta = Field(
-        default=timedelta(seconds=5), description="How long a request waits for Kafka."
+        default=timedelta(seconds=5), ge=TICK, description="How long a request waits for Kafka."
     )
     country_header: str = Field(default="", description="Edge header that holds the country.")
     region_header: str = Field(default="", description="Edge header that holds the region.")
@@ -73,8 +98,17 @@ class Settings(BaseSettings):
 
     # Worker
     workers: int = Field(default=1, ge=0, le=64, description="Worker processes of `up`.")
+    worker_name: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9.-]{0,200}$",
+        description="Of one worker: restarted under it, it keeps its partitions. `up` sets it.",
+    )
     session_timeout: timedelta = Field(
-        default=timedelta(seconds=8), description="After it a silent worker's partitions move."
+        default=timedelta(seconds=8),
+        # What Kafka allows a group to ask for.
+        ge=timedelta(seconds=6),
+        le=timedelta(minutes=30),
+        description="After it a silent worker's partitions move.",
     )
     run_records: int = Field(
         default=2000, ge=1, description="Most records of one partition in one run."
@@ -86,15 +120,20 @@ class Settings(BaseSettings):
     # Loader
     load_records: int = Field(default=10000, ge=1, description="Most outcomes in one transaction.")
     load_interval: timedelta = Field(
-        default=timedelta(seconds=1), description="Longest wait for a transaction to fill."
+        default=timedelta(seconds=1), ge=TICK, description="Longest wait for a transaction to fill."
     )
     publish_interval: timedelta = Field(
-        default=timedelta(seconds=5), description="Pause between two snapshots."
+        default=timedelta(seconds=5), ge=timedelta(0), description="Pause between two snapshots."
     )
 
     # Dashboard
     dashboard_host: str = Field(default="127.0.0.1", description="Address of the dashboard.")
     dashboard_port: int = Field(default=8081, ge=0, le=65535, description="0 takes a free one.")
+
+    def environment(self) -> dict[str, str]:
+        """What gives a child process these settings, whatever else it finds."""
+        changed = self.model_dump(mode="json", exclude_defaults=True)
+        return {PREFIX + name.upper(): str(value) for name, value in changed.items()}
 
     @property
     def rules(self) -> Rules:

@@ -10,7 +10,7 @@ from faust.types import TP
 
 from pipeline.config import Settings
 from pipeline.stream.failures import Failures
-from pipeline.stream.mark import Mark, StateError, mark_of
+from pipeline.stream.mark import Mark, StateError, mark_of, refuse_a_missing_mark
 from pipeline.stream.outbox import Outbox
 from pipeline.stream.partition import Partition
 from pipeline.stream.table import DeviceTable
@@ -59,14 +59,11 @@ class Answering:
         ends = await consumer.highwaters(changelog, outcomes)
         held = await consumer.committed(run.tp)
         if held is None or held.offset < 0:
-            if any(ends.values()):
-                raise StateError(
-                    f"partition {number}: the group has committed nothing, but {outcomes.topic} or"
-                    f" {changelog.topic} is not empty: its commits have expired or were deleted;"
-                    " start under another PIPELINE_TOPIC_PREFIX"
-                )
+            refuse_a_missing_mark(number, outcomes=ends[outcomes], changelog=ends[changelog])
+            # Its beginning, not that of the run: `fresh` refuses what would be left out.
+            beginning = (await consumer.earliest_offsets(run.tp))[run.tp]
             mark = Mark(
-                offset=run.records[0].offset,
+                offset=beginning,
                 stream_time=None,
                 topic_id=self.topic_id,
                 rules=digest,

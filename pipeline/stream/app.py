@@ -37,8 +37,10 @@ def create_app(settings: Settings, *, topic_id: str, outbox: Outbox) -> WorkerAp
     app = WorkerApp(
         group(settings),
         broker=";".join(f"kafka://{server}" for server in bootstrap.split(",")),
-        # Faust's assignor tells workers apart by their address; nothing listens there.
-        canonical_url=f"http://worker-{secrets.token_hex(8)}",
+        # Faust's assignor tells workers apart by their address, and a restarted one must keep its
+        # own; nothing listens there.
+        canonical_url=f"http://{settings.worker_name or secrets.token_hex(8)}",
+        consumer_group_instance_id=settings.worker_name or None,
         web_enabled=False,
         store="memory://",
         datadir=str(settings.home / "faust"),

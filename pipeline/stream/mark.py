@@ -53,3 +53,16 @@ def mark_of(offset: int, metadata: str, *, partition: int) -> Mark:
             " program has committed for this group; reset it to what it was"
         )
     return mark
+
+
+def refuse_a_missing_mark(partition: int, *, outcomes: int, changelog: int) -> None:
+    """Raise `StateError` where the group has committed nothing beside topics that hold records.
+
+    `outcomes` and `changelog` are the ends of the partition's topics.
+    """
+    if outcomes or changelog:
+        raise StateError(
+            f"partition {partition}: the group has committed nothing, but outcomes holds"
+            f" {outcomes} records and the changelog {changelog}: beacons was made anew, or the"
+            " group's commits were deleted; start under another PIPELINE_TOPIC_PREFIX"
+        )

@@ -65,6 +65,29 @@ class RunConsumerThread(driver.AIOKafkaConsumerThread):
             self.consumer.acknowledged[tp] = mark.offset
         return True
 
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Go to the commit of each partition, or to its beginning where there is none.
+
+        aiokafka leaves a partition where it stands when its commit is at 0, or missing: what was
+        fetched and dropped before is then never read.
+        """
+        positions: Mapping[TP, int] = await self.call_thread(self._seek_to_committed)
+        return positions
+
+    async def _seek_to_committed(self) -> Mapping[TP, int]:
+        consumer = self._ensure_consumer()
+        positions = {}
+        for tp in self.assignment():
+            if tp.topic in self.app.tables.changelog_topics:
+                continue  # recovery alone says where a changelog is read
+            place = TopicPartition(*tp)
+            offset = await consumer.committed(place)
+            if offset is None:
+                offset = (await consumer.beginning_offsets([place]))[place]
+            consumer.seek(place, offset)
+            positions[tp] = offset
+        return positions
+
     async def committed(self, tp: TP) -> Any:
         """`OffsetAndMetadata` that the group holds for `tp`, None where it holds none."""
         coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001

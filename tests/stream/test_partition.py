@@ -152,7 +152,7 @@ def test_recovered_devices_that_never_come_back_are_forgotten_too() -> None:
 
 def test_a_jump_is_refused() -> None:
     partition = Topic(commit=mark(3)).assigned()
-    with pytest.raises(StateError, match="partition 0: offset 3 of beacons was expected.*5-6"):
+    with pytest.raises(StateError, match=r"partition 0: offset 3 of beacons was expected.*5-6"):
         partition.fresh([FakeRecord(5, b"", b""), FakeRecord(6, b"", b"")])
     with pytest.raises(StateError, match="3-5 with 2 records"):
         partition.fresh([FakeRecord(3, b"", b""), FakeRecord(5, b"", b"")])

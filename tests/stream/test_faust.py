@@ -1,0 +1,95 @@
+"""What `transport.py` and `table.py` lean on in Faust: an upgrade that moves it fails here."""
+
+from __future__ import annotations
+
+import inspect
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from faust.app.base import App
+from faust.streams import Stream
+from faust.tables.base import Collection
+from faust.tables.recovery import Recovery
+from faust.transport.consumer import Consumer
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+from faust.transport.drivers.aiokafka import Consumer as Driver
+
+from pipeline.stream.app import WorkerApp
+from pipeline.stream.table import DeviceTable
+from pipeline.stream.transport import RunConsumer, RunConsumerThread, RunSchema
+
+
+def parameters(function: Any) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+def test_faust_is_pinned() -> None:
+    assert version("faust-streaming") == "0.15.3"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "name"),
+    [
+        (RunConsumer, Consumer, "getmany"),
+        (RunConsumer, Consumer, "_new_offset"),
+        (RunConsumer, Consumer, "_add_gap"),
+        (RunConsumer, Consumer, "on_partitions_revoked"),
+        (RunConsumer, Driver, "_new_consumer_thread"),
+        (RunConsumerThread, AIOKafkaConsumerThread, "_commit"),
+        (RunConsumerThread, AIOKafkaConsumerThread, "seek_to_committed"),
+        (DeviceTable, Collection, "apply_changelog_batch"),
+        (WorkerApp, App, "_new_transport"),
+    ],
+)
+def test_what_is_overridden_is_still_there_and_called_alike(
+    ours: type, theirs: type, name: str
+) -> None:
+    assert name in vars(theirs)
+    assert parameters(getattr(ours, name)) == parameters(getattr(theirs, name))
+
+
+CALLED = [
+    (Consumer, "_wait_next_records", ["self", "timeout"]),
+    (Consumer, "perform_seek", ["self"]),
+    (AIOKafkaConsumerThread, "_ensure_consumer", ["self"]),
+    (AIOKafkaConsumerThread, "commit", ["self", "offsets"]),
+    (Driver, "highwaters", ["self", "partitions"]),
+    (Driver, "earliest_offsets", ["self", "partitions"]),
+    (Recovery, "revoke", ["self", "tp"]),
+    (Collection, "_changelog_topic_name", ["self"]),
+    (GroupCoordinator, "fetch_committed_offsets", ["self", "partitions"]),
+    (Stream, "noack", ["self"]),
+]
+
+
+@pytest.mark.parametrize(("owner", "name", "expected"), CALLED)
+def test_what_is_called_still_takes_the_same(owner: type, name: str, expected: list[str]) -> None:
+    assert parameters(getattr(owner, name)) == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["_acked", "_acked_index", "_buffered_partitions", "flow_active", "_thread", "should_stop"],
+)
+def test_the_consumers_own_names_are_still_used(name: str) -> None:
+    source = inspect.getsource(inspect.getmodule(Consumer) or Consumer)
+    assert f"self.{name}" in source
+
+
+def test_the_offset_to_commit_comes_from_new_offset_alone() -> None:
+    source = inspect.getsource(Consumer._filter_committable_offsets)  # noqa: SLF001
+    assert "self._new_offset(tp)" in source
+
+
+def test_the_changelog_is_restored_by_apply_changelog_batch() -> None:
+    assert "apply_changelog_batch" in inspect.getsource(Recovery)
+
+
+def test_the_schema_is_compiled_with_keywords_only() -> None:
+    from faust.serializers.schemas import Schema  # noqa: PLC0415  # beside its use
+
+    theirs = inspect.signature(Schema.compile).parameters.values()
+    assert all(p.kind is p.KEYWORD_ONLY for p in theirs if p.name not in ("self", "app"))
+    assert parameters(RunSchema.compile)[:2] == ["self", "app"]

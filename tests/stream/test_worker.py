@@ -1,0 +1,177 @@
+"""The worker as a process on a real Kafka: what it answers, commits and refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+from beacons import Door, accepted, write_traffic
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from processes import Verb, wait_for
+
+from pipeline.config import Settings
+from pipeline.domain.outcomes import Outcome
+from pipeline.ingest.accept import Accepted
+from pipeline.kafka_admin import committed_offsets, create_topics, end_offsets
+from pipeline.topics import Topic, group, topics
+
+
+@pytest.fixture
+def door(settings: Settings) -> Door:
+    create_topics(settings, settings.kafka_bootstrap_servers)
+    return Door(settings)
+
+
+@pytest.fixture
+def requests(tmp_path: Path) -> list[Accepted]:
+    return list(accepted(write_traffic(tmp_path / "traffic.ndjson", devices=30)))
+
+
+@pytest.fixture
+def worker(settings: Settings, door: Door) -> Iterator[Verb]:  # noqa: ARG001  # topics first
+    running = Verb("worker", settings)
+    yield running
+    running.kill()
+
+
+def outcomes(settings: Settings) -> list[Outcome]:
+    """All records of the topic, in order of partition and offset."""
+    topic = topics(settings).outcomes
+    ends = end_offsets(settings.kafka_bootstrap_servers, topic)
+    consumer = Consumer(
+        {
+            "bootstrap.servers": settings.kafka_bootstrap_servers,
+            "group.id": "reader",
+            "auto.offset.reset": "earliest",
+        }
+    )
+    consumer.assign([TopicPartition(topic.name, number, 0) for number in ends])
+    found = []
+    while len(found) < sum(ends.values()):
+        message = consumer.poll(10)
+        assert message is not None
+        assert message.error() is None
+        found.append(message)
+    consumer.close()
+    found.sort(key=lambda message: (message.partition(), message.offset()))
+    return [msgspec.json.decode(message.value(), type=Outcome) for message in found]
+
+
+def count(settings: Settings, topic: Topic) -> int:
+    return sum(end_offsets(settings.kafka_bootstrap_servers, topic).values())
+
+
+def committed(settings: Settings) -> int:
+    return sum(
+        committed_offsets(
+            settings.kafka_bootstrap_servers, group(settings), topics(settings).beacons
+        ).values()
+    )
+
+
+def answered(settings: Settings, records: int) -> None:
+    wait_for(lambda: count(settings, topics(settings).outcomes) >= records)
+
+
+def refused(settings: Settings, message: str) -> None:
+    """A worker under `settings` ends by itself, with one line that says why."""
+    process = Verb("worker", settings, "refused")
+    try:
+        assert process.process is not None
+        assert process.process.wait(60) == 1
+    finally:
+        process.kill()
+    assert message in process.said()
+    assert "Traceback" not in process.said()
+
+
+def test_each_record_has_one_outcome_and_sigterm_commits_them(
+    settings: Settings, door: Door, requests: list[Accepted], worker: Verb
+) -> None:
+    records = door.send(requests)
+    answered(settings, records)
+    assert worker.stop() == 0
+    assert committed(settings) == records
+    origins = [(outcome.origin.partition, outcome.origin.offset) for outcome in outcomes(settings)]
+    assert len(set(origins)) == len(origins) == records
+    for number, end in end_offsets(
+        settings.kafka_bootstrap_servers, topics(settings).beacons
+    ).items():
+        assert {offset for partition, offset in origins if partition == number} == set(range(end))
+
+
+def test_a_worker_goes_on_with_the_state_of_the_one_before(
+    settings: Settings, door: Door, requests: list[Accepted], worker: Verb
+) -> None:
+    half = len(requests) // 2
+    first = door.send(requests[:half])
+    answered(settings, first)
+    worker.kill()
+    # The same requests again: a worker that remembers finds nothing new in them.
+    again = door.send(requests[:half])
+    worker.start()
+    wait_for(lambda: committed(settings) == first + again)
+    assert worker.stop() == 0
+    found: dict[tuple[int, int], Outcome] = {}
+    for outcome in outcomes(settings):
+        found.setdefault((outcome.origin.partition, outcome.origin.offset), outcome)
+    assert len(found) == first + again
+    facts = [msgspec.json.decode(fact)["event_key"] for o in found.values() for fact in o.facts]
+    assert len(set(facts)) == len(facts) > 0
+
+
+def test_other_rules_or_a_new_topic_are_refused(
+    settings: Settings, door: Door, requests: list[Accepted], worker: Verb
+) -> None:
+    records = door.send(requests[:20])
+    wait_for(lambda: committed(settings) == records)
+    assert worker.stop() == 0
+    others = settings.model_copy(update={"session_gap": timedelta(minutes=20)})
+    refused(others, "the state was made by other rules")
+
+    bootstrap = settings.kafka_bootstrap_servers
+    beacons = topics(settings).beacons.name
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin.delete_topics([beacons])[beacons].result(30)
+    wait_for(lambda: beacons in create_topics(settings, bootstrap))
+    # Kafka drops the commits of a deleted topic with it.
+    refused(settings, "beacons was made anew, or the group's commits were deleted")
+
+
+def test_state_without_a_commit_is_refused(
+    settings: Settings, door: Door, requests: list[Accepted], worker: Verb
+) -> None:
+    records = door.send(requests[:20])
+    wait_for(lambda: committed(settings) == records)
+    assert worker.stop() == 0
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
+    admin.delete_consumer_groups([group(settings)])[group(settings)].result(30)
+    refused(settings, "the group has committed nothing, but")
+
+
+def test_records_that_retention_took_are_never_stepped_over(
+    settings: Settings, door: Door, requests: list[Accepted], worker: Verb
+) -> None:
+    bootstrap = settings.kafka_bootstrap_servers
+    records = door.send(requests[:20])
+    wait_for(lambda: committed(settings) == records)
+    assert worker.stop() == 0
+    ours = topics(settings)
+    beacons = ours.beacons
+    before = end_offsets(bootstrap, ours.outcomes)
+    door.send(requests)
+    ends = end_offsets(bootstrap, beacons)
+    lost = [TopicPartition(beacons.name, number, end - 1) for number, end in ends.items()]
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for future in admin.delete_records(lost).values():
+        future.result(30)
+    refused(settings, "of beacons was expected, but the run is")
+    after = end_offsets(bootstrap, ours.outcomes)
+    # A partition that never had a commit begins where its log now does.
+    assert [after[number] for number, end in before.items() if end] == [
+        *filter(None, before.values())
+    ]
