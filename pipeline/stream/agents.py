@@ -2,94 +2,117 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from faust.types import TP
 
-from pipeline.config import Settings
 from pipeline.stream.failures import Failures
 from pipeline.stream.mark import Mark, StateError, mark_of, refuse_a_missing_mark
 from pipeline.stream.outbox import Outbox
-from pipeline.stream.partition import Partition
+from pipeline.stream.partition import Answered, Partition
 from pipeline.stream.table import DeviceTable
 from pipeline.stream.transport import Run, RunConsumer
-from pipeline.topics import topics
+from pipeline.topics import Topics
+
+# One to which the rules are applied while another is on its way to Kafka.
+RUNS_IN_HAND = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Answering:
-    """What the agent works with; `topic_id` is that of `beacons`, `consumer` the app's."""
+class Agent:
+    """Answers runs in the order of their arrival.
 
-    settings: Settings
+    `topic_id` is that of `beacons`, `digest` that of the rules, `consumer` the app's; `end` ends
+    the process, for Faust takes an exception for an acknowledgement.
+    """
+
+    topics: Topics
     topic_id: str
+    digest: str
     table: DeviceTable
     outbox: Outbox
     failures: Failures
     consumer: Callable[[], RunConsumer]
+    end: Callable[[str], None]
+    _free: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RUNS_IN_HAND))
+    _locks: defaultdict[int, asyncio.Lock] = field(
+        default_factory=lambda: defaultdict(asyncio.Lock)
+    )
+    _deliveries: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def answer(self, run: Run) -> None:
-        """Make the answers to `run` durable, then let its end be committed.
+    async def run(self, stream: Any) -> None:
+        """The body of the Faust agent: to the end of the process."""
+        async for event in stream.noack().events():
+            await self._free.acquire()
+            try:
+                await self._answer(event)
+            except StateError as error:
+                self.end(str(error))
+            except Exception as error:  # noqa: BLE001  # no run may follow on a broken one
+                self.end(f"{type(error).__name__}: {error}")
 
-        Raises `StateError` when the log, the state and the commit do not fit together.
-        """
+    async def _answer(self, event: Any) -> None:
+        run: Run = event.value
         partition = self.table.partition(run.tp.partition)
         if not partition.has_begun:
-            await self._begin(partition, run)
+            partition.begin(await self._position(partition, run.tp))
         records = partition.fresh(run.records)
         if not records:
+            self._free.release()
+            event.ack()
             return
-        names = topics(self.settings)
         committed = self.consumer().acknowledged.get(run.tp, 0)
         answered = partition.answer(records, committed=committed)
         self.failures.count(events=answered.events, failed=answered.failed)
-        # The outcomes go first: a state ahead of its outcome would hide a loss.
-        await self.outbox.send(names.outcomes.name, partition.number, answered.outcomes)
-        await self.outbox.send(names.changelog.name, partition.number, answered.states)
+        delivery = asyncio.create_task(self._deliver(event, partition, answered))
+        self._deliveries.add(delivery)
+        delivery.add_done_callback(self._deliveries.discard)
+
+    async def _deliver(self, event: Any, partition: Partition, answered: Answered) -> None:
+        number = partition.number
+        try:
+            # Tasks start, and a lock is given, in the order of their asking.
+            async with self._locks[number]:
+                # The outcomes go first: a state ahead of its outcome would hide a loss.
+                await self.outbox.send(self.topics.outcomes.name, number, answered.outcomes)
+                await self.outbox.send(self.topics.changelog.name, number, answered.states)
+        except Exception as error:  # noqa: BLE001  # nothing may follow on a failed delivery
+            self.end(f"{type(error).__name__}: {error}")
+        self._free.release()
         # A run that outlived its assignment may not move the position of the next one.
         if self.table.is_current(partition):
-            self.consumer().marks[run.tp] = answered.mark
+            self.consumer().marks[event.value.tp] = answered.mark
+        event.ack()
 
-    async def _begin(self, partition: Partition, run: Run) -> None:
-        consumer, names = self.consumer(), topics(self.settings)
-        number = partition.number
-        digest = self.settings.rules.digest()
-        changelog, outcomes = TP(names.changelog.name, number), TP(names.outcomes.name, number)
-        ends = await consumer.highwaters(changelog, outcomes)
-        held = await consumer.committed(run.tp)
+    async def _position(self, partition: Partition, tp: TP) -> Mark:
+        """Where this assignment begins. Raises `StateError` when what Kafka holds does not fit."""
+        consumer, number = self.consumer(), partition.number
+        changelog = TP(self.topics.changelog.name, number)
+        outcomes = TP(self.topics.outcomes.name, number)
+        # Before the commit: another worker may make the first one, and then records, meanwhile.
+        ends = await consumer.ends(changelog, outcomes)
+        held = await consumer.committed(tp)
         if held is None or held.offset < 0:
             refuse_a_missing_mark(number, outcomes=ends[outcomes], changelog=ends[changelog])
-            # Its beginning, not that of the run: `fresh` refuses what would be left out.
-            beginning = (await consumer.earliest_offsets(run.tp))[run.tp]
+            beginning = await consumer.beginning(tp)
             mark = Mark(
-                offset=beginning,
-                stream_time=None,
-                topic_id=self.topic_id,
-                rules=digest,
+                offset=beginning, stream_time=None, topic_id=self.topic_id, rules=self.digest
             )
             # Committed before anything is written, so that its absence always means a loss.
-            if not await consumer.commit_mark(run.tp, mark):
+            if not await consumer.commit_mark(tp, mark):
                 raise StateError(f"partition {number}: its first commit was refused")
-        else:
-            mark = mark_of(held.offset, held.metadata, partition=number)
-            mark.refuse_others(topic_id=self.topic_id, rules=digest, partition=number)
-            consumer.acknowledged[run.tp] = mark.offset
-        if partition.recovered.next_offset < ends[changelog]:
+            return mark
+        mark = mark_of(held.offset, held.metadata, partition=number)
+        mark.refuse_others(topic_id=self.topic_id, rules=self.digest, partition=number)
+        recovered = partition.recovered.next_offset
+        if recovered < ends[changelog]:
             raise StateError(
-                f"partition {number}: {ends[changelog] - partition.recovered.next_offset} records"
-                " of the changelog were not recovered: starting again"
+                f"partition {number}: recovery ended at {recovered} of {ends[changelog]} records of"
+                " the changelog: starting again"
             )
-        partition.begin(mark)
-
-
-async def answer_runs(stream: Any, answering: Answering, end: Callable[[str], None]) -> None:
-    """The agent's body. Faust takes an exception for an acknowledgement: here one is the end."""
-    async for event in stream.noack().events():
-        try:
-            await answering.answer(event.value)
-        except StateError as error:
-            end(str(error))
-        except Exception as error:  # noqa: BLE001  # nothing may follow on a failed delivery
-            end(f"{type(error).__name__}: {error}")
-        event.ack()
+        consumer.acknowledged[tp] = mark.offset
+        return mark

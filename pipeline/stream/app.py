@@ -6,12 +6,12 @@ import logging
 import os
 import secrets
 import sys
-from typing import Any, cast
+from typing import cast
 
 import faust
 
 from pipeline.config import Settings
-from pipeline.stream.agents import Answering, answer_runs
+from pipeline.stream.agents import Agent
 from pipeline.stream.failures import Failures
 from pipeline.stream.outbox import Outbox
 from pipeline.stream.table import DeviceTable
@@ -65,22 +65,20 @@ def create_app(settings: Settings, *, topic_id: str, outbox: Outbox) -> WorkerAp
         recovery_buffer_size=2,  # of runs; Faust means something else by 1
     )
     app.tables.add(table)
-    answering = Answering(
-        settings,
+    agent = Agent(
+        topics(settings),
         topic_id,
+        settings.rules.digest(),
         table,
         outbox,
         Failures(settings.max_failed_share),
         lambda: cast("RunConsumer", app.consumer),
+        end_process,
     )
     beacons = app.topic(
         topics(settings).beacons.name, schema=RunSchema(), partitions=settings.partitions
     )
-
-    @app.agent(beacons, name="answer")
-    async def _(stream: Any) -> None:
-        await answer_runs(stream, answering, end_process)
-
+    app.agent(beacons, name="answer")(agent.run)
     return app
 
 

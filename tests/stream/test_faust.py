@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from faust.app.base import App
 from faust.streams import Stream
@@ -34,10 +35,12 @@ def test_faust_is_pinned() -> None:
     [
         (RunConsumer, Consumer, "getmany"),
         (RunConsumer, Consumer, "_new_offset"),
+        (RunConsumer, Consumer, "on_buffer_full"),
         (RunConsumer, Consumer, "_add_gap"),
         (RunConsumer, Consumer, "on_partitions_revoked"),
         (RunConsumer, Driver, "_new_consumer_thread"),
         (RunConsumerThread, AIOKafkaConsumerThread, "_commit"),
+        (RunConsumerThread, AIOKafkaConsumerThread, "_create_worker_consumer"),
         (RunConsumerThread, AIOKafkaConsumerThread, "seek_to_committed"),
         (DeviceTable, Collection, "apply_changelog_batch"),
         (WorkerApp, App, "_new_transport"),
@@ -54,9 +57,6 @@ CALLED = [
     (Consumer, "_wait_next_records", ["self", "timeout"]),
     (Consumer, "perform_seek", ["self"]),
     (AIOKafkaConsumerThread, "_ensure_consumer", ["self"]),
-    (AIOKafkaConsumerThread, "commit", ["self", "offsets"]),
-    (Driver, "highwaters", ["self", "partitions"]),
-    (Driver, "earliest_offsets", ["self", "partitions"]),
     (Recovery, "revoke", ["self", "tp"]),
     (Collection, "_changelog_topic_name", ["self"]),
     (GroupCoordinator, "fetch_committed_offsets", ["self", "partitions"]),
@@ -76,6 +76,10 @@ def test_what_is_called_still_takes_the_same(owner: type, name: str, expected: l
 def test_the_consumers_own_names_are_still_used(name: str) -> None:
     source = inspect.getsource(inspect.getmodule(Consumer) or Consumer)
     assert f"self.{name}" in source
+
+
+def test_the_wait_of_a_fetch_is_read_at_the_start() -> None:
+    assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in inspect.getsource(AIOKafkaConsumer.start)
 
 
 def test_the_offset_to_commit_comes_from_new_offset_alone() -> None:
