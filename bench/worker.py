@@ -62,7 +62,7 @@ def bare(settings: Settings) -> None:
         {
             "bootstrap.servers": bootstrap,
             "acks": "all",
-            "compression.type": "lz4",
+            "compression.type": "zstd",
             "linger.ms": 5,
             "queue.buffering.max.messages": 1_000_000,
         }

@@ -34,7 +34,7 @@ def test_kills_of_two_workers_and_the_loader_leave_the_tables_of_a_quiet_day(
     settings: Settings, kills: int, tmp_path: Path
 ) -> None:
     create_topics(settings, settings.kafka_bootstrap_servers)
-    traffic = write_traffic(tmp_path / "traffic.ndjson", devices=40 * kills)
+    traffic = write_traffic(tmp_path / "traffic.ndjson", devices=150 * kills)
     requests = list(accepted(traffic))
     door, dice = Door(settings), random.Random(kills)  # noqa: S311  # which process dies next
     kept = [
