@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import duckdb
@@ -9,9 +10,11 @@ import duckdb
 # Functions of the log and not of the events (semantics): which record came where, and when.
 OF_THE_LOG_TABLES = {"ledger", "positions", "duplicates", "migrations", "rules"}
 OF_THE_LOG_COLUMNS = {"partition", "offset", "is_late", "is_open"}
+# And of the request that brought an event.
+ARRIVAL = {"received_at", "index"}
 
 
-def exported(database: Path, folder: Path) -> dict[str, bytes]:
+def exported(database: Path, folder: Path, *, leave_out: Collection[str] = ()) -> dict[str, bytes]:
     """CSV of every table that is a function of the events alone, by its name."""
     folder.mkdir(parents=True)
     found = {}
@@ -25,7 +28,7 @@ def exported(database: Path, folder: Path) -> dict[str, bytes]:
             columns = [
                 f'"{column[0]}"'
                 for column in connection.execute(f"DESCRIBE {name}").fetchall()
-                if column[0] not in OF_THE_LOG_COLUMNS
+                if column[0] not in {*OF_THE_LOG_COLUMNS, *leave_out}
             ]
             file = folder / f"{name}.csv"
             connection.execute(

@@ -1,0 +1,227 @@
+"""What a user can cause ends in one line that says what to do: 1, or 2 for wrong usage."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipeline.broker.home import free_port
+from pipeline.config import Settings
+
+Pipeline = Callable[..., subprocess.CompletedProcess[str]]
+EVENT = '{"event_type":"search","query":"","session_id":"s","timestamp":1764000000000}\n'
+NOBODY = "http://127.0.0.1:9/beacon"
+
+
+def line_of(done: subprocess.CompletedProcess[str], code: int = 1) -> str:
+    """The one line of a failure."""
+    assert done.returncode == code, done
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.strip().splitlines()
+    if code == 2:  # click's usage comes before it
+        return lines[-1]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Callable[[str], str]:
+    """The name of a file or folder that cannot be read, by what is wrong with it."""
+
+    def make(kind: str) -> str:
+        path = tmp_path / f"{kind}.ndjson.gz"
+        whole = gzip.compress(EVENT.encode() * 10)
+        if kind == "folder":
+            path.mkdir()
+        elif kind == "no gzip":
+            path.write_text(EVENT)
+        elif kind == "cut":
+            path.write_bytes(whole[:-6])
+        elif kind == "spoiled":
+            path.write_bytes(whole[:20] + bytes(20) + whole[40:])
+        return str(path)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("missing", "No such file or directory"),
+        ("folder", "Is a directory"),
+        ("no gzip", "damaged"),
+        ("cut", "damaged"),
+        ("spoiled", "damaged"),
+    ],
+)
+def test_a_file_that_cannot_be_read(
+    pipeline: Pipeline, broken: Callable[[str], str], kind: str, said: str
+) -> None:
+    name = broken(kind)
+    line = line_of(pipeline("local", name, "--database", "out.duckdb"))
+    assert said in line
+    line = line_of(pipeline("send", name, "--token", "x", "--url", NOBODY))
+    assert "damaged" in line or "cannot be read" in line
+
+
+def test_a_database_that_is_there_already(pipeline: Pipeline, tmp_path: Path) -> None:
+    (tmp_path / "one.ndjson").write_text(EVENT)
+    assert pipeline("local", "one.ndjson", "--database", "out.duckdb").returncode == 0
+    line = line_of(pipeline("local", "one.ndjson", "--database", "out.duckdb"))
+    assert "already holds events: name a new file" in line
+
+
+@pytest.mark.parametrize("verb", [("query", "funnel"), ("check",)])
+@pytest.mark.parametrize("kind", ["missing", "folder", "text", "another"])
+def test_a_snapshot_that_cannot_be_read(
+    pipeline: Pipeline, tmp_path: Path, verb: tuple[str, ...], kind: str
+) -> None:
+    path = tmp_path / "some.duckdb"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "text":
+        path.write_text("no database\n" * 500)
+    elif kind == "another":
+        duckdb.connect(path).close()
+    line = line_of(pipeline(*verb, "--database", str(path)))
+    assert kind != "missing" or "no snapshot" in line
+
+
+def test_no_kafka_is_told_by_every_verb_that_needs_one(pipeline: Pipeline) -> None:
+    for verb in ("ingest", "worker", "load", "topics", "status"):
+        assert "no Kafka: start `pipeline up`, or set" in line_of(pipeline(verb))
+
+
+def test_a_kafka_that_does_not_answer(
+    pipeline: Pipeline,
+) -> None:
+    nobody = f"127.0.0.1:{free_port()}"
+    line = line_of(pipeline("topics", kafka_bootstrap_servers=nobody))
+    assert f"Kafka at {nobody} does not answer" in line
+
+
+def test_topics_that_were_never_made(pipeline: Pipeline, settings: Settings) -> None:
+    given = {
+        "kafka_bootstrap_servers": settings.kafka_bootstrap_servers,
+        "topic_prefix": settings.topic_prefix,
+    }
+    for verb in ("worker", "load"):
+        assert "run `pipeline topics` first" in line_of(pipeline(verb, **given))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("partitions", "x", "PIPELINE_PARTITIONS=x: "),
+        ("partitions", "0", "PIPELINE_PARTITIONS=0: "),
+        ("session_gap", "-PT30M", "PIPELINE_SESSION_GAP=-PT30M: "),
+        ("session_gap", "half an hour", "as in PT30M or 00:30:00"),
+        ("max_body_bytes", "99999999", "PIPELINE_MAX_BODY_BYTES=99999999: "),
+        ("partition", "4", "PIPELINE_PARTITION is no setting: did you mean PIPELINE_PARTITIONS?"),
+        ("sesion_gap", "PT1M", "did you mean PIPELINE_SESSION_GAP?"),
+    ],
+)
+def test_a_wrong_setting(pipeline: Pipeline, name: str, value: str, said: str) -> None:
+    assert said in line_of(pipeline("check", **{name: value}))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("PIPELINE_WORKERS=many", "PIPELINE_WORKERS=many: "),
+        ("PIPELINE_WORKER=2", "did you mean PIPELINE_WORKERS?"),
+    ],
+)
+def test_a_wrong_setting_in_the_file(
+    pipeline: Pipeline, tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / ".env").write_text(f"{text}\nOTHER=3\n")
+    assert said in line_of(pipeline("check"))
+
+
+def test_a_settings_file_that_is_no_text(pipeline: Pipeline, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"PIPELINE_WORKERS=\xff\n")
+    assert ".env" in line_of(pipeline("check"))
+
+
+def test_a_name_that_others_set_is_none_of_ours(pipeline: Pipeline) -> None:
+    assert pipeline("query", workspace="/agent").returncode == 0
+
+
+def test_a_question_that_is_not_there(pipeline: Pipeline, snapshot: str) -> None:
+    line = line_of(pipeline("query", "funel", "--database", snapshot))
+    assert "no query 'funel'; there are: " in line
+
+
+def test_a_parameter_that_the_question_does_not_take(pipeline: Pipeline, snapshot: str) -> None:
+    line = line_of(pipeline("query", "funnel", "-p", "shop=x", "--database", snapshot))
+    assert "has no parameter 'shop'; it takes: " in line
+
+
+@pytest.fixture
+def snapshot(pipeline: Pipeline, tmp_path: Path) -> str:
+    (tmp_path / "one.ndjson").write_text(EVENT)
+    path = str(tmp_path / "made.duckdb")
+    assert pipeline("local", "one.ndjson", "--database", path).returncode == 0
+    return path
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("query", "funnel", "-p", "store"),
+        ("send", "x.ndjson", "--token", "x", "--url", "127.0.0.1:8080/beacon"),
+        ("send", "x.ndjson"),
+        ("local", "x.ndjson"),
+        ("demo", "--devices", "0"),
+        ("traffic", "--devices", "-1"),
+        ("status", "--behind", "few"),
+        ("ingets",),
+        ("ingest", "--port", "80"),
+    ],
+)
+def test_a_wrong_use_is_2(pipeline: Pipeline, arguments: tuple[str, ...]) -> None:
+    assert line_of(pipeline(*arguments), 2).startswith("Error: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["stores = 3\n", "[stores.shop\n", '[stores.shop]\ntokens_sha256 = ["short"]\n', "\xff"],
+)
+def test_a_stores_file_that_cannot_be_used(pipeline: Pipeline, tmp_path: Path, text: str) -> None:
+    stores = tmp_path / "stores.toml"
+    stores.write_text(text, encoding="latin-1")
+    given = {"stores_file": str(stores), "kafka_bootstrap_servers": "127.0.0.1:9"}
+    assert str(stores) in line_of(pipeline("ingest", **given))
+    for verb in ("up", "demo"):
+        done = pipeline(verb, **given, ingest_port="0", dashboard_port="0")
+        assert str(stores) in line_of(done)
+
+
+@pytest.mark.parametrize("verb", ["ingest", "dashboard"])
+def test_a_port_in_use(pipeline: Pipeline, verb: str) -> None:
+    pipeline("store")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        given = {"kafka_bootstrap_servers": "127.0.0.1:9", f"{verb}_port": port}
+        assert f"PIPELINE_{verb.upper()}_PORT" in line_of(pipeline(verb, **given))
+
+
+@pytest.mark.parametrize("verb", ["up", "demo", "store"])
+def test_a_home_that_is_a_file(pipeline: Pipeline, tmp_path: Path, verb: str) -> None:
+    (tmp_path / "home").write_text("")
+    done = pipeline(verb, ingest_port="0", dashboard_port="0")
+    assert str(tmp_path / "home") in line_of(done)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read(pipeline: Pipeline, tmp_path: Path) -> None:
+    (tmp_path / "mine.ndjson").touch(mode=0o000)
+    assert "Permission denied" in line_of(pipeline("local", "mine.ndjson", "--database", "x"))

@@ -1,0 +1,79 @@
+"""The verbs that ask, where all is well."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from pipeline.broker.server import Broker
+from pipeline.config import Settings
+from pipeline.kafka_admin import create_topics
+from pipeline.topics import topics
+
+Pipeline = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_the_list_of_verbs_is_the_help(pipeline: Pipeline) -> None:
+    done = pipeline("--help")
+    assert done.returncode == 0
+    for verb in ("up", "demo", "ingest", "worker", "load", "dashboard", "status"):
+        assert re.search(rf"^  {verb} +\S", done.stdout, re.MULTILINE), verb
+
+
+def test_a_store_is_made_once_and_its_token_shown_once(pipeline: Pipeline, tmp_path: Path) -> None:
+    made = pipeline("store", 'my "shop"')
+    token = made.stdout.split()[-1]
+    kept = (tmp_path / "home" / "stores.toml").read_text()
+    assert token not in kept
+    again = pipeline("store")
+    assert (again.returncode, again.stdout.split()[-2:]) == (0, ["is", "there"])
+    assert (tmp_path / "home" / "stores.toml").read_text() == kept
+
+
+@pytest.fixture
+def on_kafka(settings: Settings) -> dict[str, str]:
+    create_topics(settings, settings.kafka_bootstrap_servers)
+    return {
+        "kafka_bootstrap_servers": settings.kafka_bootstrap_servers,
+        "topic_prefix": settings.topic_prefix,
+    }
+
+
+def test_status_before_the_first_snapshot_says_that_there_is_none(
+    pipeline: Pipeline, on_kafka: dict[str, str]
+) -> None:
+    done = pipeline("status", **on_kafka)
+    assert done.returncode == 0, done.stderr
+    assert "no snapshot yet" in done.stdout
+    assert len(done.stdout.splitlines()) < 25
+
+
+def test_status_of_a_kafka_that_has_only_just_begun(
+    pipeline: Pipeline, tmp_path: Path, cache: Path
+) -> None:
+    """Its coordinator still reads its log; one way of asking it then kills the asking process."""
+    with Broker(tmp_path, cache) as fresh:
+        given = {"kafka_bootstrap_servers": fresh.bootstrap_servers}
+        assert pipeline("topics", **given).returncode == 0
+        done = pipeline("status", **given)
+    assert done.returncode == 0, done
+
+
+def test_status_fails_where_more_than_so_much_is_behind(
+    pipeline: Pipeline, settings: Settings, on_kafka: dict[str, str]
+) -> None:
+    producer = Producer({"bootstrap.servers": settings.kafka_bootstrap_servers})
+    for _ in range(3):
+        producer.produce(topics(settings).beacons.name, b"x", partition=2)
+    assert producer.flush(30) == 0
+    assert pipeline("status", "--behind", "2", **on_kafka).returncode == 1
+    assert pipeline("status", "--behind", "3", **on_kafka).returncode == 0
+
+
+def test_topics_are_made_once(pipeline: Pipeline, on_kafka: dict[str, str]) -> None:
+    assert pipeline("topics", **on_kafka).stdout == "all topics are there\n"

@@ -1,0 +1,77 @@
+"""What `pipeline status` makes of the numbers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from pipeline.status import Ledger, Partition, Snapshot, Status
+
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+LEDGER = Ledger(next_origin=8, records=8, events=20, duplicates=3, failed=1)
+
+
+def made(*, age: timedelta = timedelta(0), newest: timedelta | None = timedelta(0)) -> Snapshot:
+    received = None if newest is None else NOW - newest
+    return Snapshot(NOW - age, received, {0: LEDGER}, rejected=2)
+
+
+def status_of(snapshot: Snapshot | None, *, end: int = 10, rejected: int = 2) -> Status:
+    ledger = None if snapshot is None else snapshot.ledger[0]
+    return Status([Partition(0, end, 9, ledger), Partition(1, 0, None, None)], rejected, snapshot)
+
+
+def test_behind_is_what_the_snapshot_lacks_of_records_and_refused_events() -> None:
+    assert status_of(made()).behind == 2
+    assert status_of(made(), rejected=5).behind == 5
+    assert status_of(None).behind == 12
+    assert not status_of(made(), end=8, rejected=3).is_published
+    assert status_of(made(), end=8).is_published
+
+
+def test_a_partition_that_nobody_has_written_to_is_published() -> None:
+    assert status_of(made()).partitions[1].behind == 0
+
+
+def test_a_line_a_partition_with_its_counts() -> None:
+    answer = status_of(made()).table()
+    assert [dict(zip(answer.columns, row, strict=True)) for row in answer.rows] == [
+        {
+            "partition": 0,
+            "on Kafka": 10,
+            "committed": 9,
+            "published": 8,
+            "behind": 2,
+            "records": 8,
+            "events": 20,
+            "duplicates": 3,
+            "failed": 1,
+        },
+        {
+            "partition": 1,
+            "on Kafka": 0,
+            "committed": None,
+            "published": 0,
+            "behind": 0,
+            "records": None,
+            "events": None,
+            "duplicates": None,
+            "failed": None,
+        },
+    ]
+
+
+def test_ages_of_the_snapshot_and_of_its_newest_event() -> None:
+    found = status_of(made(age=timedelta(seconds=4), newest=timedelta(hours=30, seconds=7)))
+    assert found.ages(NOW).splitlines() == [
+        "refused events: 2, published: 2",
+        "snapshot: published 0:00:04 ago; its newest event came 1 day, 6:00:07 ago",
+    ]
+
+
+def test_a_clock_that_is_ahead_makes_no_negative_age() -> None:
+    assert "published 0:00:00 ago" in status_of(made(age=timedelta(seconds=-3))).ages(NOW)
+
+
+def test_a_snapshot_without_events_and_no_snapshot_say_so() -> None:
+    assert status_of(made(newest=None)).ages(NOW).endswith("; no event yet")
+    assert status_of(None).ages(NOW) == "refused events: 2; no snapshot yet"

@@ -1,0 +1,120 @@
+"""`pipeline up` as a user starts it: a process of its own, watched from outside."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.config import Settings
+
+Eventually = Callable[[Callable[[], bool]], None]
+
+
+@dataclass
+class Run:
+    """A command that runs, and what it has said so far."""
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+
+    @property
+    def output(self) -> str:
+        return (self.folder / "output").read_text()
+
+    @property
+    def errors(self) -> str:
+        return (self.folder / "errors").read_text()
+
+    def family(self) -> list[psutil.Process]:
+        """All that it has started, and what these have."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def child(self, part: str) -> psutil.Process | None:
+        """The one whose command holds it, as in `pipeline ingest`."""
+        for process in self.family():
+            with suppress(psutil.Error):  # it may go while we look
+                if part in " ".join(process.cmdline()):
+                    return process
+        return None
+
+    def end_all(self, number: int = signal.SIGINT, *, times: int = 1) -> list[psutil.Process]:
+        """What still runs when it has ended with 0."""
+        family = self.family()
+        for _ in range(times):
+            self.process.send_signal(number)
+        assert self.process.wait(60) == 0, self.errors
+        assert "Traceback" not in self.errors
+        return still_there(family)
+
+
+def still_there(family: list[psutil.Process]) -> list[psutil.Process]:
+    """Those of a family that run; one that only nobody has asked after yet does not."""
+    _, alive = psutil.wait_procs(family, 1)
+    return [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.fixture
+def eventually() -> Eventually:
+    """Waits for a claim to come true; fails when it has not in a minute."""
+
+    def wait(claim: Callable[[], bool]) -> None:
+        until = time.monotonic() + 60
+        while not claim():
+            assert time.monotonic() < until, "it never came true"
+            time.sleep(0.05)
+
+    return wait
+
+
+@pytest.fixture
+def start(tmp_path: Path, cache: Path) -> Iterator[Callable[..., Run]]:
+    """Starts `pipeline VERB…` on a home in the test's folder, on free ports."""
+    runs: list[Run] = []
+
+    def begin(*arguments: str, **settings: str) -> Run:
+        folder = tmp_path / f"run{len(runs)}"
+        folder.mkdir()
+        given = {
+            "home": str(tmp_path / "home"),
+            "cache": str(cache),
+            "ingest_port": "0",
+            "dashboard_port": "0",
+            **settings,
+        }
+        with (folder / "output").open("wb") as output, (folder / "errors").open("wb") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "pipeline", *arguments],
+                env={**os.environ, **{f"PIPELINE_{k.upper()}": v for k, v in given.items()}},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+            )
+        runs.append(Run(process, folder))
+        return runs[-1]
+
+    yield begin
+    for run in runs:
+        if run.process.poll() is None:
+            family = run.family()
+            run.process.kill()
+            run.process.wait()
+            psutil.wait_procs(family, 60)
+
+
+@pytest.fixture
+def elsewhere(settings: Settings) -> dict[str, str]:
+    """Settings for a Kafka that runs already: a start without it is a matter of two seconds."""
+    return {
+        "kafka_bootstrap_servers": settings.kafka_bootstrap_servers,
+        "topic_prefix": settings.topic_prefix,
+    }

@@ -1,0 +1,143 @@
+"""docker-compose.yml against the Compose Specification and against `pipeline up`.
+
+`compose-spec.json` is the specification's JSON schema, from
+https://github.com/compose-spec/compose-spec (schema/compose-spec.json), Apache-2.0 like this
+project (LICENSE).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from pipeline.broker.jars import locked
+from pipeline.cli import cli
+from pipeline.config import Settings
+from pipeline.topics import MAX_RECORD_BYTES
+from pipeline.up import VERBS
+
+ROOT = Path(__file__).parents[2]
+ONCE = ("topics", "store")
+SCHEMA = json.loads(Path(__file__).with_name("compose-spec.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return read
+
+
+@pytest.fixture(scope="module")
+def ours(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The services that run our image."""
+    return {name: of for name, of in compose["services"].items() if name != "kafka"}
+
+
+def test_it_is_valid_by_the_specification(compose: dict[str, Any]) -> None:
+    jsonschema.Draft202012Validator(SCHEMA).validate(compose)
+
+
+def test_the_schema_would_see_a_slip(compose: dict[str, Any]) -> None:
+    slipped = {**compose, "services": {"ingest": {"comand": ["ingest"]}}}
+    with pytest.raises(jsonschema.ValidationError, match="comand"):
+        jsonschema.Draft202012Validator(SCHEMA).validate(slipped)
+
+
+def test_it_runs_the_verbs_of_up_and_what_up_does_before_them(
+    ours: dict[str, dict[str, Any]],
+) -> None:
+    assert {name: of["command"] for name, of in ours.items()} == {
+        verb: [verb] for verb in (*VERBS, *ONCE)
+    }
+    assert {verb for verb in ours if verb in cli.commands} == set(ours)
+
+
+def test_all_of_ours_have_one_image_and_the_same_settings(
+    ours: dict[str, dict[str, Any]],
+) -> None:
+    shared = ("build", "image", "environment", "volumes")
+    for of in ours.values():
+        assert {key: of[key] for key in shared} == {key: ours["ingest"][key] for key in shared}
+
+
+def test_every_setting_exists(ours: dict[str, dict[str, Any]]) -> None:
+    known = {f"PIPELINE_{name.upper()}" for name in Settings.model_fields}
+    assert set(ours["ingest"]["environment"]) <= known
+
+
+def test_what_is_not_set_is_what_up_has(
+    ours: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The published ports and the health checks name the defaults."""
+    for name, value in ours["ingest"]["environment"].items():
+        monkeypatch.setenv(name, value)
+    settings = Settings(_env_file=None)
+    ports = {"ingest": settings.ingest_port, "dashboard": settings.dashboard_port}
+    for name, port in ports.items():
+        assert ours[name]["ports"] == [f"127.0.0.1:{port}:{port}"]
+        assert f"127.0.0.1:{port}/" in ours[name]["healthcheck"]["test"][-1]
+    assert ours["ingest"]["volumes"] == [f"data:{settings.home}"]
+
+
+def test_kafka_is_the_version_that_up_runs_with_the_same_limits(
+    compose: dict[str, Any],
+) -> None:
+    kafka = compose["services"]["kafka"]
+    (jar,) = [jar.name for jar in locked() if jar.name.startswith("kafka_2.13-")]
+    assert kafka["image"].split(":")[1] in jar
+    assert kafka["environment"]["KAFKA_MESSAGE_MAX_BYTES"] == MAX_RECORD_BYTES
+    assert kafka["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
+
+
+def test_everything_that_stays_has_a_health_check_and_comes_back(
+    compose: dict[str, Any],
+) -> None:
+    for name, of in compose["services"].items():
+        if name in ONCE:
+            assert of["restart"] == "no"
+        else:
+            assert of["restart"] == "unless-stopped"
+            assert of["healthcheck"]["test"][0] == "CMD"
+
+
+def test_nothing_waits_for_what_is_not_there(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    for of in services.values():
+        for other, how in of.get("depends_on", {}).items():
+            assert ("healthcheck" in services[other]) or how["condition"] != "service_healthy"
+            assert (other in ONCE) == (how["condition"] == "service_completed_successfully")
+        for volume in of.get("volumes", ()):
+            assert volume.split(":")[0] in compose["volumes"]
+
+
+def test_the_health_checks_in_python_are_python(ours: dict[str, dict[str, Any]]) -> None:
+    for of in ours.values():
+        test = of.get("healthcheck", {}).get("test", [])
+        if "python" in test:
+            compile(test[-1], "healthcheck", "exec")
+
+
+def copied() -> Iterator[str]:
+    for line in (ROOT / "Dockerfile").read_text().splitlines():
+        if line.startswith("COPY ") and "--from" not in line:
+            yield from line.split()[1:-1]
+
+
+def test_the_dockerfile_copies_what_is_there_and_what_is_not_kept_from_it() -> None:
+    allowed = set(re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
+    assert set(copied()) == allowed
+    assert all((ROOT / name).exists() for name in allowed)
+
+
+def test_the_image_runs_as_nobody_in_particular() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    (user,) = [line for line in lines if line.startswith("USER ")]
+    assert user != "USER root"
+    assert lines.index(user) < lines.index('ENTRYPOINT ["pipeline"]')

@@ -1,0 +1,98 @@
+"""`pipeline demo` as a first-time user runs it, and what it does to what was there before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from pipeline.config import Settings
+from pipeline.demo import EDGE, demo_stores, with_edge
+from pipeline.first_store import make_first_store
+from pipeline.ingest.stores import Stores
+from pipeline.supervise import StartError
+from pipeline.traffic import STORES
+
+Start = Callable[..., Any]
+SHOPPERS = ("--exit", "--devices", "20")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def at_home(home: Path) -> Settings:
+    return Settings(_env_file=None, home=home)
+
+
+def events(home: Path) -> int:
+    with duckdb.connect(home / "analytics.duckdb", read_only=True) as snapshot:
+        ((count, places),) = snapshot.execute(
+            "SELECT count(*), count(DISTINCT country) FROM events"
+        ).fetchall()
+    assert places > 1
+    return int(count)
+
+
+def test_it_ends_by_itself_with_an_answer_and_a_second_start_adds_to_the_first(
+    start: Start, home: Path
+) -> None:
+    counts = []
+    for _ in range(2):
+        run = start("demo", *SHOPPERS)
+        assert run.process.wait(120) == 0, run.errors
+        assert "$ pipeline query funnel" in run.output
+        counts.append(events(home))
+    assert 0 < counts[0] < counts[1]
+
+
+def test_its_tokens_are_kept_for_the_next_start(at_home: Settings) -> None:
+    tokens = demo_stores(at_home)
+    assert demo_stores(at_home) == tokens
+    assert set(tokens) == set(STORES)
+    assert (at_home.home / "demo-tokens.json").stat().st_mode & 0o077 == 0
+
+
+def test_a_store_that_the_user_added_to_the_demos_stays(at_home: Settings) -> None:
+    tokens = demo_stores(at_home)
+    mine = '\n[stores.mine]\ntokens_sha256 = ["' + "0" * 64 + '"]\n'
+    with at_home.stores.open("a") as file:
+        file.write(mine)
+    assert demo_stores(at_home) == tokens
+    assert at_home.stores.read_text().endswith(mine)
+
+
+@pytest.mark.parametrize("tokens", [None, "{}", "not JSON", '["a"]', '{"aurora": 3}'])
+def test_a_stores_file_of_the_users_is_refused_in_one_line_and_stays(
+    at_home: Settings, tokens: str | None
+) -> None:
+    make_first_store(at_home.stores)
+    before = at_home.stores.read_text()
+    if tokens is not None:
+        (at_home.home / "demo-tokens.json").write_text(tokens)
+    with pytest.raises(StartError, match="is not the demo's own: set PIPELINE_HOME") as told:
+        demo_stores(at_home)
+    assert "\n" not in str(told.value)
+    assert at_home.stores.read_text() == before
+
+
+def test_tokens_without_their_stores_file_are_made_anew(at_home: Settings) -> None:
+    at_home.home.mkdir()
+    (at_home.home / "demo-tokens.json").write_text(json.dumps(dict.fromkeys(STORES, "old")))
+    tokens = demo_stores(at_home)
+    stores = Stores.load(at_home.stores)
+    assert all(stores.by_token(token) for token in tokens.values())
+
+
+def test_the_places_of_the_sample_are_read_unless_the_user_names_headers(
+    at_home: Settings,
+) -> None:
+    assert {name: getattr(with_edge(at_home), name) for name in EDGE} == EDGE
+    mine = at_home.model_copy(update={"city_header": "x-city"})
+    assert with_edge(mine) == mine

@@ -1,0 +1,227 @@
+"""`pipeline up` from outside: what it says, and what is left when it ends."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import stat
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import urllib3
+
+Eventually = Callable[[Callable[[], bool]], None]
+Start = Callable[..., Any]
+READY = "Ctrl-C stops everything"
+
+
+def is_ready(run: Any) -> bool:
+    assert run.process.poll() is None, run.errors
+    return READY in run.output
+
+
+def url_of(run: Any, line: str) -> str:
+    return next(text for text in run.output.splitlines() if text.startswith(line)).split()[-1]
+
+
+def test_kill_9_of_up_leaves_nothing_running(start: Start, eventually: Eventually) -> None:
+    run = start("up")
+    eventually(lambda: is_ready(run))
+    first = run.child("pipeline dashboard")
+    first.kill()
+    # The new one was started long after the others.
+    eventually(
+        lambda: (new := run.child("pipeline dashboard")) is not None and new.pid != first.pid
+    )
+    family = run.family()
+    names = {process.name() for process in family}
+    assert "java" in names
+    run.process.kill()
+    _, alive = psutil.wait_procs(family, 60)
+    assert not alive
+
+
+def test_the_same_command_goes_on_after_kill_9(start: Start, eventually: Eventually) -> None:
+    run = start("up")
+    eventually(lambda: is_ready(run))
+    run.process.kill()
+    again = start("up")
+    eventually(lambda: is_ready(again))
+    assert not again.end_all()
+    assert "Its token" not in again.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "command",
+    ["StorageTool", "kafka.Kafka", "pipeline ingest", None],
+    ids=["Kafka's log is set up", "Kafka has begun", "ingest has begun", "all is ready"],
+)
+def test_a_signal_at_any_moment_of_the_start_ends_everything_with_0(
+    start: Start, eventually: Eventually, number: int, command: str | None
+) -> None:
+    run = start("up")
+    eventually(lambda: run.child(command) is not None if command else is_ready(run))
+    assert not run.end_all(number)
+
+
+def test_two_quick_signals_end_it_in_the_same_order(start: Start, eventually: Eventually) -> None:
+    run = start("up")
+    eventually(lambda: is_ready(run))
+    assert not run.end_all(times=3)
+    assert "killed" not in run.errors
+
+
+def test_a_download_that_hangs_does_not_hold_a_signal_up(start: Start, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        mirror = f"http://127.0.0.1:{silent.getsockname()[1]}/maven2"
+        run = start("up", cache=str(tmp_path / "empty"), maven_url=mirror)
+        # Its request is there, and never answered: the download itself gives up after 30 s.
+        connection, _ = silent.accept()
+        with connection:
+            assert connection.recv(4) == b"GET "
+            run.process.send_signal(signal.SIGINT)
+            # The connection ends with the process.
+            while connection.recv(4096):
+                pass
+    assert run.process.wait(5) == 0
+
+
+@pytest.mark.parametrize("verb", ["ingest", "dashboard"])
+def test_a_port_in_use_is_one_line_before_anything_has_started(
+    start: Start, tmp_path: Path, verb: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        run = start("up", **{f"{verb}_port": str(port)})
+        assert run.process.wait(60) == 1
+    (line,) = run.errors.splitlines()
+    assert f"cannot listen on 127.0.0.1:{port} (Address already in use): stop what" in line
+    assert f"set PIPELINE_{verb.upper()}_PORT to another port" in line
+    assert not (tmp_path / "home" / "kafka").exists()
+
+
+def test_a_stores_file_that_cannot_be_read_is_one_line(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "stores.toml").write_text("[stores.shop]\ntokens = 3\n")
+    run = start("up")
+    assert run.process.wait(60) == 1
+    (line,) = run.errors.splitlines()
+    assert "stores.toml is not a stores file" in line
+
+
+def test_a_kafka_that_ends_at_its_start_is_one_line_with_its_reason(
+    start: Start, tmp_path: Path
+) -> None:
+    logs = tmp_path / "home" / "kafka" / "logs"
+    logs.mkdir(parents=True)
+    (logs / "meta.properties").write_text("version=1\nnode.id=7\ncluster.id=other\n")
+    run = start("up")
+    assert run.process.wait(60) == 1
+    last = run.errors.splitlines()[-1]
+    assert last.startswith("Error: kafka ended at its start: ")
+    assert "node" in last
+
+
+def test_a_kafka_elsewhere_that_does_not_answer_is_one_line(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        nobody = f"127.0.0.1:{deaf.getsockname()[1]}"
+        run = start("up", kafka_bootstrap_servers=nobody)
+        assert run.process.wait(60) == 1
+    (line,) = run.errors.splitlines()
+    assert f"Kafka at {nobody} does not answer" in line
+
+
+def test_a_first_start_makes_a_store_whose_token_it_shows_once_with_a_command_that_works(
+    start: Start, eventually: Eventually, elsewhere: dict[str, str], tmp_path: Path
+) -> None:
+    run = start("up", **elsewhere)
+    eventually(lambda: is_ready(run))
+    command = run.output.split("\n\n")[0].split("\n", 1)[1]
+    sent = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)  # noqa: S602  # as a user would
+    assert sent.stdout.startswith("HTTP/1.1 204")
+    token = run.output.split("once: ")[1].split()[0]
+    assert not run.end_all()
+    assert run.output.count(token) == 2
+    assert token not in run.errors
+    stores = tmp_path / "home" / "stores.toml"
+    assert token not in stores.read_text()
+    assert stat.S_IMODE(stores.stat().st_mode) == 0o600
+
+
+def test_status_tells_when_what_was_sent_is_in_the_snapshot_and_how_old_that_is(
+    start: Start, eventually: Eventually, elsewhere: dict[str, str]
+) -> None:
+    run = start("up", publish_interval="PT0.2S", **elsewhere)
+    eventually(lambda: is_ready(run))
+    command = run.output.split("\n\n")[0].split("\n", 1)[1]
+    subprocess.run(command, shell=True, capture_output=True, check=True)  # noqa: S602  # as above
+
+    def status() -> str:
+        asked = start("status", **elsewhere)
+        assert asked.process.wait(60) == 0, asked.errors
+        return str(asked.output)
+
+    # Of the one partition that has it: on Kafka, committed, published, behind; its four counts.
+    numbers = [*("1",) * 3, "0", "1", "1", "0", "0"]
+    eventually(
+        lambda: any(re.findall(r"\d+", line)[1:] == numbers for line in status().split("\n"))
+    )
+    assert re.search(
+        r"snapshot: published \d:\d\d:\d\d ago; its newest event came \d:\d\d:\d\d ago", status()
+    )
+
+
+def test_a_stores_file_of_the_users_stays_as_it_is(
+    start: Start, eventually: Eventually, elsewhere: dict[str, str], tmp_path: Path
+) -> None:
+    stores = tmp_path / "mine.toml"
+    stores.write_text("# mine\n[stores]\n")
+    run = start("up", stores_file=str(stores), **elsewhere)
+    eventually(lambda: is_ready(run))
+    assert not run.end_all()
+    assert stores.read_text() == "# mine\n[stores]\n"
+    assert "token" not in run.output
+
+
+def test_port_0_is_a_free_one_that_up_knows(
+    start: Start, eventually: Eventually, elsewhere: dict[str, str]
+) -> None:
+    run = start("up", **elsewhere)
+    eventually(lambda: is_ready(run))
+    http: Any = urllib3.PoolManager(retries=False)
+    assert http.request("GET", url_of(run, "Send beacons to")).status == 405
+    assert http.request("GET", url_of(run, "See the dashboard at")).status == 200
+
+
+def test_what_dies_later_is_started_again_at_its_old_port(
+    start: Start, eventually: Eventually, elsewhere: dict[str, str]
+) -> None:
+    run = start("up", **elsewhere)
+    eventually(lambda: is_ready(run))
+    run.child("pipeline ingest").kill()
+    eventually(lambda: "ingest ended with code -9; starting it again" in run.errors)
+    http: Any = urllib3.PoolManager(retries=False)
+    ready = url_of(run, "Send beacons to").replace("beacon", "readyz")
+
+    def answers() -> bool:
+        try:
+            return bool(http.request("GET", ready).status == 200)
+        except urllib3.exceptions.HTTPError:
+            return False
+
+    eventually(answers)
+
+
+def test_all_workers_that_are_set_run(
+    start: Start, eventually: Eventually, elsewhere: dict[str, str]
+) -> None:
+    run = start("up", workers="2", **elsewhere)
+    eventually(lambda: is_ready(run))
+    commands = [process.cmdline()[-1] for process in run.family()]
+    assert sorted(commands) == ["dashboard", "ingest", "load", "worker", "worker"]
