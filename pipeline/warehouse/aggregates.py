@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import duckdb
 
+from pipeline.warehouse.sql import Step
+
 
 @dataclass(frozen=True)
 class Aggregate:
@@ -103,12 +105,17 @@ def difference(aggregate: Aggregate, columns: list[str]) -> str:
     """  # noqa: S608  # our own names
 
 
-def differences(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """The statements of all aggregates, by the columns that their tables have."""
-    return [
-        difference(
-            aggregate,
-            [row[0] for row in connection.execute(f"DESCRIBE {aggregate.name}").fetchall()],
+def differences(connection: duckdb.DuckDBPyConnection) -> list[Step]:
+    """The step of each aggregate, by the columns that its table has."""
+    steps = []
+    for aggregate in AGGREGATES:
+        described = connection.execute(f"DESCRIBE {aggregate.name}").fetchall()
+        sources = {*aggregate.came, *aggregate.went}
+        steps.append(
+            Step(
+                aggregate.name,
+                difference(aggregate, [row[0] for row in described]),
+                " UNION ALL ".join(f"(SELECT 1 FROM {name} LIMIT 1)" for name in sorted(sources)),
+            )
         )
-        for aggregate in AGGREGATES
-    ]
+    return steps

@@ -10,7 +10,7 @@ from pipeline.domain.outcomes import Origin
 from pipeline.warehouse.aggregates import differences
 from pipeline.warehouse.batch import Batch
 from pipeline.warehouse.database import DatabaseError
-from pipeline.warehouse.sql import files
+from pipeline.warehouse.sql import Step, load_steps
 
 
 @dataclass(slots=True)
@@ -56,10 +56,10 @@ class Transactions:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        steps = [(name, text) for name, text in files("load") if not name.startswith("00_")]
-        self._before = [text for name, text in steps if name < "60_"]
-        self._aggregates = differences(connection)
-        self._after = [text for name, text in steps if name > "60_"]
+        steps = load_steps()
+        rows = [step for step in steps if step.name < "60_"]
+        ends = [step for step in steps if step.name > "60_"]
+        self._steps = [*rows, *differences(connection), *ends]
 
     def commit(self, batch: Batch) -> None:
         """Write `batch`, all of it or nothing. Raises duckdb.Error with the old state intact."""
@@ -72,9 +72,16 @@ class Transactions:
                     connection.register("arrived", rows)
                     connection.execute(f"INSERT INTO {name} BY NAME FROM arrived")  # our own names
                     connection.unregister("arrived")
-            for text in (*self._before, *self._aggregates, *self._after):
-                connection.execute(text)
+            for step in self._steps:
+                if self._has_work(step):
+                    connection.execute(step.text)
         except BaseException:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
+
+    def _has_work(self, step: Step) -> bool:
+        if step.if_any is None:
+            return True
+        query = f"SELECT EXISTS ({step.if_any})"  # noqa: S608  # our own
+        return bool(self._connection.execute(query).fetchall()[0][0])

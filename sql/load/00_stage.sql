@@ -28,6 +28,8 @@ CREATE TEMP TABLE healed_events AS FROM events WITH NO DATA;
 
 CREATE TEMP TABLE new_sessions AS FROM sessions WITH NO DATA;
 CREATE TEMP TABLE old_sessions AS FROM sessions WITH NO DATA;
+-- Order lines within the time of `new_sessions`.
+CREATE TEMP TABLE lines_near AS FROM order_lines WITH NO DATA;
 CREATE TEMP TABLE new_conversions AS FROM conversions WITH NO DATA;
 CREATE TEMP TABLE old_conversions AS FROM conversions WITH NO DATA;
 CREATE TEMP TABLE new_conversion_touches AS FROM conversion_touches WITH NO DATA;

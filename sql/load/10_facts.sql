@@ -1,41 +1,6 @@
--- Facts and duplicates. A late event that `events` already holds at the same time is one more
--- repeat (D4): the stream has forgotten its key, the warehouse has not.
-TRUNCATE fresh;
-TRUNCATE judged;
-
+-- Facts, the worker's duplicates, and what was refused at the door or failed.
 INSERT INTO fresh SELECT * EXCLUDE (place) FROM in_events WHERE NOT is_late;
 INSERT INTO events FROM fresh;
 
-INSERT INTO judged
-SELECT late.* EXCLUDE (first_fingerprint, nth), coalesce(
-    held.fingerprint, CASE WHEN nth > 1 THEN first_fingerprint END
-) AS known
-FROM (
-    SELECT
-        *,
-        row_number() OVER in_log_order AS nth,
-        first_value(fingerprint) OVER in_log_order AS first_fingerprint
-    FROM in_events
-    WHERE is_late
-    WINDOW in_log_order AS (
-        PARTITION BY event_key, occurred_at ORDER BY partition, "offset", place
-    )
-) AS late
-LEFT JOIN events AS held
-    ON late.event_key = held.event_key
-    AND late.occurred_at = held.occurred_at
-    AND held.occurred_at >= (SELECT min(occurred_at) FROM in_events WHERE is_late);
-
-INSERT INTO fresh SELECT * EXCLUDE (place, known) FROM judged WHERE known IS NULL;
-INSERT INTO events SELECT * EXCLUDE (place, known) FROM judged WHERE known IS NULL;
-
 INSERT INTO duplicates FROM in_duplicates;
-INSERT INTO duplicates
-SELECT
-    store_id, event_key,
-    CASE WHEN known = fingerprint THEN 'exact' ELSE 'conflict' END,
-    received_at, partition, "offset"
-FROM judged
-WHERE known IS NOT NULL;
-
 INSERT INTO rejected_events FROM in_rejected;

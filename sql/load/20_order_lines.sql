@@ -1,9 +1,6 @@
 -- Order lines, and which of them repeat (A9): only here do all devices meet. `old_lines` are the
 -- lines that counted until an earlier one arrived.
-TRUNCATE rivals;
-TRUNCATE new_lines;
-TRUNCATE old_lines;
-
+-- If any: FROM fresh WHERE event_type IN ('purchase', 'refund')
 INSERT INTO new_lines BY NAME FROM recompute_order_lines('fresh');
 
 INSERT INTO rivals

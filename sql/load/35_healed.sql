@@ -1,14 +1,6 @@
 -- Which devices the stream cannot know whole: those with a late event that has just come, or whose
 -- reach is not yet behind the horizon (architecture, healing). Their rows come from `events`.
--- Read anew in each transaction, never remembered.
-TRUNCATE late_devices;
-TRUNCATE late_events;
-TRUNCATE healed;
-TRUNCATE healed_events;
-
-INSERT INTO late_devices
-FROM in_devices SEMI JOIN (FROM events WHERE is_late) USING (store_id, device_key);
-
+-- If any: FROM late_devices
 INSERT INTO late_events
 FROM events SEMI JOIN late_devices USING (store_id, device_key);
 

@@ -1,0 +1,16 @@
+-- What the transaction before has left in its working tables.
+TRUNCATE fresh;
+TRUNCATE judged;
+TRUNCATE rivals;
+TRUNCATE new_lines;
+TRUNCATE old_lines;
+TRUNCATE late_devices;
+TRUNCATE late_events;
+TRUNCATE healed;
+TRUNCATE healed_events;
+TRUNCATE new_sessions;
+TRUNCATE old_sessions;
+TRUNCATE lines_near;
+TRUNCATE new_conversions;
+TRUNCATE old_conversions;
+TRUNCATE new_conversion_touches;

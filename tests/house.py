@@ -1,0 +1,54 @@
+"""A live database for many examples: emptied between them, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pipeline.domain.outcomes import Outcome
+from pipeline.domain.rules import Rules
+from pipeline.warehouse.batch import Batch
+from pipeline.warehouse.database import connect_live
+from pipeline.warehouse.queries import broken
+from pipeline.warehouse.transaction import Ledger, Transactions
+
+# Short, so that a story of some hours meets every bound.
+RULES = Rules(
+    gap=timedelta(minutes=30), lookback=timedelta(minutes=120), lateness=timedelta(minutes=60)
+)
+KEPT = {"migrations", "rules"}
+
+
+class Warehouse:
+    """A live database under `RULES`, and what a loader does with outcomes."""
+
+    def __init__(self, path: Path) -> None:
+        self.connection = connect_live(path, RULES)
+        self._transactions = Transactions(self.connection)
+        self.clear()
+
+    def clear(self) -> None:
+        tables = self.connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE NOT temporary"
+        ).fetchall()
+        for (name,) in tables:
+            if name not in KEPT:
+                self.connection.execute(f"TRUNCATE {name}")
+        self._ledger = Ledger({})
+
+    def load(self, outcomes: Iterable[Outcome]) -> None:
+        """One transaction."""
+        batch = Batch(RULES)
+        for outcome in outcomes:
+            if self._ledger.accepts(outcome.origin):
+                batch.add(outcome)
+        self._transactions.commit(batch)
+
+    def broken(self) -> dict[str, list[tuple[Any, ...]]]:
+        """The rows of every check that does not hold."""
+        return {name: answer.rows for name, answer in broken(self.connection).items() if answer.rows}
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        return self.connection.execute(query).fetchall()
