@@ -18,12 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from beacons import Door, accepted, write_traffic
-from processes import environment
+from beacons import (  # type: ignore[import-not-found]  # the tests' own
+    Door,
+    accepted,
+    write_traffic,
+)
+from processes import environment  # type: ignore[import-not-found]  # as above
 
 from pipeline.broker.server import Broker
 from pipeline.config import Settings
@@ -77,9 +81,13 @@ def bare(settings: Settings) -> None:
     while True:
         runs: dict[int, list[Record]] = {}
         for message in consumer.consume(settings.run_records, POLL_SECONDS):
-            runs.setdefault(message.partition(), []).append(
-                Record(message.offset(), message.timestamp()[1], message.key(), message.value())
+            record = Record(
+                message.offset() or 0,
+                message.timestamp()[1],
+                message.key() or b"",
+                message.value() or b"",
             )
+            runs.setdefault(message.partition() or 0, []).append(record)
         for number, records in runs.items():
             done = partitions[number].answer(records, committed=0)
             for key, value in done.outcomes:

@@ -1,75 +1,28 @@
-"""One verb per process; the only place that builds Settings and turns errors into one line."""
+"""One verb per process, and those that ask. Each loads its own part only when it is called."""
 
 from __future__ import annotations
 
-import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
 import click
-import duckdb
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-from rich.table import Table
 
-from pipeline.broker.jars import BrokerError
+from pipeline.command import on_kafka, show, with_settings
 from pipeline.config import Settings
-from pipeline.kafka_admin import KafkaUnusableError, create_topics
-from pipeline.warehouse.database import DatabaseError, connect_published
-from pipeline.warehouse.queries import Answer, ask, broken, questions
-
-USER_ERRORS = (BrokerError, DatabaseError, KafkaUnusableError, OSError, duckdb.Error)
-
-P = ParamSpec("P")
-Command = Callable[P, int | None]
+from pipeline.kafka_admin import create_topics
+from pipeline.warehouse.database import connect_published
+from pipeline.warehouse.queries import ask, broken, questions
 
 
 @click.group()
 @click.version_option(package_name="clickstream-pipeline")
 def cli() -> None:
     """Beacons over HTTP, through Kafka and Faust, to DuckDB: exactly once."""
-
-
-def with_settings(command: Callable[Concatenate[Settings, P], int | None]) -> Callable[P, None]:
-    """Give `command` the settings; what a user can cause ends in one line and exit code 1."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        logging.basicConfig(
-            level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr
-        )
-        try:
-            settings = Settings()
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            name = f"PIPELINE_{'_'.join(map(str, first['loc'])).upper()}"
-            raise click.ClickException(f"setting {name}: {first['msg']}") from None
-        try:
-            code = command(settings, *args, **kwargs)
-        except USER_ERRORS as error:
-            raise click.ClickException(" ".join(str(error).split())) from None
-        sys.exit(code or 0)
-
-    return run
-
-
-def on_kafka(settings: Settings) -> Settings:
-    """`settings` with the address of a Kafka: the one configured, or that of a running `up`."""
-    if settings.kafka_bootstrap_servers:
-        return settings
-    port = settings.home / "kafka" / "port"
-    if not port.exists():
-        raise KafkaUnusableError(
-            "no Kafka: start `pipeline up`, or set PIPELINE_KAFKA_BOOTSTRAP_SERVERS"
-        )
-    return settings.model_copy(
-        update={"kafka_bootstrap_servers": f"127.0.0.1:{port.read_text().strip()}"}
-    )
 
 
 @cli.command()
@@ -80,13 +33,19 @@ def up(settings: Settings) -> int:
 
     with Up(settings) as running:
         running.announce()
-        running.wait()
+        running.watch()
     return 0
 
 
 @cli.command()
 @click.option("--exit", "and_exit", is_flag=True, help="End after the answer.")
-@click.option("--devices", default=300, show_default=True, help="How many shoppers to send.")
+@click.option(
+    "--devices",
+    default=300,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many shoppers to send.",
+)
 @with_settings
 def demo(settings: Settings, *, and_exit: bool, devices: int) -> int:
     """`up`, plus sample traffic over HTTP and the answer to a first question."""
@@ -141,6 +100,18 @@ def topics(settings: Settings) -> None:
 
 
 @cli.command()
+@click.argument("name", default="shop")
+@with_settings
+def store(settings: Settings, name: str) -> None:
+    """A stores' file with one store, and its token, shown once; nothing where there is a file."""
+    from pipeline.first_store import make_first_store  # noqa: PLC0415  # as above
+
+    token = make_first_store(settings.stores, name)
+    made = f"made {settings.stores}; the token of {name}, shown this once: {token}"
+    click.echo(made if token else f"{settings.stores} is there")
+
+
+@cli.command()
 @click.argument("files", nargs=-1, required=True)
 @click.option("--database", type=click.Path(path_type=Path), required=True, help="A new file.")
 @click.option("--store", default="local", show_default=True, help="Where a line names none.")
@@ -173,9 +144,17 @@ def local(
     return 1 if strict and replayed.bad_lines else 0
 
 
+def _http_url(_: click.Context, option: click.Parameter, value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise click.BadParameter(f"{value!r} does not begin with http:// or https://", param=option)
+    return value
+
+
 @cli.command()
 @click.argument("files", nargs=-1, required=True)
-@click.option("--url", default="http://127.0.0.1:8080/beacon", show_default=True)
+@click.option(
+    "--url", default="http://127.0.0.1:8080/beacon", show_default=True, callback=_http_url
+)
 @click.option(
     "--token", "tokens", multiple=True, required=True, help="TOKEN, or STORE=TOKEN for each store."
 )
@@ -193,7 +172,7 @@ def send(
 
 @cli.command()
 @click.option("--seed", default=1, show_default=True)
-@click.option("--devices", default=300, show_default=True)
+@click.option("--devices", default=300, show_default=True, type=click.IntRange(min=1))
 @click.option(
     "--end",
     type=click.DateTime(),
@@ -208,6 +187,13 @@ def traffic(seed: int, devices: int, end: datetime | None) -> None:
         sys.stdout.buffer.write(line)
 
 
+def _named(_: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if "=" not in value:
+            raise click.BadParameter(f"{value!r} is not NAME=VALUE", param=option)
+    return values
+
+
 DATABASE = click.option(
     "--database", type=click.Path(path_type=Path), help="Another file than the snapshot."
 )
@@ -215,7 +201,7 @@ DATABASE = click.option(
 
 @cli.command()
 @click.argument("name", required=False)
-@click.option("-p", "parameters", multiple=True, metavar="NAME=VALUE")
+@click.option("-p", "parameters", multiple=True, metavar="NAME=VALUE", callback=_named)
 @DATABASE
 @with_settings
 def query(
@@ -226,7 +212,7 @@ def query(
         for question, purpose in questions().items():
             click.echo(f"{question:<24} {purpose}")
         return
-    values = dict(parameter.split("=", 1) for parameter in parameters if "=" in parameter)
+    values = dict(parameter.split("=", 1) for parameter in parameters)
     with connect_published(database or settings.database) as connection:
         show(ask(connection, name, values))
 
@@ -247,31 +233,21 @@ def check(settings: Settings, database: Path | None) -> int:
 
 
 @cli.command()
+@click.option(
+    "--behind",
+    type=click.IntRange(min=0),
+    help="Exit with 1 where the snapshot lacks more records than that.",
+)
 @with_settings
-def status(settings: Settings) -> None:
-    """How far each hop has come, partition by partition."""
+def status(settings: Settings, behind: int | None) -> int:
+    """How far each hop has come, partition by partition, and how old the snapshot is."""
     from pipeline.status import status as of_all  # noqa: PLC0415  # as above
 
     settings = on_kafka(settings)
     found = of_all(settings, settings.kafka_bootstrap_servers)
-    show(
-        Answer(
-            ["partition", "beacons", "committed", "published", "behind"],
-            [
-                (p.partition, p.end, p.committed, p.published, p.end - (p.published or 0))
-                for p in found.partitions
-            ],
-        )
-    )
-    click.echo(f"rejected events: {found.rejected_end}, published: {found.rejected_published}")
-
-
-def show(answer: Answer) -> None:
-    """A table on standard output."""
-    table = Table(*answer.columns)
-    for row in answer.rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    show(found.table())
+    click.echo(found.ages(datetime.now(UTC)))
+    return 1 if behind is not None and found.behind > behind else 0
 
 
 def main(arguments: Iterable[str] | None = None) -> Any:

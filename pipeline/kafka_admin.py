@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
+    Consumer,
     KafkaError,
     KafkaException,
     TopicCollection,
@@ -31,6 +31,13 @@ _AWAY = {
     KafkaError._TIMED_OUT,  # noqa: SLF001
     KafkaError._RESOLVE,  # noqa: SLF001
     KafkaError.REQUEST_TIMED_OUT,
+}
+
+# What a group's coordinator answers while it is being found or reads its log: later it knows.
+_LATER = {
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
 }
 
 T = TypeVar("T")
@@ -135,13 +142,31 @@ def end_offsets(bootstrap: str, topic: Topic) -> dict[int, int]:
 
 def committed_offsets(bootstrap: str, group: str, topic: Topic) -> dict[int, int]:
     """What `group` has committed of each partition; none where it has not."""
-    admin = _admin(bootstrap)
-    wanted = ConsumerGroupTopicPartitions(
-        group, [TopicPartition(topic.name, number) for number in range(topic.partitions)]
-    )
-    future = admin.list_consumer_group_offsets([wanted], request_timeout=SECONDS)[group]
-    held = _asked(future.result, bootstrap, f"read the offsets of {group}").topic_partitions
+    _admin(bootstrap)
+    wanted = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+    # Not `list_consumer_group_offsets`: confluent-kafka 2.16.1 ends the whole process with a
+    # segmentation fault in one of two calls to a group whose coordinator still reads its log.
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "log_level": 0})
+    try:
+        held = _asked(
+            lambda: _found_later(lambda: consumer.committed(wanted, timeout=SECONDS)),
+            bootstrap,
+            f"read the offsets of {group}",
+        )
+    finally:
+        consumer.close()
     return {place.partition: place.offset for place in held if place.offset >= 0}
+
+
+def _found_later(question: Callable[[], T]) -> T:
+    until = time.monotonic() + SECONDS
+    while True:
+        try:
+            return question()
+        except KafkaException as error:
+            if error.args[0].code() not in _LATER or time.monotonic() > until:
+                raise
+        time.sleep(0.1)
 
 
 def _admin(bootstrap: str) -> AdminClient:

@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
 
 from pipeline.config import Settings
 from pipeline.kafka_admin import committed_offsets, end_offsets
 from pipeline.topics import group, topics
 from pipeline.warehouse.database import DatabaseError, connect_published
+from pipeline.warehouse.queries import Answer
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What the snapshot holds of a partition of `beacons`: records as an offset, and counts."""
+
+    next_origin: int
+    records: int
+    events: int
+    duplicates: int
+    failed: int
 
 
 @dataclass(frozen=True)
@@ -17,27 +34,84 @@ class Partition:
     partition: int
     end: int
     committed: int | None
-    published: int | None
+    ledger: Ledger | None
 
     @property
-    def is_published(self) -> bool:
-        """Whether all that ingest has acknowledged is in the snapshot."""
-        return self.end in (0, self.published)
+    def published(self) -> int:
+        """Up to which offset the snapshot has come."""
+        return 0 if self.ledger is None else self.ledger.next_origin
+
+    @property
+    def behind(self) -> int:
+        """How many records ingest has acknowledged that the snapshot lacks."""
+        return max(0, self.end - self.published)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The published file: what it says of each partition, and its ages."""
+
+    published_at: datetime
+    newest_received_at: datetime | None
+    ledger: dict[int, Ledger]
+    rejected: int
 
 
 @dataclass(frozen=True)
 class Status:
-    """All partitions, and whether the refused events are published too."""
+    """All partitions, the refused events, and the snapshot, None before the first."""
 
     partitions: list[Partition]
     rejected_end: int
-    rejected_published: int
+    snapshot: Snapshot | None
+
+    @property
+    def published(self) -> int:
+        """All records and refused events that the snapshot holds: it grows while all is well."""
+        refused = 0 if self.snapshot is None else self.snapshot.rejected
+        return refused + sum(place.published for place in self.partitions)
+
+    @property
+    def behind(self) -> int:
+        """How many records and refused events it lacks."""
+        refused = 0 if self.snapshot is None else self.snapshot.rejected
+        return max(0, self.rejected_end - refused) + sum(p.behind for p in self.partitions)
 
     @property
     def is_published(self) -> bool:
         """Whether the snapshot holds everything that is on Kafka."""
-        refused = self.rejected_published >= self.rejected_end
-        return refused and all(place.is_published for place in self.partitions)
+        return self.behind == 0
+
+    def table(self) -> Answer:
+        """A line a partition."""
+        columns = ["partition", "on Kafka", "committed", "published", "behind"]
+        rows = []
+        for place in self.partitions:
+            held = place.ledger
+            counts = (
+                (None,) * 4
+                if held is None
+                else (held.records, held.events, held.duplicates, held.failed)
+            )
+            reached = (place.partition, place.end, place.committed, place.published, place.behind)
+            rows.append((*reached, *counts))
+        return Answer([*columns, "records", "events", "duplicates", "failed"], rows)
+
+    def ages(self, now: datetime) -> str:
+        """The rest in words. `now` is UTC."""
+        if self.snapshot is None:
+            return f"refused events: {self.rejected_end}; no snapshot yet"
+        newest = self.snapshot.newest_received_at
+        return (
+            f"refused events: {self.rejected_end}, published: {self.snapshot.rejected}\n"
+            f"snapshot: published {_age(now - self.snapshot.published_at)} ago"
+            + (f"; its newest event came {_age(now - newest)} ago" if newest else "; no event yet")
+        )
+
+
+def _age(span: timedelta) -> str:
+    # Another machine's clock may be ahead of ours by a little.
+    return str(timedelta(seconds=max(0, round(span.total_seconds()))))
 
 
 def status(settings: Settings, bootstrap: str) -> Status:
@@ -46,26 +120,41 @@ def status(settings: Settings, bootstrap: str) -> Status:
     ends = end_offsets(bootstrap, ours.beacons)
     committed = committed_offsets(bootstrap, group(settings), ours.beacons)
     rejected = sum(end_offsets(bootstrap, ours.rejected).values())
-    published: dict[int, int] = {}
-    refused = 0
-    try:
-        connection = connect_published(settings.database)
-    except DatabaseError:
-        pass  # before the first snapshot nothing is published, which the numbers say
-    else:
-        with connection:
-            published = dict(
-                connection.execute("SELECT partition, next_origin FROM ledger").fetchall()
-            )
-            refused = connection.execute(
-                "SELECT coalesce(sum(next_offset), 0) FROM positions WHERE topic = ?",
-                [ours.rejected.name],
-            ).fetchall()[0][0]
+    snapshot = read_snapshot(settings.database, rejected=ours.rejected.name)
+    ledger = {} if snapshot is None else snapshot.ledger
     return Status(
         [
-            Partition(number, end, committed.get(number), published.get(number))
+            Partition(number, end, committed.get(number), ledger.get(number))
             for number, end in sorted(ends.items())
         ],
         rejected,
+        snapshot,
+    )
+
+
+def read_snapshot(path: Path, *, rejected: str) -> Snapshot | None:
+    """None where there is none; `rejected` is the name of that topic."""
+    try:
+        connection = connect_published(path)
+    except DatabaseError:
+        return None
+    with connection:
+        published_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        newest = _rows(connection, "SELECT max(received_at) FROM events")[0][0]
+        refused = _rows(
+            connection,
+            "SELECT coalesce(sum(next_offset), 0) FROM positions WHERE topic = $1",
+            rejected,
+        )[0][0]
+        columns = "partition, next_origin, records, events, duplicates, failed"
+        rows = _rows(connection, f"SELECT {columns} FROM ledger")  # noqa: S608  # the line above
+    return Snapshot(
+        published_at,
+        newest and newest.replace(tzinfo=UTC),
+        {row[0]: Ledger(*row[1:]) for row in rows},
         int(refused),
     )
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, text: str, *values: str) -> list[tuple[Any, ...]]:
+    return connection.execute(text, list(values)).fetchall()

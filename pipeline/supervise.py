@@ -1,135 +1,132 @@
-"""Processes under one roof: started together, restarted when they die, ended together."""
+"""Processes under one roof: started together, restarted when they die, ended together.
+
+All of it happens in the thread that calls, which must be the one that lives as long as the
+process: the kernel ends a child when the *thread* that started it is gone.
+"""
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import IO
+from concurrent.futures import Future
+from typing import TypeVar
+
+from pipeline.child import Child
 
 log = logging.getLogger(__name__)
 
 PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 # A process that has run this long was well: its next death is a first one.
 WELL_AFTER = 60.0
-LAST_LINES = 5
+INTERVAL = 0.1
+
+T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class Child:
-    """One process to keep running; `deaths` in a row decide the pause before the next start."""
-
-    name: str
-    command: Sequence[str]
-    environment: Mapping[str, str]
-    process: subprocess.Popen[bytes] | None = None
-    started: float = 0.0
-    start_at: float = 0.0
-    deaths: int = 0
-    words: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
-
-
-def _die_with_parent() -> None:
-    # The kernel ends a child whose supervisor was killed: nothing is left running (Linux).
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+class StartError(Exception):
+    """The pipeline cannot start, or cannot go on; one line that says what to do."""
 
 
 class Supervisor:
-    """Keeps its children running until `stop`.
+    """Keeps its children running until `stop`; `show` gets their lines, with names before them."""
 
-    A child's lines go to `show`, with its name before each.
-    """
-
-    def __init__(self, show: Callable[[str], None]) -> None:
+    def __init__(self, show: Callable[[str], None], *, pauses: Sequence[float] = PAUSES) -> None:
         self._show = show
+        self._pauses = pauses
         self._children: list[Child] = []
-        self._stopping = threading.Event()
+        self._left: list[Future[None]] = []
+        # A plain flag: an Event has a lock, on which a signal handler could wait for itself.
+        self._is_stopping = False
 
     @property
     def children(self) -> Sequence[Child]:
         """In order of their start."""
         return tuple(self._children)
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether an end has been asked for."""
+        return self._is_stopping
+
+    def request_stop(self) -> None:
+        """End `watch` and `during`; safe from a signal handler, and any number of times."""
+        self._is_stopping = True
+
     def add(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start a process, and keep it."""
+        """Start a process, and keep it. Raises OSError."""
         child = Child(name, command, environment)
+        child.start(self._show)
         self._children.append(child)
-        self._start(child)
 
-    def _start(self, child: Child) -> None:
-        child.process = subprocess.Popen(
-            child.command,
-            env={**os.environ, **child.environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            # A Ctrl-C is for us to pass on, in order.
-            start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  # one call into libc, no locks
-        )
-        child.started = time.monotonic()
-        threading.Thread(
-            target=self._listen, args=(child, child.process.stdout), daemon=True
-        ).start()
-
-    def _listen(self, child: Child, output: IO[bytes] | None) -> None:
-        for line in output or ():
-            text = line.decode(errors="replace").rstrip()
-            child.words.append(text)
-            self._show(f"{child.name:<9} {text}")
-
-    def watch(self, interval: float = 0.2) -> None:
-        """Restart what dies, until `request_stop`."""
-        while not self._stopping.wait(interval):
+    def watch(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Restart what dies, until something comes true or an end is asked for."""
+        while not self._is_stopping and not until():
             for child in self._children:
                 self._look_after(child)
+            time.sleep(INTERVAL)
+
+    def during(self, work: Callable[[], T]) -> T | None:
+        """The result of `work`, which may block: it has a thread, and we watch meanwhile.
+
+        None where an end is asked for first; `work` is then left to itself (`has_left_work`).
+        """
+        done: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                done.set_result(work())
+            except BaseException as error:  # noqa: BLE001  # it is raised where it is waited for
+                done.set_exception(error)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        self.watch(until=done.done)
+        if self._is_stopping:
+            self._left.append(done)  # type: ignore[arg-type]  # nobody asks for its result
+            return None
+        return done.result()
+
+    @property
+    def has_left_work(self) -> bool:
+        """Whether something that was not waited for still runs."""
+        return any(not work.done() for work in self._left)
 
     def _look_after(self, child: Child) -> None:
         now = time.monotonic()
         if child.process is None:
             if now >= child.start_at:
-                self._start(child)
-            return
-        code = child.process.poll()
-        if code is None:
-            return
+                self._start_again(child)
+        elif child.is_dead():
+            code = child.process.returncode
+            self._plan(child, f"{child.name} ended with code {code}")
+
+    def _start_again(self, child: Child) -> None:
+        try:
+            child.start(self._show)
+        except OSError as error:  # no memory or process left: for now
+            self._plan(child, f"{child.name} cannot be started: {error.strerror}")
+
+    def _plan(self, child: Child, what: str) -> None:
+        now = time.monotonic()
         child.deaths = 1 if now - child.started > WELL_AFTER else child.deaths + 1
-        pause = PAUSES[min(child.deaths, len(PAUSES)) - 1]
-        last = f'; it said: "{child.words[-1]}"' if child.words else ""
-        log.warning(
-            "%s ended with code %s; starting it again in %g s%s", child.name, code, pause, last
-        )
+        pause = self._pauses[min(child.deaths, len(self._pauses)) - 1]
+        said = "".join(f"\n    {line}" for line in child.words)
+        last = f"; its last words:{said}" if said else ""
+        log.warning("%s; starting it again in %g s%s", what, pause, last)
         child.process = None
         child.start_at = now + pause
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether `stop` has been asked for."""
-        return self._stopping.is_set()
-
-    def wait(self) -> None:
-        """Until `request_stop`."""
-        self._stopping.wait()
-
-    def request_stop(self) -> None:
-        """End `watch`; safe from a signal handler."""
-        self._stopping.set()
 
     def stop(self, timeout: float = 10.0) -> None:
         """End all children; the first started, which the others lean on, ends last.
 
         What does not end in time is killed.
         """
-        self._stopping.set()
+        self._is_stopping = True
         for leaning in (self._children[1:], self._children[:1]):
             for child in leaning:
                 if child.process is not None and child.process.poll() is None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pipeline.config import Settings
 
 MEBIBYTE = 1024 * 1024
-# The longest record of a keyed topic: a full request grows on its way to an outcome.
+# The longest record of any topic: a full request grows on its way to an outcome, and one refused
+# event may be the whole of it.
 MAX_RECORD_BYTES = 16 * MEBIBYTE
 
 
@@ -70,18 +71,19 @@ def group(settings: Settings) -> str:
 def topics(settings: Settings) -> Topics:
     """The topics under the prefix of `settings`."""
 
-    def keyed(name: str, **config: str) -> Topic:
+    def topic(name: str, partitions: int, **config: str) -> Topic:
         config["max.message.bytes"] = str(MAX_RECORD_BYTES)
-        return Topic(settings.topic_prefix + name, settings.partitions, config)
+        return Topic(settings.topic_prefix + name, partitions, config)
+
+    def keyed(name: str, **config: str) -> Topic:
+        return topic(name, settings.partitions, **config)
 
     # LogAppendTime: a record stamped with an event's time of years ago would be deleted at once.
     stamped = {"message.timestamp.type": "LogAppendTime"}
     return Topics(
         beacons=keyed("beacons", **{**stamped, "retention.ms": _ms(days=7)}),
         outcomes=keyed("outcomes", **{**stamped, "retention.ms": _ms(days=14)}),
-        rejected=Topic(
-            settings.topic_prefix + "rejected", 1, {**stamped, "retention.ms": _ms(days=30)}
-        ),
+        rejected=topic("rejected", 1, **{**stamped, "retention.ms": _ms(days=30)}),
         changelog=keyed(f"worker-{CHANGELOG_TABLE}-changelog", **{"cleanup.policy": "compact"}),
     )
 

@@ -1,41 +1,61 @@
-"""Everything on one machine: a Kafka, if none is set, and the four processes around it."""
+"""Everything on one machine: a Kafka, if none is set, and the processes around it."""
 
 from __future__ import annotations
 
-import logging
+import os
 import signal
 import sys
-import threading
 import time
-import urllib.error
-import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
+import psutil  # type: ignore[import-untyped]  # it brings none
+import urllib3
+
+from pipeline.addresses import dashboard_address, ingest_address
+from pipeline.broker.node import last_words
+from pipeline.broker.progress import download_shown
 from pipeline.broker.server import Broker
 from pipeline.config import Settings
-from pipeline.kafka_admin import KafkaUnusableError, create_topics
-from pipeline.supervise import Supervisor
+from pipeline.first_store import as_curl, make_first_store
+from pipeline.ingest.stores import Stores
+from pipeline.kafka_admin import create_topics
+from pipeline.supervise import StartError, Supervisor
 
-log = logging.getLogger(__name__)
+# The processes beside Kafka, in order of their start; docker-compose.yml runs the same.
+VERBS = ("ingest", "worker", "load", "dashboard")
+# What ends at its first start would only end again: a user's hand is needed.
+MUST_START = ("kafka", "ingest", "dashboard")
+START_SECONDS = 60.0
+
+T = TypeVar("T")
 
 
 class Up:
-    """The supervised processes of one pipeline, from `with` to its end."""
+    """The supervised processes of one pipeline, from `with` to its end.
+
+    SIGTERM and SIGINT end everything, at any moment; the body of the `with` sees `is_stopping`.
+    Raises what has a line for the user: `StartError`, `BrokerError`, `KafkaUnusableError`,
+    `StoresError`, OSError.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._broker: Broker | None = None
-        self._supervisor = Supervisor(lambda line: print(line, file=sys.stderr))  # noqa: T201
-        self._watcher = threading.Thread(target=self._supervisor.watch, daemon=True)
-        self.bootstrap = settings.kafka_bootstrap_servers
-        self.url = f"http://{settings.ingest_host}:{settings.ingest_port}/beacon"
-        self.dashboard_url = f"http://{settings.dashboard_host}:{settings.dashboard_port}/"
+        self._supervisor = Supervisor(_show)
 
     @property
-    def settings(self) -> Settings:
-        """With the address of the Kafka in use."""
-        return self._settings.model_copy(update={"kafka_bootstrap_servers": self.bootstrap})
+    def is_stopping(self) -> bool:
+        """Whether someone asked for the end."""
+        return self._supervisor.is_stopping
+
+    @property
+    def beacon_url(self) -> str:
+        """Where events go."""
+        return ingest_address(self.settings).url("beacon")
 
     def __enter__(self) -> Self:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -54,57 +74,101 @@ class Up:
         traceback: TracebackType | None,
     ) -> None:
         self._stop()
+        if error is None and self._supervisor.has_left_work:
+            # Python would wait for the threads of a download that hangs. What such work has begun,
+            # as Java to set Kafka's log up, is not a child that `stop` knows.
+            for process in psutil.Process().children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
 
     def _start(self) -> None:
-        if not self.bootstrap:
-            self._broker = Broker(self._settings.home.resolve(), self._settings.cache)
-            self._broker.prepare(_show_download)
-            self._supervisor.add("kafka", self._broker.command(), {})
-            self._watcher.start()
-            self._broker.wait_ready()
-            self.bootstrap = self._broker.bootstrap_servers
-        else:
-            self._watcher.start()
-        create_topics(self._settings, self.bootstrap)
-        shared = {"PIPELINE_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap}
-        verbs = ["ingest", *["worker"] * self._settings.workers, "load", "dashboard"]
-        for verb in verbs:
-            self._supervisor.add(verb, [sys.executable, "-m", "pipeline", verb], shared)
+        # What needs a user's hand is found before anything runs.
+        if self.settings.stores.exists():
+            Stores.load(self.settings.stores)
+        ingest, dashboard = ingest_address(self.settings), dashboard_address(self.settings)
+        with ingest.held() as door, dashboard.held() as window:
+            self._change(ingest_port=door.getsockname()[1], dashboard_port=window.getsockname()[1])
+            if not self.settings.kafka_bootstrap_servers:
+                self._start_kafka()
+        self.during(lambda: create_topics(self.settings, self.settings.kafka_bootstrap_servers))
+        if self.is_stopping:
+            return
+        token = make_first_store(self.settings.stores)
+        if token is not None:
+            _say(f"Made {self.settings.stores} with one store. Its token, shown this once: {token}")
+            _say(as_curl(self.beacon_url, token) + "\n")
+        shared = self.settings.environment()
+        for verb in VERBS:
+            for _ in range(self.settings.workers if verb == "worker" else 1):
+                self._supervisor.add(verb, [sys.executable, "-m", "pipeline", verb], shared)
 
-    def announce(self) -> None:
-        """Say where things are, once ingest answers."""
-        self.wait_ready()
-        print(  # noqa: T201
-            f"Send beacons to {self.url}\n"
-            f"See the dashboard at {self.dashboard_url}\n"
-            f"Query {self._settings.database} in any DuckDB client\n"
-            "Ctrl-C stops everything",
-            flush=True,
+    def _change(self, **values: object) -> None:
+        self.settings = self.settings.model_copy(update=values)
+
+    def _start_kafka(self) -> None:
+        settings = self.settings
+        broker = Broker(settings.home.resolve(), settings.cache, maven_url=settings.maven_url)
+        with download_shown() as heard:
+            self.during(lambda: broker.prepare(heard))
+        self._broker = broker
+        if self.is_stopping:
+            return
+        self._supervisor.add("kafka", broker.command(), {})
+        self.during(lambda: broker.wait_ready(given_up=self._is_hopeless))
+        self._refuse_hopeless()
+        self._change(kafka_bootstrap_servers=broker.bootstrap_servers)
+
+    def _is_hopeless(self) -> bool:
+        return self.is_stopping or any(
+            child.deaths and child.name in MUST_START for child in self._supervisor.children
         )
 
-    def wait_ready(self, timeout: float = 60) -> None:
-        """Until ingest can acknowledge. Raises `KafkaUnusableError` when it cannot."""
-        ready = self.url.removesuffix("beacon") + "readyz"
-        until = time.monotonic() + timeout
-        while time.monotonic() < until and not self._supervisor.is_stopping:
-            try:
-                with urllib.request.urlopen(ready, timeout=2):  # noqa: S310  # our own address
-                    return
-            except (urllib.error.URLError, ConnectionError, TimeoutError):
-                time.sleep(0.2)
-        if not self._supervisor.is_stopping:
-            raise KafkaUnusableError(
-                f"ingest did not become ready at {ready}: its last words are above"
+    def _refuse_hopeless(self) -> None:
+        for child in self._supervisor.children:
+            if child.deaths and child.name in MUST_START:
+                said = last_words("\n".join(child.words)).removeprefix("Error: ")
+                # Kafka speaks to its log, but for what Java says before there is one.
+                if self._broker is not None and child.name == "kafka" and not child.words:
+                    said = self._broker.last_words()
+                raise StartError(f"{child.name} ended at its start: {said}")
+
+    def wait_ready(self) -> None:
+        """Until ingest can acknowledge and the dashboard shows. Raises `StartError`."""
+        urls = (
+            ingest_address(self.settings).url("readyz"),
+            dashboard_address(self.settings).url("version"),
+        )
+        until = time.monotonic() + START_SECONDS
+        for url in urls:
+            self._supervisor.watch(partial(self._is_settled, url, until))
+            self._refuse_hopeless()
+            if not self.is_stopping and not _answers(url):
+                raise StartError(f"nothing answers at {url}: its last words are above")
+
+    def _is_settled(self, url: str, until: float) -> bool:
+        return self._is_hopeless() or time.monotonic() > until or _answers(url)
+
+    def announce(self) -> None:
+        """Say where things are, once they answer."""
+        self.wait_ready()
+        if not self.is_stopping:
+            _say(
+                f"Send beacons to {self.beacon_url}\n"
+                f"See the dashboard at {dashboard_address(self.settings).url('')}\n"
+                f"Query {self.settings.database} in any DuckDB client\n"
+                "Ctrl-C stops everything"
             )
 
-    @property
-    def is_stopping(self) -> bool:
-        """Whether someone asked for the end."""
-        return self._supervisor.is_stopping
+    def during(self, work: Callable[[], T]) -> T | None:
+        """The result of `work`, which may block; None where the end is asked for first."""
+        return self._supervisor.during(work)
 
-    def wait(self) -> None:
-        """Until someone asks for the end."""
-        self._supervisor.wait()
+    def watch(self) -> None:
+        """Keep everything running until someone asks for the end."""
+        self._supervisor.watch()
 
     def _stop(self) -> None:
         self._supervisor.stop()
@@ -112,13 +176,23 @@ class Up:
             self._broker.release()
 
 
-def _show_download(done: int, total: int) -> None:
-    # One line that rewrites itself on a terminal; only its end elsewhere.
-    if sys.stderr.isatty() or done == total:
-        end = "\n" if done == total else ""
-        print(  # noqa: T201
-            f"\rfetching Apache Kafka: {done >> 20} of {total >> 20} MiB",
-            end=end,
-            file=sys.stderr,
-            flush=True,
-        )
+def _answers(url: str) -> bool:
+    with suppress(urllib3.exceptions.HTTPError):
+        return _http.request("GET", url).status == 200
+    return False
+
+
+# Unlike urllib's, it asks no proxy of the environment for an address of our own.
+_http = urllib3.PoolManager(timeout=1.0, retries=False)
+
+
+def _show(line: str) -> None:
+    # One write, for the children's lines come from many threads; a closed terminal is no reason
+    # to stop listening to them.
+    with suppress(OSError):
+        sys.stderr.write(f"{line}\n")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

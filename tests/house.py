@@ -48,7 +48,9 @@ class Warehouse:
 
     def broken(self) -> dict[str, list[tuple[Any, ...]]]:
         """The rows of every check that does not hold."""
-        return {name: answer.rows for name, answer in broken(self.connection).items() if answer.rows}
+        return {
+            name: answer.rows for name, answer in broken(self.connection).items() if answer.rows
+        }
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         return self.connection.execute(query).fetchall()

@@ -115,7 +115,7 @@ def differences(connection: duckdb.DuckDBPyConnection) -> list[Step]:
             Step(
                 aggregate.name,
                 difference(aggregate, [row[0] for row in described]),
-                " UNION ALL ".join(f"(SELECT 1 FROM {name} LIMIT 1)" for name in sorted(sources)),
+                " UNION ALL ".join(f"(SELECT 1 FROM {name})" for name in sorted(sources)),  # noqa: S608  # our own names
             )
         )
     return steps

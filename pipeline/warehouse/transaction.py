@@ -83,5 +83,5 @@ class Transactions:
     def _has_work(self, step: Step) -> bool:
         if step.if_any is None:
             return True
-        query = f"SELECT EXISTS ({step.if_any})"  # noqa: S608  # our own
+        query = f"SELECT EXISTS ({step.if_any})"  # our own
         return bool(self._connection.execute(query).fetchall()[0][0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,12 @@ def test_the_list_of_verbs_is_the_help(pipeline: Pipeline) -> None:
     assert done.returncode == 0
     for verb in ("up", "demo", "ingest", "worker", "load", "dashboard", "status"):
         assert re.search(rf"^  {verb} +\S", done.stdout, re.MULTILINE), verb
+
+
+def test_a_reader_that_has_seen_enough_hears_no_complaint(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m pipeline query | head -n 1"
+    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, check=True)  # noqa: S602  # a pipe is the case
+    assert done.stderr == b""
 
 
 def test_a_store_is_made_once_and_its_token_shown_once(pipeline: Pipeline, tmp_path: Path) -> None:

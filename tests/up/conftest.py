@@ -95,6 +95,8 @@ def start(tmp_path: Path, cache: Path) -> Iterator[Callable[..., Run]]:
             process = subprocess.Popen(
                 [sys.executable, "-m", "pipeline", *arguments],
                 env={**os.environ, **{f"PIPELINE_{k.upper()}": v for k, v in given.items()}},
+                # Away from a developer's .env.
+                cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,

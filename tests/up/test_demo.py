@@ -52,6 +52,15 @@ def test_it_ends_by_itself_with_an_answer_and_a_second_start_adds_to_the_first(
     assert 0 < counts[0] < counts[1]
 
 
+def test_a_signal_while_it_sends_ends_everything_with_0(
+    start: Start, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
+    run = start("demo", "--devices", "3000")
+    eventually(lambda: "ingest: http" in run.errors)
+    assert not run.end_all()
+    assert "in the snapshot" not in run.output
+
+
 def test_its_tokens_are_kept_for_the_next_start(at_home: Settings) -> None:
     tokens = demo_stores(at_home)
     assert demo_stores(at_home) == tokens

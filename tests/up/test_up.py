@@ -106,6 +106,15 @@ def test_a_port_in_use_is_one_line_before_anything_has_started(
     assert not (tmp_path / "home" / "kafka").exists()
 
 
+def test_one_port_for_both_is_one_line(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = str(found.getsockname()[1])
+    run = start("up", ingest_port=port, dashboard_port=port)
+    assert run.process.wait(60) == 1
+    (line,) = run.errors.splitlines()
+    assert "set PIPELINE_DASHBOARD_PORT to another port" in line
+
+
 def test_a_stores_file_that_cannot_be_read_is_one_line(start: Start, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "stores.toml").write_text("[stores.shop]\ntokens = 3\n")

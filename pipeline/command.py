@@ -1,0 +1,119 @@
+"""What the verbs share: settings, one line for what a user can cause, a table for an answer."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import os
+import sys
+import zlib
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+import click
+import duckdb
+from pydantic import ValidationError
+from pydantic_settings import DotEnvSettingsSource
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.broker.jars import BrokerError
+from pipeline.config import PREFIX, Settings
+from pipeline.ingest.stores import StoresError
+from pipeline.kafka_admin import KafkaUnusableError
+from pipeline.supervise import StartError
+from pipeline.warehouse.database import DatabaseError
+from pipeline.warehouse.queries import Answer
+
+# Those whose message is the line.
+USER_ERRORS = (BrokerError, DatabaseError, KafkaUnusableError, StartError, StoresError)
+# As near to a setting's name as a slip of the hand; a CI's PIPELINE_WORKSPACE is further away.
+SIMILAR = 0.85
+
+P = ParamSpec("P")
+
+
+def with_settings(command: Callable[Concatenate[Settings, P], int | None]) -> Callable[P, None]:
+    """Give `command` the settings; what a user can cause ends in one line and exit code 1."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        logging.basicConfig(
+            level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr
+        )
+        # kafka-python tells of each connection.
+        logging.getLogger("kafka").setLevel(logging.WARNING)
+        try:
+            code = command(settings_of_the_user(), *args, **kwargs)
+        except USER_ERRORS as error:
+            raise click.ClickException(" ".join(str(error).split())) from None
+        except BrokenPipeError:
+            raise  # `| head`, which click lets pass in silence
+        except (OSError, duckdb.Error, EOFError, zlib.error) as error:
+            raise click.ClickException(told(error)) from None
+        sys.exit(code or 0)
+
+    return run
+
+
+def settings_of_the_user() -> Settings:
+    """From the environment and `.env`. Raises `click.ClickException`."""
+    try:
+        refuse_typos({*os.environ, *DotEnvSettingsSource(Settings).env_vars})
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = PREFIX + "_".join(map(str, first["loc"])).upper()
+        example = ", as in PT30M or 00:30:00" if first["type"].startswith("time_delta") else ""
+        given = os.environ.get(name, first["input"])
+        line = f"setting {name}={given}: {first['msg']}{example}"
+        raise click.ClickException(line) from None
+    except UnicodeDecodeError as error:
+        raise click.ClickException(f".env is not text: {error}") from None
+
+
+def refuse_typos(names: set[str]) -> None:
+    """A name that is nearly a setting's would be ignored without a word, and its value missed."""
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    for name in sorted(names):
+        near = get_close_matches(name.upper(), known, n=1, cutoff=SIMILAR)
+        if near and name.upper().startswith(PREFIX) and name.upper() not in known:
+            raise click.ClickException(f"{name} is no setting: did you mean {near[0]}?")
+
+
+def told(error: Exception) -> str:
+    """One line of an error that has no line of ours."""
+    if isinstance(error, (gzip.BadGzipFile, EOFError, zlib.error)):
+        return f"a .gz file is damaged ({error}): make it anew"
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}"
+    # DuckDB's first line is the error; below it stand the query and its stack.
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if isinstance(error, duckdb.CatalogException):
+        return f"{line} The database is not one of this version of the pipeline: make it anew"
+    return line
+
+
+def on_kafka(settings: Settings) -> Settings:
+    """`settings` with the address of a Kafka: the one configured, or that of a running `up`."""
+    if settings.kafka_bootstrap_servers:
+        return settings
+    port = settings.home / "kafka" / "port"
+    if not port.exists():
+        raise KafkaUnusableError(
+            "no Kafka: start `pipeline up`, or set PIPELINE_KAFKA_BOOTSTRAP_SERVERS"
+        )
+    return settings.model_copy(
+        update={"kafka_bootstrap_servers": f"127.0.0.1:{port.read_text().strip()}"}
+    )
+
+
+def show(answer: Answer) -> None:
+    """A table on standard output."""
+    table = Table(*answer.columns)
+    for row in answer.rows:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
