@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -30,6 +32,7 @@ VERBS = ("ingest", "worker", "load", "dashboard")
 # What ends at its first start would only end again: a user's hand is needed.
 MUST_START = ("kafka", "ingest", "dashboard")
 START_SECONDS = 60.0
+_HOST = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
 
 T = TypeVar("T")
 
@@ -102,8 +105,14 @@ class Up:
             _say(as_curl(self.beacon_url, token) + "\n")
         shared = self.settings.environment()
         for verb in VERBS:
-            for _ in range(self.settings.workers if verb == "worker" else 1):
-                self._supervisor.add(verb, [sys.executable, "-m", "pipeline", verb], shared)
+            command = [sys.executable, "-m", "pipeline", verb]
+            if verb != "worker":
+                self._supervisor.add(verb, command, shared)
+                continue
+            for number in range(self.settings.workers):
+                # Restarted under its name, a worker has its partitions back at once.
+                own = {"PIPELINE_WORKER_NAME": f"{_HOST}-{number + 1}"}
+                self._supervisor.add(verb, command, {**shared, **own})
 
     def _change(self, **values: object) -> None:
         self.settings = self.settings.model_copy(update=values)
