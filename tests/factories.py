@@ -120,6 +120,11 @@ class Log:
 
     def paths(self) -> list[tuple[str, list[str]]]:
         """(match, tokens of its path) of every conversion as it stands, in order of time."""
-        rows = {row.conversion_key: row for o in self.outcomes for row in o.conversions}
-        ordered = sorted(rows.values(), key=lambda row: (row.occurred_at, row.event_key, row.line))
-        return [(row.match, [touch.attribution_token for touch in row.path]) for row in ordered]
+        rows = {row.conversion_key: (row, o) for o in self.outcomes for row in o.conversions}
+        ordered = sorted(
+            rows.values(), key=lambda at: (at[0].occurred_at, at[0].event_key, at[0].line)
+        )
+        return [
+            (row.match, [outcome.touches[place].attribution_token for place in row.path])
+            for row, outcome in ordered
+        ]

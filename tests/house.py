@@ -7,6 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
 from pipeline.warehouse.batch import Batch
@@ -18,14 +20,17 @@ from pipeline.warehouse.transaction import Ledger, Transactions
 RULES = Rules(
     gap=timedelta(minutes=30), lookback=timedelta(minutes=120), lateness=timedelta(minutes=60)
 )
+# A device is hot after a few events: nearly everything goes the way of late ones.
+TIGHT = msgspec.structs.replace(RULES, most_keys=5, most_rows=3)
 KEPT = {"migrations", "rules"}
 
 
 class Warehouse:
-    """A live database under `RULES`, and what a loader does with outcomes."""
+    """A live database under `rules`, and what a loader does with outcomes."""
 
-    def __init__(self, path: Path) -> None:
-        self.connection = connect_live(path, RULES)
+    def __init__(self, path: Path, rules: Rules = RULES) -> None:
+        self.rules = rules
+        self.connection = connect_live(path, rules)
         self._transactions = Transactions(self.connection)
         self.clear()
 
@@ -40,7 +45,7 @@ class Warehouse:
 
     def load(self, outcomes: Iterable[Outcome]) -> None:
         """One transaction."""
-        batch = Batch(RULES)
+        batch = Batch(self.rules)
         for outcome in outcomes:
             if self._ledger.accepts(outcome.origin):
                 batch.add(outcome)

@@ -25,7 +25,11 @@ class Touch(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Conversion(msgspec.Struct, array_like=True, frozen=True):
-    """An add_to_cart, or one line of a purchase (A2), with its match and path (A4, A5)."""
+    """An add_to_cart, or one line of a purchase (A2).
+
+    Its match and path follow from the device's touches, and are not kept: paths of many lines
+    over many clicks would make a state of any size.
+    """
 
     event_key: str
     line: int
@@ -39,8 +43,13 @@ class Conversion(msgspec.Struct, array_like=True, frozen=True):
     currency: str | None
     attribution_token: str | None
     is_bot: bool
-    match: Match = "none"
-    path: tuple[Touch, ...] = ()
+
+
+class Attribution(msgspec.Struct, frozen=True):
+    """What a conversion owes itself to (A4, A5); the path in T5 order."""
+
+    match: Match
+    path: tuple[Touch, ...]
 
 
 def touch_of(event: Event) -> Touch | None:
@@ -51,7 +60,7 @@ def touch_of(event: Event) -> Touch | None:
 
 
 def conversions_of(event: Event, *, is_bot: bool) -> list[Conversion]:
-    """Rule A2, not yet matched. A cart is not revenue: only purchase lines carry money."""
+    """Rule A2. A cart is not revenue: only purchase lines carry money."""
     if event.event_type == "add_to_cart" and event.product_id is not None:
         kind: ConversionType = "add_to_cart"
         lines = [Line(event.product_id, event.variant_id, event.quantity)]
@@ -84,8 +93,10 @@ def revenue_of(line: Line) -> str | None:
     return None if line.price is None else f"{Decimal(line.price) * line.quantity:.4f}"
 
 
-def matched(conversion: Conversion, touches: Iterable[Touch], *, lookback_ms: int) -> Conversion:
-    """`conversion` with its match and path among `touches`, of its device, in any order.
+def attribution_of(
+    conversion: Conversion, touches: Iterable[Touch], *, lookback_ms: int
+) -> Attribution:
+    """The match and path of `conversion` among `touches`, of its device, in any order.
 
     The lookback is closed at both ends (A3). A click ranks before any conversion of its
     millisecond (T5), so the comparison of times is enough.
@@ -102,7 +113,7 @@ def matched(conversion: Conversion, touches: Iterable[Touch], *, lookback_ms: in
         ]
         found = [t for t in found if t.product_id == product] or found
         match = "direct" if found else "orphan"
-    return msgspec.structs.replace(conversion, match=match, path=_path(found))
+    return Attribution(match, _path(found))
 
 
 def _path(touches: list[Touch]) -> tuple[Touch, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from pipeline.domain.attribution import Conversion, Touch
+from pipeline.domain.events import Event
 from pipeline.domain.rules import Rules
 from pipeline.domain.sessions import Session
 
@@ -12,7 +13,8 @@ from pipeline.domain.sessions import Session
 class Device(msgspec.Struct, array_like=True):
     """One device's state. `origin` is the offset of the last record that is in it.
 
-    `keys` maps an event key to (occurred_at in ms, payload), for D2 and D4.
+    `keys` maps an event key to (occurred_at in ms, payload), for D2 and D4. `hot_until` is the
+    latest event (ms) that found no room here.
     """
 
     origin: int = -1
@@ -20,10 +22,13 @@ class Device(msgspec.Struct, array_like=True):
     sessions: list[Session] = []
     touches: list[Touch] = []
     conversions: list[Conversion] = []
+    hot_until: int | None = None
 
     def is_empty(self) -> bool:
         """True when nothing is left that a rule could ask for."""
-        return not (self.keys or self.sessions or self.touches or self.conversions)
+        return self.hot_until is None and not (
+            self.keys or self.sessions or self.touches or self.conversions
+        )
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -48,3 +53,32 @@ def forget(device: Device, *, horizon: int, rules: Rules) -> None:
     device.sessions = [s for s in device.sessions if s.ended_at + gap >= horizon]
     device.touches = [t for t in device.touches if t.touched_at + lookback >= horizon]
     device.conversions = [c for c in device.conversions if c.occurred_at >= horizon]
+    if device.hot_until is not None and device.hot_until < horizon:
+        device.hot_until = None
+
+
+def is_hot(device: Device, event: Event, *, horizon: int, rules: Rules) -> bool:
+    """Whether `event` has to go the way of late ones, for its device's state is full.
+
+    A webhook without device or a load test would else make a state of any size. The device then
+    stays hot until what had no room is behind the horizon: a repeat of it is not in `keys`, and
+    only the warehouse can tell. A function of the log alone: what is forgotten is not counted.
+    """
+    if not _has_room(device, event, rules):
+        forget(device, horizon=horizon, rules=rules)
+        if not _has_room(device, event, rules):
+            device.hot_until = max(event.occurred_at, device.hot_until or event.occurred_at)
+            return True
+    if device.hot_until is None or device.hot_until < horizon:
+        return False
+    device.hot_until = max(event.occurred_at, device.hot_until)
+    return True
+
+
+def _has_room(device: Device, event: Event, rules: Rules) -> bool:
+    return (
+        len(device.keys) < rules.most_keys
+        and len(device.sessions) < rules.most_rows
+        and len(device.touches) < rules.most_rows
+        and len(device.conversions) + len(event.items or ()) < rules.most_rows
+    )

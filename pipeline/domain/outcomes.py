@@ -71,7 +71,7 @@ class TouchRow(msgspec.Struct, frozen=True):
 
 
 class ConversionRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversion, new or restated (A6), with its whole path."""
+    """A conversion, new or restated (A6); `path` are places in the outcome's `touches`."""
 
     conversion_key: str
     event_key: str
@@ -87,7 +87,7 @@ class ConversionRow(msgspec.Struct, frozen=True, kw_only=True):
     match: Match
     attribution_token: str | None
     is_bot: bool
-    path: list[TouchRow]
+    path: list[int]
 
 
 class Outcome(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -113,3 +113,4 @@ class Outcome(msgspec.Struct, kw_only=True, omit_defaults=True):
     sessions: list[SessionRow] = []
     sessions_gone: list[SessionGone] = []
     conversions: list[ConversionRow] = []
+    touches: list[TouchRow] = []

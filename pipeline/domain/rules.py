@@ -15,11 +15,18 @@ MILLISECOND = timedelta(milliseconds=1)
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """Gap (S2), lookback (A3) and lateness (T7); every process of one pipeline has the same."""
+    """Gap (S2), lookback (A3) and lateness (T7); every process of one pipeline has the same.
+
+    `most_keys`, and `most_rows` of sessions, touches and conversions, are what one device's state
+    may hold: its record in the changelog, and an outcome that restates all of it, stay below
+    Kafka's limit.
+    """
 
     gap: timedelta = timedelta(minutes=30)
     lookback: timedelta = timedelta(days=7)
     lateness: timedelta = timedelta(hours=72)
+    most_keys: int = 20_000
+    most_rows: int = 500
 
     # Whole milliseconds, the unit of every time on the wire; a property per look-up would be
     # paid for each event.
@@ -37,5 +44,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     def digest(self) -> str:
         """16 hexadecimal digits that differ whenever the rules could give other rows."""
-        text = f"{CODE_VERSION} {self.gap_ms} {self.lookback_ms} {self.lateness_ms}"
+        text = (
+            f"{CODE_VERSION} {self.gap_ms} {self.lookback_ms} {self.lateness_ms}"
+            f" {self.most_keys} {self.most_rows}"
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:16]

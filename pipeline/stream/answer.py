@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from pipeline.domain.device import Device
+from pipeline.domain.device import Device, is_hot
 from pipeline.domain.duplicates import event_key, payload_of
 from pipeline.domain.events import Beacon, Event, bounded, place_in_time
 from pipeline.domain.outcomes import Duplicate, Failed, Origin, Outcome
@@ -126,7 +126,7 @@ def _apply(
             if kind is not None:
                 duplicates.append(Duplicate(event.event_key, kind))
                 continue
-            if event.occurred_at < horizon:
+            if event.occurred_at < horizon or is_hot(device, event, horizon=horizon, rules=rules):
                 late.append(_fact(event, raw))
                 continue
             session, replaced = sessionize(device, event, is_bot=is_bot, gap_ms=rules.gap_ms)
@@ -140,8 +140,8 @@ def _apply(
             continue
         device.keys[identity] = remembered
         change.session(session, replaced)
-        for conversion, restated in converted:
-            change.conversion(conversion, restated)
+        for conversion, attribution in converted:
+            change.conversion(conversion, attribution)
         facts.append(_fact(event, raw))
     outcome.facts, outcome.late, outcome.duplicates, outcome.failed = (
         facts,
@@ -150,7 +150,7 @@ def _apply(
         failed,
     )
     outcome.sessions, outcome.sessions_gone = change.session_rows(key)
-    outcome.conversions = change.conversion_rows()
+    outcome.conversions, outcome.touches = change.conversion_rows()
 
 
 _SKEWED = {False: b"}", True: b',"is_clock_skewed":true}'}

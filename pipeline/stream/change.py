@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pipeline.domain.attribution import Conversion, conversion_key
+from pipeline.domain.attribution import (
+    Attribution,
+    Conversion,
+    Match,
+    Touch,
+    conversion_key,
+)
 from pipeline.domain.outcomes import ConversionRow, SessionGone, SessionRow, TouchRow
 from pipeline.domain.sessions import Session, session_key
 
@@ -15,7 +21,7 @@ class Change:
 
     sessions: list[Session] = field(default_factory=list)
     gone: list[Session] = field(default_factory=list)
-    conversions: list[Conversion] = field(default_factory=list)
+    conversions: dict[str, tuple[Conversion, Attribution]] = field(default_factory=dict)
 
     def session(self, session: Session, replaced: list[Session]) -> None:
         """`session` now stands for all of `replaced`."""
@@ -28,10 +34,9 @@ class Change:
                 self.gone.append(old)
         self.sessions.append(session)
 
-    def conversion(self, conversion: Conversion, restated: Conversion | None) -> None:
-        """`conversion` is new, or stands for `restated`."""
-        self.conversions = [made for made in self.conversions if made is not restated]
-        self.conversions.append(conversion)
+    def conversion(self, conversion: Conversion, attribution: Attribution) -> None:
+        """`conversion` is new, or has another path than before."""
+        self.conversions[conversion_key(conversion)] = (conversion, attribution)
 
     def session_rows(self, prefix: bytes) -> tuple[list[SessionRow], list[SessionGone]]:
         """Rows that stand, and rows that vanish because their start has moved (S4)."""
@@ -44,9 +49,22 @@ class Change:
         ]
         return rows, gone
 
-    def conversion_rows(self) -> list[ConversionRow]:
-        """Each with its whole path."""
-        return [_conversion_row(conversion) for conversion in self.conversions]
+    def conversion_rows(self) -> tuple[list[ConversionRow], list[TouchRow]]:
+        """Each with its whole path, as places in the list of all touches on them."""
+        places: dict[Touch, int] = {}
+        rows = [
+            _conversion_row(
+                key,
+                conversion,
+                attribution.match,
+                [places.setdefault(touch, len(places)) for touch in attribution.path],
+            )
+            for key, (conversion, attribution) in self.conversions.items()
+        ]
+        return rows, [
+            TouchRow(touch.touched_at, touch.attribution_token, touch.product_id, touch.event_key)
+            for touch in places
+        ]
 
 
 def _session_row(prefix: bytes, session: Session) -> SessionRow:
@@ -70,9 +88,11 @@ def _session_row(prefix: bytes, session: Session) -> SessionRow:
     )
 
 
-def _conversion_row(conversion: Conversion) -> ConversionRow:
+def _conversion_row(
+    key: str, conversion: Conversion, match: Match, path: list[int]
+) -> ConversionRow:
     return ConversionRow(
-        conversion_key=conversion_key(conversion),
+        conversion_key=key,
         event_key=conversion.event_key,
         line=conversion.line,
         conversion_type=conversion.conversion_type,
@@ -83,11 +103,8 @@ def _conversion_row(conversion: Conversion) -> ConversionRow:
         quantity=conversion.quantity,
         revenue=conversion.revenue,
         currency=conversion.currency,
-        match=conversion.match,
+        match=match,
         attribution_token=conversion.attribution_token,
         is_bot=conversion.is_bot,
-        path=[
-            TouchRow(touch.touched_at, touch.attribution_token, touch.product_id, touch.event_key)
-            for touch in conversion.path
-        ],
+        path=path,
     )

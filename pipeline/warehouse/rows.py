@@ -234,7 +234,7 @@ def conversion_row(outcome: Outcome, conversion: ConversionRow) -> Row:
         outcome.store_id,
         outcome.device_key,
         *_conversion(conversion),
-        path[-1].attribution_token if path else None,
+        outcome.touches[path[-1]].attribution_token if path else None,
         len(path),
     )
 
@@ -254,7 +254,7 @@ def touch_rows(outcome: Outcome, conversion: ConversionRow) -> list[Row]:
             touch.product_id,
             touch.touch_event_key,
         )
-        for position, touch in enumerate(conversion.path, start=1)
+        for position, touch in enumerate(map(outcome.touches.__getitem__, conversion.path), start=1)
     ]
 
 

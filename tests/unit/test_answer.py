@@ -1,10 +1,15 @@
 """One outcome per record, whatever the record holds."""
 
+from datetime import timedelta
+
+import msgspec
 import pytest
-from factories import Log, click, make_event
+from factories import Log, click, make_event, purchase
 
 from pipeline.domain.device import decode, encode, forget
+from pipeline.domain.rules import Rules
 from pipeline.stream import answer as module
+from pipeline.topics import MAX_RECORD_BYTES
 
 
 def test_a_record_that_is_not_ours_becomes_one_failure_with_its_bytes() -> None:
@@ -68,3 +73,35 @@ def test_a_touch_is_kept_for_its_lookback() -> None:
     assert device.touches
     assert not device.keys
     assert not device.sessions
+
+
+def test_a_device_without_room_is_hot_until_what_had_none_is_behind_the_horizon() -> None:
+    log = Log(Rules(lateness=timedelta(hours=1), most_keys=3))
+    for minute in range(3):
+        assert log.send(make_event(minute=minute)).facts
+    hot = make_event(minute=50)
+    assert log.send(hot).late
+    # At minute 100 the first three are forgotten: there is room, but nobody would know `hot`.
+    log.send(make_event(minute=100), device="d:other")
+    assert log.send(hot).late
+    assert log.send(make_event(minute=101)).late
+    log.send(make_event(minute=162), device="d:other")
+    assert log.send(make_event(minute=162)).facts
+
+
+def test_no_state_and_no_outcome_outgrows_a_record() -> None:
+    log = Log()
+    lines = [{"product_id": number, "price": "1"} for number in range(1, 251)]
+    for minute in range(20):
+        # 100 clicks, then orders that all of them precede: paths times lines.
+        clicks = [
+            click(minute, "t" * 512, product_id=number, ms=number) for number in range(1, 101)
+        ]
+        orders = [
+            purchase(minute + 0.5, *lines, ms=number, attribution_token="t" * 512)
+            for number in range(20)
+        ]
+        outcome = log.send(*clicks, *orders)
+        assert len(msgspec.json.encode(outcome)) < MAX_RECORD_BYTES / 4
+    (device,) = log.devices.values()
+    assert len(encode(device)) < MAX_RECORD_BYTES / 4

@@ -3,12 +3,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from house import Warehouse
+from house import RULES, TIGHT, Warehouse
+
+from pipeline.domain.rules import Rules
+
+
+@pytest.fixture(scope="module", params=[RULES, TIGHT], ids=["roomy", "tight"])
+def rules(request: pytest.FixtureRequest) -> Rules:
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    warehouse = Warehouse(tmp_path_factory.mktemp("warehouse") / "live.duckdb")
+def made(tmp_path_factory: pytest.TempPathFactory, rules: Rules) -> Iterator[Warehouse]:
+    warehouse = Warehouse(tmp_path_factory.mktemp("warehouse") / "live.duckdb", rules)
     yield warehouse
     warehouse.connection.close()
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from house import RULES, Warehouse
+from house import Warehouse
 from hypothesis import HealthCheck, given, settings
 from stories import Story, stories, told
 
@@ -15,7 +15,7 @@ FACTS = 'SELECT * EXCLUDE (raw) FROM events ORDER BY partition, "offset", event_
 
 def load(warehouse: Warehouse, story: Story, *, at_once: bool = False) -> None:
     warehouse.clear()
-    outcomes = told(story, RULES)
+    outcomes = told(story, warehouse.rules)
     waiting = []
     for index, outcome in enumerate(outcomes):
         waiting.append(outcome)
