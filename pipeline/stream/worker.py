@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import threading
 
 from kafka import KafkaConsumer, TopicPartition
 
 from pipeline.config import Settings
 from pipeline.kafka_admin import KafkaUnusableError, check_topics, end_offsets, topic_ids
-from pipeline.stream.app import WorkerApp, create_app
+from pipeline.stream.app import WorkerApp, create_app, end_process
 from pipeline.stream.mark import StateError, mark_of, refuse_a_missing_mark
 from pipeline.stream.outbox import Outbox
 from pipeline.topics import group, topics
 
 log = logging.getLogger(__name__)
+
+# Shorter than a supervisor's patience.
+STOP_SECONDS = 7
 
 # mode logs each service's life under the module of its class: ours are among them.
 _TALKATIVE = (
@@ -37,6 +41,10 @@ def run(settings: Settings) -> int:
     """
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Faust's consumer has a thread of its own; what ends it ends the app, and needs one line.
+    threading.excepthook = lambda ended: log.error(
+        "%s: %s: %s", ended.thread and ended.thread.name, ended.exc_type.__name__, ended.exc_value
+    )
     bootstrap = settings.kafka_bootstrap_servers
     check_topics(settings, bootstrap)
     beacons = topics(settings).beacons
@@ -82,8 +90,13 @@ async def _serve(settings: Settings, topic_id: str) -> int:
     log.info("answering %s", topics(settings).beacons.name)
     await _until_either(stop, app)
     crash = app.crash_reason
-    await app.stop()
-    await outbox.stop()
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await app.stop()
+            await outbox.stop()
+    except TimeoutError:
+        # aiokafka would wait for its broker for ever. What was not committed is answered again.
+        end_process("Kafka does not answer any more; the last runs are not committed")
     if crash is not None:
         log.critical("worker stops: %s: %s", type(crash).__name__, crash)
         return 1

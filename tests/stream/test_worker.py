@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from processes import Verb, wait_for
 
+from pipeline.broker.server import Broker
 from pipeline.config import Settings
 from pipeline.domain.outcomes import Outcome
 from pipeline.ingest.accept import Accepted
@@ -175,3 +176,16 @@ def test_records_that_retention_took_are_never_stepped_over(
     assert [after[number] for number, end in before.items() if end] == [
         *filter(None, before.values())
     ]
+
+
+def test_a_worker_whose_kafka_is_gone_ends_all_the_same(
+    settings: Settings, tmp_path: Path, cache: Path
+) -> None:
+    with Broker(tmp_path / "own", cache) as broker:
+        own = settings.model_copy(update={"kafka_bootstrap_servers": broker.bootstrap_servers})
+        create_topics(own, broker.bootstrap_servers)
+        worker = Verb("worker", own)
+        wait_for(lambda: "answering" in worker.said())
+        broker.kill()
+        assert worker.stop() in (0, 1)
+        assert "Traceback" not in worker.said()
