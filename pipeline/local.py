@@ -6,10 +6,14 @@ three can die and go on.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import duckdb
 
 from pipeline.domain.device import Device, forget
 from pipeline.domain.outcomes import Origin, Outcome
@@ -83,16 +87,13 @@ def replay(
 ) -> Replayed:
     """Read `paths` in order into a new `database`; `progress` hears the bytes of each line.
 
-    Raises `DatabaseError` when the database already holds events, OSError when a file cannot
-    be read.
+    The file is there when all is in it: nothing is left of a run that failed. Raises
+    `DatabaseError` when there is one already, OSError when a file cannot be read.
     """
-    connection = connect_live(database, rules)
-    try:
-        if Ledger.read(connection).next_origins:
-            raise DatabaseError(f"{database} already holds events: name a new file")
+    replayed = Replayed()
+    with _new_database(database, rules) as connection:
         transactions = Transactions(connection)
-        stream, batch, replayed = Stream(rules), Batch(rules), Replayed()
-        ledger = Ledger({})
+        stream, batch, ledger = Stream(rules), Batch(rules), Ledger({})
         received_at = int(clock() * 1000)
         for path, request in _requests(paths, progress):
             if isinstance(request, BadLine):
@@ -122,9 +123,21 @@ def replay(
                 batch = Batch(rules)
                 stream.forget()
         transactions.commit(batch)
-    finally:
-        connection.close()
     return replayed
+
+
+@contextmanager
+def _new_database(path: Path, rules: Rules) -> Iterator[duckdb.DuckDBPyConnection]:
+    if path.exists():
+        raise DatabaseError(f"{path} is there already: name a new file")
+    made = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        with connect_live(made, rules) as connection:
+            yield connection
+        made.rename(path)
+    finally:
+        for left in (made, made.with_name(f"{made.name}.wal")):
+            left.unlink(missing_ok=True)
 
 
 def _requests(

@@ -58,8 +58,11 @@ def purchase(minute: float = 0, *lines: dict[str, Any], **fields: Any) -> dict[s
 class Log:
     """A partition under the rules: records in, outcomes out, each device's state kept."""
 
-    def __init__(self, rules: Rules = RULES, partition: int = 0) -> None:
+    def __init__(
+        self, rules: Rules = RULES, partition: int = 0, *, topic_id: str = "topic"
+    ) -> None:
         self.rules = rules
+        self.topic_id = topic_id
         self.partition = partition
         self.devices: dict[bytes, Device] = {}
         self.stream_time: int | None = None
@@ -93,7 +96,7 @@ class Log:
             read(value, appended_at=appended_at),
             self.devices.setdefault(key, Device()),
             key=key,
-            origin=Origin("topic", self.partition, self.offset),
+            origin=Origin(self.topic_id, self.partition, self.offset),
             stream_time=self.stream_time,
             rules=self.rules,
             digest=self.rules.digest(),

@@ -28,12 +28,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Story:
-    """Steps in the order of the log; a `commit` after each index in `commits`."""
+    """Steps in the order of the log; a commit after each index in `commits`.
+
+    The warehouse is made when those before `begins` are no longer in the log.
+    """
 
     partitions: int
     steps: list[Step]
     commits: list[int]
     repeats: list[int]
+    begins: int
 
 
 @st.composite
@@ -95,8 +99,10 @@ def stories(draw: st.DrawFn) -> Story:
             max_size=14,
         )
     )
-    bounds = st.lists(st.integers(0, len(steps) - 1), max_size=4)
-    return Story(draw(st.integers(1, 8)), steps, draw(bounds), draw(bounds))
+    index = st.integers(0, len(steps) - 1)
+    bounds = st.lists(index, max_size=4)
+    begins = draw(st.one_of(st.just(0), index))
+    return Story(draw(st.integers(1, 8)), steps, draw(bounds), draw(bounds), begins)
 
 
 def told(story: Story, rules: Rules) -> list[Outcome]:

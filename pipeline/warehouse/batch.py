@@ -22,11 +22,16 @@ Row = tuple[Any, ...]
 
 @dataclass(slots=True)
 class Watermark:
-    """A partition's part of the batch; counts of the ledger, `stream_time` in ms."""
+    """A partition's part of the batch: counts of the ledger, stream times in ms.
+
+    `stream_time_before` is that of the first record, which matters where records before it are
+    missing from the warehouse.
+    """
 
     topic_id: str
     first_origin: int
     next_origin: int
+    stream_time_before: int | None
     stream_time: int | None = None
     records: int = 0
     events: int = 0
@@ -46,7 +51,7 @@ class Batch:
     sessions: dict[str, Row] = field(default_factory=dict)
     gone: dict[str, Row] = field(default_factory=dict)
     conversions: dict[str, tuple[Outcome, ConversionRow]] = field(default_factory=dict)
-    devices: dict[tuple[str, str], int | None] = field(default_factory=dict)
+    devices: dict[tuple[str, str, int], int | None] = field(default_factory=dict)
     ledger: dict[int, Watermark] = field(default_factory=dict)
     positions: dict[tuple[str, int], Row] = field(default_factory=dict)
 
@@ -58,7 +63,7 @@ class Batch:
         origin = outcome.origin
         mark = self.ledger.get(origin.partition)
         if mark is None:
-            mark = Watermark(origin.topic_id, origin.offset, origin.offset)
+            mark = Watermark(origin.topic_id, origin.offset, origin.offset, outcome.stream_time)
             self.ledger[origin.partition] = mark
         mark.next_origin = origin.offset + 1
         mark.stream_time = outcome.stream_time_after
@@ -101,14 +106,15 @@ class Batch:
 
     def _derived(self, outcome: Outcome) -> None:
         device = (outcome.store_id, outcome.device_key)
+        placed = (*device, outcome.origin.partition)
         if outcome.facts or outcome.late:
             horizon = (
                 None
                 if outcome.stream_time is None
                 else outcome.stream_time - self.rules.lateness_ms
             )
-            held = self.devices.setdefault(device, horizon)
-            self.devices[device] = None if held is None or horizon is None else min(held, horizon)
+            held = self.devices.setdefault(placed, horizon)
+            self.devices[placed] = None if held is None or horizon is None else min(held, horizon)
         for gone in outcome.sessions_gone:
             self.sessions.pop(gone.session_key, None)
             self.gone[gone.session_key] = (*device, gone.session_key, gone.started_at)
@@ -134,7 +140,7 @@ class Batch:
                 [row for o, c in self.conversions.values() for row in rows.touch_rows(o, c)],
             ),
             "in_devices": rows.table(
-                rows.DEVICES, [(*device, horizon) for device, horizon in self.devices.items()]
+                rows.DEVICES, [(*placed, horizon) for placed, horizon in self.devices.items()]
             ),
             "in_ledger": rows.table(
                 rows.LEDGER,
@@ -156,4 +162,5 @@ _mark = attrgetter(
     "duplicates",
     "failed",
     "erased",
+    "stream_time_before",
 )

@@ -39,6 +39,15 @@ def connect_live(path: Path, rules: Rules) -> duckdb.DuckDBPyConnection:
         raise DatabaseError(
             f"{path} cannot be opened for writing: is another loader running? ({reason})"
         ) from None
+    try:
+        _prepare(connection, rules, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path) -> None:
     connection.execute("SET TimeZone = 'UTC'")
     migrate(connection)
     _keep_rules(connection, rules, path)
@@ -48,7 +57,6 @@ def connect_live(path: Path, rules: Rules) -> duckdb.DuckDBPyConnection:
     for name, text in files("load"):
         if name.startswith("00_"):
             connection.execute(text)
-    return connection
 
 
 def connect_published(path: Path) -> duckdb.DuckDBPyConnection:
@@ -78,12 +86,22 @@ def define(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def migrate(connection: duckdb.DuckDBPyConnection) -> None:
-    """Apply the migrations that are new. Raises `DatabaseError` when an applied one was edited."""
+    """Apply the migrations that are new.
+
+    Raises `DatabaseError` when an applied one was edited, or is one that this version lacks.
+    """
     connection.execute(
         "CREATE TABLE IF NOT EXISTS migrations (name VARCHAR NOT NULL, sha256 VARCHAR NOT NULL)"
     )
     applied = dict(connection.execute("SELECT name, sha256 FROM migrations").fetchall())
-    for name, text in files("migrations"):
+    ours = files("migrations")
+    newer = sorted(applied.keys() - dict(ours).keys())
+    if newer:
+        raise DatabaseError(
+            f"the database has migration {newer[0]}, which this version does not know: start the"
+            " version that made it, or a later one"
+        )
+    for name, text in ours:
         digest = hashlib.sha256(text.encode()).hexdigest()
         if name not in applied:
             connection.execute("BEGIN")

@@ -137,7 +137,7 @@ class Loader:
         except OffsetOutOfRangeError as error:
             raise DatabaseError(
                 f"Kafka no longer holds where the warehouse stopped ({error}): retention overran"
-                " the loader; start it with --accept-loss once the loss is understood"
+                " the loader, and what it deleted is lost; start with a new database"
             ) from None
         for place, records in fetched.items():
             for record in records:

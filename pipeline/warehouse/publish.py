@@ -30,7 +30,7 @@ def publish(connection: duckdb.DuckDBPyConnection, live: Path, snapshot: Path) -
             _copy(live, snapshot)
         finally:
             connection.execute("SET checkpoint_threshold = '256MB'")
-    except duckdb.IOException as error:
+    except (duckdb.IOException, OSError) as error:
         raise PublishError(f"no new snapshot: {str(error).splitlines()[0]}") from None
 
 
@@ -58,6 +58,8 @@ def _copy(live: Path, snapshot: Path) -> None:
 _CHILD = """
 import os, subprocess, sys
 live, fresh = sys.argv[1:]
+if os.path.isdir(fresh):
+    sys.exit(f"{fresh} is a folder")
 subprocess.run(["cp", "--reflink=auto", live, fresh], check=True)
 handle = os.open(fresh, os.O_RDONLY)
 os.fsync(handle)

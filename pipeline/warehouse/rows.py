@@ -140,7 +140,7 @@ TOUCHES = _schema(
     product_id=_INT,
     touch_event_key=_TEXT,
 )
-DEVICES = _schema(store_id=_TEXT, device_key=_TEXT, horizon=_TIME)
+DEVICES = _schema(store_id=_TEXT, device_key=_TEXT, partition=_INT, horizon=_TIME)
 LEDGER = _schema(
     topic_id=_TEXT,
     partition=_INT,
@@ -152,6 +152,7 @@ LEDGER = _schema(
     duplicates=_INT,
     failed=_INT,
     erased=_INT,
+    missing_until=_TIME,
 )
 POSITIONS = _schema(topic=_TEXT, topic_id=_TEXT, partition=_INT, next_offset=_INT)
 

@@ -13,7 +13,8 @@ WHEN MATCHED THEN UPDATE SET
     events = ledger.events + new.events,
     duplicates = ledger.duplicates + new.duplicates,
     failed = ledger.failed + new.failed,
-    erased = ledger.erased + new.erased
+    erased = ledger.erased + new.erased,
+    missing_until = coalesce(new.missing_until, ledger.missing_until)
 WHEN NOT MATCHED THEN INSERT;
 
 MERGE INTO positions USING in_positions AS new

@@ -75,7 +75,7 @@ def test_a_database_that_is_there_already(pipeline: Pipeline, tmp_path: Path) ->
     (tmp_path / "one.ndjson").write_text(EVENT)
     assert pipeline("local", "one.ndjson", "--database", "out.duckdb").returncode == 0
     line = line_of(pipeline("local", "one.ndjson", "--database", "out.duckdb"))
-    assert "already holds events: name a new file" in line
+    assert "is there already: name a new file" in line
 
 
 @pytest.mark.parametrize("verb", [("query", "funnel"), ("check",)])

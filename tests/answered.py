@@ -1,0 +1,120 @@
+"""Outcomes on a real Kafka, as workers leave them, and loaders that read them in this process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from confluent_kafka import Producer
+from factories import Log
+from processes import wait_for
+
+from pipeline.config import Settings
+from pipeline.domain.outcomes import Outcome
+from pipeline.kafka_admin import create_topics, end_offsets, topic_ids
+from pipeline.topics import Rejected, topics
+from pipeline.warehouse.database import DatabaseError, connect_published
+from pipeline.warehouse.loader import Loader
+from pipeline.warehouse.queries import broken
+
+
+class Answered:
+    """The topics under `settings`, and one log of outcomes for each partition."""
+
+    def __init__(self, settings: Settings) -> None:
+        bootstrap = settings.kafka_bootstrap_servers
+        create_topics(settings, bootstrap)
+        self.settings = settings
+        self.topics = topics(settings)
+        topic_id = topic_ids(bootstrap, [self.topics.beacons.name])[self.topics.beacons.name]
+        self.logs = [
+            Log(settings.rules, number, topic_id=topic_id) for number in range(settings.partitions)
+        ]
+        self._producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True})
+
+    def write(self, outcomes: Iterable[Outcome]) -> None:
+        """Records of `outcomes`, acknowledged."""
+        for outcome in outcomes:
+            value = msgspec.json.encode(outcome)
+            name, partition = self.topics.outcomes.name, outcome.origin.partition
+            self._producer.produce(name, value, b"key", partition)
+        assert self._producer.flush(60) == 0
+
+    def refuse(self, *reasons: str) -> None:
+        """Records of `rejected`, acknowledged."""
+        for index, reason in enumerate(reasons):
+            rejected = Rejected(
+                store_id="store", received_at=0, index=index, reason=reason, detail="", raw="{}"
+            )
+            self._producer.produce(self.topics.rejected.name, msgspec.json.encode(rejected))
+        assert self._producer.flush(60) == 0
+
+    def ends(self) -> dict[tuple[str, int], int]:
+        """The offset after the last record of each partition that the loader reads."""
+        read = (self.topics.outcomes, self.topics.rejected)
+        return {
+            (topic.name, partition): end
+            for topic in read
+            for partition, end in end_offsets(self.settings.kafka_bootstrap_servers, topic).items()
+            if end
+        }
+
+    def load(self) -> None:
+        """Run a loader until its snapshot holds all that is there; every check must hold."""
+        with loading(self.settings):
+            wait_for(lambda: positions(self.settings) == self.ends())
+        assert rows(self.settings, "FROM positions") != []
+        with connect_published(self.settings.database) as connection:
+            assert [name for name, answer in broken(connection).items() if answer.rows] == []
+
+
+def run_loader(settings: Settings) -> None:
+    """A loader in this thread: until it raises."""
+    loader = Loader(settings, settings.kafka_bootstrap_servers)
+    try:
+        loader.run(threading.Event())
+    finally:
+        loader.close()
+
+
+@contextmanager
+def loading(settings: Settings) -> Iterator[None]:
+    """A loader in a thread of its own, ended as SIGTERM ends it."""
+    loader, stop = Loader(settings, settings.kafka_bootstrap_servers), threading.Event()
+    failures: list[Exception] = []
+
+    def run() -> None:
+        try:
+            loader.run(stop)
+        except Exception as error:  # noqa: BLE001  # the test's own thread raises it
+            failures.append(error)
+        finally:
+            loader.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+    for failure in failures:
+        raise failure
+
+
+def positions(settings: Settings) -> dict[tuple[str, int], int]:
+    """How far the snapshot has come; nothing where there is none."""
+    try:
+        found = rows(settings, "SELECT topic, partition, next_offset FROM positions")
+    except DatabaseError:
+        return {}
+    return {(topic, partition): following for topic, partition, following in found}
+
+
+def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
+    """The snapshot's answer."""
+    with connect_published(settings.database) as connection:
+        return connection.execute(query).fetchall()

@@ -1,0 +1,105 @@
+"""Migrations once and unedited; every view and question runs, on nothing and on something."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+from factories import Log, cart, click, make_event, purchase
+from house import RULES, Warehouse
+
+from pipeline.warehouse import database
+from pipeline.warehouse.database import DatabaseError, connect_live, connect_published
+from pipeline.warehouse.queries import ask, broken, questions
+from pipeline.warehouse.sql import FOLDER, files
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "live.duckdb"
+
+
+def test_a_second_start_migrates_nothing_and_keeps_the_rows(path: Path) -> None:
+    with connect_live(path, RULES) as connection:
+        connection.execute("INSERT INTO positions VALUES ('topic', 'id', 0, 7)")
+        applied = connection.execute("FROM migrations").fetchall()
+    with connect_live(path, RULES) as connection:
+        assert connection.execute("FROM migrations").fetchall() == applied
+        assert connection.execute("SELECT next_offset FROM positions").fetchall() == [(7,)]
+
+
+def test_an_edited_migration_is_refused(path: Path) -> None:
+    with connect_live(path, RULES) as connection:
+        connection.execute("UPDATE migrations SET sha256 = 'other' WHERE name = '0001_tables'")
+    with pytest.raises(DatabaseError, match="migration 0001_tables was edited"):
+        connect_live(path, RULES)
+    duckdb.connect(path).close()  # the refusal has let go of the file
+
+
+def test_a_database_of_a_later_version_is_refused(path: Path) -> None:
+    with connect_live(path, RULES) as connection:
+        connection.execute("INSERT INTO migrations VALUES ('9999_later', 'x')")
+    with pytest.raises(DatabaseError, match="9999_later, which this version does not know"):
+        connect_live(path, RULES)
+
+
+def test_a_migration_that_breaks_leaves_the_one_before_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect_live(path, RULES):
+        pass
+    broken_one = [
+        *files("migrations"),
+        ("0003_x", "CREATE TABLE x (a INT); CREATE TABLE x (b INT)"),
+    ]
+    monkeypatch.setattr(database, "files", lambda name: broken_one if name == "migrations" else [])
+    with pytest.raises(duckdb.CatalogException):
+        connect_live(path, RULES)
+    monkeypatch.undo()
+    with connect_live(path, RULES) as connection:
+        assert "x" not in {name for (name,) in connection.execute("SHOW TABLES").fetchall()}
+
+
+@pytest.fixture(params=["empty", "filled"])
+def snapshot(request: pytest.FixtureRequest, path: Path) -> Path:
+    warehouse = Warehouse(path)
+    if request.param == "filled":
+        log = Log(RULES)
+        events = click(), make_event("search", 1, query="hat"), cart(2), purchase(3, order_id="1")
+        warehouse.load([log.send(event) for event in events])
+    warehouse.connection.close()
+    return path
+
+
+def test_every_view_question_and_check_runs(snapshot: Path) -> None:
+    with connect_published(snapshot) as connection:
+        for name, _ in files("views"):
+            connection.execute(f"SELECT count(*) FROM {name}").fetchall()
+        for name, text in files("queries"):
+            assert name in questions()
+            ask(connection, name, {})
+            if "$store" in text:
+                ask(connection, name, {"store": "store"})
+        assert [name for name, answer in broken(connection).items() if answer.rows] == []
+
+
+def test_views_are_there_for_any_client_without_our_macros(snapshot: Path) -> None:
+    with duckdb.connect(snapshot, read_only=True) as connection:
+        for name, _ in files("views"):
+            connection.execute(f"SELECT count(*) FROM {name}").fetchall()
+
+
+@pytest.mark.parametrize("folder", ["views", "queries", "checks", "load", "migrations"])
+def test_every_file_says_in_its_first_line_what_it_is(folder: str) -> None:
+    for name, text in files(folder):
+        assert text.startswith("-- "), name
+    assert {path.suffix for path in (FOLDER / folder).iterdir()} == {".sql"}
+
+
+def test_a_published_file_cannot_be_written(snapshot: Path) -> None:
+    with (
+        connect_published(snapshot) as connection,
+        pytest.raises(duckdb.InvalidInputException, match="read-only"),
+    ):
+        connection.execute("DELETE FROM events")

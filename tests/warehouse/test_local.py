@@ -1,0 +1,92 @@
+"""Files to a database without a broker: all of them or no file at all."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+from beacons import write_traffic
+from house import RULES
+from tables import differing, exported
+
+from pipeline.local import replay
+from pipeline.warehouse.database import DatabaseError, connect_published
+from pipeline.warehouse.queries import broken
+
+
+@pytest.fixture
+def traffic(tmp_path: Path) -> Path:
+    return write_traffic(tmp_path / "traffic.ndjson", devices=25)
+
+
+def tables(paths: list[Path], database: Path) -> dict[str, bytes]:
+    replay([str(path) for path in paths], database=database, rules=RULES)
+    with connect_published(database) as connection:
+        assert [name for name, answer in broken(connection).items() if answer.rows] == []
+    return exported(database, database.with_suffix(".csv"))
+
+
+def test_a_gzipped_file_is_the_same_file(traffic: Path, tmp_path: Path) -> None:
+    zipped = tmp_path / "traffic.ndjson.gz"
+    zipped.write_bytes(gzip.compress(traffic.read_bytes()))
+    plain = tables([traffic], tmp_path / "plain.duckdb")
+    assert differing(plain, tables([zipped], tmp_path / "zipped.duckdb")) == []
+
+
+def test_files_in_a_row_are_one_file_also_where_transactions_end(
+    traffic: Path, tmp_path: Path
+) -> None:
+    lines = traffic.read_bytes().splitlines(keepends=True)
+    parts = [tmp_path / "a.ndjson", tmp_path / "b.ndjson", tmp_path / "empty.ndjson"]
+    parts[0].write_bytes(b"".join(lines[:300]))
+    parts[1].write_bytes(b"".join(lines[300:]))
+    parts[2].touch()
+    whole = tables([traffic], tmp_path / "whole.duckdb")
+    assert differing(whole, tables(parts, tmp_path / "parts.duckdb")) == []
+    small = tmp_path / "small.duckdb"
+    replay([str(traffic)], database=small, rules=RULES, batch_records=97)
+    assert differing(whole, exported(small, tmp_path / "small")) == []
+
+
+def test_the_same_file_twice_is_the_file_once(traffic: Path, tmp_path: Path) -> None:
+    once = tables([traffic], tmp_path / "once.duckdb")
+    twice = tables([traffic, traffic], tmp_path / "twice.duckdb")
+    # A refused event is refused each time that it is sent.
+    refused = "rejected_events"
+    assert twice.pop(refused).count(b"\n") - 1 == 2 * (once.pop(refused).count(b"\n") - 1)
+    assert differing(once, twice) == []
+
+
+def test_an_empty_file_makes_empty_tables(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.ndjson"
+    empty.write_text("\n\n")
+    assert all(text.count(b"\n") == 1 for text in tables([empty], tmp_path / "e.duckdb").values())
+
+
+def test_bad_lines_are_named_and_the_rest_goes_on(tmp_path: Path) -> None:
+    event = b'{"event_type":"search","query":"","session_id":"s","timestamp":1764000000000}'
+    file = tmp_path / "some.ndjson"
+    file.write_bytes(b"\n".join([event, b"{", event[:-2] + b"1}", b"\xff", b"3", b'{"events":3}']))
+    replayed = replay([str(file)], database=tmp_path / "some.duckdb", rules=RULES)
+    assert [line.line for _, line in replayed.bad_lines] == [2, 4, 5, 6]
+    assert all(path == str(file) and line.reason for path, line in replayed.bad_lines)
+    with connect_published(tmp_path / "some.duckdb") as connection:
+        assert connection.execute("SELECT count(*) FROM events").fetchall() == [(2,)]
+
+
+def test_a_file_that_is_cut_leaves_no_database(traffic: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.ndjson.gz"
+    cut.write_bytes(gzip.compress(traffic.read_bytes())[:-1000])
+    folder = tmp_path / "out"
+    with pytest.raises(EOFError):
+        replay([str(cut)], database=folder / "x.duckdb", rules=RULES, batch_records=10)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_database_that_is_there_is_not_touched(traffic: Path, tmp_path: Path) -> None:
+    database = tmp_path / "mine.duckdb"
+    database.write_text("mine")
+    with pytest.raises(DatabaseError, match="is there already: name a new file"):
+        replay([str(traffic)], database=database, rules=RULES)
+    assert database.read_text() == "mine"

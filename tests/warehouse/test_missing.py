@@ -1,0 +1,63 @@
+"""A warehouse that begins inside the log: what the stream knows from before does not show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from factories import Log, click, make_event, purchase
+from house import Warehouse
+
+from pipeline.domain.rules import Rules
+
+
+@pytest.fixture(scope="module", params=[Rules()], ids=["defaults"])
+def rules(request: pytest.FixtureRequest) -> Rules:
+    return request.param
+
+
+def missing_until(warehouse: Warehouse) -> Any:
+    return warehouse.rows("SELECT missing_until FROM ledger")[0][0]
+
+
+def test_a_session_and_a_touch_from_before_are_not_counted(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    log.send(click(0))
+    warehouse.load([log.send(purchase(10))])
+    # The stream says two events and a purchase that the click led to.
+    assert log.sessions() == [(0, 10, 2)]
+    assert warehouse.rows("SELECT events FROM sessions") == [(1,)]
+    assert warehouse.rows("SELECT match FROM conversions") == [("none",)]
+    assert warehouse.broken() == {}
+
+
+def test_a_whole_log_has_nothing_missing(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    warehouse.load([log.send(click(0)), log.send(purchase(10))])
+    assert missing_until(warehouse) is None
+    assert warehouse.rows("SELECT match FROM conversions") == [("carried",)]
+
+
+def test_what_is_missing_is_forgotten_once_no_rule_can_ask_for_it(warehouse: Warehouse) -> None:
+    log, day = Log(warehouse.rules), 24 * 60
+    log.send(click(0))
+    # A lookback and a lateness later: seven days and three.
+    for minute in (0, 5 * day, 10 * day):
+        warehouse.load([log.send(make_event(minute=minute))])
+        assert missing_until(warehouse) is not None
+    warehouse.load([log.send(make_event(minute=10 * day + 1))])
+    assert missing_until(warehouse) is None
+    warehouse.load([log.send(make_event(minute=10 * day + 2))])
+    assert warehouse.broken() == {}
+
+
+def test_a_session_that_goes_on_keeps_its_missing_events_in_mind(warehouse: Warehouse) -> None:
+    log, day = Log(warehouse.rules), 24 * 60
+    log.send(click(0))
+    for minute in range(0, 11 * day, 30):
+        log.send(make_event(minute=minute))
+    warehouse.load(log.outcomes[1:])
+    assert log.sessions() == [(0, 11 * day - 30, 11 * 48 + 1)]
+    assert missing_until(warehouse) is not None
+    assert warehouse.rows("SELECT events FROM sessions") == [(11 * 48,)]
+    assert warehouse.broken() == {}

@@ -1,0 +1,125 @@
+"""Snapshots: whole, in agreement with themselves, and never back in time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+import duckdb
+import pytest
+from answered import Answered, loading, positions, rows
+from factories import click
+from house import Warehouse
+from processes import wait_for
+
+from pipeline.config import Settings
+from pipeline.warehouse.database import STORAGE_VERSION, connect_published
+from pipeline.warehouse.publish import PublishError, publish
+from pipeline.warehouse.queries import broken
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Path:
+    return tmp_path / "live.duckdb"
+
+
+def test_a_snapshot_is_the_last_commit_and_a_reader_keeps_the_one_it_opened(
+    live: Path, tmp_path: Path
+) -> None:
+    snapshot = tmp_path / "analytics.duckdb"
+    with Warehouse(live).connection as connection:
+        publish(connection, live, snapshot)
+        with connect_published(snapshot) as reader:
+            connection.execute("INSERT INTO positions VALUES ('topic', 'id', 0, 7)")
+            publish(connection, live, snapshot)
+            assert reader.execute("FROM positions").fetchall() == []
+        with connect_published(snapshot) as reader:
+            assert reader.execute("SELECT next_offset FROM positions").fetchall() == [(7,)]
+    assert [path.name for path in tmp_path.glob("analytics*")] == ["analytics.duckdb"]
+
+
+def test_older_clients_can_read_the_storage_version(live: Path, tmp_path: Path) -> None:
+    snapshot = tmp_path / "analytics.duckdb"
+    with Warehouse(live).connection as connection:
+        publish(connection, live, snapshot)
+    with duckdb.connect() as reader:
+        reader.execute(f"ATTACH '{snapshot}' AS snapshot (READ_ONLY)")
+        tags = "SELECT tags FROM duckdb_databases() WHERE database_name = 'snapshot'"
+        assert STORAGE_VERSION == "v1.2.0"
+        assert STORAGE_VERSION in str(reader.execute(tags).fetchall()[0][0]["storage_version"])
+
+
+def test_the_lock_of_the_live_file_outlives_a_snapshot(live: Path, tmp_path: Path) -> None:
+    import subprocess  # noqa: PLC0415  # another process: a lock does not bind its own
+    import sys  # noqa: PLC0415
+
+    command = f"import duckdb; duckdb.connect({str(live)!r})"
+    with Warehouse(live).connection as connection:
+        publish(connection, live, tmp_path / "analytics.duckdb")
+        other = subprocess.run([sys.executable, "-c", command], check=False, capture_output=True)
+        assert b"lock" in other.stderr
+
+
+def test_a_snapshot_that_cannot_be_made_leaves_the_old_one_and_nothing_else(
+    live: Path, tmp_path: Path
+) -> None:
+    snapshot = tmp_path / "there" / "analytics.duckdb"
+    with Warehouse(live).connection as connection:
+        with pytest.raises(PublishError, match="no new snapshot at"):
+            publish(connection, live, snapshot)
+        snapshot.parent.mkdir()
+        publish(connection, live, snapshot)
+        old = snapshot.read_bytes()
+        (snapshot.parent / "analytics.new").mkdir()  # no file can take its place
+        connection.execute("INSERT INTO positions VALUES ('topic', 'id', 0, 7)")
+        with pytest.raises(PublishError):
+            publish(connection, live, snapshot)
+        assert snapshot.read_bytes() == old
+
+
+def test_a_loader_whose_snapshot_fails_says_so_once_and_goes_on(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    answered = Answered(settings)
+    log = answered.logs[0]
+    in_the_way = settings.database.with_suffix(".new")
+    in_the_way.mkdir(parents=True)
+    answered.write([log.send(click(0))])
+    with loading(settings):
+        wait_for(lambda: "no new snapshot" in caplog.text)
+        assert not settings.database.exists()
+        in_the_way.rmdir()
+        wait_for(lambda: positions(settings) == answered.ends())
+    assert rows(settings, "SELECT records FROM ledger") == [(1,)]
+
+
+def test_every_snapshot_under_load_keeps_every_promise(settings: Settings) -> None:
+    answered = Answered(settings)
+    done = threading.Event()
+
+    def write() -> None:
+        for step in range(150):
+            log = answered.logs[step % len(answered.logs)]
+            answered.write([log.send(click(step), device=f"d:{step % 20}") for _ in range(4)])
+            done.wait(0.05)
+        done.set()
+
+    writer = threading.Thread(target=write)
+    inodes, reached = set(), 0
+    with loading(settings):
+        writer.start()
+        wait_for(settings.database.exists)
+        while not (done.is_set() and positions(settings) == answered.ends()):
+            inodes.add(settings.database.stat().st_ino)
+            with connect_published(settings.database) as connection:
+                assert [name for name, answer in broken(connection).items() if answer.rows] == []
+                query = "SELECT coalesce(sum(next_origin), 0) FROM ledger"
+                (total,) = connection.execute(query).fetchall()[0]
+            assert total >= reached, "a snapshot went back"
+            reached = total
+    writer.join()
+    assert reached <= 600
+    assert rows(settings, "SELECT sum(next_origin) FROM ledger") == [(600,)]
+    assert len(inodes) >= 5
