@@ -12,7 +12,8 @@ CREATE TEMP TABLE in_positions AS FROM positions WITH NO DATA;
 -- One row per device of the transaction; `horizon` is the lowest lateness threshold that one of
 -- its records was judged by, NULL where a partition had no stream time yet.
 CREATE TEMP TABLE in_devices (
-    store_id VARCHAR, device_key VARCHAR, partition INTEGER, horizon TIMESTAMP
+    store_id VARCHAR, device_key VARCHAR, partition INTEGER, horizon TIMESTAMP,
+    missing_until TIMESTAMP
 );
 
 CREATE TEMP TABLE fresh AS FROM events WITH NO DATA;
@@ -23,10 +24,11 @@ CREATE TEMP TABLE rivals AS FROM order_lines WITH NO DATA;
 CREATE TEMP TABLE new_lines AS FROM order_lines WITH NO DATA;
 CREATE TEMP TABLE old_lines AS FROM order_lines WITH NO DATA;
 
-CREATE TEMP TABLE doubtful (
-    store_id VARCHAR, device_key VARCHAR, horizon TIMESTAMP, missing_until TIMESTAMP
-);
-CREATE TEMP TABLE doubtful_events AS FROM events WITH NO DATA;
+CREATE TEMP TABLE lowest (horizon TIMESTAMP);
+CREATE TEMP TABLE growing AS
+SELECT
+    store_id, device_key, session_id, started_at, ended_at, NULL::TIMESTAMP AS missing_until
+FROM sessions WITH NO DATA;
 CREATE TEMP TABLE healed (store_id VARCHAR, device_key VARCHAR);
 CREATE TEMP TABLE healed_events AS FROM events WITH NO DATA;
 
