@@ -4,13 +4,17 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test chaos lint lock clean
 
 demo: .venv/ready
 	$(BIN)/pipeline demo $(ARGS)
 
 test: lint
 	$(BIN)/pytest $(ARGS)
+
+# Longer than the short form that `make test` runs: ARGS=--kills=60.
+chaos: .venv/ready
+	$(BIN)/pytest -s tests/chaos $(ARGS)
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -169,6 +169,16 @@ def test_a_snapshot_that_was_deleted_is_published_again(answered: Answered) -> N
     answered.load()
 
 
+def test_a_loader_goes_on_from_a_copy_of_the_last_snapshot(answered: Answered) -> None:
+    settings, outcomes = answered.settings, shopping(answered)
+    answered.write(outcomes[:40])
+    answered.load()
+    settings.database.rename(settings.live_database)
+    answered.write(outcomes[40:])
+    answered.load()
+    assert sum(row[2] for row in rows(settings, COUNTS)) == 60
+
+
 def test_a_second_loader_is_told_in_one_line(answered: Answered) -> None:
     process = Verb("load", answered.settings)
     try:

@@ -1,0 +1,118 @@
+"""What the documents name is there: commands, files, questions, settings."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic_core import PydanticUndefined
+
+from pipeline.cli import cli
+from pipeline.config import PREFIX, Settings
+from pipeline.warehouse.queries import questions
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+# Named where it is said that they are missing, or whose verb is a word of the sentence.
+NOT_THERE = {"rebuild", "rules", "erase", "export"}
+
+
+@pytest.fixture(params=DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def document(request: pytest.FixtureRequest) -> Path:
+    return request.param
+
+
+def code(text: str) -> list[str]:
+    """What stands between backticks, in a line or as a block."""
+    blocks = re.findall(r"^```[a-z]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    inline = re.findall(
+        r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    )
+    return [line for block in blocks for line in block.splitlines()] + inline
+
+
+def test_commands_and_targets_are_there(document: Path) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for line in code(document.read_text()):
+        for verb in re.findall(r"(?:^|/|\$ )pipeline ([a-z]+)", line):
+            assert verb in cli.commands or verb in NOT_THERE, line
+        for target in re.findall(r"^make ([a-z]+)", line):
+            assert f"\n{target}:" in makefile, line
+        for question in re.findall(r"pipeline query ([a-z_]+)", line):
+            assert question in questions(), line
+
+
+def test_files_and_links_are_there(document: Path) -> None:
+    text = document.read_text()
+    for line in code(text):
+        if re.fullmatch(r"(pipeline|sql|docs|tests|bench)/[\w./-]+", line):
+            assert (ROOT / line).exists(), line
+    for link in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (document.parent / link).exists(), link
+
+
+def test_settings_are_there(document: Path) -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in re.findall(PREFIX + r"[A-Z_]*[A-Z]", document.read_text()):
+        assert name in known, name
+
+
+def settings_table() -> str:
+    rows = ["| setting | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        shown = Settings.model_construct().model_dump(mode="json")[name]
+        assert field.default is not PydanticUndefined
+        default = "" if shown in ("", None) else f"`{shown}`"
+        # Not this machine's own.
+        default = default.replace(str(Path.home()), "~")
+        rows.append(f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(rows)
+
+
+def test_every_setting_stands_in_the_table_with_its_default() -> None:
+    assert settings_table() in (ROOT / "docs" / "settings.md").read_text(), settings_table()
+
+
+def test_every_rule_that_code_and_tests_name_is_in_the_rules() -> None:
+    rules = (ROOT / "docs" / "semantics.md").read_text()
+    there = set(re.findall(r"\*\*([TIDSA]\d+)\*\*", rules)) | {"A7", "A8"}
+    for folder in ("pipeline", "sql", "tests"):
+        for path in (ROOT / folder).rglob("*.*"):
+            if path.suffix in (".py", ".sql"):
+                named = re.findall(r"\b([TIDSA]\d{1,2})\b", path.read_text())
+                assert set(named) <= there, path
+
+
+def test_the_files_of_the_readme_go_in_as_it_says(tmp_path: Path) -> None:
+    blocks = re.findall(
+        r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    (block,) = [block for block in blocks if "pipeline local" in block]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-e", "-c", block],  # noqa: S607  # the user's own
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "broken" not in done.stdout
+    assert "attribution_token" in done.stdout
+
+
+def test_the_query_of_the_readme_has_an_answer(tmp_path: Path) -> None:
+    import duckdb  # noqa: PLC0415  # this test alone
+    from house import Warehouse  # noqa: PLC0415  # as above
+
+    path = tmp_path / "live.duckdb"
+    Warehouse(path).connection.close()
+    (query,) = re.findall(
+        r"^```sql\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    with duckdb.connect(path, read_only=True) as connection:
+        assert connection.execute(query).fetchall() == []
