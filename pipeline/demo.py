@@ -84,6 +84,7 @@ def _wait_published(running: Up) -> None:
         )
         if now is None or now.is_published:
             return
+        running.refuse_dying()
         if now.published != seen:
             seen, since = now.published, time.monotonic()
         elif time.monotonic() - since > PATIENCE:

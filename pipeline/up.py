@@ -32,6 +32,8 @@ VERBS = ("ingest", "worker", "load", "dashboard")
 # What ends at its first start would only end again: a user's hand is needed.
 MUST_START = ("kafka", "ingest", "dashboard")
 START_SECONDS = 60.0
+# So many in a row, each soon after a start, are no accident.
+DEATHS = 3
 _HOST = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
 
 T = TypeVar("T")
@@ -170,6 +172,14 @@ class Up:
                 f"Query {self.settings.database} in any DuckDB client\n"
                 "Ctrl-C stops everything"
             )
+
+    def refuse_dying(self) -> None:
+        """Raises `StartError` where a process has died soon after each of its last starts."""
+        for child in self._supervisor.children:
+            # Between two starts: its words are there.
+            if child.deaths >= DEATHS and child.process is None:
+                said = last_words("\n".join(child.words)).removeprefix("Error: ")
+                raise StartError(f"{child.name} dies at each start: {said}")
 
     def during(self, work: Callable[[], T]) -> T | None:
         """The result of `work`, which may block; None where the end is asked for first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import pytest
 
 from pipeline.config import Settings
 from pipeline.demo import EDGE, demo_stores, with_edge
+from pipeline.domain.rules import Rules
 from pipeline.first_store import make_first_store
 from pipeline.ingest.stores import Stores
 from pipeline.supervise import StartError
 from pipeline.traffic import STORES
+from pipeline.warehouse.database import connect_live
 
 Start = Callable[..., Any]
 SHOPPERS = ("--exit", "--devices", "20")
@@ -50,6 +53,17 @@ def test_it_ends_by_itself_with_an_answer_and_a_second_start_adds_to_the_first(
         assert "$ pipeline query funnel" in run.output
         counts.append(events(home))
     assert 0 < counts[0] < counts[1]
+
+
+def test_a_loader_that_refuses_at_each_start_ends_it_with_its_reason(
+    start: Start, home: Path, elsewhere: dict[str, str]
+) -> None:
+    connect_live(home / "live.duckdb", Rules(gap=timedelta(minutes=5))).close()
+    run = start("demo", *SHOPPERS, **elsewhere)
+    assert run.process.wait(100) == 1
+    last = run.errors.strip().splitlines()[-1]
+    assert "load dies at each start: " in last
+    assert "was made with other rules" in last
 
 
 def test_a_signal_while_it_sends_ends_everything_with_0(
