@@ -47,7 +47,7 @@ INSERT INTO events BY NAME SELECT
     0 AS "offset";
 INSERT INTO duplicates VALUES ($store, uuid(), 'conflict', '2025-11-24 12:00:02', 0, 1);
 INSERT INTO rejected_events VALUES ($store, '2025-11-24 12:00:03', 0, 'too_old', 'x', '{}');
-INSERT INTO ledger VALUES ('t', 0, 0, 9, '2025-11-24 12:00:00', 9, 31, 4, 0, 0)
+INSERT INTO ledger VALUES ('t', 0, 0, 9, '2025-11-24 12:00:00', 9, 31, 4, 0, 0, NULL)
 """
 
 Get = Callable[..., str]
