@@ -46,7 +46,14 @@ COPIED = {
         for name in ("occurred_at", "received_at", "started_at", "ended_at", "touched_at", "day")
     },
 }
-TABLES = ("events", "order_lines", "sessions", "session_revenue", "conversions")
+TABLES = (
+    "events",
+    "order_lines",
+    "sessions",
+    "session_revenue",
+    "conversions",
+    "conversion_touches",
+)
 
 
 def outcomes_of(path: Path, rules: Rules) -> Iterator[Outcome]:
@@ -58,11 +65,11 @@ def outcomes_of(path: Path, rules: Rules) -> Iterator[Outcome]:
 
 
 def fill(connection: duckdb.DuckDBPyConnection, base: Path, events: int) -> int:
-    """Copies of the rows of `base`, until `connection` holds `events`; how many it holds."""
+    """Copies of the rows of `base`, about `events` of them; how many events that were."""
     connection.execute(f"ATTACH '{base}' AS base (READ_ONLY)")
     each = int(connection.execute("SELECT count(*) FROM base.events").fetchall()[0][0])
     copies = round(events / each)
-    for name in (*TABLES, "conversion_touches"):
+    for name in TABLES:
         columns = {row[0] for row in connection.execute(f"DESCRIBE {name}").fetchall()}
         changed = ", ".join(f"{COPIED[each]} AS {each}" for each in COPIED if each in columns)
         for number in range(1, copies + 1):

@@ -21,6 +21,7 @@ from pipeline.addresses import dashboard_address, ingest_address
 from pipeline.broker.node import last_words
 from pipeline.broker.progress import download_shown
 from pipeline.broker.server import Broker
+from pipeline.child import Child
 from pipeline.config import Settings
 from pipeline.first_store import as_curl, make_first_store
 from pipeline.ingest.stores import Stores
@@ -140,7 +141,7 @@ class Up:
     def _refuse_hopeless(self) -> None:
         for child in self._supervisor.children:
             if child.deaths and child.name in MUST_START:
-                said = last_words("\n".join(child.words)).removeprefix("Error: ")
+                said = _last_words(child)
                 # Kafka speaks to its log, but for what Java says before there is one.
                 if self._broker is not None and child.name == "kafka" and not child.words:
                     said = self._broker.last_words()
@@ -178,8 +179,7 @@ class Up:
         for child in self._supervisor.children:
             # Between two starts: its words are there.
             if child.deaths >= DEATHS and child.process is None:
-                said = last_words("\n".join(child.words)).removeprefix("Error: ")
-                raise StartError(f"{child.name} dies at each start: {said}")
+                raise StartError(f"{child.name} dies at each start: {_last_words(child)}")
 
     def during(self, work: Callable[[], T]) -> T | None:
         """The result of `work`, which may block; None where the end is asked for first."""
@@ -193,6 +193,10 @@ class Up:
         self._supervisor.stop()
         if self._broker is not None:
             self._broker.release()
+
+
+def _last_words(child: Child) -> str:
+    return last_words("\n".join(child.words)).removeprefix("Error: ")
 
 
 def _answers(url: str) -> bool:

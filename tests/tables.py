@@ -7,6 +7,9 @@ from pathlib import Path
 
 import duckdb
 
+from pipeline.warehouse.database import connect_published
+from pipeline.warehouse.queries import broken
+
 # Functions of the log and not of the events (semantics): which record came where, and when.
 OF_THE_LOG_TABLES = {"ledger", "positions", "duplicates", "migrations", "rules"}
 OF_THE_LOG_COLUMNS = {"partition", "offset", "is_late", "is_open"}
@@ -36,6 +39,12 @@ def exported(database: Path, folder: Path, *, leave_out: Collection[str] = ()) -
             )
             found[name] = file.read_bytes()
     return found
+
+
+def broken_checks(database: Path) -> list[str]:
+    """Names of the promises of sql/checks that the database does not keep."""
+    with connect_published(database) as connection:
+        return [name for name, answer in broken(connection).items() if answer.rows]
 
 
 def differing(left: dict[str, bytes], right: dict[str, bytes]) -> list[str]:
