@@ -37,7 +37,7 @@ class Settings(BaseSettings):
         default=1, ge=1, le=9, description="Copies of each partition; 3 on a cluster."
     )
 
-    # Rules (docs/semantics.md); part of the rules hash
+    # Rules (docs/semantics.md); all but the half-life are part of the rules hash
     session_gap: timedelta = Field(
         default=timedelta(minutes=30),
         ge=TICK,
@@ -49,6 +49,12 @@ class Settings(BaseSettings):
         ge=TICK,
         le=YEAR,
         description="How long a click may claim a conversion (A3).",
+    )
+    half_life: timedelta = Field(
+        default=timedelta(days=7),
+        ge=TICK,
+        le=YEAR,
+        description="After it a touch weighs half in the time decay model (A7).",
     )
     lateness: timedelta = Field(
         default=timedelta(hours=72),
@@ -138,7 +144,12 @@ class Settings(BaseSettings):
     @property
     def rules(self) -> Rules:
         """The settings that the rules read."""
-        return Rules(gap=self.session_gap, lookback=self.lookback, lateness=self.lateness)
+        return Rules(
+            gap=self.session_gap,
+            lookback=self.lookback,
+            lateness=self.lateness,
+            half_life=self.half_life,
+        )
 
     @property
     def live_database(self) -> Path:

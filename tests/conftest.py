@@ -15,7 +15,7 @@ from pipeline.config import Settings
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--examples", default=40, help="Stories that tests/warehouse tells.")
+    parser.addoption("--examples", default=1000, help="Stories told under each set of rules.")
     parser.addoption("--kills", default=4, help="Deaths in each test of tests/chaos.")
 
 

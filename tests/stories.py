@@ -1,119 +1,202 @@
-"""Random shopping, as records of several partitions: near every bound of every rule."""
+"""Random shopping, as records of several partitions: near every bound of every rule.
+
+A story is plain data: it can be written to a file, told again, and made smaller (`shrink.py`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from factories import MINUTE, MORNING, Log, make_event
+import msgspec
+from factories import DAY, MINUTE, MORNING, make_event
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from stream_log import Topic
 
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
 
-# Minutes; the bounds are those of the rules in conftest: gap 30, lateness 60, lookback 120.
-NEAR_BOUNDS = [0, 1, 10, 29, 30, 31, 59, 60, 61, 90, 119, 120, 121, 150, 181, 240, 300]
+# Minutes; the bounds are those of the rules in house.py (gap 30, lateness 60, lookback 120) and of
+# blended counts (2, 10).
+NEAR_BOUNDS = [0, 1, 2, 10, 29, 30, 31, 59, 60, 61, 90, 119, 120, 121, 150, 181, 240, 300]
 TOKENS = [None, "red", "blue"]
 PRODUCTS = [1, 2]
-ORDERS = [None, "A", "B"]
+# What a partition may number at most, so that stories told together stay apart.
+MOST_PARTITIONS = 8
+
+Death = Literal["outcomes", "states", "commit", "restart"]
 
 
-@dataclass(frozen=True)
-class Step:
-    """One record of one device, or the bound of a transaction."""
+class Step(msgspec.Struct):
+    """One record of one device: its events, `ms` of each after the morning."""
 
     device: int
     events: list[dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class Story:
-    """Steps in the order of the log; a commit after each index in `commits`.
+class Run(msgspec.Struct):
+    """A worker takes `records` of its partition; where it dies, or that it goes on."""
 
-    The warehouse is made when those before `begins` are no longer in the log.
+    records: int
+    until: Death
+
+
+class Story(msgspec.Struct):
+    """Steps in the order of the log, each on its device's partition.
+
+    Workers take them by `runs`, over and over; the loader commits after every `commits` outcomes,
+    over and over. The warehouse is made when each partition's first `begins` records are gone.
     """
 
     partitions: int
     steps: list[Step]
+    runs: list[Run]
     commits: list[int]
-    repeats: list[int]
     begins: int
 
 
-@st.composite
-def moments(draw: st.DrawFn) -> int:
+def moments() -> st.SearchStrategy[int]:
     """Milliseconds since the morning."""
-    return draw(st.sampled_from(NEAR_BOUNDS)) * MINUTE + draw(st.sampled_from([-1, 0, 0, 0, 1]))
-
-
-@st.composite
-def lines(draw: st.DrawFn) -> list[dict[str, Any]]:
-    return draw(
-        st.lists(
-            st.fixed_dictionaries(
-                {"product_id": st.sampled_from(PRODUCTS)},
-                optional={
-                    "price": st.sampled_from(["10", "0.3333", "99.99"]),
-                    "quantity": st.integers(1, 3),
-                    "attribution_token": st.sampled_from(["red", "blue"]),
-                },
-            ),
-            min_size=1,
-            max_size=3,
-        )
+    return st.builds(
+        lambda minute, ms: minute * MINUTE + ms,
+        st.sampled_from(NEAR_BOUNDS),
+        st.sampled_from([0, 0, 0, -1, 1]),
     )
 
 
-@st.composite
-def events(draw: st.DrawFn) -> dict[str, Any]:
-    kind = draw(
-        st.sampled_from(
-            ["search", "product_impression", "product_click", "add_to_cart", "purchase", "refund"]
-        )
+PRICES = ["10", "0.3333", "99.99", "0.01"]
+LINE = st.fixed_dictionaries(
+    {"product_id": st.sampled_from(PRODUCTS)},
+    optional={
+        "price": st.sampled_from(PRICES),
+        "quantity": st.integers(1, 3),
+        "variant_id": st.just(5),
+        "attribution_token": st.sampled_from(["red", "blue"]),
+    },
+)
+COMMON = {
+    "ms": moments(),
+    "session_id": st.sampled_from(["s1", "s2"]),
+    # Few ids: repeats, and the same id over another content. None: the content is the id.
+    "event_id": st.sampled_from([None, "e1", "e2", "e3", "e4"]),
+    "attribution_token": st.sampled_from(TOKENS),
+}
+PRODUCT = st.sampled_from(PRODUCTS)
+POSITION = st.integers(1, 3)
+CURRENCY = st.sampled_from(["USD", "JPY", "KWD"])
+
+
+def _kind(name: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({"event_type": st.just(name), **COMMON, **fields})
+
+
+def _lines(name: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """An order of one product, or of several lines."""
+    bought = {"currency": CURRENCY, **fields}
+    return st.one_of(
+        _kind(name, **bought, product_id=PRODUCT, price=st.sampled_from([None, *PRICES])),
+        _kind(name, **bought, items=st.lists(LINE, min_size=1, max_size=3)),
     )
-    fields: dict[str, Any] = {
-        "session_id": draw(st.sampled_from(["s1", "s2"])),
-        # Few ids: repeats, and the same id over another content. None: the content is the id.
-        "event_id": draw(st.sampled_from([None, "e1", "e2", "e3", "e4"])),
-        "attribution_token": draw(st.sampled_from(TOKENS)),
-        "product_id": draw(st.sampled_from(PRODUCTS)),
-    }
-    if kind == "product_click":
-        fields["position"] = 1
-    if kind in ("purchase", "refund"):
-        fields["order_id"] = draw(st.sampled_from(ORDERS))
-        fields["currency"] = draw(st.sampled_from(["USD", "JPY"]))
-        if draw(st.booleans()):
-            fields |= {"items": draw(lines()), "product_id": None}
-    if kind == "refund":
-        fields |= {"order_id": "A", "refund_id": draw(st.sampled_from([None, "R"]))}
-    return make_event(kind, ms=draw(moments()), **fields)
 
 
-@st.composite
-def stories(draw: st.DrawFn) -> Story:
-    steps = draw(
-        st.lists(
-            st.builds(Step, st.integers(0, 3), st.lists(events(), min_size=1, max_size=3)),
-            min_size=1,
-            max_size=14,
-        )
+EVENTS = st.one_of(
+    _kind("search", query=st.sampled_from(["shoes", "hats"])),
+    _kind("collection_view", collection_handle=st.sampled_from(["sale", "new"])),
+    _kind("block_view", block_id=st.sampled_from(["top", "side"])),
+    _kind("product_impression", product_id=PRODUCT, position=POSITION),
+    _kind("product_click", product_id=PRODUCT, position=POSITION),
+    _kind("add_to_cart", product_id=PRODUCT),
+    _lines("purchase", order_id=st.sampled_from([None, "A", "B"])),
+    _lines("refund", order_id=st.sampled_from(["A", "B"]), refund_id=st.sampled_from([None, "R"])),
+)
+RUNS = st.builds(
+    Run,
+    st.integers(1, 4),
+    st.sampled_from(["commit", "commit", "commit", "restart", "states", "outcomes"]),
+)
+STORIES = st.builds(
+    Story,
+    st.integers(1, MOST_PARTITIONS),
+    st.lists(
+        st.builds(Step, st.integers(0, 3), st.lists(EVENTS, min_size=1, max_size=3)),
+        min_size=2,
+        max_size=14,
+    ),
+    st.lists(RUNS, min_size=1, max_size=4),
+    st.lists(st.integers(1, 8), min_size=1, max_size=3),
+    st.sampled_from([0, 0, 0, 1, 2]),
+)
+
+
+def gathered(count: int, *, number: int) -> list[Story]:
+    """`count` random stories, the same for the same `number`."""
+    stories: list[Story] = []
+
+    @seed(number)
+    @given(STORIES)
+    @settings(
+        max_examples=count,
+        phases=[Phase.generate],
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
     )
-    index = st.integers(0, len(steps) - 1)
-    bounds = st.lists(index, max_size=4)
-    begins = draw(st.one_of(st.just(0), index))
-    return Story(draw(st.integers(1, 8)), steps, draw(bounds), draw(bounds), begins)
+    def gather(story: Story) -> None:
+        stories.append(story)
+
+    gather()
+    return stories
 
 
-def told(story: Story, rules: Rules) -> list[Outcome]:
-    """The outcomes of all steps, in order of arrival, each of its device's partition."""
-    logs = [Log(rules, number) for number in range(story.partitions)]
-    return [
-        logs[step.device % story.partitions].send(
-            *step.events,
+def told(story: Story, rules: Rules, *, number: int = 0) -> list[list[Outcome]]:
+    """What the loader takes in each transaction, as workers that die leave it on `outcomes`.
+
+    `number` keeps stories apart that one warehouse holds: by store, and by partition.
+    """
+    store = f"story-{number}"
+    topics = [
+        Topic(rules, number * MOST_PARTITIONS + partition) for partition in range(story.partitions)
+    ]
+    for step in story.steps:
+        topics[step.device % story.partitions].send(
+            *map(_event, step.events),
+            store=store,
             device=f"d:{step.device}",
-            received_at=MORNING + 24 * 60 * MINUTE,
+            received_at=MORNING + DAY,
             is_bot=step.device == 3,
         )
-        for step in story.steps
-    ]
+    outcomes = [o for o in _answered(topics, story.runs) if o.origin.offset >= story.begins]
+    batches, turn = [], 0
+    while outcomes:
+        size = story.commits[turn % len(story.commits)]
+        batches.append(outcomes[:size])
+        outcomes, turn = outcomes[size:], turn + 1
+    return batches
+
+
+def _event(event: dict[str, Any]) -> dict[str, Any]:
+    fields = {"product_id": None, **event}
+    return make_event(fields.pop("event_type"), ms=fields.pop("ms"), **fields)
+
+
+def _answered(topics: list[Topic], runs: list[Run]) -> list[Outcome]:
+    """Outcomes as they are acknowledged, again where a worker died before its commit."""
+    found: list[Outcome] = []
+    workers = [topic.assigned() for topic in topics]
+    # A run that dies before its commit is done again: the third attempt lives.
+    deaths = [0] * len(topics)
+    turn = 0
+    while any(topic.commit.offset < len(topic.beacons) for topic in topics):
+        number = turn % len(topics)
+        topic, run = topics[number], runs[turn % len(runs)]
+        turn += 1
+        until = run.until if deaths[number] < 2 else "commit"
+        seen = len(topic.outcomes)
+        topic.run(workers[number], run.records, until="commit" if until == "restart" else until)
+        found += topic.outcomes[seen:]
+        if until == "commit":
+            deaths[number] = 0
+        else:
+            deaths[number] += until != "restart"
+            workers[number] = topic.assigned()
+    return found

@@ -34,26 +34,33 @@ class Topic:
     """`beacons`, `outcomes`, the changelog and the group's commit of one partition."""
 
     rules: Rules = RULES
+    number: int = 0
     beacons: list[FakeRecord] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     changelog: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     commit: Mark = field(default_factory=lambda: mark(0))
 
-    def send(self, *events: dict[str, Any], device: str = "d:device") -> None:
+    def send(
+        self,
+        *events: dict[str, Any],
+        store: str = "store",
+        device: str = "d:device",
+        received_at: int | None = None,
+        is_bot: bool = False,
+    ) -> None:
         beacon = Beacon(
-            store_id="store",
+            store_id=store,
             device_key=device,
-            received_at=max(event["timestamp"] for event in events),
-            request=Request(),
+            received_at=received_at or max(event["timestamp"] for event in events),
+            request=Request(is_bot=is_bot),
             events=[msgspec.Raw(msgspec.json.encode(event)) for event in events],
         )
-        self.beacons.append(
-            FakeRecord(len(self.beacons), record_key("store", device), msgspec.json.encode(beacon))
-        )
+        key = record_key(store, device)
+        self.beacons.append(FakeRecord(len(self.beacons), key, msgspec.json.encode(beacon)))
 
     def assigned(self) -> Partition:
         """A worker's partition after an assignment: recovered, at the commit."""
-        partition = Partition(0, self.rules, b"%016d" % next(_writers))
+        partition = Partition(self.number, self.rules, b"%016d" % next(_writers))
         for offset, (key, value) in enumerate(self.changelog):
             partition.recovered.apply(key, value, offset=offset)
         partition.begin(self.commit)

@@ -9,7 +9,7 @@ import msgspec
 
 # Raise it whenever the same events and settings could now give other rows: every worker and
 # loader then refuses the older state instead of mixing two meanings in one table.
-CODE_VERSION = 1
+CODE_VERSION = 2
 
 MILLISECOND = timedelta(milliseconds=1)
 
@@ -19,12 +19,13 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     `most_keys`, and `most_rows` of sessions, touches and conversions, are what one device's state
     may hold: its record in the changelog, and an outcome that restates all of it, stay below
-    Kafka's limit.
+    Kafka's limit. The half-life (A7) is read by views alone, and no part of the digest.
     """
 
     gap: timedelta = timedelta(minutes=30)
     lookback: timedelta = timedelta(days=7)
     lateness: timedelta = timedelta(hours=72)
+    half_life: timedelta = timedelta(days=7)
     most_keys: int = 20_000
     most_rows: int = 500
 
@@ -35,12 +36,13 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     lateness_ms: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("gap", "lookback", "lateness"):
+        for name in ("gap", "lookback", "lateness", "half_life"):
             span: timedelta = getattr(self, name)
             if span <= timedelta(0):
                 msg = f"{name} must be longer than nothing, not {span}"
                 raise ValueError(msg)
-            msgspec.structs.force_setattr(self, f"{name}_ms", span // MILLISECOND)
+        for name in ("gap", "lookback", "lateness"):
+            msgspec.structs.force_setattr(self, f"{name}_ms", getattr(self, name) // MILLISECOND)
 
     def digest(self) -> str:
         """16 hexadecimal digits that differ whenever the rules could give other rows."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.domain.rules import Rules
-from pipeline.warehouse.sql import files
+from pipeline.warehouse.sql import files, in_order
 
 # Every client from 1.4 on reads it; the default of 2.0 shuts out all of 1.x.
 STORAGE_VERSION = "v1.2.0"
@@ -51,8 +51,10 @@ def _prepare(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path) ->
     connection.execute("SET TimeZone = 'UTC'")
     migrate(connection)
     _keep_rules(connection, rules, path)
+    for _, text in in_order("macros"):
+        connection.execute(text)
     define(connection)
-    for name, text in files("views"):
+    for name, text in in_order("views"):
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {text}")
     for name, text in files("load"):
         if name.startswith("00_"):
@@ -79,10 +81,8 @@ def connect_published(path: Path) -> duckdb.DuckDBPyConnection:
 
 def define(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the macros of `sql/recompute` known to `connection`, for its lifetime."""
-    texts = dict(files("recompute"))
-    # keys first: the others are written with its macros.
-    for name in ("keys", *sorted(set(texts) - {"keys"})):
-        connection.execute(texts[name])
+    for _, text in in_order("recompute"):
+        connection.execute(text)
 
 
 def migrate(connection: duckdb.DuckDBPyConnection) -> None:
@@ -116,11 +116,13 @@ def _keep_rules(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path)
     held = connection.execute("SELECT digest FROM rules").fetchall()
     if not held:
         connection.execute(
-            "INSERT INTO rules VALUES (?, ?, ?, ?)",
-            [rules.digest(), rules.gap, rules.lookback, rules.lateness],
+            "INSERT INTO rules VALUES (?, ?, ?, ?, ?)",
+            [rules.digest(), rules.gap, rules.lookback, rules.lateness, rules.half_life],
         )
     elif held[0][0] != rules.digest():
         raise DatabaseError(
             f"{path} was made with other rules ({held[0][0]}, now {rules.digest()}): set the gap,"
             " lookback and lateness back, or start with a new database"
         )
+    # No stored row depends on it.
+    connection.execute("UPDATE rules SET half_life = ?", [rules.half_life])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent.parent
@@ -15,6 +16,22 @@ FOLDER = next(folder for folder in (_PACKAGE / "_sql", _PACKAGE.parent / "sql") 
 def files(folder: str) -> list[tuple[str, str]]:
     """(name, text) of each file of a folder of `sql/`, in order of their names."""
     return [(path.stem, path.read_text()) for path in sorted((FOLDER / folder).glob("*.sql"))]
+
+
+@cache
+def in_order(folder: str) -> list[tuple[str, str]]:
+    """The same, each file after those whose definitions it uses: DuckDB looks at a name at once."""
+    texts = dict(files(folder))
+    defined = {
+        made: name
+        for name, text in texts.items()
+        for made in re.findall(r"CREATE OR REPLACE (?:TEMP )?MACRO (\w+)", text) or [name]
+    }
+    uses = {
+        name: {defined[word] for word in re.findall(r"\w+", text) if word in defined} - {name}
+        for name, text in texts.items()
+    }
+    return [(name, texts[name]) for name in TopologicalSorter(uses).static_order()]
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
--- Order lines, and which of them repeat (A9): only here do all devices meet. `old_lines` are the
--- lines that counted until an earlier one arrived.
+-- Order lines, and which of them repeat (A9, A8): only here do all devices meet. `rivals` are the lines
+-- that name the same as a new one; `old_lines` those of them that counted until an earlier one arrived.
 -- If any: FROM fresh WHERE event_type IN ('purchase', 'refund')
 INSERT INTO new_lines BY NAME FROM recompute_order_lines('fresh');
 
@@ -12,15 +12,17 @@ SEMI JOIN new_lines AS new
     AND held.product_id = new.product_id
     AND held.variant_id IS NOT DISTINCT FROM new.variant_id
     AND held.is_refund = new.is_refund
-WHERE NOT held.is_refund;
+    AND (NOT held.is_refund OR held.refund_id = new.refund_id);
 
 UPDATE new_lines SET is_repeated = true
-WHERE NOT is_refund AND EXISTS (
+WHERE EXISTS (
     FROM rivals AS other
     WHERE other.store_id = new_lines.store_id
         AND other.order_id = new_lines.order_id
         AND other.product_id = new_lines.product_id
         AND other.variant_id IS NOT DISTINCT FROM new_lines.variant_id
+        AND other.is_refund = new_lines.is_refund
+        AND (NOT other.is_refund OR other.refund_id = new_lines.refund_id)
         AND (other.occurred_at, other.event_key) < (new_lines.occurred_at, new_lines.event_key)
 );
 
@@ -32,7 +34,8 @@ SEMI JOIN new_lines AS earlier
     AND held.order_id = earlier.order_id
     AND held.product_id = earlier.product_id
     AND held.variant_id IS NOT DISTINCT FROM earlier.variant_id
-    AND NOT earlier.is_refund
+    AND held.is_refund = earlier.is_refund
+    AND (NOT held.is_refund OR held.refund_id = earlier.refund_id)
     AND (earlier.occurred_at, earlier.event_key) < (held.occurred_at, held.event_key)
 WHERE NOT held.is_repeated;
 

@@ -1,0 +1,165 @@
+-- Grain: one row per store, UTC day of t0, token, its block, collection and query, product, position,
+-- bot or not, and currency, with what blended counting gives it (B1-B4). `shown` counts (session,
+-- token), `impressions` (session, token, product, position). Reads only sessions from $first_day to
+-- $last_day, both included.
+CREATE OR REPLACE MACRO blended(first_day, last_day) AS TABLE
+WITH visits AS (
+    SELECT store_id, device_key, session_id, session_key, started_at, ended_at
+    FROM sessions
+    WHERE ended_at >= first_day AND started_at < last_day + INTERVAL 1 DAY
+),
+
+-- People's events and those of bots are two worlds: neither shows the other anything.
+happened AS (
+    SELECT
+        e.store_id, v.session_key, e.is_bot, e.event_type, e.event_key, e.occurred_at,
+        e.attribution_token, e.product_id, e.position, e.block_id, e.collection_handle, e.query
+    FROM events AS e
+    JOIN visits AS v
+        ON e.store_id = v.store_id
+        AND e.device_key = v.device_key
+        AND e.session_id = v.session_id
+        AND e.occurred_at BETWEEN v.started_at AND v.ended_at
+    WHERE e.occurred_at >= (SELECT min(started_at) FROM visits)
+        AND e.occurred_at <= (SELECT max(ended_at) FROM visits)
+        AND e.event_type IN (
+            'block_view', 'product_impression', 'collection_view', 'search', 'product_click',
+            'add_to_cart'
+        )
+),
+
+-- A token in a session: t0, and the block, collection and query that it stands for.
+shown AS (
+    SELECT
+        store_id, session_key, is_bot, attribution_token,
+        min(occurred_at) AS t0,
+        first(block_id ORDER BY occurred_at, event_rank(event_type), event_key)
+            FILTER (WHERE block_id IS NOT NULL) AS block_id,
+        first(collection_handle ORDER BY occurred_at, event_rank(event_type), event_key)
+            FILTER (WHERE collection_handle IS NOT NULL) AS collection_handle,
+        first(query ORDER BY occurred_at, event_rank(event_type), event_key)
+            FILTER (WHERE query IS NOT NULL) AS query,
+        bool_or(event_type = 'product_impression') AS has_impressions
+    FROM happened
+    WHERE attribution_token IS NOT NULL
+        AND event_type IN ('block_view', 'product_impression', 'collection_view', 'search')
+    GROUP BY ALL
+),
+
+impressed AS (
+    SELECT
+        store_id, session_key, is_bot, attribution_token, product_id, position, occurred_at
+    FROM happened
+    WHERE event_type = 'product_impression' AND attribution_token IS NOT NULL
+),
+
+done AS (
+    SELECT
+        store_id, session_key, is_bot, event_type AS action, event_key, 0 AS line, occurred_at,
+        attribution_token, product_id, CAST(NULL AS VARCHAR) AS currency,
+        CAST(NULL AS DECIMAL(18, 4)) AS revenue
+    FROM happened
+    WHERE event_type IN ('product_click', 'add_to_cart')
+    UNION ALL
+    SELECT
+        l.store_id, v.session_key, l.is_bot, 'purchase', l.event_key, l.line, l.occurred_at,
+        l.attribution_token, l.product_id, l.currency, l.revenue
+    FROM order_lines AS l
+    JOIN visits AS v
+        ON l.store_id = v.store_id
+        AND l.device_key = v.device_key
+        AND l.session_id = v.session_id
+        AND l.occurred_at BETWEEN v.started_at AND v.ended_at
+    WHERE NOT l.is_refund AND NOT l.is_repeated
+),
+
+counted AS (
+    -- B1: what carries the token of something shown in its session.
+    SELECT done.*, 1.0 AS counts
+    FROM done
+    JOIN shown USING (store_id, session_key, is_bot, attribution_token)
+    UNION ALL
+    -- B2: what carries none, within ten minutes, for the latest token that can claim it.
+    SELECT
+        done.* REPLACE (shown.attribution_token AS attribution_token),
+        CASE WHEN done.occurred_at <= shown.t0 + INTERVAL 2 MINUTE THEN 1.0 ELSE 0.5 END
+    FROM done
+    JOIN shown
+        ON done.store_id = shown.store_id
+        AND done.session_key = shown.session_key
+        AND done.is_bot = shown.is_bot
+        AND done.occurred_at BETWEEN shown.t0 AND shown.t0 + INTERVAL 10 MINUTE
+    WHERE done.attribution_token IS NULL
+        -- B3
+        AND (
+            NOT shown.has_impressions
+            OR EXISTS (
+                FROM impressed AS i
+                WHERE i.store_id = shown.store_id
+                    AND i.session_key = shown.session_key
+                    AND i.is_bot = shown.is_bot
+                    AND i.attribution_token = shown.attribution_token
+                    AND i.product_id = done.product_id
+            )
+        )
+    QUALIFY row_number() OVER (
+        PARTITION BY done.event_key, done.occurred_at, done.line
+        ORDER BY shown.t0 DESC, shown.attribution_token DESC
+    ) = 1
+),
+
+-- The position at which the token showed the product: the latest before, else the first after.
+placed AS (
+    SELECT counted.*, i.position
+    FROM counted
+    LEFT JOIN impressed AS i
+        ON counted.store_id = i.store_id
+        AND counted.session_key = i.session_key
+        AND counted.is_bot = i.is_bot
+        AND counted.attribution_token = i.attribution_token
+        AND counted.product_id = i.product_id
+    QUALIFY row_number() OVER (
+        PARTITION BY counted.event_key, counted.occurred_at, counted.line
+        ORDER BY
+            i.occurred_at <= counted.occurred_at DESC,
+            abs(epoch_ms(i.occurred_at) - epoch_ms(counted.occurred_at)),
+            i.position
+    ) = 1
+),
+
+parts AS (
+    SELECT
+        store_id, session_key, is_bot, attribution_token, CAST(NULL AS BIGINT) AS product_id,
+        CAST(NULL AS BIGINT) AS position, CAST(NULL AS VARCHAR) AS currency,
+        1 AS shown, 0 AS impressions, 0.0 AS clicks, 0.0 AS add_to_carts, 0.0 AS purchases,
+        CAST(0 AS DECIMAL(38, 5)) AS revenue
+    FROM shown
+    UNION ALL
+    SELECT
+        store_id, session_key, is_bot, attribution_token, product_id, position, NULL,
+        0, 1, 0.0, 0.0, 0.0, 0
+    FROM (SELECT DISTINCT * EXCLUDE (occurred_at) FROM impressed)
+    UNION ALL
+    SELECT
+        store_id, session_key, is_bot, attribution_token, product_id, position, currency,
+        0, 0,
+        CASE WHEN action = 'product_click' THEN counts ELSE 0.0 END,
+        CASE WHEN action = 'add_to_cart' THEN counts ELSE 0.0 END,
+        CASE WHEN action = 'purchase' THEN counts ELSE 0.0 END,
+        counts * coalesce(revenue, 0)
+    FROM placed
+)
+
+SELECT
+    store_id, CAST(t0 AS DATE) AS day, attribution_token, block_id, collection_handle, query,
+    parts.product_id, parts.position, is_bot, currency,
+    CAST(sum(parts.shown) AS BIGINT) AS shown,
+    CAST(sum(impressions) AS BIGINT) AS impressions,
+    sum(clicks) AS clicks,
+    sum(add_to_carts) AS add_to_carts,
+    sum(purchases) AS purchases,
+    sum(revenue) AS revenue
+FROM parts
+JOIN shown USING (store_id, session_key, is_bot, attribution_token)
+WHERE CAST(t0 AS DATE) BETWEEN first_day AND last_day
+GROUP BY ALL;

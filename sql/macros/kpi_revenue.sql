@@ -1,0 +1,19 @@
+-- Grain: one row per store, UTC day of t0, kind of thing (`grain`), its name, and currency in which it
+-- earned. Bots left out. `revenue_per_impression` is NULL without impressions.
+CREATE OR REPLACE MACRO kpi_revenue(first_day, last_day) AS TABLE
+SELECT
+    earned.*,
+    shown.impressions,
+    earned.revenue / nullif(shown.impressions, 0) AS revenue_per_impression
+FROM (
+    SELECT store_id, day, grain, name, currency, sum(revenue) AS revenue
+    FROM kpi_parts(first_day, last_day)
+    WHERE NOT is_bot AND currency IS NOT NULL
+    GROUP BY ALL
+) AS earned
+JOIN (
+    SELECT store_id, day, grain, name, sum(impressions) AS impressions
+    FROM kpi_parts(first_day, last_day)
+    WHERE NOT is_bot
+    GROUP BY ALL
+) AS shown USING (store_id, day, grain, name);

@@ -1,0 +1,27 @@
+-- Grain: one row per store, UTC day, model, conversion type, match, token and currency (A7, A8).
+-- What is attributed to nothing is a row too, so each model's totals are all revenue. Bots left out
+-- and counted in `bot_conversions`; a refund stands on its own day.
+WITH parts AS (
+    SELECT
+        store_id, day, model, conversion_type, match, attribution_token, currency, is_bot,
+        weight, credit, CAST(0 AS DECIMAL(38, 4)) AS refund
+    FROM credits
+    UNION ALL
+    SELECT
+        store_id, day, model, 'purchase', match, attribution_token, currency, is_bot, 0, 0, credit
+    FROM refund_credits
+)
+
+SELECT
+    store_id, day, model, conversion_type, match, attribution_token, currency,
+    coalesce(sum(weight) FILTER (WHERE NOT is_bot), 0) AS conversions,
+    CASE WHEN currency IS NOT NULL THEN coalesce(sum(credit) FILTER (WHERE NOT is_bot), 0) END
+        AS revenue,
+    CASE WHEN currency IS NOT NULL THEN coalesce(sum(refund) FILTER (WHERE NOT is_bot), 0) END
+        AS refunded,
+    CASE
+        WHEN currency IS NOT NULL THEN coalesce(sum(credit - refund) FILTER (WHERE NOT is_bot), 0)
+    END AS net_revenue,
+    coalesce(sum(weight) FILTER (WHERE is_bot), 0) AS bot_conversions
+FROM parts
+GROUP BY store_id, day, model, conversion_type, match, attribution_token, currency;

@@ -1,0 +1,67 @@
+-- Grain: one row per refund line, conversion that it takes from, model and touch: what the refund
+-- takes from each credit, on the refund's day (A8). Rounded cumulatively: a full refund in any
+-- number of parts leaves exactly 0.
+WITH slices AS (
+    SELECT
+        store_id, order_id, product_id, variant_id, event_key, occurred_at, line, revenue,
+        -- Two lines of one product in one order: a refund takes from the first, then the next.
+        sum(revenue) OVER (
+            PARTITION BY store_id, order_id, product_id, variant_id
+            ORDER BY line ROWS UNBOUNDED PRECEDING
+        ) - revenue AS opens
+    FROM order_lines
+    WHERE NOT is_refund AND NOT is_repeated AND order_id IS NOT NULL AND revenue > 0
+),
+
+taken AS (
+    SELECT
+        r.store_id, r.event_key AS refund_event_key, r.line AS refund_line, r.refund_id, r.day,
+        r.occurred_at AS refunded_at,
+        s.event_key, s.occurred_at, s.line, s.revenue,
+        least(greatest(r.taken_before - s.opens, 0), s.revenue) AS before,
+        least(greatest(r.taken_before + r.taken - s.opens, 0), s.revenue) AS after
+    FROM refunds AS r
+    JOIN slices AS s
+        ON r.store_id = s.store_id
+        AND r.order_id = s.order_id
+        AND r.product_id = s.product_id
+        AND r.variant_id IS NOT DISTINCT FROM s.variant_id
+    WHERE r.taken > 0
+),
+
+parts AS (
+    SELECT
+        t.* EXCLUDE (event_key, occurred_at, line),
+        c.conversion_key, c.model, c.match, c.product_id, c.attribution_token,
+        c.touched_product_id, c.position, c.is_last, c.is_bot, c.currency,
+        CASE WHEN c.is_last THEN 0 ELSE
+            half_even(ten_thousandths(credit) * ten_thousandths(after), ten_thousandths(t.revenue) * unit)
+            * unit
+        END AS part_after,
+        CASE WHEN c.is_last THEN 0 ELSE
+            half_even(ten_thousandths(credit) * ten_thousandths(before), ten_thousandths(t.revenue) * unit)
+            * unit
+        END AS part_before
+    FROM taken AS t
+    JOIN conversions AS o
+        ON t.event_key = o.event_key AND t.occurred_at = o.occurred_at AND t.line = o.line
+    JOIN (
+        SELECT
+            credits.*, CAST(10 ** (4 - coalesce(places, 2)) AS HUGEINT) AS unit
+        FROM credits LEFT JOIN currencies USING (currency)
+    ) AS c ON o.conversion_key = c.conversion_key
+    WHERE after > before
+)
+
+SELECT
+    store_id, refund_event_key, refund_line, refund_id, refunded_at, day, conversion_key, model,
+    match, product_id, attribution_token, touched_product_id, position, is_bot, currency,
+    CAST((
+        CASE
+            WHEN is_last THEN
+                ten_thousandths(after - before) - sum(part_after - part_before) OVER of_path
+            ELSE part_after - part_before
+        END
+    ) AS DECIMAL(34, 0)) * 0.0001 AS credit
+FROM parts
+WINDOW of_path AS (PARTITION BY refund_event_key, refund_line, refunded_at, conversion_key, model);

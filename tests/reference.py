@@ -1,0 +1,229 @@
+"""Models, refunds and blended counts once more, in plain Python, from the rows of the tables.
+
+Written from the rules (A7, A8, B1-B4) and not from `sql/`: where both say the same, they are right.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from decimal import ROUND_HALF_EVEN, Decimal, getcontext
+from fractions import Fraction
+from typing import Any
+
+getcontext().prec = 60
+
+Row = dict[str, Any]
+PLACES = {"JPY": 0, "USD": 2, "KWD": 3}
+RANK = {"search": 0, "collection_view": 0, "block_view": 1, "product_impression": 1}
+MODELS = ("last", "first", "linear", "position", "time_decay")
+MINUTE_MS = 60_000
+
+
+def rounded(amount: Fraction, currency: str | None) -> Decimal:
+    """Half-even to the minor unit."""
+    exact = Decimal(amount.numerator) / Decimal(amount.denominator)
+    return exact.quantize(Decimal(1).scaleb(-PLACES.get(currency or "", 2)), ROUND_HALF_EVEN)
+
+
+def weights(model: str, ages_ms: list[int], half_life_ms: int) -> list[Fraction]:
+    """One per touch of a path, oldest first; their sum is 1."""
+    n = len(ages_ms)
+    if model == "last":
+        return [Fraction(0)] * (n - 1) + [Fraction(1)]
+    if model == "first":
+        return [Fraction(1)] + [Fraction(0)] * (n - 1)
+    if model == "linear" or (model == "position" and n < 3):
+        return [Fraction(1, n)] * n
+    if model == "position":
+        return [Fraction(2, 5), *[Fraction(1, 5 * (n - 2))] * (n - 2), Fraction(2, 5)]
+    decayed = [Fraction(Decimal("0.5") ** (Decimal(age) / half_life_ms)) for age in ages_ms]
+    return [part / sum(decayed) for part in decayed]
+
+
+def split(amount: Decimal, shares: list[Fraction], currency: str | None) -> list[Decimal]:
+    """`amount` by shares, each to the minor unit; what is left goes to the last."""
+    parts = [rounded(Fraction(amount) * share, currency) for share in shares[:-1]]
+    return [*parts, amount - sum(parts)]
+
+
+def credits_of(
+    conversions: list[Row], touches: list[Row], *, half_life_ms: int
+) -> dict[Any, Decimal]:
+    """(conversion, model, position) to its credit; position None where there is no touch."""
+    paths: dict[Any, list[Row]] = defaultdict(list)
+    for touch in sorted(touches, key=lambda row: row["position"]):
+        paths[touch["conversion_key"]].append(touch)
+    found: dict[Any, Decimal] = {}
+    for row in conversions:
+        path, key, revenue = paths[row["conversion_key"]], row["conversion_key"], row["revenue"]
+        for model in MODELS:
+            if revenue is None:
+                found |= {
+                    (key, model, touch["position"]): None for touch in path or [{"position": None}]
+                }
+            elif not path:
+                found[key, model, None] = revenue
+            else:
+                ages = [ms(row["occurred_at"]) - ms(touch["touched_at"]) for touch in path]
+                parts = split(revenue, weights(model, ages, half_life_ms), row["currency"])
+                found |= {(key, model, at): part for at, part in enumerate(parts, start=1)}
+    return found
+
+
+def refunds(
+    lines: list[Row],
+) -> tuple[dict[Any, tuple[str, Decimal]], list[tuple[Row, Row, Decimal, Decimal]]]:
+    """(event, time, line) of each refund line to its state and what it takes; and each part taken:
+    refund line, order line, and how much of that was taken before and after it.
+    """
+    thing = lambda row: (row["store_id"], row["order_id"], row["product_id"], row["variant_id"])  # noqa: E731
+    bought: dict[Any, list[Row]] = defaultdict(list)
+    for row in sorted(lines, key=lambda row: row["line"]):
+        if not row["is_refund"] and not row["is_repeated"] and row["order_id"] is not None:
+            bought[thing(row)].append(row)
+    states: dict[Any, tuple[str, Decimal]] = {}
+    taken: list[tuple[Row, Row, Decimal, Decimal]] = []
+    used: dict[Any, Decimal] = defaultdict(Decimal)
+    order = sorted(lines, key=lambda row: (row["occurred_at"], row["event_key"], row["line"]))
+    for row in (row for row in order if row["is_refund"]):
+        owed = bought[thing(row)]
+        priced = next((one for one in owed if one["price"] is not None), None)
+        state = _refused(row, owed, priced)
+        asked = left = Decimal(0)
+        if state is None:
+            asked = left = row["revenue"] if priced is None else _asked(row, priced)
+            for one in owed:
+                line = (one["event_key"], one["occurred_at"], one["line"])
+                before = used[line]
+                part = min(left, (one["revenue"] or 0) - before)
+                if part > 0:
+                    used[line], left = before + part, left - part
+                    taken.append((row, one, before, before + part))
+            state = "counted" if left < asked or asked == 0 else "over"
+        states[row["event_key"], row["occurred_at"], row["line"]] = (state, asked - left)
+    return states, taken
+
+
+def _refused(row: Row, owed: list[Row], priced: Row | None) -> str | None:
+    """Why a refund line takes nothing from the lines of its order."""
+    if row["is_repeated"]:
+        return "repeated"
+    if not owed:
+        return "waiting"
+    if row["revenue"] is None and priced is None:
+        return "unpriced"
+    if priced and row["currency"] not in (None, priced["currency"]):
+        return "other_currency"
+    return None
+
+
+def _asked(row: Row, priced: Row) -> Decimal:
+    return row["revenue"] if row["revenue"] is not None else row["quantity"] * priced["price"]
+
+
+def refund_credits(
+    taken: Iterable[tuple[Row, Row, Decimal, Decimal]],
+    conversions: list[Row],
+    credited: dict[Any, Decimal],
+) -> dict[Any, Decimal]:
+    """(refund event, line, conversion, model, position) to what it takes from that credit."""
+    of_line = {(row["event_key"], row["occurred_at"], row["line"]): row for row in conversions}
+    positions: dict[Any, list[int | None]] = defaultdict(list)
+    for key, model, position in sorted(credited, key=str):
+        positions[key, model].append(position)
+    found: dict[Any, Decimal] = {}
+    for refund, line, before, after in taken:
+        row = of_line[line["event_key"], line["occurred_at"], line["line"]]
+        for model in MODELS:
+            key, path = (
+                row["conversion_key"],
+                sorted(positions[row["conversion_key"], model], key=lambda at: at or 0),
+            )
+            parts = [credited[key, model, at] for at in path]
+
+            def so_far(
+                amount: Decimal, parts: list[Decimal] = parts, row: Row = row
+            ) -> list[Decimal]:
+                shares = [Fraction(part) / Fraction(row["revenue"]) for part in parts]
+                return split(amount, shares, row["currency"])
+
+            for at, first, second in zip(path, so_far(before), so_far(after), strict=True):
+                found[refund["event_key"], refund["line"], key, model, at] = second - first
+    return found
+
+
+def blended(events: list[Row], lines: list[Row], sessions: list[Row]) -> dict[Any, dict[str, Any]]:
+    """(store, session, is_bot, token) to t0, impressions, and what counts for it (B1-B4)."""
+    homes: dict[Any, list[Row]] = defaultdict(list)
+    for row in sessions:
+        homes[row["store_id"], row["device_key"], row["session_id"]].append(row)
+
+    def home(row: Row) -> Any:
+        of = homes[row["store_id"], row["device_key"], row["session_id"]]
+        (one,) = [s for s in of if s["started_at"] <= row["occurred_at"] <= s["ended_at"]]
+        return row["store_id"], one["session_key"], row["is_bot"]
+
+    tokens: dict[Any, dict[str, Any]] = {}
+    for row in sorted(
+        events,
+        key=lambda row: (row["occurred_at"], RANK.get(row["event_type"], 9), row["event_key"]),
+    ):
+        if row["event_type"] not in RANK or row["attribution_token"] is None:
+            continue
+        token = tokens.setdefault(
+            (*home(row), row["attribution_token"]),
+            {
+                "t0": ms(row["occurred_at"]),
+                "products": [],
+                "counted": [],
+                "block_id": None,
+                "collection_handle": None,
+                "query": None,
+            },
+        )
+        for name in ("block_id", "collection_handle", "query"):
+            token[name] = token[name] if token[name] is not None else row[name]
+        if row["event_type"] == "product_impression":
+            token["products"].append((row["product_id"], row["position"], ms(row["occurred_at"])))
+    for where, action, row in _done(events, lines, home):
+        at, carried = ms(row["occurred_at"]), row["attribution_token"]
+        if carried is not None:
+            if (*where, carried) in tokens:
+                tokens[*where, carried]["counted"].append((action, row, Decimal(1)))
+            continue
+        claims = list(_claims(tokens, where, at, row["product_id"]))
+        if claims:
+            t0, _, token = max(claims, key=lambda claim: claim[:2])
+            full = at - t0 <= 2 * MINUTE_MS
+            token["counted"].append((action, row, Decimal(1) if full else Decimal("0.5")))
+    return tokens
+
+
+def _claims(
+    tokens: dict[Any, dict[str, Any]], where: Any, at: int, product: int
+) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Tokens of a session that may claim an action without one (B2, B3)."""
+    for (*place, name), token in tokens.items():
+        products = [one for one, *_ in token["products"]]
+        if (
+            tuple(place) == where
+            and 0 <= at - token["t0"] <= 10 * MINUTE_MS
+            and (not products or product in products)
+        ):
+            yield token["t0"], name, token
+
+
+def _done(events: list[Row], lines: list[Row], home: Any) -> Iterator[tuple[Any, str, Row]]:
+    for row in events:
+        if row["event_type"] in ("product_click", "add_to_cart"):
+            yield home(row), row["event_type"], row
+    for row in lines:
+        if not row["is_refund"] and not row["is_repeated"]:
+            yield home(row), "purchase", row
+
+
+def ms(moment: Any) -> int:
+    """Milliseconds of a naive UTC time, exactly."""
+    return (moment - moment.min) // timedelta(milliseconds=1)

@@ -1,0 +1,118 @@
+"""Models, refunds and blended counts (A7, A8, B1-B4): the views say what plain Python says."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from house import Warehouse
+from reference import Row, blended, credits_of, refund_credits, refunds
+from shrink import shrunk, write_case
+from stories import Story, gathered, told
+
+from pipeline.domain.rules import MILLISECOND
+
+STORIES = 400
+
+
+def rows(warehouse: Warehouse, query: str) -> list[Row]:
+    result = warehouse.connection.execute(query)
+    names = [column[0] for column in result.description or []]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def without_zeros(values: dict[Any, Any]) -> dict[Any, Any]:
+    return {key: value for key, value in values.items() if value != 0}
+
+
+def wrong_money(warehouse: Warehouse) -> list[str]:
+    """Where `credits`, `refunds` and `refund_credits` differ from the reference."""
+    conversions, lines = rows(warehouse, "FROM conversions"), rows(warehouse, "FROM order_lines")
+    credited = credits_of(
+        conversions,
+        rows(warehouse, "FROM conversion_touches"),
+        half_life_ms=warehouse.rules.half_life // MILLISECOND,
+    )
+    ours = {
+        (row["conversion_key"], row["model"], row["position"]): row["credit"]
+        for row in rows(warehouse, "FROM credits")
+    }
+    wrong = [f"credits: {both}" for both in ours.items() ^ credited.items()]
+    states, taken = refunds(lines)
+    found = {
+        (row["event_key"], row["occurred_at"], row["line"]): (row["state"], row["taken"])
+        for row in rows(warehouse, "FROM refunds")
+    }
+    wrong += [f"refunds: {both}" for both in found.items() ^ states.items()]
+    wanted = refund_credits(taken, conversions, credited)
+    back: dict[Any, Decimal] = defaultdict(Decimal)
+    for row in rows(warehouse, "FROM refund_credits"):
+        back[
+            row["refund_event_key"],
+            row["refund_line"],
+            row["conversion_key"],
+            row["model"],
+            row["position"],
+        ] += row["credit"]
+    return wrong + [
+        f"refund credits: {both}"
+        for both in without_zeros(back).items() ^ without_zeros(wanted).items()
+    ]
+
+
+MEASURES = ("shown", "impressions", "clicks", "add_to_carts", "purchases", "revenue")
+NAMES = {"product_click": "clicks", "add_to_cart": "add_to_carts", "purchase": "purchases"}
+
+
+def wrong_counts(warehouse: Warehouse) -> list[str]:
+    """Where `blended` differs from the reference, by all but the position."""
+    tokens = blended(
+        rows(warehouse, "FROM events"),
+        rows(warehouse, "FROM order_lines"),
+        rows(warehouse, "FROM sessions"),
+    )
+    wanted: dict[Any, dict[str, Decimal]] = defaultdict(lambda: dict.fromkeys(MEASURES, Decimal(0)))
+    for (store, _, is_bot, name), token in tokens.items():
+        day = token["t0"] // 86_400_000
+        dimensions = (token["block_id"], token["collection_handle"], token["query"])
+        key = (store, day, is_bot, name, *dimensions)
+        wanted[*key, None, None]["shown"] += 1
+        for product, _ in {(product, position) for product, position, _ in token["products"]}:
+            wanted[*key, product, None]["impressions"] += 1
+        for action, row, count in token["counted"]:
+            sums = wanted[*key, row["product_id"], row.get("revenue") and row["currency"]]
+            sums[NAMES[action]] += count
+            sums["revenue"] += count * (row.get("revenue") or 0)
+    ours: dict[Any, dict[str, Decimal]] = defaultdict(lambda: dict.fromkeys(MEASURES, Decimal(0)))
+    for row in rows(warehouse, "FROM blended(DATE '-infinity', DATE 'infinity')"):
+        day = (row["day"] - row["day"].min).days
+        key = (row["store_id"], day, row["is_bot"], row["attribution_token"])
+        key += (row["block_id"], row["collection_handle"], row["query"], row["product_id"])
+        for name in MEASURES:
+            ours[*key, row["currency"]][name] += row[name]
+    return [
+        f"blended {key}: {ours[key]} is not {wanted[key]}"
+        for key in {*ours, *wanted}
+        if ours[key] != wanted[key]
+    ]
+
+
+def tell(warehouse: Warehouse, stories: list[Story]) -> list[str]:
+    """What is wrong once all of these stories are told."""
+    warehouse.clear()
+    warehouse.load(
+        outcome
+        for number, story in enumerate(stories)
+        for batch in told(story, warehouse.rules, number=number)
+        for outcome in batch
+    )
+    return [*wrong_money(warehouse), *wrong_counts(warehouse)]
+
+
+def test_views_say_what_the_reference_says(warehouse: Warehouse) -> None:
+    stories = gathered(STORIES, number=-1)
+    if wrong := tell(warehouse, stories):
+        small = shrunk(stories, lambda some: bool(tell(warehouse, some)))
+        pytest.fail(f"{write_case(small).name}: {tell(warehouse, small)}; {len(wrong)} in all")
