@@ -111,7 +111,7 @@ QUESTIONS = {
 def sample(path: Path) -> Path:
     """Generated shopping as such lines: valid events with an id, one a line, as they arrived."""
     kept = []
-    for request in requests(3, devices=80, end=END, span=timedelta(days=10)):
+    for request in requests(3, devices=50, end=END, span=timedelta(days=10)):
         for event in request["events"]:
             line = msgspec.json.encode(event)
             if (
