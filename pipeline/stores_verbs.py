@@ -21,7 +21,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def _span(_: click.Context, option: click.Parameter, value: str) -> timedelta:
-    match = re.fullmatch(r"(\d{1,5})([smhdw])", value)
+    match = re.fullmatch(r"(\d{1,4})([smhdw])", value)
     if not match:
         raise click.BadParameter(f"{value!r} is not as 30m, 12h or 7d", param=option)
     return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -52,3 +52,10 @@ def test_what_passes_in_any_time_is_at_most_the_burst_and_the_rate(pauses: list[
 
 def test_the_header_is_whole_seconds_and_enough() -> None:
     assert [retry_after(s) for s in (0.01, 1.0, 1.01)] == [b"1", b"1", b"2"]
+
+
+def test_a_limit_is_kept_over_a_change_of_the_stores_file() -> None:
+    limits = Limits(Rate(1, 1))
+    assert limits.wait("a", Rate(1, 5), now=0) == 0
+    assert limits.wait("a", Rate(1, 1), now=0) == 0
+    assert limits.wait("a", Rate(1, 1), now=0) == 1
