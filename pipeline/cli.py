@@ -15,6 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from pipeline.command import on_kafka, show, with_settings
 from pipeline.config import Settings
 from pipeline.kafka_admin import create_topics
+from pipeline.stores_verbs import stores
 from pipeline.warehouse.database import connect_published
 from pipeline.warehouse.queries import ask, broken, questions
 
@@ -54,13 +55,18 @@ def demo(settings: Settings, *, and_exit: bool, devices: int) -> int:
     return run(settings, devices=devices, and_exit=and_exit, show=show)
 
 
+cli.add_command(stores)
+
+
 @cli.command()
+@click.option("--explain", is_flag=True, help="With /explain: what came, what was refused, why.")
+@click.option("--explain-anywhere", is_flag=True, help="The same for all who reach this address.")
 @with_settings
-def ingest(settings: Settings) -> int:
+def ingest(settings: Settings, *, explain: bool, explain_anywhere: bool) -> int:
     """HTTP to Kafka."""
     from pipeline.ingest.server import run  # noqa: PLC0415  # each process loads its own part
 
-    return run(on_kafka(settings))
+    return run(on_kafka(settings), explain=explain or explain_anywhere, anywhere=explain_anywhere)
 
 
 @cli.command()
@@ -97,18 +103,6 @@ def topics(settings: Settings) -> None:
     settings = on_kafka(settings)
     made = create_topics(settings, settings.kafka_bootstrap_servers)
     click.echo("made " + ", ".join(made) if made else "all topics are there")
-
-
-@cli.command()
-@click.argument("name", default="shop")
-@with_settings
-def store(settings: Settings, name: str) -> None:
-    """A stores' file with one store, and its token, shown once; nothing where there is a file."""
-    from pipeline.first_store import make_first_store  # noqa: PLC0415  # as above
-
-    token = make_first_store(settings.stores, name)
-    made = f"made {settings.stores}; the token of {name}, shown this once: {token}"
-    click.echo(made if token else f"{settings.stores} is there")
 
 
 @cli.command()

@@ -98,6 +98,10 @@ class Settings(BaseSettings):
     ack_timeout: timedelta = Field(
         default=timedelta(seconds=5), ge=TICK, description="How long a request waits for Kafka."
     )
+    requests_per_second: float = Field(
+        default=0.0, ge=0, description="Of one store at one ingest; more is 429. 0: no limit."
+    )
+    burst: float = Field(default=100.0, ge=1, description="Requests of a store at once.")
     country_header: str = Field(default="", description="Edge header that holds the country.")
     region_header: str = Field(default="", description="Edge header that holds the region.")
     city_header: str = Field(default="", description="Edge header that holds the city.")

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.config import Settings
-from pipeline.ingest.stores import Stores, new_token, write_stores
+from pipeline.ingest.stores import Stores, new_token
+from pipeline.ingest.stores_file import write_stores
 from pipeline.send import send
 from pipeline.status import Status, status
 from pipeline.supervise import StartError
@@ -124,7 +125,7 @@ def _kept(kept: Path, path: Path) -> dict[str, str]:
     stores = Stores.load(path)
     try:
         tokens: dict[str, str] = json.loads(kept.read_text(encoding="utf-8"))
-        found = {store: stores.by_token(tokens[store]) for store in STORES}
+        found = {store: stores.by_token(tokens[store], at=time.time()) for store in STORES}
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         found = {}
     if not found or not all(

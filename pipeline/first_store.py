@@ -10,11 +10,11 @@ from pipeline.ingest.stores import new_token
 
 STORE = "shop"
 _FILE = """\
-# Who may send. `pipeline ingest` reads this file when it starts.
+# Who may send. A running `pipeline ingest` follows this file; `pipeline stores` changes it.
 
 [stores.{name}]
-# The SHA-256 of each token, in hexadecimal; the tokens themselves are nowhere. A second one may
-# stand here while the first is being replaced: printf %s TOKEN | sha256sum
+# The SHA-256 of each token, in hexadecimal; the tokens themselves are nowhere. `pipeline stores
+# rotate` puts a second one here while the first is being replaced.
 tokens_sha256 = ["{digest}"]
 # The pages that may send, as "https://shop.example". None here: any page may, which suits this
 # machine; name your shop's before ingest can be reached from elsewhere.

@@ -31,9 +31,13 @@ class Sender:
 
 @dataclass(slots=True)
 class Accepted:
-    """Records for Kafka, (key, value) in order of each device's first event; and the refused."""
+    """Records for Kafka, (key, value) in order of each device's first event; and the refused.
+
+    `types`: the event type of each valid event, in order.
+    """
 
     records: list[tuple[bytes, bytes]] = field(default_factory=list)
+    types: list[str] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
 
 
@@ -82,6 +86,7 @@ def accept(
                 )
             )
             continue
+        accepted.types.append(event.event_type)
         device = device_key(event.device_id, event.session_id)
         devices.setdefault(device, []).append(_written(event, text, is_app=is_app))
     for device, events in devices.items():

@@ -12,6 +12,8 @@ import uvicorn
 
 from pipeline.config import Settings
 from pipeline.ingest.app import create_app
+from pipeline.ingest.explain import Explained, is_loopback
+from pipeline.ingest.problems import log_problems
 from pipeline.ingest.publisher import KafkaPublisher
 from pipeline.ingest.stores import Stores, StoresError
 
@@ -30,8 +32,16 @@ class _Server(uvicorn.Server):
             sys.stdout.flush()
 
 
-def run(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; the exit code. Kafka may come later: until then 503."""
+def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code. Kafka may come later: until then 503.
+
+    `explain`: with `/explain`, on this machine's own address unless it is said `anywhere`.
+    """
+    if explain and not anywhere and not is_loopback(settings.ingest_host):
+        return _failed(
+            f"--explain shows events to all who reach {settings.ingest_host}:"
+            " set PIPELINE_INGEST_HOST=127.0.0.1, or add --explain-anywhere"
+        )
     if not settings.kafka_bootstrap_servers:
         return _failed("no Kafka: set PIPELINE_KAFKA_BOOTSTRAP_SERVERS, or run `pipeline up`")
     try:
@@ -44,7 +54,15 @@ def run(settings: Settings) -> int:
         address = f"{settings.ingest_host}:{settings.ingest_port}"
         return _failed(f"cannot listen on {address}: {error.strerror}; set PIPELINE_INGEST_PORT")
     publisher = KafkaPublisher(settings, settings.kafka_bootstrap_servers)
-    app = create_app(settings, stores=stores, publisher=publisher, clock=time.time)
+    problems = log_problems()
+    app = create_app(
+        settings,
+        stores=stores,
+        publisher=publisher,
+        clock=time.time,
+        explained=Explained(anywhere=anywhere) if explain else None,
+        chores=problems.tell_repeats,
+    )
     server = _Server(
         uvicorn.Config(
             app,
@@ -54,7 +72,9 @@ def run(settings: Settings) -> int:
             lifespan="on",
             # It would hold `?token=`.
             access_log=False,
-            log_level="warning",
+            # Our own stands.
+            log_config=None,
+            ws="none",
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
@@ -64,6 +84,7 @@ def run(settings: Settings) -> int:
         signal.signal(number, _ignored)
     with listening:
         server.run(sockets=[listening])
+    problems.close()
     return 0
 
 

@@ -1,103 +1,169 @@
-"""Who may send: stores, their tokens, allowed origins and rights, from one TOML file.
+"""Who may send: stores, their tokens, allowed origins and rights.
 
-    [stores.shop]
-    tokens_sha256 = ["…"]                  # several while a token is being replaced
-    origins = ["https://shop.example"]     # none: any origin
-    backfill = false
-
-Only hashes are kept, so the file gives no token away, and nothing here can log one.
+Only hashes of tokens are kept, so the file gives none away, and nothing here can log one.
 """
 
 from __future__ import annotations
 
 import hmac
-import os
+import logging
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import msgspec
 
 from pipeline.ingest.accept import Sender
+from pipeline.ingest.limits import NO_RATE, Rate
+
+log = logging.getLogger(__name__)
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+NEVER = float("inf")
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+Amount = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class StoresError(Exception):
-    """The stores' file cannot be used; one line that says what to do."""
-
-
-@dataclass(frozen=True)
-class Store:
-    """One store: its id and rights, and the origins that browsers may send from."""
-
-    sender: Sender
-    origins: frozenset[str] = frozenset()
-
-    def allows(self, origin: str) -> bool:
-        """Whether a page of `origin` may send; without a list every page may."""
-        return not self.origins or origin in self.origins
+    """The stores' file cannot be used, or not so; one line that says what to do."""
 
 
 class StoreEntry(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A store as it stands in the file; tokens as SHA-256 in hexadecimal."""
+    """A store as it stands in the file; tokens as SHA-256 in hexadecimal.
+
+    `token_ends`: from when on a token is refused, by its SHA-256; without one it has no end.
+    """
 
     tokens_sha256: list[str]
+    token_ends: dict[str, Moment] = {}
     origins: list[str] = []
     backfill: bool = False
+    requests_per_second: Amount | None = None
+    burst: Amount | None = None
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     stores: dict[str, StoreEntry] = {}
 
 
-class Stores:
-    """All stores, found by token."""
+@dataclass(frozen=True)
+class Store:
+    """One store: its id and rights, the origins that browsers may send from, its own rate."""
 
-    def __init__(self, entries: dict[str, StoreEntry]) -> None:
-        self._by_hash: dict[str, tuple[str, Store | None]] = {}
-        self._all: list[Store] = []
+    sender: Sender
+    origins: frozenset[str] = frozenset()
+    rate: Rate = NO_RATE
+
+    def allows(self, origin: str) -> bool:
+        """Whether a page of `origin` may send; without a list every page may."""
+        return not self.origins or origin in self.origins
+
+
+class Stores:
+    """All stores, found by token; `refresh` takes over what the file says since."""
+
+    def __init__(self, entries: Mapping[str, StoreEntry], path: Path | None = None) -> None:
+        self._path = path
+        self._stamp = _stamp(path)
+        self.is_outdated = False
+        self._become(entries)
+
+    def _become(self, entries: Mapping[str, StoreEntry]) -> None:
+        by_hash: dict[str, tuple[str, float, Store]] = {}
+        stores: list[Store] = []
         for store_id, entry in entries.items():
-            store = Store(Sender(store_id, entry.backfill), frozenset(entry.origins))
+            store = Store(
+                Sender(store_id, entry.backfill),
+                frozenset(entry.origins),
+                Rate(entry.requests_per_second, entry.burst),
+            )
             for digest in entry.tokens_sha256:
                 if not _SHA256.fullmatch(digest):
                     raise StoresError(f"store {store_id}: a token's SHA-256 is 64 hex digits")
-                if digest in self._by_hash:
+                if digest in by_hash:
                     raise StoresError(f"store {store_id}: one of its tokens is used twice")
-                self._by_hash[digest] = (digest, store)
-                self._all.append(store)
+                end = entry.token_ends.get(digest)
+                by_hash[digest] = (digest, end.timestamp() if end else NEVER, store)
+            if not set(entry.token_ends) <= set(entry.tokens_sha256):
+                raise StoresError(f"store {store_id}: a token_end is of none of its tokens")
+            if entry.tokens_sha256:
+                stores.append(store)
+        # All of it is known to be right before any of it holds.
+        self._by_hash = by_hash
+        self._any_origin = any(not store.origins for store in stores)
+        self._origins = frozenset[str]().union(*(store.origins for store in stores))
+        self.count = len(entries)
 
     @classmethod
     def load(cls, path: Path) -> Stores:
         """The stores in `path`. Raises `StoresError`."""
+        stores = cls({}, path)
+        stores._read(path)
+        return stores
+
+    def _read(self, path: Path) -> None:
+        entries = read_entries(path)
         try:
-            file = msgspec.toml.decode(path.read_bytes(), type=_File)
-        except FileNotFoundError:
-            raise StoresError(f"no stores file {path}: write one, or run `pipeline demo`") from None
-        except OSError as error:
-            raise StoresError(f"{path} cannot be read: {error.strerror}") from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise StoresError(f"{path} is not a stores file: {error}") from None
-        try:
-            return cls(file.stores)
+            self._become(entries)
         except StoresError as error:
             raise StoresError(f"{path}: {error}") from None
 
-    def by_token(self, token: str) -> Store | None:
-        """The store that `token` belongs to."""
+    def refresh(self) -> None:
+        """Read the file again if it has changed; one that cannot be used changes nothing.
+
+        That is said once per change, and `is_outdated` until the file is right again.
+        """
+        stamp = _stamp(self._path)
+        if self._path is None or stamp == self._stamp:
+            return
+        # Taken before the reading: what is written meanwhile is seen the next time.
+        self._stamp = stamp
+        try:
+            self._read(self._path)
+        except StoresError as error:
+            self.is_outdated = True
+            log.error("stores stay as they were: %s", error)  # noqa: TRY400  # a user's slip
+        else:
+            self.is_outdated = False
+            log.info("stores read again: %d", self.count)
+
+    def by_token(self, token: str, *, at: float) -> Store | None:
+        """The store that `token` belongs to, unless it has ended `at` (epoch seconds)."""
         digest = sha256(token.encode()).hexdigest()
         # The time of the look-up tells of hashes only, which nobody can steer towards one of ours;
         # the last word is a comparison in constant time all the same.
-        known, store = self._by_hash.get(digest, ("", None))
-        return store if hmac.compare_digest(known, digest) else None
+        known, end, store = self._by_hash.get(digest, ("", NEVER, None))
+        return store if hmac.compare_digest(known, digest) and at < end else None
 
     def any_allows(self, origin: str) -> bool:
         """Whether some store lets `origin` send: a preflight need not carry the token."""
-        return any(store.allows(origin) for store in self._all)
+        return self._any_origin or origin in self._origins
+
+
+def parse_entries(text: bytes, path: Path) -> dict[str, StoreEntry]:
+    """The stores in a file's `text`, by id. Raises `StoresError`."""
+    try:
+        return msgspec.toml.decode(text, type=_File).stores
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StoresError(f"{path} is not a stores file: {' '.join(str(error).split())}") from None
+
+
+def read_entries(path: Path) -> dict[str, StoreEntry]:
+    """The stores in `path`, by id. Raises `StoresError`."""
+    try:
+        return parse_entries(path.read_bytes(), path)
+    except FileNotFoundError:
+        raise StoresError(
+            f"no stores file {path}: make a store with `pipeline stores add`, or run"
+            " `pipeline demo`"
+        ) from None
+    except OSError as error:
+        raise StoresError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def new_token() -> tuple[str, str]:
@@ -106,37 +172,10 @@ def new_token() -> tuple[str, str]:
     return token, sha256(token.encode()).hexdigest()
 
 
-def write_stores(path: Path, entries: Mapping[str, Any]) -> None:
-    """Make or replace the stores' file in one step, readable by its owner only.
-
-    `entries` are `StoreEntry` or the same as a dict, by store id. Raises `StoresError`.
-    """
+def _stamp(path: Path | None) -> tuple[int, int, int] | None:
+    """What differs when the file does; None where there is none."""
     try:
-        stores = msgspec.convert(entries, dict[str, StoreEntry])
-    except msgspec.ValidationError as error:
-        raise StoresError(f"not stores: {error}") from None
-    Stores(stores)  # what cannot be loaded is not written
-    lines: list[str] = []
-    for store_id, entry in stores.items():
-        lines += [
-            f"[stores.{_quoted(store_id)}]",
-            f"tokens_sha256 = {_quoted_list(entry.tokens_sha256)}",
-            f"origins = {_quoted_list(entry.origins)}",
-            f"backfill = {str(entry.backfill).lower()}",
-            "",
-        ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(path.name + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write("\n".join(lines))
-    new.replace(path)
-
-
-def _quoted(text: str) -> str:
-    # A TOML basic string is written like a JSON string.
-    return msgspec.json.encode(text).decode()
-
-
-def _quoted_list(texts: Iterable[str]) -> str:
-    return f"[{', '.join(map(_quoted, texts))}]"
+        found = path.stat() if path else None
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_size, found.st_ino) if found else None

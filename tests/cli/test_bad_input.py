@@ -207,17 +207,17 @@ def test_a_stores_file_that_cannot_be_used(pipeline: Pipeline, tmp_path: Path, t
 
 @pytest.mark.parametrize("verb", ["ingest", "dashboard"])
 def test_a_port_in_use(pipeline: Pipeline, verb: str) -> None:
-    pipeline("store")
+    pipeline("stores", "add")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         given = {"kafka_bootstrap_servers": "127.0.0.1:9", f"{verb}_port": port}
         assert f"PIPELINE_{verb.upper()}_PORT" in line_of(pipeline(verb, **given))
 
 
-@pytest.mark.parametrize("verb", ["up", "demo", "store"])
+@pytest.mark.parametrize("verb", ["up", "demo", "stores add"])
 def test_a_home_that_is_a_file(pipeline: Pipeline, tmp_path: Path, verb: str) -> None:
     (tmp_path / "home").write_text("")
-    done = pipeline(verb, ingest_port="0", dashboard_port="0")
+    done = pipeline(*verb.split(), ingest_port="0", dashboard_port="0")
     assert str(tmp_path / "home") in line_of(done)
 
 

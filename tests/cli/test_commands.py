@@ -33,11 +33,11 @@ def test_a_reader_that_has_seen_enough_hears_no_complaint(tmp_path: Path) -> Non
 
 
 def test_a_store_is_made_once_and_its_token_shown_once(pipeline: Pipeline, tmp_path: Path) -> None:
-    made = pipeline("store", 'my "shop"')
+    made = pipeline("stores", "add", 'my "shop"')
     token = made.stdout.split()[-1]
     kept = (tmp_path / "home" / "stores.toml").read_text()
     assert token not in kept
-    again = pipeline("store")
+    again = pipeline("stores", "add", "--first")
     assert (again.returncode, again.stdout.split()[-2:]) == (0, ["is", "there"])
     assert (tmp_path / "home" / "stores.toml").read_text() == kept
 

@@ -40,10 +40,10 @@ class Door:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Settings, Publisher], Door]]:
+def serve() -> Iterator[Callable[..., Door]]:
     stops: list[Callable[[], None]] = []
 
-    def start(settings: Settings, publisher: Publisher) -> Door:
+    def start(settings: Settings, publisher: Publisher, **more: Any) -> Door:
         (token, digest), (past, past_digest) = new_token(), new_token()
         origins = ["https://shop.example"]
         stores = Stores(
@@ -52,8 +52,11 @@ def serve() -> Iterator[Callable[[Settings, Publisher], Door]]:
                 "past": StoreEntry(tokens_sha256=[past_digest], origins=origins, backfill=True),
             }
         )
-        app = create_app(settings, stores=stores, publisher=publisher, clock=lambda: NOW)
-        config = uvicorn.Config(app, port=0, lifespan="on", access_log=False, log_level="error")
+        given = {"stores": stores, **more}
+        app = create_app(settings, publisher=publisher, clock=lambda: NOW, **given)
+        config = uvicorn.Config(
+            app, port=0, lifespan="on", access_log=False, server_header=False, log_level="error"
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run)
         thread.start()
@@ -74,7 +77,7 @@ def serve() -> Iterator[Callable[[Settings, Publisher], Door]]:
 
 
 @pytest.fixture
-def door(settings: Settings, serve: Callable[[Settings, Publisher], Door]) -> Door:
+def door(settings: Settings, serve: Callable[..., Door]) -> Door:
     create_topics(settings, settings.kafka_bootstrap_servers)
     return serve(settings, KafkaPublisher(settings, settings.kafka_bootstrap_servers))
 

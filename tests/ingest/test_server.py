@@ -13,7 +13,8 @@ import pytest
 import urllib3
 
 from pipeline.config import Settings
-from pipeline.ingest.stores import new_token, write_stores
+from pipeline.ingest.stores import new_token
+from pipeline.ingest.stores_file import write_stores
 
 RUN = (
     "import sys; from pipeline.config import Settings; from pipeline.ingest.server import run;"

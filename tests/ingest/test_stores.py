@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import logging
+import multiprocessing
 import stat
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from pipeline.ingest.stores import StoreEntry, Stores, StoresError, new_token, write_stores
+from pipeline.ingest.stores import StoreEntry, Stores, StoresError, new_token, read_entries
+from pipeline.ingest.stores_file import changing, write_stores
+
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
 def test_what_is_written_is_what_is_loaded(tmp_path: Path) -> None:
@@ -22,16 +28,25 @@ def test_what_is_written_is_what_is_loaded(tmp_path: Path) -> None:
     )
     stores = Stores.load(path)
     for token in (old, new):
-        store = stores.by_token(token)
+        store = stores.by_token(token, at=0)
         assert store is not None
         assert (store.sender.store_id, store.sender.may_backfill) == ('a "b"', False)
         assert store.origins == frozenset(origins)
-    past = stores.by_token("t")
+    past = stores.by_token("t", at=0)
     assert past is not None
     assert past.sender.may_backfill
-    assert stores.by_token("") is stores.by_token("unknown") is None
+    assert stores.by_token("", at=0) is stores.by_token("unknown", at=0) is None
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert old not in path.read_text()
+
+
+def test_a_token_works_until_its_end_and_not_at_it(tmp_path: Path) -> None:
+    token, digest = new_token()
+    path = tmp_path / "stores.toml"
+    write_stores(path, {"a": StoreEntry(tokens_sha256=[digest], token_ends={digest: NOON})})
+    stores = Stores.load(path)
+    assert stores.by_token(token, at=NOON.timestamp() - 0.001) is not None
+    assert stores.by_token(token, at=NOON.timestamp()) is None
 
 
 @pytest.mark.parametrize(
@@ -42,6 +57,8 @@ def test_what_is_written_is_what_is_loaded(tmp_path: Path) -> None:
         ("[stores.a]\ntokens = ['x']", "is not a stores file"),
         ("[stores.a]\ntokens_sha256 = ['plain']", "64 hex digits"),
         (f"[stores.a]\ntokens_sha256 = ['{'0' * 64}', '{'0' * 64}']", "used twice"),
+        ("[stores.a]\ntokens_sha256=[]\ntoken_ends={x=2026-01-01T00:00:00Z}", "none of its tokens"),
+        ("[stores.a]\ntokens_sha256=[]\ntoken_ends={x=2026-01-01T00:00:00}", "is not a stores"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_in_one_line(
@@ -53,8 +70,150 @@ def test_a_file_that_cannot_be_used_is_named_in_one_line(
         Stores.load(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+    assert "plain" not in str(error.value)
 
 
 def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
-    with pytest.raises(StoresError, match="pipeline demo"):
+    with pytest.raises(StoresError, match="pipeline stores add"):
         Stores.load(tmp_path / "stores.toml")
+
+
+def test_a_changed_file_holds_at_the_next_look(tmp_path: Path) -> None:
+    (old, old_digest), (new, new_digest) = new_token(), new_token()
+    path = tmp_path / "stores.toml"
+    write_stores(path, {"a": StoreEntry(tokens_sha256=[old_digest])})
+    stores = Stores.load(path)
+    write_stores(path, {"b": StoreEntry(tokens_sha256=[new_digest], origins=["https://b"])})
+    stores.refresh()
+    assert stores.by_token(old, at=0) is None
+    found = stores.by_token(new, at=0)
+    assert found is not None
+    assert found.sender.store_id == "b"
+    assert not stores.any_allows("https://a")
+
+
+@pytest.mark.parametrize("broken", ["[stores.", "[stores.a]\ntokens_sha256 = ['x']", None])
+def test_a_broken_file_changes_nothing_and_is_said_once(
+    tmp_path: Path, broken: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    token, digest = new_token()
+    path = tmp_path / "stores.toml"
+    write_stores(path, {"a": StoreEntry(tokens_sha256=[digest])})
+    right = path.read_text()
+    stores = Stores.load(path)
+    if broken is None:
+        path.unlink()
+    else:
+        path.write_text(broken)
+    with caplog.at_level(logging.INFO):
+        for _ in range(3):
+            stores.refresh()
+            assert stores.by_token(token, at=0) is not None
+            assert stores.is_outdated
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+        assert str(path) in caplog.text
+        path.write_text(right)
+        stores.refresh()
+    assert not stores.is_outdated
+    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
+
+
+WRITTEN_BY_HAND = """\
+# Ours.
+
+[stores.a]
+# of the shop in Paris
+tokens_sha256 = [ "{a}" ]
+origins = [
+  "https://a.example",  # the shop
+]
+
+# the old one
+[stores."b c"]
+tokens_sha256 = ["{b}"]
+backfill = true  # until May
+"""
+
+
+def test_a_change_keeps_what_people_wrote_and_what_other_stores_have(tmp_path: Path) -> None:
+    digests = {name: sha256(name.encode()).hexdigest() for name in "abx"}
+    path = tmp_path / "stores.toml"
+    path.write_text(WRITTEN_BY_HAND.format(**digests))
+    with changing(path) as entries:
+        entries["b c"].tokens_sha256.append(digests["x"])
+        entries["b c"].token_ends = {digests["b"]: NOON}
+    text = path.read_text()
+    for kept in ("# Ours.", "# of the shop in Paris", "# the shop", '# the old one\n[stores."b c'):
+        assert kept in text
+    found = read_entries(path)
+    assert found["a"].origins == ["https://a.example"]
+    assert found["b c"].token_ends == {digests["b"]: NOON}
+    assert found["b c"].backfill
+    with changing(path) as entries:
+        del entries["b c"]
+    assert list(read_entries(path)) == ["a"]
+    assert "# the shop" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "stores.a = { tokens_sha256 = [] }\n",
+        "[stores]\n[stores.a]\ntokens_sha256 = [\n'" + "1" * 64 + "',\n]\norigins=['http://o']\n",
+        "[ stores . a ]\ntokens_sha256 = []\n[stores.a.token_ends]\n",
+        "",
+    ],
+)
+def test_a_change_is_right_however_the_file_is_written(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "stores.toml"
+    path.write_text(text)
+    wanted = read_entries(path)
+    added = StoreEntry(tokens_sha256=["2" * 64], requests_per_second=2.5, burst=4)
+    wanted["new"] = added
+    if "a" in wanted:
+        wanted["a"].backfill = True
+    with changing(path) as entries:
+        entries["new"] = added
+        if "a" in entries:
+            entries["a"].backfill = True
+    assert read_entries(path) == wanted
+
+
+def test_a_change_that_could_not_be_loaded_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "stores.toml"
+    write_stores(path, {"a": StoreEntry(tokens_sha256=["1" * 64])})
+    before = path.read_text()
+    with pytest.raises(StoresError, match="used twice"), changing(path) as entries:
+        entries["b"] = StoreEntry(tokens_sha256=["1" * 64])
+    assert path.read_text() == before
+    assert {found.name for found in tmp_path.iterdir()} == {"stores.toml", "stores.toml.lock"}
+
+
+def add_some(path: Path, who: int) -> None:
+    for number in range(10):
+        with changing(path) as entries:
+            digest = sha256(f"{who} {number}".encode()).hexdigest()
+            entries[f"{who}-{number}"] = StoreEntry(tokens_sha256=[digest])
+
+
+def test_writers_at_the_same_time_lose_none_of_their_changes(tmp_path: Path) -> None:
+    path = tmp_path / "stores.toml"
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=add_some, args=(path, who)) for who in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+        assert writer.exitcode == 0
+    assert len(read_entries(path)) == 40
+
+
+def test_a_name_like_that_of_the_new_file_leads_nowhere(tmp_path: Path) -> None:
+    """What stands under the passing name is not written through."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    path = tmp_path / "stores.toml"
+    (tmp_path / "stores.toml.new").symlink_to(victim)
+    write_stores(path, {"a": StoreEntry(tokens_sha256=["1" * 64], token_ends={"1" * 64: NOON})})
+    assert victim.read_text() == "mine"
+    assert read_entries(path)["a"].token_ends["1" * 64] - NOON == timedelta(0)

@@ -24,7 +24,7 @@ from pipeline.topics import MAX_RECORD_BYTES
 from pipeline.up import VERBS
 
 ROOT = Path(__file__).parents[2]
-ONCE = ("topics", "store")
+ONCE = ("topics", "stores")
 SCHEMA = json.loads(Path(__file__).with_name("compose-spec.json").read_text())
 
 
@@ -55,7 +55,7 @@ def test_it_runs_the_verbs_of_up_and_what_up_does_before_them(
 ) -> None:
     assert {name: of["command"] for name, of in ours.items()} == {
         verb: [verb] for verb in (*VERBS, *ONCE)
-    }
+    } | {"stores": ["stores", "add", "--first"]}
     assert {verb for verb in ours if verb in cli.commands} == set(ours)
 
 

@@ -110,7 +110,7 @@ def test_tokens_without_their_stores_file_are_made_anew(at_home: Settings) -> No
     (at_home.home / "demo-tokens.json").write_text(json.dumps(dict.fromkeys(STORES, "old")))
     tokens = demo_stores(at_home)
     stores = Stores.load(at_home.stores)
-    assert all(stores.by_token(token) for token in tokens.values())
+    assert all(stores.by_token(token, at=0) for token in tokens.values())
 
 
 def test_the_places_of_the_sample_are_read_unless_the_user_names_headers(

@@ -12,7 +12,8 @@ from processes import Verb, wait_for
 from tables import ARRIVAL, broken_checks, differing, exported
 
 from pipeline.config import Settings
-from pipeline.ingest.stores import new_token, write_stores
+from pipeline.ingest.stores import new_token
+from pipeline.ingest.stores_file import write_stores
 from pipeline.kafka_admin import create_topics
 from pipeline.local import replay
 from pipeline.send import send

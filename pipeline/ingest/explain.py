@@ -1,0 +1,190 @@
+"""`pipeline ingest --explain`: the last events that came, and why each was refused.
+
+For the one who wires up a shop, on the own machine. It holds event bodies, but no token of a
+store: what was sent as one is struck out wherever it stands.
+"""
+
+from __future__ import annotations
+
+import html
+import ipaddress
+from collections import deque
+from datetime import UTC, datetime
+
+import msgspec
+from pydantic import ValidationError
+
+from pipeline.domain.events import Beacon
+from pipeline.ingest.accept import Accepted
+from pipeline.ingest.answers import Answer
+from pipeline.ingest.stores import Store
+from pipeline.ingest.validate import REQUIRED, Refusal, validate
+from pipeline.ingest.wire import WireEvent
+from pipeline.topics import Rejected
+
+MOST = 500
+MOST_TEXT = 4096
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """An event, or a request refused as a whole (`event` is "" then).
+
+    `time` is ISO 8601, `store` "" where the token is of none, `problems` one line for each field.
+    """
+
+    time: str
+    store: str
+    status: int
+    reason: str
+    problems: list[str]
+    event: str
+
+
+class _Typed(msgspec.Struct):
+    event_type: str = ""
+    raw: str = ""
+
+
+class Explained:
+    """The last entries, newest first. `anywhere`: shown under any name of this machine."""
+
+    def __init__(self, *, anywhere: bool = False) -> None:
+        self._anywhere = anywhere
+        self._entries: deque[Entry] = deque(maxlen=MOST)
+
+    def entries(self) -> list[Entry]:
+        """Newest first."""
+        return list(reversed(self._entries))
+
+    def is_for(self, host: str) -> bool:
+        """Whether a request to `host` (a Host header) may see them."""
+        name = host.rsplit(":", 1)[0].strip("[]") if not host.endswith("]") else host.strip("[]")
+        return self._anywhere or is_loopback(name)
+
+    def note(
+        self,
+        answer: Answer,
+        accepted: Accepted | None,
+        *,
+        store: Store | None,
+        received_at: int,
+        secret: str,
+    ) -> None:
+        """Keep one request's events; `received_at` in ms, `secret` is what came as its token."""
+        moment = datetime.fromtimestamp(received_at / 1000, UTC).isoformat(timespec="milliseconds")
+        store_id = store.sender.store_id if store else ""
+
+        def keep(reason: str, problems: list[str], event: str) -> None:
+            self._entries.append(
+                Entry(
+                    time=moment.replace("+00:00", "Z"),
+                    store=store_id,
+                    status=answer.status,
+                    reason=reason,
+                    problems=[_without(problem, secret) for problem in problems],
+                    event=_without(event, secret)[:MOST_TEXT],
+                )
+            )
+
+        if accepted is None:
+            keep("refused", [answer.body.decode()], "")
+            return
+        taken = "accepted" if answer.status == 204 else "not durable"
+        for _, value in accepted.records:
+            for event in msgspec.json.decode(value, type=Beacon).events:
+                keep(taken, [], msgspec.json.decode(event, type=_Typed).raw)
+        for rejected in accepted.rejected:
+            may_backfill = store is not None and store.sender.may_backfill
+            keep(rejected.reason, problems_of(rejected, may_backfill=may_backfill), rejected.raw)
+
+
+def problems_of(rejected: Rejected, *, may_backfill: bool) -> list[str]:
+    """Everything that is wrong with an event, not only what it was refused for."""
+    raw = rejected.raw.encode()
+    found: list[str] = []
+    try:
+        WireEvent.__pydantic_validator__.validate_json(raw)
+    except ValidationError as error:
+        for one in error.errors(include_url=False, include_context=False):
+            field = ".".join(map(str, one["loc"])) or "event"
+            found.append(f"{field}: {one['msg'].removeprefix('Value error, ')}")
+    else:
+        try:
+            validate(raw, received_at=rejected.received_at, may_backfill=may_backfill)
+        except Refusal as refusal:
+            found.append(refusal.detail)
+    found += _missing(raw)
+    first = rejected.detail
+    return list(dict.fromkeys([first, *(one for one in found if not _says(first, one))]))
+
+
+def _says(first: str, other: str) -> bool:
+    """Whether both are about the same field, where one line is enough."""
+    return first.split(":", 1)[0] == other.split(":", 1)[0]
+
+
+def _missing(raw: bytes) -> list[str]:
+    """Fields that the event's type requires and that are not there at all."""
+    try:
+        event = msgspec.json.decode(raw, type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
+    kind = event.get("event_type")
+    return [
+        f"{names.replace('|', ' or ')}: required by {kind}"
+        for names in (REQUIRED.get(kind, ()) if isinstance(kind, str) else ())
+        if all(event.get(name) is None for name in names.split("|"))
+    ]
+
+
+def _without(text: str, secret: str) -> str:
+    return text.replace(secret, "[token]") if secret else text
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` means this machine and no other."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+_STYLE = """body{font:14px system-ui,sans-serif;margin:2em;color:#222;background:#fff}
+table{border-collapse:collapse;width:100%}
+th,td{text-align:left;vertical-align:top;padding:.4em .8em;border-bottom:1px solid #ddd}
+td.event{font:12px ui-monospace,monospace;overflow-wrap:anywhere;max-width:40em}
+td.good{color:#17692f}td.bad{color:#a11}ul{margin:0;padding-left:1.2em}td.time{white-space:nowrap}"""
+_HEADERS = (
+    (b"content-type", b"text/html; charset=utf-8"),
+    # Everything shown came from strangers: nothing in it may run, load or be framed.
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+)
+
+
+def explain_page(entries: list[Entry]) -> Answer:
+    """The entries as HTML, without a resource of its own; every value escaped."""
+    rows = "\n".join(map(_row, entries)) or '<tr><td colspan="5">Nothing came yet.</td></tr>'
+    page = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>What came</title>
+<style>{_STYLE}</style><h1>What came</h1>
+<p>The last {MOST} events, newest first; reload for more.
+The same as <a href="/explain.json">JSON</a>.
+<table><thead><tr><th>Time<th>Store<th>Outcome<th>Problems<th>Event</thead><tbody>
+{rows}
+</tbody></table></html>
+"""
+    return Answer(200, page.encode(errors="replace"), _HEADERS)
+
+
+def _row(entry: Entry) -> str:
+    kind = "good" if entry.reason == "accepted" else "bad"
+    problems = "".join(f"<li>{html.escape(problem)}</li>" for problem in entry.problems)
+    return (
+        f'<tr><td class="time">{html.escape(entry.time)}<td>{html.escape(entry.store)}'
+        f'<td class="{kind}">{entry.status} {html.escape(entry.reason)}'
+        f'<td><ul>{problems}</ul><td class="event">{html.escape(entry.event)}'
+    )

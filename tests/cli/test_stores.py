@@ -1,0 +1,114 @@
+"""`pipeline stores`: what it changes, and what it never shows."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from pipeline.ingest.stores import Stores
+
+Pipeline = Callable[..., subprocess.CompletedProcess[str]]
+DAY = 86_400.0
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "home" / "stores.toml"
+
+
+def token_of(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()[-1]
+
+
+def test_a_rotated_token_works_through_the_overlap(pipeline: Pipeline, path: Path) -> None:
+    old = token_of(pipeline("stores", "add", "kiosk", "--origin", "https://kiosk.example"))
+    began = time.time()
+    new = token_of(pipeline("stores", "rotate", "kiosk", "--overlap", "2d"))
+    newest = token_of(pipeline("stores", "rotate", "kiosk", "--overlap", "7d"))
+    stores = Stores.load(path)
+    assert stores.by_token(old, at=began + 2 * DAY - 1) is not None
+    # A second rotation does not make the life of the first token longer.
+    assert stores.by_token(old, at=time.time() + 2 * DAY) is None
+    assert stores.by_token(new, at=began + 7 * DAY - 1) is not None
+    assert stores.by_token(new, at=time.time() + 7 * DAY) is None
+    assert stores.by_token(newest, at=time.time() + 1000 * DAY) is not None
+    without = token_of(pipeline("stores", "rotate", "kiosk", "--overlap", "0s"))
+    stores = Stores.load(path)
+    assert stores.by_token(newest, at=time.time()) is None
+    found = stores.by_token(without, at=time.time())
+    assert found is not None
+    assert found.origins == {"https://kiosk.example"}
+    assert old not in path.read_text()
+
+
+def test_the_list_shows_rights_and_ends_but_no_token(pipeline: Pipeline, path: Path) -> None:
+    options = ("--backfill", "--requests-per-second", "5", "--origin", "http://past.example")
+    tokens = [token_of(pipeline("stores", "add", "past", *options))]
+    tokens.append(token_of(pipeline("stores", "add")))
+    tokens.append(token_of(pipeline("stores", "rotate", "shop", "--overlap", "12h")))
+    shown = pipeline("stores", "list").stdout
+    for word in ("past", "shop", "backfill", "5/s", "http://past.example", "any"):
+        assert word in shown
+    assert len(re.findall(r"until \d{4}-\d\d-\d\d \d\d:\d\d", shown)) == 1
+    for token in tokens:
+        digest = sha256(token.encode()).hexdigest()
+        assert digest[:8] in shown
+        assert digest[:16] not in shown
+        assert token not in shown
+        assert digest in path.read_text()
+
+
+def test_a_revoked_token_is_refused_at_once(pipeline: Pipeline, path: Path) -> None:
+    old = token_of(pipeline("stores", "add", "shop"))
+    new = token_of(pipeline("stores", "rotate", "shop"))
+    digest = sha256(old.encode()).hexdigest()
+    assert pipeline("stores", "revoke", "shop", digest[:8]).returncode == 0
+    stores = Stores.load(path)
+    assert stores.by_token(old, at=0) is None
+    assert stores.by_token(new, at=0) is not None
+    assert pipeline("stores", "revoke", "shop", "--all").returncode == 0
+    assert Stores.load(path).by_token(new, at=0) is None
+    assert token_of(pipeline("stores", "rotate", "shop"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("add", "shop"), 1, "rotate"),
+        (("rotate", "none"), 1, "no store none"),
+        (("revoke", "shop", "zz"), 1, "0 tokens"),
+        (("revoke", "shop"), 2, "--all"),
+        (("revoke", "shop", "ab", "--all"), 2, "--all"),
+        (("rotate", "shop", "--overlap", "week"), 2, "7d"),
+        (("rotate", "shop", "--overlap", "99999w"), 2, "7d"),
+        (("add", "b", "--origin", "https://shop.example/"), 2, "no path"),
+        (("add", "b", "--origin", "shop.example"), 2, "no path"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_changes_nothing(
+    pipeline: Pipeline, path: Path, arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    pipeline("stores", "add", "shop")
+    before = path.read_text()
+    done = pipeline("stores", *arguments)
+    assert done.returncode == code, done
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert path.read_text() == before
+
+
+def test_a_comment_in_the_file_stays(pipeline: Pipeline, path: Path) -> None:
+    pipeline("stores", "add", "shop")
+    before = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    pipeline("stores", "rotate", "shop")
+    pipeline("stores", "add", "kiosk")
+    after = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    assert before
+    assert after == before

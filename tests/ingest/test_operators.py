@@ -1,0 +1,174 @@
+"""What operators ask of ingest, and what it answers when it will not take a beacon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import wait_for
+from prometheus_client.parser import text_string_to_metric_families
+
+from pipeline.config import Settings
+from pipeline.ingest.accept import Accepted
+from pipeline.ingest.publisher import KafkaPublisher, MemoryPublisher
+from pipeline.ingest.stores import StoreEntry, Stores, new_token
+from pipeline.ingest.stores_file import changing, write_stores
+
+EVENT = {
+    "event_type": "search",
+    "timestamp": "2026-07-01T12:00:00Z",
+    "session_id": "s",
+    "query": "shoes",
+}
+BODY = {"events": [EVENT]}
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+
+
+class Spooling(MemoryPublisher):
+    """A publisher whose Kafka is away and whose spool is not."""
+
+    spool_depth = 3
+    spool_bytes = 4096
+    spool_oldest_seconds = 61.5
+    is_circuit_open = True
+    is_good = True
+
+    async def is_ready(self) -> bool:
+        return self.is_good
+
+
+class Failing(MemoryPublisher):
+    async def publish(self, accepted: Accepted) -> None:
+        raise LookupError(f"a slip of ours: {len(accepted.records)}")
+
+
+def get(door: Any, page: str, method: str = "GET") -> Any:
+    return door.http.request(method, door.url.replace("/beacon", page))
+
+
+def metric(door: Any, name: str, label: str = "") -> float:
+    text = get(door, "/metrics").data.decode()
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.name == name and label in ("", *sample.labels.values()):
+                return sample.value
+    return 0.0
+
+
+def test_ready_says_that_kafka_answers(door: Any) -> None:
+    answer = get(door, "/readyz")
+    assert answer.status == 200
+    assert answer.json() == {"status": "ready", "kafka": "answers", "spool": "there is none"}
+
+
+def test_without_kafka_and_spool_it_is_not_ready_and_says_why(
+    settings: Settings, serve: Callable[..., Any]
+) -> None:
+    door = serve(settings, KafkaPublisher(settings, "127.0.0.1:9"))
+    answer = get(door, "/readyz")
+    assert answer.status == 503
+    assert answer.json()["status"] == "unavailable"
+    assert answer.json()["kafka"] == "does not answer"
+    assert get(door, "/livez").status == 200
+
+
+def test_with_only_the_spool_it_is_ready_and_says_degraded(
+    settings: Settings, serve: Callable[..., Any]
+) -> None:
+    publisher = Spooling()
+    door = serve(settings, publisher)
+    answer = get(door, "/readyz")
+    assert (answer.status, answer.json()["status"]) == (200, "degraded")
+    assert answer.json()["spool"] == "3 records, the oldest 62 s old"
+    assert metric(door, "pipeline_ingest_spool_records") == 3
+    assert metric(door, "pipeline_ingest_spool_bytes") == 4096
+    assert metric(door, "pipeline_ingest_spool_oldest_seconds") == 61.5
+    assert metric(door, "pipeline_ingest_circuit_open") == 1
+    publisher.is_good = False
+    wait_for(lambda: get(door, "/readyz").status == 503, seconds=10)
+
+
+def test_what_is_answered_is_counted(settings: Settings, serve: Callable[..., Any]) -> None:
+    door = serve(settings, MemoryPublisher())
+    door.post({"events": [EVENT, EVENT, {"event_type": "view"}]})
+    door.post(BODY, token="unknown")
+    assert metric(door, "pipeline_ingest_requests_total", "204") == 1
+    assert metric(door, "pipeline_ingest_requests_total", "401") == 1
+    assert metric(door, "pipeline_ingest_events_total", "search") == 2
+    assert metric(door, "pipeline_ingest_rejected_total", "unknown_event_type") == 1
+    assert metric(door, "pipeline_ingest_body_bytes_total") > 100
+    assert metric(door, "pipeline_ingest_ack_seconds_count") == 1
+    assert metric(door, "pipeline_ingest_stores") == 2
+
+
+def test_over_the_rate_is_429_with_retry_after_and_cors_and_counted(
+    settings: Settings, serve: Callable[..., Any]
+) -> None:
+    slow = settings.model_copy(update={"requests_per_second": 0.5, "burst": 2})
+    door = serve(slow, MemoryPublisher())
+    origin = {"origin": "https://shop.example"}
+    answers = [door.post(BODY, **origin) for _ in range(3)]
+    assert [answer.status for answer in answers] == [204, 204, 429]
+    assert answers[2].headers["retry-after"] == "2"
+    assert answers[2].headers["access-control-allow-origin"] == origin["origin"]
+    assert door.post(BODY, token=door.backfill_token).status == 204
+    assert metric(door, "pipeline_ingest_limited_total", "shop") == 1
+    assert metric(door, "pipeline_ingest_requests_total", "429") == 1
+
+
+def test_a_slip_of_ours_is_500_with_cors_and_the_next_request_is_answered(
+    settings: Settings, serve: Callable[..., Any]
+) -> None:
+    door = serve(settings, Failing())
+    for _ in range(2):
+        answer = door.post(BODY, origin="https://shop.example")
+        assert answer.status == 500
+        assert answer.headers["access-control-allow-origin"] == "https://shop.example"
+        assert "slip" not in answer.data.decode()
+    assert metric(door, "pipeline_ingest_requests_total", "500") == 2
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "PROPFIND"])
+def test_another_method_than_post_is_405_with_allow(
+    settings: Settings, serve: Callable[..., Any], method: str
+) -> None:
+    door = serve(settings, MemoryPublisher())
+    answer = get(door, "/beacon", method)
+    assert (answer.status, answer.headers["allow"]) == (405, "POST, OPTIONS")
+    for page in ("/livez", "/metrics"):
+        status = get(door, page, method).status
+        assert status == (200 if method in ("GET", "HEAD") else 405)
+
+
+def test_another_path_is_404_and_says_nothing(settings: Settings, serve: Any) -> None:
+    door = serve(settings, MemoryPublisher())
+    for path in ("/", "/beacon/", "/Beacon", "/explain", "/docs", "/metrics/", "/beacon%00"):
+        for method in ("GET", "POST", "OPTIONS"):
+            answer = get(door, path, method)
+            assert (answer.status, answer.json()) == (404, {"error": "Not found"}), path
+            assert set(answer.headers) <= {"date", "content-type", "content-length"}
+
+
+def test_a_running_ingest_follows_the_stores_file_and_the_ends_in_it(
+    settings: Settings, serve: Callable[..., Any], tmp_path: Path
+) -> None:
+    (old, old_digest), (new, new_digest) = new_token(), new_token()
+    path = tmp_path / "stores.toml"
+    write_stores(path, {"a": StoreEntry(tokens_sha256=[old_digest])})
+    door = serve(settings, MemoryPublisher(), stores=Stores.load(path))
+    assert door.post(BODY, token=old).status == 204
+    # The door's clock stands at noon.
+    with changing(path) as entries:
+        entries["a"].tokens_sha256 = [old_digest, new_digest]
+        entries["a"].token_ends = {old_digest: NOW + timedelta(days=7)}
+    wait_for(lambda: door.post(BODY, token=new).status == 204, seconds=10)
+    assert door.post(BODY, token=old).status == 204
+    with changing(path) as entries:
+        entries["a"].token_ends = {old_digest: NOW}
+    wait_for(lambda: door.post(BODY, token=old).status == 401, seconds=10)
+    path.write_text("[stores")
+    wait_for(lambda: metric(door, "pipeline_ingest_stores_outdated") == 1, seconds=10)
+    assert door.post(BODY, token=new).status == 204
