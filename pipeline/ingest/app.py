@@ -118,8 +118,6 @@ class BeaconEndpoint:
     ) -> None:
         settings = self._settings
         received_at = int(self._clock() * 1000)
-        # A body that is not read to its end stays in the connection, so that has to end, too.
-        closing = [*cors, (b"connection", b"close")]
         try:
             body = await read_body(
                 receive, headers, limit=settings.max_body_bytes, within=settings.body_timeout
@@ -135,10 +133,12 @@ class BeaconEndpoint:
         except DisconnectedError:
             return
         except BodyTimeoutError:
+            closing = [*cors, (b"connection", b"close")]
             await _answer(send, 408, closing, {"error": "The body took too long"})
         except BodyTooLargeError:
             error = f"The body is over {settings.max_body_bytes} bytes"
-            await _answer(send, 413, closing, {"error": error})
+            # Not closed at once: a client that is still sending would not see the answer.
+            await _answer(send, 413, cors, {"error": error})
         except (BadBodyError, UnreadableBodyError) as error:
             await _answer(send, 422, cors, {"errors": [str(error)]})
         except UnavailableError:
