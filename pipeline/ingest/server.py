@@ -85,7 +85,8 @@ def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) ->
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # uvicorn raises a signal again once it has shut down, which would make 0 an exit by signal.
-    for number in (signal.SIGTERM, signal.SIGINT):
+    # SIGHUP, which elsewhere means "read again", must not end what reads again by itself.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _ignored)
     with listening:
         server.run(sockets=[listening])
