@@ -26,7 +26,7 @@ from pipeline.config import Settings
 from pipeline.domain.events import Request
 from pipeline.ingest.accept import Accepted, Sender, accept
 from pipeline.ingest.app import create_app
-from pipeline.ingest.publisher import KafkaPublisher
+from pipeline.ingest.durable import KafkaPublisher
 from pipeline.ingest.stores import StoreEntry, Stores, new_token
 from pipeline.kafka_admin import create_topics
 

@@ -90,7 +90,14 @@ class Settings(BaseSettings):
         description="A body that takes longer is answered 408.",
     )
     ack_timeout: timedelta = Field(
-        default=timedelta(seconds=5), ge=TICK, description="How long a request waits for Kafka."
+        default=timedelta(seconds=5),
+        ge=TICK,
+        description="How long a request waits for Kafka; then the spool.",
+    )
+    spool_bytes: int = Field(
+        default=1024 * MEBIBYTE,
+        ge=0,
+        description="Most that one ingest keeps while Kafka is away; then 503.",
     )
     country_header: str = Field(default="", description="Edge header that holds the country.")
     region_header: str = Field(default="", description="Edge header that holds the region.")

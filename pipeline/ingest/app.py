@@ -50,6 +50,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        publisher.start()
         yield
         publisher.close()
 
@@ -59,7 +60,7 @@ def create_app(
     async def readyz(_request: HttpRequest) -> Response:
         if await publisher.is_ready():
             return Response("ready\n", media_type="text/plain")
-        return Response("Kafka does not answer\n", status_code=503, media_type="text/plain")
+        return Response("neither Kafka nor the spool\n", status_code=503, media_type="text/plain")
 
     return Starlette(
         routes=[

@@ -12,7 +12,7 @@ import uvicorn
 
 from pipeline.config import Settings
 from pipeline.ingest.app import create_app
-from pipeline.ingest.publisher import KafkaPublisher
+from pipeline.ingest.durable import KafkaPublisher
 from pipeline.ingest.stores import Stores, StoresError
 
 # With the publisher's own flush behind it, the process is gone within ten seconds.
@@ -31,7 +31,7 @@ class _Server(uvicorn.Server):
 
 
 def run(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; the exit code. Kafka may come later: until then 503."""
+    """Serve until SIGTERM or SIGINT; the exit code. Kafka may come later: until then the spool."""
     if not settings.kafka_bootstrap_servers:
         return _failed("no Kafka: set PIPELINE_KAFKA_BOOTSTRAP_SERVERS, or run `pipeline up`")
     try:

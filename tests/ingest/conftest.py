@@ -16,7 +16,8 @@ from kafka import KafkaConsumer, TopicPartition
 
 from pipeline.config import Settings
 from pipeline.ingest.app import create_app
-from pipeline.ingest.publisher import KafkaPublisher, Publisher
+from pipeline.ingest.durable import KafkaPublisher
+from pipeline.ingest.publisher import Publisher
 from pipeline.ingest.stores import StoreEntry, Stores, new_token
 from pipeline.kafka_admin import create_topics
 from pipeline.topics import Topic
