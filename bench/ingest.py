@@ -26,7 +26,8 @@ from pipeline.config import Settings
 from pipeline.domain.events import Request
 from pipeline.ingest.accept import Accepted, Sender, accept
 from pipeline.ingest.app import create_app
-from pipeline.ingest.publisher import KafkaPublisher
+from pipeline.ingest.durable import KafkaPublisher
+from pipeline.ingest.publisher import MemoryPublisher
 from pipeline.ingest.stores import StoreEntry, Stores, new_token
 from pipeline.kafka_admin import create_topics
 
@@ -56,18 +57,11 @@ BODY = json.dumps({"events": EVENTS}).encode()
 AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36"
 
 
-class Nowhere:
+class Nowhere(MemoryPublisher):
     """A publisher that keeps nothing, so that the door alone is measured."""
 
     async def publish(self, accepted: Accepted) -> None:
         """Forget it."""
-
-    async def is_ready(self) -> bool:
-        """Be ready."""
-        return True
-
-    def close(self) -> None:
-        """Have nothing to let go."""
 
 
 async def bare(_scope: Any, receive: Any, send: Any) -> None:

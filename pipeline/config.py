@@ -96,7 +96,14 @@ class Settings(BaseSettings):
         description="A body that takes longer is answered 408.",
     )
     ack_timeout: timedelta = Field(
-        default=timedelta(seconds=5), ge=TICK, description="How long a request waits for Kafka."
+        default=timedelta(seconds=5),
+        ge=TICK,
+        description="How long a request waits for Kafka; then the spool.",
+    )
+    spool_bytes: int = Field(
+        default=1024 * MEBIBYTE,
+        ge=0,
+        description="Most that one ingest keeps while Kafka is away; then 503.",
     )
     requests_per_second: float = Field(
         default=0.0, ge=0, description="Of one store at one ingest; more is 429. 0: no limit."

@@ -16,7 +16,6 @@ from pipeline.ingest.explain import Explained
 from pipeline.ingest.metrics import Metrics
 from pipeline.ingest.pages import Pages
 from pipeline.ingest.publisher import Publisher
-from pipeline.ingest.readiness import spool_of
 from pipeline.ingest.stores import Stores
 
 log = logging.getLogger(__name__)
@@ -41,8 +40,12 @@ def create_app(
     """
 
     def gauges() -> dict[str, float]:
+        spool = publisher.spool()
         return {
-            **spool_of(publisher).gauges(),
+            "pipeline_ingest_spool_records": spool.records,
+            "pipeline_ingest_spool_bytes": spool.bytes,
+            "pipeline_ingest_spool_oldest_seconds": spool.age.total_seconds(),
+            "pipeline_ingest_circuit_open": spool.is_circuit_open,
             "pipeline_ingest_stores": stores.count,
             "pipeline_ingest_stores_outdated": stores.is_outdated,
         }
@@ -96,6 +99,7 @@ class App:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
+        self._publisher.start()
         chores = asyncio.create_task(self._chores())
         await send({"type": "lifespan.startup.complete"})
         await receive()

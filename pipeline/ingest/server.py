@@ -14,9 +14,9 @@ import uvicorn
 from pipeline.config import Settings
 from pipeline.ingest.app import create_app
 from pipeline.ingest.connection import Connection
+from pipeline.ingest.durable import KafkaPublisher
 from pipeline.ingest.explain import Explained, is_loopback
 from pipeline.ingest.problems import log_problems
-from pipeline.ingest.publisher import KafkaPublisher
 from pipeline.ingest.stores import Stores, StoresError
 
 # With the publisher's own flush behind it, the process is gone within ten seconds.
@@ -35,7 +35,7 @@ class _Server(uvicorn.Server):
 
 
 def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) -> int:
-    """Serve until SIGTERM or SIGINT; the exit code. Kafka may come later: until then 503.
+    """Serve until SIGTERM or SIGINT; the exit code. Kafka may come later: until then the spool.
 
     `explain`: with `/explain`, on this machine's own address unless it is said `anywhere`.
     """
@@ -55,8 +55,8 @@ def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) ->
     except OSError as error:
         address = f"{settings.ingest_host}:{settings.ingest_port}"
         return _failed(f"cannot listen on {address}: {error.strerror}; set PIPELINE_INGEST_PORT")
-    publisher = KafkaPublisher(settings, settings.kafka_bootstrap_servers)
     problems = log_problems()
+    publisher = KafkaPublisher(settings, settings.kafka_bootstrap_servers)
     app = create_app(
         settings,
         stores=stores,

@@ -16,13 +16,15 @@ import pytest
 import urllib3
 import uvicorn
 from kafka import KafkaConsumer, TopicPartition
+from processes import wait_for
 
 from pipeline.config import Settings
 from pipeline.domain.events import Beacon, Event
 from pipeline.ingest.accept import Accepted
 from pipeline.ingest.app import create_app
 from pipeline.ingest.connection import Connection
-from pipeline.ingest.publisher import KafkaPublisher, MemoryPublisher, Publisher
+from pipeline.ingest.durable import KafkaPublisher
+from pipeline.ingest.publisher import MemoryPublisher, Publisher
 from pipeline.ingest.stores import StoreEntry, Stores, new_token
 from pipeline.kafka_admin import create_topics
 from pipeline.topics import Topic
@@ -132,7 +134,11 @@ def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
 @pytest.fixture
 def door(settings: Settings, serve: Callable[..., Door]) -> Door:
     create_topics(settings, settings.kafka_bootstrap_servers)
-    return serve(settings, KafkaPublisher(settings, settings.kafka_bootstrap_servers))
+    publisher = KafkaPublisher(settings, settings.kafka_bootstrap_servers)
+    door = serve(settings, publisher)
+    # Until Kafka has answered once, records take the way of the spool.
+    wait_for(lambda: not publisher.is_circuit_open)
+    return door
 
 
 @pytest.fixture

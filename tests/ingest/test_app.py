@@ -17,7 +17,8 @@ import pytest
 
 from pipeline.config import Settings
 from pipeline.ingest.accept import Accepted
-from pipeline.ingest.publisher import KafkaPublisher, MemoryPublisher, UnavailableError
+from pipeline.ingest.durable import KafkaPublisher
+from pipeline.ingest.publisher import MemoryPublisher, UnavailableError
 from pipeline.kafka_admin import create_topics
 from pipeline.topics import Topic, topics
 
@@ -215,14 +216,16 @@ def test_what_cannot_be_made_durable_is_503_with_retry_after(
     assert door.http.request("GET", door.url.replace("beacon", "livez")).status == 200
 
 
-def test_without_kafka_the_answer_is_503_and_not_a_wait_without_end(
+def test_without_kafka_and_without_a_spool_the_answer_is_503_and_not_a_wait_without_end(
     settings: Settings, serve: Any
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         address = f"127.0.0.1:{deaf.getsockname()[1]}"
-        away = settings.model_copy(update={"ack_timeout": timedelta(seconds=1)})
+        away = settings.model_copy(update={"spool_bytes": 0})
         door = serve(away, KafkaPublisher(away, address))
-        assert door.post(batch()).status == 503
+        answer = door.post(batch())
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        assert door.http.request("GET", door.url.replace("beacon", "readyz")).status == 503
 
 
 def test_a_door_that_is_up_before_kafka_takes_events_once_kafka_is_there(
@@ -233,14 +236,15 @@ def test_a_door_that_is_up_before_kafka_takes_events_once_kafka_is_there(
         port = reserved.getsockname()[1]
     quick = settings.model_copy(update={"ack_timeout": timedelta(seconds=1)})
     door = serve(quick, KafkaPublisher(quick, f"127.0.0.1:{port}"))
-    assert door.post(batch()).status == 503
+    sent = [str(number) for number in range(50)]
+    for query in sent:
+        assert door.post(batch({**SEARCH, "query": query})).status == 204
     with _forwarding(port, settings.kafka_bootstrap_servers):
         until = time.monotonic() + 20
-        while door.post(batch({**SEARCH, "query": "taken"})).status != 204:
+        while len(found := read_topic(topics(settings).beacons)) < len(sent):
             assert time.monotonic() < until
-        assert door.http.request("GET", door.url.replace("beacon", "readyz")).status == 200
-    beacons = [json.loads(record.value) for record in read_topic(topics(settings).beacons)]
-    assert "taken" in {beacon["events"][0]["query"] for beacon in beacons}
+    taken = [json.loads(record.value)["events"][0]["query"] for record in found]
+    assert taken == sent
 
 
 @contextmanager

@@ -1,0 +1,163 @@
+"""Records to Kafka, or by way of the spool while Kafka does not acknowledge (decision 0013).
+
+The circuit is closed: a record goes to Kafka, and its request waits for the acknowledgement. When
+one takes longer than the limit, or fails, the circuit opens: all that flies is spooled in its
+order, and what comes goes to the spool behind it. `Replay` hands the spool to Kafka, in its order.
+The circuit closes once all of it has been handed over and Kafka is quick again: what comes next
+queues up behind it.
+
+All of this runs in the event loop, but for the disk, which has a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import msgspec
+
+from pipeline.config import Settings
+from pipeline.ingest.accept import Accepted
+from pipeline.ingest.backlog import Backlog
+from pipeline.ingest.pending import Item, Record, Waiting
+from pipeline.ingest.publisher import SpoolState, UnavailableError
+from pipeline.ingest.replay import Replay
+from pipeline.ingest.sending import Failure, Sender
+from pipeline.ingest.spool import Spool, SpoolError
+from pipeline.topics import topics
+
+# How often answers are fetched: while requests wait for them, and while only the spool does.
+TICK = timedelta(milliseconds=1).total_seconds()
+SLOW_TICK = timedelta(milliseconds=20).total_seconds()
+LONGEST_FLUSH = timedelta(seconds=5)
+
+log = logging.getLogger(__name__)
+
+
+class KafkaPublisher:
+    """See `Publisher`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        bootstrap: str,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        names = topics(settings)
+        self._beacons, self._rejected = names.beacons.name, names.rejected.name
+        self._limit = settings.ack_timeout
+        self._limit_seconds = self._limit.total_seconds()
+        self._is_ticking = False
+        # Until Kafka has answered, nobody should wait for it.
+        self.is_circuit_open = True
+        """Whether records go to the spool first."""
+        self._backlog = Backlog(
+            Spool(settings.home / "spool", cap=settings.spool_bytes), clock=clock
+        )
+        self._sender = Sender(bootstrap, self._told)
+        self._replay = Replay(
+            self._sender,
+            self._backlog,
+            topic=self._beacons,
+            rejected=self._rejected,
+            limit=self._limit,
+            tick=self._tick_on,
+            opened=self._open,
+            closed=self._close_circuit,
+        )
+
+    def spool(self) -> SpoolState:
+        """See `Publisher`."""
+        spool = self._backlog.spool
+        return SpoolState(
+            spool.depth, spool.bytes, spool.age(now=self._backlog.now()), self.is_circuit_open
+        )
+
+    def start(self) -> None:
+        """See `Publisher`."""
+        self._loop = asyncio.get_running_loop()
+        self._backlog.start()
+        self._replay.start()
+
+    async def publish(self, accepted: Accepted) -> None:
+        """See `Publisher`. All is queued before the first await: a cancelled caller loses none."""
+        records = [Record(self._beacons, key, value) for key, value in accepted.records]
+        for rejected in accepted.rejected:
+            key, value = rejected.store_id.encode(), msgspec.json.encode(rejected)
+            records.append(Record(self._rejected, key, value))
+        if not records:
+            return
+        waiting = Waiting(len(records), self._loop)
+        for record in records:
+            item = Item(record, waiting)
+            if not self.is_circuit_open:
+                if self._sender.send(item):
+                    continue
+                self._open("too much is waiting for it")
+            self._backlog.add(item)
+        self._tick_on()
+        trouble = await waiting.done
+        if trouble is not None:
+            raise UnavailableError(str(trouble))
+
+    def _told(self, item: Item, failure: Failure | None) -> None:
+        if failure is None:
+            if self.is_circuit_open:
+                self._replay.saw(time.monotonic() - item.since)
+            item.tell()
+        elif item.batch is None and not self.is_circuit_open:
+            # Gives it, and all that flies with it, a place in the spool.
+            self._open(failure.reason)
+        if item.batch is not None:
+            self._replay.landed(item.batch, failure)
+        elif failure is not None:
+            item.tell(failure)
+
+    def _open(self, reason: str) -> None:
+        """Open the circuit: what flies keeps its place, in the spool before what comes."""
+        if self.is_circuit_open:
+            return
+        self.is_circuit_open = True
+        log.warning("Kafka: %s; records go to the spool", reason)
+        flying = [item for item in self._sender.flying if item.waiting is not None]
+        self._replay.opened(self._backlog.add_flying(flying))
+
+    def _close_circuit(self) -> None:
+        self.is_circuit_open = False
+        log.info("Kafka acknowledges: records go straight to it")
+
+    def _tick_on(self) -> None:
+        if not self._is_ticking and self._sender.flying:
+            self._is_ticking = True
+            self._loop.call_later(SLOW_TICK if self.is_circuit_open else TICK, self._tick)
+
+    def _tick(self) -> None:
+        self._is_ticking = False
+        self._sender.poll()
+        if not self.is_circuit_open and self._sender.flying:
+            oldest = next(iter(self._sender.flying))
+            if time.monotonic() - oldest.since > self._limit_seconds:
+                self._open(f"no answer within {self._limit_seconds:g} s")
+        self._tick_on()
+
+    async def is_ready(self) -> bool:
+        """Whether Kafka acknowledges or the spool has room."""
+        if not self.is_circuit_open:
+            return True
+        try:
+            await self._backlog.run(self._backlog.spool.check)
+        except SpoolError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """See `Publisher`."""
+        self._replay.stop()
+        # What is in the spool need not wait for a Kafka that is away.
+        within = timedelta(0) if self.is_circuit_open else min(self._limit, LONGEST_FLUSH)
+        self._sender.flush(within=within)
+        self._backlog.close()

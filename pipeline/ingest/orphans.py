@@ -1,0 +1,40 @@
+"""Spools of processes that are gone are taken over by those that live."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from pipeline.ingest.backlog import Backlog
+from pipeline.ingest.pending import Item, Waiting
+from pipeline.ingest.spool import Spool, SpoolError
+
+
+async def adopt(backlog: Backlog, opened: Callable[[], None]) -> None:
+    """Move what dead processes have left into `backlog`; `opened` is called before the first move.
+
+    Copied and durable, then deleted: a death in between has records in two spools, and the second
+    copy is dropped as a duplicate. Raises `SpoolError`.
+    """
+    for slot in await backlog.run(backlog.spool.orphans):
+        orphan = backlog.spool.sibling()
+        try:
+            await backlog.run(orphan.open, slot=slot)
+        except SpoolError:
+            continue  # its process lives
+        try:
+            await _move(orphan, backlog, opened)
+        finally:
+            await backlog.run(orphan.close, delete=True)
+
+
+async def _move(orphan: Spool, backlog: Backlog, opened: Callable[[], None]) -> None:
+    while (found := await backlog.run(orphan.read, after=0)) is not None:
+        seq, records = found
+        opened()
+        waiting = Waiting(len(records), asyncio.get_running_loop())
+        for record in records:
+            backlog.add(Item(record, waiting))
+        if await waiting.done is not None:
+            return  # no room: a later look goes on with it
+        await backlog.run(orphan.write, [], seq=0, spooled_at=0, gone=[seq])

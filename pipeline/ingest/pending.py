@@ -1,0 +1,80 @@
+"""What is on its way to be durable: a record, the request that waits for it, its spooled batch."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Record(NamedTuple):
+    """A record as Kafka will have it."""
+
+    topic: str
+    key: bytes
+    value: bytes
+
+
+class Waiting:
+    """Counts down the records that a request waits for; `done` holds None, or the first trouble."""
+
+    __slots__ = ("_left", "_trouble", "done")
+
+    def __init__(self, left: int, loop: asyncio.AbstractEventLoop) -> None:
+        self._left = left
+        self._trouble: object | None = None
+        self.done: asyncio.Future[object | None] = loop.create_future()
+
+    def tell(self, trouble: object | None = None) -> None:
+        """One record is durable, or will not be."""
+        self._left -= 1
+        self._trouble = self._trouble or trouble
+        # A request that was cancelled no longer waits.
+        if self._left == 0 and not self.done.done():
+            self.done.set_result(self._trouble)
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """A record to be made durable.
+
+    `waiting` is there until someone was told; `batch` once it has its place in the spool; `since`,
+    of `time.monotonic`, is its last start for Kafka.
+    """
+
+    record: Record
+    waiting: Waiting | None = None
+    batch: Batch | None = None
+    since: float = 0.0
+
+    @property
+    def size(self) -> int:
+        """Bytes of its key and value."""
+        return len(self.record.key) + len(self.record.value)
+
+    def tell(self, trouble: object | None = None) -> None:
+        """Tell who waits for it, once."""
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None:
+            waiting.tell(trouble)
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """Records that are one row of the spool, in their order.
+
+    `left` are those flying to Kafka; a failed batch is read again from the spool. `is_flying`: its
+    records had been handed to Kafka before it was spooled.
+    """
+
+    seq: int
+    items: list[Item]
+    size: int = 0
+    left: int = 0
+    is_flying: bool = False
+    is_failed: bool = False
+
+    def add(self, item: Item) -> None:
+        """Put `item` behind the others."""
+        self.items.append(item)
+        self.size += item.size

@@ -1,0 +1,132 @@
+"""The publisher beside a real Kafka that is paused, or takes no such record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import psutil
+import pytest
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+
+from pipeline.broker.server import Broker
+from pipeline.config import Settings
+from pipeline.domain.events import Request
+from pipeline.ingest.accept import Accepted, Sender, accept
+from pipeline.ingest.durable import KafkaPublisher
+from pipeline.kafka_admin import create_topics
+from pipeline.topics import Topic, topics
+
+Read = Callable[[Topic], list[Any]]
+NOW = 1_782_907_200_000
+
+
+def request(query: str, device: str = "d") -> Accepted:
+    event = {"event_type": "search", "timestamp": NOW, "session_id": "s", "device_id": device}
+    body = json.dumps({"events": [{**event, "query": query}]}).encode()
+    return accept(body, sender=Sender("shop"), request=Request(), is_app=False, received_at=NOW)
+
+
+async def until(claim: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not claim():  # noqa: ASYNC110  # nothing tells of it
+            await asyncio.sleep(0.02)
+
+
+def queries(records: list[Any]) -> list[str]:
+    return [event["query"] for record in records for event in json.loads(record.value)["events"]]
+
+
+@pytest.fixture
+def quick(settings: Settings) -> Settings:
+    create_topics(settings, settings.kafka_bootstrap_servers)
+    return settings.model_copy(update={"ack_timeout": timedelta(seconds=1)})
+
+
+def test_only_the_first_request_of_an_outage_waits_and_all_follow_in_order_without_a_copy(
+    kafka: Broker, quick: Settings, read_topic: Read
+) -> None:
+    (java,) = psutil.Process(kafka.process_id).children()
+
+    async def story() -> None:
+        publisher = KafkaPublisher(quick, quick.kafka_bootstrap_servers)
+        publisher.start()
+        await until(lambda: not publisher.is_circuit_open)
+        await publisher.publish(request("0"))
+        loop = asyncio.get_running_loop()
+        java.suspend()
+        try:
+            began = loop.time()
+            await publisher.publish(request("1"))
+            first = loop.time() - began
+            assert publisher.is_circuit_open
+            began = loop.time()
+            for number in range(2, 50):
+                await publisher.publish(request(str(number)))
+            assert loop.time() - began < first
+            assert publisher.spool().records == 49
+            assert publisher.spool().bytes > 0
+            assert publisher.spool().age > timedelta(0)
+        finally:
+            java.resume()
+        await until(lambda: not publisher.is_circuit_open and publisher.spool().records == 0)
+        await publisher.publish(request("50"))
+        publisher.close()
+
+    asyncio.run(story())
+    assert queries(read_topic(topics(quick).beacons)) == [str(number) for number in range(51)]
+
+
+def test_a_record_that_kafka_takes_in_no_form_is_rejected_and_the_rest_goes_on(
+    quick: Settings, read_topic: Read
+) -> None:
+    ours = topics(quick)
+    admin = KafkaAdminClient(bootstrap_servers=quick.kafka_bootstrap_servers)
+    small = {"max.message.bytes": "1500"}
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, ours.beacons.name, small)])
+    admin.close()
+    # No two alike, for compression would make a large one small.
+    large = "".join(chr(0x4E00 + number) for number in range(1000))
+
+    async def story() -> None:
+        publisher = KafkaPublisher(quick, quick.kafka_bootstrap_servers)
+        publisher.start()
+        await until(lambda: not publisher.is_circuit_open)
+        await asyncio.gather(
+            *[publisher.publish(request(text)) for text in ("before", large, "after")]
+        )
+        await until(lambda: not publisher.is_circuit_open and publisher.spool().records == 0)
+        publisher.close()
+
+    asyncio.run(story())
+    assert queries(read_topic(ours.beacons)) == ["before", "after"]
+    (rejected,) = [json.loads(record.value) for record in read_topic(ours.rejected)]
+    assert rejected["reason"] == "refused_by_kafka"
+    assert json.loads(rejected["raw"])["query"] == large
+
+
+def test_the_spool_of_a_process_that_is_gone_is_taken_over(
+    quick: Settings, read_topic: Read
+) -> None:
+    async def leave(text: str) -> KafkaPublisher:
+        publisher = KafkaPublisher(quick, "127.0.0.1:1")
+        publisher.start()
+        await publisher.publish(request(text))
+        return publisher
+
+    async def story() -> None:
+        publishers = [await leave("first"), await leave("second")]
+        for publisher in publishers:
+            publisher.close()
+        heir = KafkaPublisher(quick, quick.kafka_bootstrap_servers)
+        heir.start()
+        spools = quick.home / "spool"
+        await until(lambda: not heir.is_circuit_open and not (spools / "1.db").exists())
+        await until(lambda: heir.spool().records == 0)
+        heir.close()
+
+    asyncio.run(story())
+    assert sorted(queries(read_topic(topics(quick).beacons))) == ["first", "second"]
