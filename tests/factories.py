@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from itertools import count
 from typing import Any
 
@@ -55,6 +56,20 @@ def purchase(minute: float = 0, *lines: dict[str, Any], **fields: Any) -> dict[s
     return make_event("purchase", minute, items=items, **fields)
 
 
+def make_record(
+    events: Iterable[dict[str, Any]], store: str, device: str, *, received_at: int, is_bot: bool
+) -> tuple[bytes, bytes]:
+    """Key and value of a record of `beacons`."""
+    beacon = Beacon(
+        store_id=store,
+        device_key=device,
+        received_at=received_at,
+        request=Request(is_bot=is_bot),
+        events=[msgspec.Raw(msgspec.json.encode(event)) for event in events],
+    )
+    return record_key(store, device), msgspec.json.encode(beacon)
+
+
 class Log:
     """A partition under the rules: records in, outcomes out, each device's state kept."""
 
@@ -80,15 +95,8 @@ class Log:
     ) -> Outcome:
         """One record with `events`; received when its last event occurred, unless said."""
         at = received_at or max(event["timestamp"] for event in events)
-        beacon = Beacon(
-            store_id=store,
-            device_key=device,
-            received_at=at,
-            request=Request(is_bot=is_bot),
-            events=[msgspec.Raw(msgspec.json.encode(event)) for event in events],
-        )
-        value = msgspec.json.encode(beacon)
-        return self.append(record_key(store, device), value, appended_at=appended_at or at)
+        key, value = make_record(events, store, device, received_at=at, is_bot=is_bot)
+        return self.append(key, value, appended_at=appended_at or at)
 
     def append(self, key: bytes, value: bytes, *, appended_at: int) -> Outcome:
         """One record of any bytes; its outcome went through JSON, as on Kafka."""

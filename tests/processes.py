@@ -25,7 +25,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 class Verb:
-    """`pipeline VERB` as a process; its output goes to a file in `settings.home`."""
+    """`pipeline VERB`, with its options, as a process; its output is a file in `settings.home`."""
 
     def __init__(self, verb: str, settings: Settings, name: str | None = None) -> None:
         self.verb = verb
@@ -38,7 +38,7 @@ class Verb:
     def start(self) -> None:
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "pipeline", self.verb],
+                [sys.executable, "-m", "pipeline", *self.verb.split()],
                 env=environment(self.settings),
                 cwd=self.settings.home,
                 stdin=subprocess.DEVNULL,

@@ -165,6 +165,22 @@ def blended(events: list[Row], lines: list[Row], sessions: list[Row]) -> dict[An
         (one,) = [s for s in of if s["started_at"] <= row["occurred_at"] <= s["ended_at"]]
         return row["store_id"], one["session_key"], row["is_bot"]
 
+    tokens = _shown(events, home)
+    for where, action, row in _done(events, lines, home):
+        at, carried = ms(row["occurred_at"]), row["attribution_token"]
+        if carried is not None:
+            if (*where, carried) in tokens:
+                tokens[*where, carried]["counted"].append((action, row, Decimal(1)))
+            continue
+        claims = list(_claims(tokens, where, at, row["product_id"]))
+        if claims:
+            t0, _, token = max(claims, key=lambda claim: claim[:2])
+            full = at - t0 <= 2 * MINUTE_MS
+            token["counted"].append((action, row, Decimal(1) if full else Decimal("0.5")))
+    return tokens
+
+
+def _shown(events: list[Row], home: Any) -> dict[Any, dict[str, Any]]:
     tokens: dict[Any, dict[str, Any]] = {}
     for row in sorted(
         events,
@@ -187,17 +203,6 @@ def blended(events: list[Row], lines: list[Row], sessions: list[Row]) -> dict[An
             token[name] = token[name] if token[name] is not None else row[name]
         if row["event_type"] == "product_impression":
             token["products"].append((row["product_id"], row["position"], ms(row["occurred_at"])))
-    for where, action, row in _done(events, lines, home):
-        at, carried = ms(row["occurred_at"]), row["attribution_token"]
-        if carried is not None:
-            if (*where, carried) in tokens:
-                tokens[*where, carried]["counted"].append((action, row, Decimal(1)))
-            continue
-        claims = list(_claims(tokens, where, at, row["product_id"]))
-        if claims:
-            t0, _, token = max(claims, key=lambda claim: claim[:2])
-            full = at - t0 <= 2 * MINUTE_MS
-            token["counted"].append((action, row, Decimal(1) if full else Decimal("0.5")))
     return tokens
 
 

@@ -7,10 +7,8 @@ from itertools import count
 from typing import Any
 
 import msgspec
-from factories import MORNING, RULES
+from factories import MORNING, RULES, make_record
 
-from pipeline.domain.events import Beacon, Request
-from pipeline.domain.identity import record_key
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
 from pipeline.stream.mark import Mark
@@ -48,15 +46,9 @@ class Topic:
         received_at: int | None = None,
         is_bot: bool = False,
     ) -> None:
-        beacon = Beacon(
-            store_id=store,
-            device_key=device,
-            received_at=received_at or max(event["timestamp"] for event in events),
-            request=Request(is_bot=is_bot),
-            events=[msgspec.Raw(msgspec.json.encode(event)) for event in events],
-        )
-        key = record_key(store, device)
-        self.beacons.append(FakeRecord(len(self.beacons), key, msgspec.json.encode(beacon)))
+        at = received_at or max(event["timestamp"] for event in events)
+        key, value = make_record(events, store, device, received_at=at, is_bot=is_bot)
+        self.beacons.append(FakeRecord(len(self.beacons), key, value))
 
     def assigned(self) -> Partition:
         """A worker's partition after an assignment: recovered, at the commit."""

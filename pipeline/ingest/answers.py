@@ -13,7 +13,7 @@ METHODS = "POST, OPTIONS"
 Headers = tuple[tuple[bytes, bytes], ...]
 
 VARY: Headers = ((b"vary", b"Origin"),)
-# A body that is not read to its end stays in the connection, so that has to end, too.
+# What has not come in time is not waited for.
 CLOSE: Headers = ((b"connection", b"close"),)
 JSON = b"application/json"
 

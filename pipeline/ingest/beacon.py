@@ -159,7 +159,8 @@ class BeaconEndpoint:
         except bodies.BodyTimeoutError:
             return LATE
         except bodies.BodyTooLargeError:
-            return refusal(413, f"The body is over {settings.max_body_bytes} bytes", *CLOSE)
+            # Not closed at once: a client that is still sending would not see the answer.
+            return refusal(413, f"The body is over {settings.max_body_bytes} bytes")
         except (BadBodyError, bodies.UnreadableBodyError) as error:
             return said(422, {"errors": [str(error)]})
 

@@ -6,7 +6,6 @@ store: what was sent as one is struck out wherever it stands.
 
 from __future__ import annotations
 
-import html
 import ipaddress
 from collections import deque
 from datetime import UTC, datetime
@@ -43,6 +42,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 class _Typed(msgspec.Struct):
     event_type: str = ""
     raw: str = ""
+
+
+class _Refused(msgspec.Struct):
+    error: str = ""
+    errors: list[str] = []
 
 
 class Explained:
@@ -87,7 +91,8 @@ class Explained:
             )
 
         if accepted is None:
-            keep("refused", [answer.body.decode()], "")
+            body = msgspec.json.decode(answer.body, type=_Refused)
+            keep("refused", [body.error] if body.error else body.errors, "")
             return
         taken = "accepted" if answer.status == 204 else "not durable"
         for _, value in accepted.records:
@@ -147,44 +152,3 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-_STYLE = """body{font:14px system-ui,sans-serif;margin:2em;color:#222;background:#fff}
-table{border-collapse:collapse;width:100%}
-th,td{text-align:left;vertical-align:top;padding:.4em .8em;border-bottom:1px solid #ddd}
-td.event{font:12px ui-monospace,monospace;overflow-wrap:anywhere;max-width:40em}
-td.good{color:#17692f}td.bad{color:#a11}ul{margin:0;padding-left:1.2em}td.time{white-space:nowrap}"""
-_HEADERS = (
-    (b"content-type", b"text/html; charset=utf-8"),
-    # Everything shown came from strangers: nothing in it may run, load or be framed.
-    (
-        b"content-security-policy",
-        b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    ),
-    (b"x-content-type-options", b"nosniff"),
-    (b"cache-control", b"no-store"),
-)
-
-
-def explain_page(entries: list[Entry]) -> Answer:
-    """The entries as HTML, without a resource of its own; every value escaped."""
-    rows = "\n".join(map(_row, entries)) or '<tr><td colspan="5">Nothing came yet.</td></tr>'
-    page = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>What came</title>
-<style>{_STYLE}</style><h1>What came</h1>
-<p>The last {MOST} events, newest first; reload for more.
-The same as <a href="/explain.json">JSON</a>.
-<table><thead><tr><th>Time<th>Store<th>Outcome<th>Problems<th>Event</thead><tbody>
-{rows}
-</tbody></table></html>
-"""
-    return Answer(200, page.encode(errors="replace"), _HEADERS)
-
-
-def _row(entry: Entry) -> str:
-    kind = "good" if entry.reason == "accepted" else "bad"
-    problems = "".join(f"<li>{html.escape(problem)}</li>" for problem in entry.problems)
-    return (
-        f'<tr><td class="time">{html.escape(entry.time)}<td>{html.escape(entry.store)}'
-        f'<td class="{kind}">{entry.status} {html.escape(entry.reason)}'
-        f'<td><ul>{problems}</ul><td class="event">{html.escape(entry.event)}'
-    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from starlette.types import Scope
 
 from pipeline.ingest.answers import Answer, refusal, said
-from pipeline.ingest.explain import Explained, explain_page
+from pipeline.ingest.explain import Explained
+from pipeline.ingest.explain_page import explain_page
 from pipeline.ingest.metrics import Metrics
 from pipeline.ingest.publisher import Publisher
 from pipeline.ingest.readiness import Readiness

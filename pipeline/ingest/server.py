@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import socket
 import sys
@@ -12,6 +13,7 @@ import uvicorn
 
 from pipeline.config import Settings
 from pipeline.ingest.app import create_app
+from pipeline.ingest.connection import Connection
 from pipeline.ingest.explain import Explained, is_loopback
 from pipeline.ingest.problems import log_problems
 from pipeline.ingest.publisher import KafkaPublisher
@@ -67,7 +69,7 @@ def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) ->
         uvicorn.Config(
             app,
             loop="uvloop",
-            http="httptools",
+            http=Connection.limited(settings.body_timeout),
             # "auto" would serve without the publisher when start-up fails.
             lifespan="on",
             # It would hold `?token=`.
@@ -79,8 +81,12 @@ def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) ->
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )
+    # A thousand slow clients must not use up the files of everyone else.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # uvicorn raises a signal again once it has shut down, which would make 0 an exit by signal.
-    for number in (signal.SIGTERM, signal.SIGINT):
+    # SIGHUP, which elsewhere means "read again", must not end what reads again by itself.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _ignored)
     with listening:
         server.run(sockets=[listening])

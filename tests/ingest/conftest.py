@@ -6,17 +6,23 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 import urllib3
 import uvicorn
 from kafka import KafkaConsumer, TopicPartition
 
 from pipeline.config import Settings
+from pipeline.domain.events import Beacon, Event
+from pipeline.ingest.accept import Accepted
 from pipeline.ingest.app import create_app
-from pipeline.ingest.publisher import KafkaPublisher, Publisher
+from pipeline.ingest.connection import Connection
+from pipeline.ingest.publisher import KafkaPublisher, MemoryPublisher, Publisher
 from pipeline.ingest.stores import StoreEntry, Stores, new_token
 from pipeline.kafka_admin import create_topics
 from pipeline.topics import Topic
@@ -39,41 +45,88 @@ class Door:
         return self.http.request("POST", self.url + query, body=data, headers=sent)
 
 
+@contextmanager
+def serving(settings: Settings, publisher: Publisher, **more: Any) -> Iterator[Door]:
+    """The app on a free port, under the connection class and clock of a test."""
+    (token, digest), (past, past_digest) = new_token(), new_token()
+    origins = ["https://shop.example"]
+    stores = Stores(
+        {
+            "shop": StoreEntry(tokens_sha256=[digest], origins=origins),
+            "past": StoreEntry(tokens_sha256=[past_digest], origins=origins, backfill=True),
+        }
+    )
+    given = {"stores": stores, **more}
+    app = create_app(settings, publisher=publisher, clock=lambda: NOW, **given)
+    config = uvicorn.Config(
+        app,
+        port=0,
+        http=Connection.limited(settings.body_timeout),
+        lifespan="on",
+        access_log=False,
+        server_header=False,
+        log_level="error",
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield Door(f"http://127.0.0.1:{port}/beacon", token, past)
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Door]]:
-    stops: list[Callable[[], None]] = []
+    with ExitStack() as running:
+        yield lambda *of, **more: running.enter_context(serving(*of, **more))
 
-    def start(settings: Settings, publisher: Publisher, **more: Any) -> Door:
-        (token, digest), (past, past_digest) = new_token(), new_token()
-        origins = ["https://shop.example"]
-        stores = Stores(
-            {
-                "shop": StoreEntry(tokens_sha256=[digest], origins=origins),
-                "past": StoreEntry(tokens_sha256=[past_digest], origins=origins, backfill=True),
-            }
-        )
-        given = {"stores": stores, **more}
-        app = create_app(settings, publisher=publisher, clock=lambda: NOW, **given)
-        config = uvicorn.Config(
-            app, port=0, lifespan="on", access_log=False, server_header=False, log_level="error"
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
 
-        def stop() -> None:
-            server.should_exit = True
-            thread.join()
+@dataclass
+class Wire:
+    """A door with a store in memory, and what the answer and the records say of an event."""
 
-        stops.append(stop)
-        return Door(f"http://127.0.0.1:{port}/beacon", token, past)
+    door: Door
+    publisher: MemoryPublisher
 
-    yield start
-    for stop in stops:
-        stop()
+    def take(self, body: Any, *, may_backfill: bool = False, **headers: str) -> Accepted:
+        """What a request that is answered 204 has made durable."""
+        token = self.door.backfill_token if may_backfill else self.door.token
+        answer = self.door.post(body, token=token, **headers)
+        assert (answer.status, answer.data) == (204, b"")
+        return self.publisher.published.pop()
+
+    def one(self, event: Any, **options: Any) -> Event:
+        """A valid event, as the worker reads it."""
+        accepted = self.take({"events": [event]}, **options)
+        assert accepted.rejected == []
+        ((_, value),) = accepted.records
+        (raw,) = msgspec.json.decode(value, type=Beacon).events
+        return msgspec.json.decode(raw, type=Event)
+
+    def refused(self, event: Any, **options: Any) -> tuple[str, str]:
+        """The reason, and the field that the detail names, of one that is not."""
+        accepted = self.take({"events": [event]}, **options)
+        assert accepted.records == []
+        (rejected,) = accepted.rejected
+        assert json.loads(rejected.raw) == event
+        return rejected.reason, rejected.detail.partition(":")[0]
+
+
+@pytest.fixture(scope="module")
+def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
+    settings = Settings(
+        _env_file=None,
+        home=tmp_path_factory.mktemp("home"),
+        body_timeout=timedelta(milliseconds=500),
+    )
+    publisher = MemoryPublisher()
+    with serving(settings, publisher) as door:
+        yield Wire(door, publisher)
 
 
 @pytest.fixture

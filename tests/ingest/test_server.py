@@ -13,6 +13,7 @@ import pytest
 import urllib3
 
 from pipeline.config import Settings
+from pipeline.ingest.server import run
 from pipeline.ingest.stores import new_token
 from pipeline.ingest.stores_file import write_stores
 
@@ -87,3 +88,10 @@ def test_a_port_in_use_is_one_line(settings: Settings) -> None:
     assert process.returncode == 1
     assert error.count("\n") == 1
     assert "PIPELINE_INGEST_PORT" in error
+
+
+def test_events_are_not_shown_to_all_the_world_by_a_slip(settings: Settings) -> None:
+    write_stores(settings.stores, {"shop": {"tokens_sha256": [new_token()[1]]}})
+    for host in ("0.0.0.0", "::", "203.0.113.1"):  # noqa: S104  # the case
+        open_to_all = settings.model_copy(update={"ingest_host": host})
+        assert run(open_to_all, explain=True) == 1

@@ -78,6 +78,7 @@ def test_a_half_sent_body_and_a_wait_for_an_ack_are_answered_and_the_exit_is_0(
         ):
             assert idle.recv(12) == b"HTTP/1.1 503"
             assert ingest.process is not None
+            ingest.process.send_signal(signal.SIGHUP)
             ingest.process.send_signal(signal.SIGTERM)
             began = time.monotonic()
             for connection in (waiting, half):

@@ -29,7 +29,7 @@ def shopping(topic: Topic, devices: int = 3, rounds: int = 4) -> Topic:
 
 
 def undisturbed(topic: Topic) -> Topic:
-    alone = Topic(topic.rules, topic.beacons)
+    alone = Topic(topic.rules, beacons=topic.beacons)
     alone.run(alone.assigned())
     return alone
 

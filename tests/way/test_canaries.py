@@ -71,7 +71,8 @@ def running(settings: Settings) -> Iterator[dict[str, Verb]]:
     verbs: dict[str, Verb] = {}
     try:
         for verb in ("ingest", "worker", "load"):
-            verbs[verb] = Verb(verb, settings)
+            command = "ingest --explain" if verb == "ingest" else verb
+            verbs[verb] = Verb(command, settings, name=verb)
         yield verbs
     finally:
         for verb in verbs.values():
@@ -143,7 +144,7 @@ def test_tokens_and_addresses_are_nowhere(
         "method": b"405",
         "no HTTP": b"400",
     }
-    for page in ("metrics", "readyz", "explain"):
+    for page in ("metrics", "readyz", "explain", "explain.json"):
         answers[page] = ask(url.replace("beacon", page), token=token, body=b"", method="GET")
     wait_for(lambda: settings.database.exists() and "linen" in rows(settings.database))
     wait_for(lambda: "unknown_event_type" in rows(settings.database))
@@ -158,6 +159,8 @@ def test_tokens_and_addresses_are_nowhere(
     }
     # What is looked through is what was meant to be.
     assert "pipeline_ingest_requests_total" in places["answers"]
+    assert b"linen" in answers["explain"]
+    assert b"linen" in answers["explain.json"]
     assert all("linen" in places[name] for name in ("topics", "snapshot", "live"))
     assert "Invalid HTTP request" in places["log of ingest"]
     found = {

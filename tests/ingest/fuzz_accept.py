@@ -1,0 +1,218 @@
+"""Any bytes to `accept`, and what it makes of them to the worker: a fuzzer's target.
+
+`python tests/ingest/fuzz_accept.py -runs=10000000 FOLDER` looks for as long as is wanted; FOLDER
+keeps what reached new code. A crash prints the body's file. `tests/ingest/test_fuzz.py` runs the
+short form.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import atheris
+
+sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
+
+with atheris.instrument_imports(include=["pipeline"]):
+    import msgspec
+    from wire_cases import NOW_MS, REQUIRED, full, minimal
+
+    from pipeline.domain.device import Device
+    from pipeline.domain.events import Beacon, Event, Request
+    from pipeline.domain.outcomes import Origin, Outcome
+    from pipeline.domain.rules import Rules
+    from pipeline.ingest.accept import Accepted, BadBodyError, Sender, accept
+    from pipeline.stream.answer import answer, read
+    from pipeline.warehouse.batch import Batch
+
+RULES = Rules()
+DIGEST = RULES.digest()
+# Arrow tables cost more than all the rest of a run.
+TABLES_EVERY = 50
+VALUES: list[Any] = [
+    None, True, 0, -1, 1, 2**63 - 1, 2**63, 10**400, 1.5, 1e300, -0.0, "", "0", "1", "-1", "1e2",
+    "5.00", "\0", "\u0661", "x" * 257, "USD", "web", "app", [], {}, [{}], NOW_MS, -62135596800000,
+    "0001-01-01", "9999-12-31T23:59:59.999Z", "2026-07-01T12:00:00+05:30", {"a": [{"b": {}}]},
+    [{"product_id": 1, "price": "1", "quantity": 2}], *REQUIRED,
+]  # fmt: skip
+BYTES = [
+    rb'"\ud800"', rb'"\udc00\ud800"', rb'"\u0000"', b'"\xff"', b"1e400", b"-0", b"01", b"NaN",
+    b"[" * 40, b"9" * 5000, b'{"a":' * 9, b'"events":', b"\xef\xbb\xbf", b"/**/", b"1E+2",
+]  # fmt: skip
+FIELDS = sorted({*full(), "event_type", "received_at", "other"})
+
+_runs = 0
+_seen = Counter[str]()
+
+
+def run(body: bytes) -> None:
+    """One input: nothing but the named error, and every invariant of what comes out."""
+    global _runs  # noqa: PLW0603  # a fuzzer's target has no other place
+    _runs += 1
+    backfill = len(body) % 2 == 0
+    try:
+        accepted = take(body, may_backfill=backfill)
+    except BadBodyError as error:
+        str(error).encode()
+        _seen["bodies refused"] += 1
+        return
+    events = written(accepted)
+    _seen["events accepted"] += len(events)
+    _seen.update(f"rejected {rejected.reason}" for rejected in accepted.rejected)
+    held = count_in(body)
+    if held is not None and len(events) + len(accepted.rejected) != held:
+        raise AssertionError("an event is neither in a record nor rejected")
+    for rejected in accepted.rejected:
+        if msgspec.json.decode(msgspec.json.encode(rejected)) != msgspec.to_builtins(rejected):
+            raise AssertionError("a rejected event does not survive its record")
+    for event in events:
+        same_when_reordered(event, may_backfill=backfill)
+    worker_takes(accepted, len(events))
+
+
+def take(body: bytes, *, may_backfill: bool) -> Accepted:
+    return accept(
+        body,
+        sender=Sender("shop", may_backfill),
+        request=Request(browser="b"),
+        is_app=False,
+        received_at=NOW_MS,
+    )
+
+
+def written(accepted: Accepted) -> list[Event]:
+    beacons = [msgspec.json.decode(value, type=Beacon) for _, value in accepted.records]
+    return [msgspec.json.decode(raw, type=Event) for beacon in beacons for raw in beacon.events]
+
+
+class Token(str):
+    """A number as it was written."""
+
+    __slots__ = ()
+
+
+def loads(text: str) -> Any:
+    return json.loads(text, parse_int=Token, parse_float=Token)
+
+
+def dumps(value: Any) -> str:
+    """JSON with every object's names the other way round, and room between."""
+    if isinstance(value, Token):
+        return value[:]
+    if isinstance(value, dict):
+        fields = (f"{json.dumps(name)} : {dumps(held)}" for name, held in reversed(value.items()))
+        return "{\n" + " ,".join(fields) + "\t}"
+    if isinstance(value, list):
+        return f"[ {' , '.join(map(dumps, value))} ]"
+    return json.dumps(value)
+
+
+def count_in(body: bytes) -> int | None:
+    """How many events another parser finds; None where Python's is the narrower one."""
+    try:
+        return len(loads(body.decode("utf-8", "replace"))["events"])
+    except RecursionError:
+        return None
+
+
+def same_when_reordered(event: Event, *, may_backfill: bool) -> None:
+    text = dumps(loads(event.raw))
+    if len(text) > 32 * 1024:
+        return
+    (other,) = written(take(f'{{"events":[{text}]}}'.encode(), may_backfill=may_backfill)) or (
+        None,
+    )
+    if may_backfill and other is None:
+        raise AssertionError("reordered and refused")
+    if other is not None and other.fingerprint != event.fingerprint:
+        raise AssertionError("the fingerprint depends on the order of names")
+
+
+def worker_takes(accepted: Accepted, events: int) -> None:
+    batch = Batch(RULES)
+    for offset, (key, value) in enumerate(accepted.records):
+        value.decode()
+        outcome = answer(
+            read(value, appended_at=NOW_MS),
+            Device(),
+            key=key,
+            origin=Origin("topic", 0, offset),
+            stream_time=None,
+            rules=RULES,
+            digest=DIGEST,
+        )
+        if outcome.failed:
+            raise AssertionError(outcome.failed)
+        events -= len(outcome.facts) + len(outcome.late) + len(outcome.duplicates)
+        batch.add(msgspec.json.decode(msgspec.json.encode(outcome), type=Outcome))
+    if events:
+        raise AssertionError("the worker lost an event")
+    for rejected in accepted.rejected:
+        batch.refuse(rejected)
+    if _runs % TABLES_EVERY == 0:
+        batch.tables()
+
+
+def mutate(data: bytes, max_size: int, seed: int) -> bytes:
+    """Half the time libFuzzer's own bytes, else a change that leaves JSON behind."""
+    chance = random.Random(seed)  # noqa: S311  # not a secret
+    if chance.random() < 0.4:
+        return atheris.Mutate(data, max_size)
+    try:
+        body = json.loads(data)
+        events = body["events"]
+        place = chance.randrange(len(events))
+        change(events, place, chance)
+        made = json.dumps(body).encode()
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+        return atheris.Mutate(data, max_size)
+    if chance.random() < 0.2:
+        wanted = json.dumps(chance.choice(VALUES)).encode()
+        made = made.replace(wanted, chance.choice(BYTES), 1)
+    return made[:max_size]
+
+
+def change(events: list[Any], place: int, chance: random.Random) -> None:
+    event = events[place]
+    what = chance.random()
+    if what < 0.1:
+        events.append(minimal(chance.choice(list(REQUIRED))))
+    elif what < 0.15:
+        events.append(event)
+    elif what < 0.2 or not isinstance(event, dict):
+        events[place] = chance.choice([chance.choice(VALUES), full()])
+    elif what < 0.3 and event:
+        del event[chance.choice(list(event))]
+    elif what < 0.5 and isinstance(event.get("items"), list) and event["items"]:
+        line = event["items"][0]
+        if isinstance(line, dict):
+            line[chance.choice(["product_id", "quantity", "price"])] = chance.choice(VALUES)
+    else:
+        event[chance.choice(FIELDS)] = chance.choice(VALUES)
+
+
+def seeds() -> list[bytes]:
+    """A body for each event type, and one in which all stands."""
+    bodies = [{"events": [minimal(name)]} for name in REQUIRED]
+    bodies += [{"events": [full(), full()]}, {"events": [full()], "received_at": NOW_MS}]
+    return [json.dumps(body).encode() for body in bodies]
+
+
+def main() -> None:
+    """Seed the corpus where it is empty, and run."""
+    folder = Path(sys.argv[-1])
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, body in enumerate(seeds()):
+        (folder / f"seed-{number}").write_bytes(body)
+    # Deeper and longer ones are the tests' own; here many short ones find more.
+    atheris.Setup([*sys.argv, "-max_len=6000"], run, custom_mutator=mutate)
+    atheris.Fuzz()  # ends the process
+
+
+if __name__ == "__main__":
+    main()
