@@ -77,7 +77,12 @@ def serve() -> Iterator[Callable[[Settings, Publisher], Door]]:
 @pytest.fixture
 def door(settings: Settings, serve: Callable[[Settings, Publisher], Door]) -> Door:
     create_topics(settings, settings.kafka_bootstrap_servers)
-    return serve(settings, KafkaPublisher(settings, settings.kafka_bootstrap_servers))
+    publisher = KafkaPublisher(settings, settings.kafka_bootstrap_servers)
+    door = serve(settings, publisher)
+    # Until Kafka has answered, records are acknowledged by the spool, and follow.
+    while publisher.is_circuit_open:
+        time.sleep(0.01)
+    return door
 
 
 @pytest.fixture
