@@ -30,7 +30,7 @@ from pipeline.ingest.spool import Spool, SpoolError
 from pipeline.topics import topics
 
 # How often answers are fetched: while requests wait for them, and while only the spool does.
-TICK = timedelta(milliseconds=1).total_seconds()
+TICK = timedelta(milliseconds=4).total_seconds()
 SLOW_TICK = timedelta(milliseconds=20).total_seconds()
 LONGEST_FLUSH = timedelta(seconds=5)
 
