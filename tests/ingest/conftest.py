@@ -64,6 +64,7 @@ def serving(settings: Settings, publisher: Publisher) -> Iterator[Door]:
         lifespan="on",
         access_log=False,
         log_level="error",
+        server_header=False,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -116,15 +117,24 @@ class Wire:
 
 
 @pytest.fixture(scope="module")
-def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
+def wire_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
     settings = Settings(
         _env_file=None,
         home=tmp_path_factory.mktemp("home"),
         body_timeout=timedelta(milliseconds=500),
+        country_header="CF-IPCountry",
+        region_header="cf-region",
+        city_header="cf-ipcity",
     )
     publisher = MemoryPublisher()
     with serving(settings, publisher) as door:
         yield Wire(door, publisher)
+
+
+@pytest.fixture
+def wire(wire_of_module: Wire) -> Wire:
+    wire_of_module.publisher.published.clear()
+    return wire_of_module
 
 
 @pytest.fixture
