@@ -11,6 +11,7 @@ import msgspec
 
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
+from pipeline.topics import Rejected
 from pipeline.warehouse.batch import Batch
 from pipeline.warehouse.database import connect_live
 from pipeline.warehouse.queries import broken
@@ -49,6 +50,13 @@ class Warehouse:
         for outcome in outcomes:
             if self._ledger.accepts(outcome.origin):
                 batch.add(outcome)
+        self._transactions.commit(batch)
+
+    def refuse(self, refused: Iterable[Rejected]) -> None:
+        """One transaction of what the door refused."""
+        batch = Batch(self.rules)
+        for rejected in refused:
+            batch.refuse(rejected)
         self._transactions.commit(batch)
 
     def broken(self) -> dict[str, list[tuple[Any, ...]]]:

@@ -124,17 +124,21 @@ _ESCAPE = re.compile(
 )
 
 
+def mended(text: bytes) -> bytes:
+    """JSON without lone surrogates: a query cut inside an emoji must not cost its batch."""
+    return _ESCAPE.sub(lambda escape: rb"\ufffd" if escape[1] else escape[0], text)
+
+
 def _decoded(body: bytes) -> _Body:
     try:
         return _body.decode(body)
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
-        # A query cut inside an emoji must not cost the whole batch.
-        mended = _ESCAPE.sub(lambda escape: rb"\ufffd" if escape[1] else escape[0], body)
-        if mended == body:
+        whole = mended(body)
+        if whole == body:
             raise
-        return _body.decode(mended)
+        return _body.decode(whole)
 
 
 def _replayed(raw: msgspec.Raw) -> int:

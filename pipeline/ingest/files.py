@@ -12,6 +12,8 @@ from typing import IO
 
 import msgspec
 
+from pipeline.ingest.accept import mended
+
 # A line without headers comes from no browser, and is no bot for that.
 USER_AGENT = "pipeline-replay/1"
 EVENTS_PER_REQUEST = 50
@@ -76,8 +78,7 @@ def read_requests(lines: Iterable[bytes]) -> Iterator[FileRequest | BadLine]:
         if not stripped:
             continue
         try:
-            has_events = _line.decode(stripped).events != _ABSENT
-            recorded = _recorded.decode(stripped) if has_events else None
+            stripped, recorded = _decoded(stripped)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             yield BadLine(number, str(error))
             continue
@@ -91,6 +92,18 @@ def read_requests(lines: Iterable[bytes]) -> Iterator[FileRequest | BadLine]:
             yield _request(number, recorded)
     if gathered:
         yield FileRequest(first, _body(gathered))
+
+
+def _decoded(line: bytes) -> tuple[bytes, _Recorded | None]:
+    """The line, mended as the door mends a body, and the request in it; None for an event."""
+    try:
+        has_events = _line.decode(line).events != _ABSENT
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        line = mended(line)
+        has_events = _line.decode(line).events != _ABSENT
+    return line, _recorded.decode(line) if has_events else None
 
 
 def _request(number: int, recorded: _Recorded) -> FileRequest:

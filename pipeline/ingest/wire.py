@@ -6,6 +6,7 @@ canonical JSON that the fingerprint is taken of (D1).
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -115,6 +116,9 @@ def _sorted(value: Any, *, depth: int) -> Any:
         return {key: _sorted(value[key], depth=depth + 1) for key in sorted(value)}
     if isinstance(value, list):
         return [_sorted(item, depth=depth + 1) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        # 1e400 would become null, and so the same event as one with null.
+        raise ValueError("a number beyond any float")
     return value
 
 
@@ -156,7 +160,8 @@ class WireEvent(_Model):
     device_id: Name | None = None
     event_id: Name | None = None
     event_type: Literal[EVENT_TYPES]  # type: ignore[valid-type]
-    items: Annotated[list[Item], Field(min_length=1, max_length=250)] | None = None
+    # One bad line is reason enough: to tell all those of a mebibyte takes a third of a second.
+    items: Annotated[list[Item], Field(min_length=1, max_length=250, fail_fast=True)] | None = None
     marketing_campaign: Marketing | None = None
     marketing_medium: Marketing | None = None
     marketing_source: Marketing | None = None

@@ -120,15 +120,24 @@ class Wire:
 
 
 @pytest.fixture(scope="module")
-def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
+def wire_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
     settings = Settings(
         _env_file=None,
         home=tmp_path_factory.mktemp("home"),
         body_timeout=timedelta(milliseconds=500),
+        country_header="CF-IPCountry",
+        region_header="cf-region",
+        city_header="cf-ipcity",
     )
     publisher = MemoryPublisher()
     with serving(settings, publisher) as door:
         yield Wire(door, publisher)
+
+
+@pytest.fixture
+def wire(wire_of_module: Wire) -> Wire:
+    wire_of_module.publisher.published.clear()
+    return wire_of_module
 
 
 @pytest.fixture

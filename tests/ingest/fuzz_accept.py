@@ -169,7 +169,7 @@ def mutate(data: bytes, max_size: int, seed: int) -> bytes:
         place = chance.randrange(len(events))
         change(events, place, chance)
         made = json.dumps(body).encode()
-    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         return atheris.Mutate(data, max_size)
     if chance.random() < 0.2:
         wanted = json.dumps(chance.choice(VALUES)).encode()

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
 import random
 import socket
@@ -12,8 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
-
-import pytest
 
 from pipeline.config import Settings
 from pipeline.ingest.accept import Accepted
@@ -97,89 +94,6 @@ def test_the_right_to_backfill_replays_the_time_of_a_recorded_request(
     assert json.loads(record.value)["received_at"] == 1_735_689_601_000
     (rejected,) = read_topic(topics(settings).rejected)
     assert json.loads(rejected.value)["reason"] == "too_old"
-
-
-def test_the_token_in_the_header_wins_over_the_query(memory_door: Any) -> None:
-    assert memory_door.post(batch(), token=None, query=f"?token={memory_door.token}").status == 204
-    query = f"?token={memory_door.token}"
-    assert memory_door.post(batch(), token="wrong", query=query).status == 401
-
-
-@pytest.mark.parametrize("token", [None, "wrong"])
-def test_without_a_known_token_the_answer_is_401(memory_door: Any, token: str | None) -> None:
-    answer = memory_door.post(batch(), token=token)
-    assert (answer.status, answer.json()) == (401, {"error": "Unauthenticated"})
-
-
-def test_an_origin_that_is_not_the_stores_is_403(memory_door: Any) -> None:
-    answer = memory_door.post(batch(), origin="https://other.example")
-    assert (answer.status, answer.json()) == (403, {"error": "Origin not allowed"})
-    assert "access-control-allow-origin" not in answer.headers
-
-
-@pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b'{"events":[]}', b'{"events":{}}'])
-def test_a_body_that_is_no_batch_is_422_with_a_list_of_errors(
-    memory_door: Any, body: bytes
-) -> None:
-    answer = memory_door.post(body)
-    assert answer.status == 422
-    assert all(isinstance(error, str) for error in answer.json()["errors"])
-
-
-def test_101_events_are_422_and_100_are_taken(memory_door: Any) -> None:
-    assert memory_door.post(batch(*[SEARCH] * 101)).status == 422
-    assert memory_door.post(batch(*[SEARCH] * 100)).status == 204
-
-
-def test_every_answer_carries_the_cors_headers_of_an_allowed_origin(memory_door: Any) -> None:
-    for body in (batch(), b"{"):
-        answer = memory_door.post(body, origin="https://shop.example")
-        assert answer.headers["access-control-allow-origin"] == "https://shop.example"
-        assert answer.headers["access-control-allow-credentials"] == "true"
-        assert answer.headers["vary"] == "Origin"
-
-
-def test_a_preflight_is_204_and_another_method_405(memory_door: Any) -> None:
-    origin = {"origin": "https://shop.example"}
-    answer = memory_door.http.request("OPTIONS", memory_door.url, headers=origin)
-    assert answer.status == 204
-    assert answer.headers["access-control-allow-origin"] == "https://shop.example"
-    assert "x-sdk-client" in answer.headers["access-control-allow-headers"]
-    answer = memory_door.http.request("GET", memory_door.url)
-    assert (answer.status, answer.headers["allow"]) == (405, "POST, OPTIONS")
-
-
-def test_gzip_is_taken_and_the_limit_holds_for_the_inflated_bytes(memory_door: Any) -> None:
-    body = json.dumps(batch()).encode()
-    assert memory_door.post(gzip.compress(body), content_encoding="gzip").status == 204
-    bomb = gzip.compress(b" " * 2**21)
-    assert memory_door.post(bomb, content_encoding="gzip").status == 413
-    assert memory_door.post(gzip.compress(body)[:-9], content_encoding="gzip").status == 422
-    assert memory_door.post(body, content_encoding="gzip").status == 422
-    assert memory_door.post(body, content_encoding="br").status == 422
-
-
-def test_a_chunked_body_is_counted_while_it_is_read(memory_door: Any) -> None:
-    chunks = (b" " * 65_536 for _ in range(64))
-    headers = {"x-storefront-access-token": memory_door.token}
-    with _connected(memory_door) as connection:
-        connection.sendall(_head(memory_door, headers, "transfer-encoding: chunked"))
-        try:
-            for chunk in chunks:
-                connection.sendall(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # the door has answered and closed
-        assert connection.recv(64).startswith(b"HTTP/1.1 413")
-
-
-def test_a_body_that_stalls_is_408_and_the_connection_ends(memory_door: Any) -> None:
-    headers = {"x-storefront-access-token": memory_door.token}
-    with _connected(memory_door) as connection:
-        connection.sendall(_head(memory_door, headers, "content-length: 100") + b'{"eve')
-        answer = b""
-        while data := connection.recv(4096):
-            answer += data
-    assert answer.startswith(b"HTTP/1.1 408")
 
 
 def test_a_client_that_leaves_does_not_take_its_events_along(
@@ -274,12 +188,6 @@ def _forwarding(port: int, bootstrap: str) -> Iterator[None]:
             task.cancel()
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
-
-
-@pytest.fixture
-def memory_door(settings: Settings, serve: Any) -> Any:
-    quick = settings.model_copy(update={"body_timeout": timedelta(milliseconds=300)})
-    return serve(quick, MemoryPublisher())
 
 
 def _connected(door: Any) -> socket.socket:
