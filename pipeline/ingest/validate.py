@@ -37,7 +37,7 @@ class Refusal(Exception):  # noqa: N818  # a refused event is a value of the tra
 
 
 _LINES = "items|product_id"
-_REQUIRED: dict[str, tuple[str, ...]] = {
+REQUIRED: dict[str, tuple[str, ...]] = {
     "product_view": ("product_id",),
     "add_to_cart": ("product_id",),
     "product_click": ("product_id", "position"),
@@ -100,7 +100,7 @@ def _refusal(error: ValidationError) -> Refusal:
 
 
 def _require(event: WireEvent) -> None:
-    for names in _REQUIRED[event.event_type]:
+    for names in REQUIRED[event.event_type]:
         if all(getattr(event, name) is None for name in names.split("|")):
             wanted = names.replace("|", " or ")
             raise Refusal(Reason.MISSING_FIELD, f"{wanted}: required by {event.event_type}")
