@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     body_timeout: timedelta = Field(
         default=timedelta(seconds=10),
         ge=TICK,
-        description="A body that takes longer is answered 408.",
+        description="A head or body that takes longer is answered 408.",
     )
     ack_timeout: timedelta = Field(
         default=timedelta(seconds=5),

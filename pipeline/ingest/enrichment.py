@@ -7,14 +7,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import msgspec
+from crawleruseragents import is_crawler
 from ua_parser import parse
 
 from pipeline.config import Settings
 from pipeline.domain.events import Request
 
 _APPS = ("tapcart", "fuego")
-_HEADLESS = ("headless", "phantomjs", "puppeteer", "playwright", "selenium")
-_PREFETCH = ("purpose", "sec-purpose", "x-moz", "x-purpose")
+# What drives a browser or watches a site, where the lists of crawlers have no entry for it.
+_MACHINES = (
+    *("headless", "phantomjs", "puppeteer", "playwright", "selenium", "cypress"),
+    *("postmanruntime", "synthetic"),
+)
+_PURPOSES = ("purpose", "sec-purpose", "x-moz", "x-purpose")
+_AHEAD = ("prefetch", "prerender", "preview")
+# Each costs up to two kilobytes, and a hostile client has as many as it likes.
+_REMEMBERED_AGENTS = 8192
 _TABLETS = ("ipad", "tablet", "kindle")
 
 
@@ -39,7 +47,8 @@ class EdgeHeaders:
 def enrich(headers: Mapping[str, str], edge: EdgeHeaders) -> Request:
     """The request's facts. A missing or crawling User-Agent, or a prefetch, is a bot."""
     request = _of_user_agent(headers.get("user-agent", ""))
-    prefetch = any("prefetch" in headers.get(name, "").lower() for name in _PREFETCH)
+    purpose = "".join([headers.get(name, "") for name in _PURPOSES]).lower()
+    prefetch = any(word in purpose for word in _AHEAD)
     places = {
         "country": headers.get(edge.country) if edge.country else None,
         "region": headers.get(edge.region) if edge.region else None,
@@ -56,7 +65,7 @@ def is_app(headers: Mapping[str, str]) -> bool:
     return any(name in wanted for name in _APPS)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=_REMEMBERED_AGENTS)
 def _of_user_agent(text: str) -> Request:
     if not text:
         return Request(is_bot=True)
@@ -65,11 +74,16 @@ def _of_user_agent(text: str) -> Request:
     system = found.os.family if found.os else None
     family = found.device.family if found.device else None
     lowered = text.lower()
-    is_bot = family == "Spider" or any(marker in lowered for marker in _HEADLESS)
+    is_bot = (
+        family == "Spider" or is_crawler(text) or any(marker in lowered for marker in _MACHINES)
+    )
     kind: str | None
     if any(marker in lowered for marker in _TABLETS):
         kind = "tablet"
-    elif "mobi" in lowered or system in ("iOS", "Android"):
+    elif system == "Android" and "mobi" not in lowered:
+        # Chrome's own rule: a tablet is an Android that does not say Mobile.
+        kind = "tablet"
+    elif "mobi" in lowered or system == "iOS":
         kind = "mobile"
     else:
         kind = "desktop" if system else None

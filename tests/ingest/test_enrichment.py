@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from pipeline.ingest.enrichment import EdgeHeaders, enrich
@@ -8,20 +11,36 @@ from pipeline.ingest.files import USER_AGENT
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36"
 
 
+FILE = Path(__file__).parents[1] / "golden" / "user_agents.toml"
+CASES = tomllib.loads(FILE.read_text())
+
+
+@pytest.mark.parametrize("agent", CASES["bots"])
+def test_what_no_person_uses_is_a_bot(agent: str) -> None:
+    assert enrich({"user-agent": agent}, EdgeHeaders()).is_bot
+
+
+@pytest.mark.parametrize(("device", "browser", "system", "agent"), CASES["people"])
+def test_what_a_person_uses_is_told_apart(
+    device: str, browser: str, system: str, agent: str
+) -> None:
+    facts = enrich({"user-agent": agent}, EdgeHeaders())
+    assert (facts.device_type, facts.browser, facts.os) == (device, browser, system)
+    assert not facts.is_bot
+
+
 @pytest.mark.parametrize(
     "headers",
     [
-        {},
-        {"user-agent": ""},
-        {"user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"},
-        {"user-agent": CHROME.replace("Chrome", "HeadlessChrome")},
-        {"user-agent": CHROME, "purpose": "prefetch"},
-        {"user-agent": CHROME, "sec-purpose": "prefetch;prerender"},
-        {"user-agent": CHROME, "x-moz": "prefetch"},
+        {"purpose": "prefetch"},
+        {"sec-purpose": "prefetch;prerender"},
+        {"sec-purpose": "prefetch;anonymous-client-ip"},
+        {"x-purpose": "preview"},
+        {"x-moz": "Prefetch"},
     ],
 )
-def test_what_no_person_sent_is_a_bot(headers: dict[str, str]) -> None:
-    assert enrich(headers, EdgeHeaders()).is_bot
+def test_what_nobody_has_seen_yet_is_a_bots(headers: dict[str, str]) -> None:
+    assert enrich({"user-agent": CHROME, **headers}, EdgeHeaders()).is_bot
 
 
 def test_a_browser_is_none_and_a_line_of_a_file_without_headers_neither() -> None:
