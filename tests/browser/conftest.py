@@ -1,0 +1,131 @@
+"""A shop: its pages on one origin, ingest, worker and loader behind another, and real clients."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from processes import Verb, wait_for
+from shop import Shop
+from webdriver import Browser, needed
+
+from pipeline.broker.server import Broker
+from pipeline.config import Settings
+from pipeline.ingest.stores import new_token
+from pipeline.ingest.stores_file import write_stores
+from pipeline.kafka_admin import create_topics
+
+HERE = Path(__file__).parent
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in whose node_modules the SDK stands, as package-lock.json has it."""
+    needed("node", "it is Node 20 or later")
+    npm = needed("npm", "it comes with Node 20 or later")
+    folder = tmp_path_factory.mktemp("npm")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(HERE / name, folder)
+    subprocess.run(
+        [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+        cwd=folder,
+        check=True,
+        timeout=120,
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+    """A folder that is served, and where: 127.0.0.1 and localhost are two origins of it."""
+    folder = tmp_path_factory.mktemp("pages")
+    handler = partial(_Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield folder, server.server_port
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def shop(
+    kafka: Broker, tmp_path_factory: pytest.TempPathFactory, pages: tuple[Path, int]
+) -> Iterator[Shop]:
+    """All of it runs; pages of http://127.0.0.1:port may send, those of localhost may not."""
+    settings = Settings(
+        _env_file=None,
+        kafka_bootstrap_servers=kafka.bootstrap_servers,
+        topic_prefix=f"t{uuid4().hex[:8]}-",
+        partitions=2,
+        home=tmp_path_factory.mktemp("shop"),
+        ingest_port=0,
+        dashboard_port=0,
+        publish_interval=timedelta(milliseconds=200),
+        load_interval=timedelta(milliseconds=200),
+    )
+    folder, port = pages
+    token, digest = new_token()
+    origin = f"http://127.0.0.1:{port}"
+    write_stores(settings.stores, {"shop": {"tokens_sha256": [digest], "origins": [origin]}})
+    create_topics(settings, settings.kafka_bootstrap_servers)
+    running = [
+        Verb("ingest --explain", settings, "ingest"),
+        Verb("worker", settings),
+        Verb("load", settings),
+    ]
+    try:
+        wait_for(lambda: "ingest: http" in running[0].said(), seconds=30)
+        found = re.search(r"ingest: (\S+)/beacon", running[0].said())
+        assert found is not None
+        yield Shop(settings, token, found[1], origin, folder)
+        for verb in running:
+            assert verb.stop() == 0, verb.said()
+            assert "Traceback" not in verb.said()
+            assert token not in verb.said()
+    finally:
+        for verb in running:
+            verb.kill()
+
+
+@pytest.fixture(scope="session")
+def _browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    browser = Browser(tmp_path_factory.mktemp("browser") / "one")
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def browser(_browser: Browser) -> Browser:
+    """One for all tests; what it has said before is forgotten."""
+    _browser.open("about:blank")
+    _browser.console()
+    _browser.requests()
+    return _browser
+
+
+@pytest.fixture(scope="session")
+def sdk_pages(shop: Shop, sdk: Path) -> Shop:
+    """The shop, with the SDK and the document's track.js among its pages."""
+    shutil.copytree(sdk / "node_modules" / "@commerce-blocks" / "sdk" / "dist", shop.folder / "sdk")
+    (shop.folder / "track.js").write_text(shop.example("js", "// track.js"))
+    (shop.folder / "shirt.html").write_text('<link rel="icon" href="data:,"><title>Shirt</title>')
+    (shop.folder / "bare.html").write_text(
+        '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>Bare</title>'
+        '<script type="importmap">{"imports": {"@commerce-blocks/sdk": "/sdk/index.js"}}</script>'
+    )
+    return shop

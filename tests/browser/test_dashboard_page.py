@@ -1,0 +1,56 @@
+"""The dashboard in a real browser, over the shop's own snapshots."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import requests
+from processes import Verb, wait_for
+from shop import Shop
+from webdriver import Browser
+
+SHOWN = "return document.querySelector('main').innerText;"
+# A headless browser's own name would make its events a bot's, which the page leaves out.
+PERSON = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
+
+
+def search(shop: Shop, query: str) -> None:
+    event = {
+        "event_type": "search",
+        "query": query,
+        "session_id": f"of {query}",
+        "timestamp": int(time.time() * 1000),
+    }
+    answer = requests.post(
+        f"{shop.server}/beacon",
+        params={"token": shop.token},
+        json={"events": [event]},
+        headers=PERSON,
+        timeout=30,
+    )
+    assert answer.status_code == 204
+    shop.arrived(f"of {query}", 1)
+
+
+def test_figures_are_shown_and_replaced_without_a_reload(
+    shop: Shop, browser: Browser, tmp_path: Path
+) -> None:
+    search(shop, "linen curtains")
+    dashboard = Verb("dashboard", shop.settings)
+    try:
+        wait_for(lambda: "dashboard: http" in dashboard.said(), seconds=30)
+        found = re.search(r"dashboard: (\S+)", dashboard.said())
+        assert found is not None
+        browser.open(found[1])
+        assert "linen curtains" in browser.run(SHOWN)
+        browser.run("window.isTheSamePage = true;")
+        search(shop, "velvet curtains")
+        wait_for(lambda: "velvet curtains" in browser.run(SHOWN), seconds=30)
+        assert browser.run("return window.isTheSamePage;") is True
+        browser.picture(tmp_path / "dashboard.png")
+        assert browser.console() == []
+        assert dashboard.stop() == 0
+    finally:
+        dashboard.kill()

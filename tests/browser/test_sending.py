@@ -1,0 +1,82 @@
+"""Each example of docs/sending-events.md, copied out of it, run, and its events looked up."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import requests
+from shop import Shop
+from webdriver import Browser, needed
+
+
+def run(*command: str, folder: Path) -> None:
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_curl(shop: Shop, tmp_path: Path) -> None:
+    needed("curl", "apt-get install curl")
+    run("bash", "-e", "-c", shop.example("sh", "curl"), folder=tmp_path)
+    (event,) = shop.arrived("by-curl", 1)
+    assert (event["event_type"], event["query"]) == ("search", "linen")
+
+
+def test_a_plain_page(shop: Shop, browser: Browser) -> None:
+    (shop.folder / "plain.html").write_text(shop.example("html", "by-page"))
+    browser.open(f"{shop.pages}/plain.html")
+    browser.run("document.querySelector('button').click();")
+    browser.open("about:blank")
+    events = shop.arrived("by-page", 3)
+    assert [event["event_type"] for event in events] == [
+        "product_view",
+        "add_to_cart",
+        "block_view",
+    ]
+    assert browser.console() == []
+
+
+def test_a_page_with_the_sdk(sdk_pages: Shop, browser: Browser) -> None:
+    shop = sdk_pages
+    (shop.folder / "linen.html").write_text(shop.example("html", "by-sdk"))
+    browser.open(f"{shop.pages}/linen.html")
+    browser.run("setTimeout(() => document.querySelector('a').click());")
+    view, click = shop.arrived("by-sdk", 2)
+    assert (view["event_type"], view["collection_handle"]) == ("collection_view", "linen")
+    assert (click["event_type"], click["position"]) == ("product_click", 1)
+    assert click["attribution_token"] == "token-of-the-answer"
+    assert browser.console() == []
+
+
+def test_node(shop: Shop, tmp_path: Path) -> None:
+    node = needed("node", "it is Node 20 or later")
+    (tmp_path / "send.mjs").write_text(shop.example("js", "// send.mjs"))
+    run(node, "send.mjs", folder=tmp_path)
+    (event,) = shop.arrived("by-node", 1)
+    assert event["query"] == "linen"
+
+
+def test_python(shop: Shop, tmp_path: Path) -> None:
+    run(sys.executable, "-c", shop.example("python", "by-python"), folder=tmp_path)
+    (event,) = shop.arrived("by-python", 1)
+    assert (event["event_id"], event["order_id"]) == ("order-1001", "1001")
+    (line,) = shop.rows("SELECT * FROM order_lines WHERE order_id = '1001'")
+    assert str(line["revenue"]) == "119.8000"
+
+
+def test_what_was_refused_is_found(shop: Shop) -> None:
+    bad = {"event_type": "search", "session_id": "refused", "timestamp": 0}
+    answer = requests.post(
+        f"{shop.server}/beacon", params={"token": shop.token}, json={"events": [bad]}, timeout=30
+    )
+    assert answer.status_code == 204
+    shop.settle()
+    (row,) = shop.rows(shop.example("sql", "rejected_events"))
+    assert "refused" in row["raw"]
+    entries = requests.get(f"{shop.server}/explain.json", timeout=30).json()["entries"]
+    (entry,) = [entry for entry in entries if "refused" in entry["event"]]
+    assert entry["reason"] == row["reason"]
+    assert any("query" in problem for problem in entry["problems"])

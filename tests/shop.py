@@ -1,0 +1,66 @@
+"""A shop that runs: what tests ask of it, and the examples of the document, made out to it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from processes import wait_for
+
+from pipeline.config import Settings
+from pipeline.status import status
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "sending-events.md"
+
+
+@dataclass(frozen=True)
+class Shop:
+    """`pages` is the origin that may send, `folder` what it serves; `server` is ingest's."""
+
+    settings: Settings
+    token: str
+    server: str
+    pages: str
+    folder: Path
+
+    def example(self, language: str, part: str) -> str:
+        """The one example of the document that holds `part`, for this shop."""
+        blocks = re.findall(
+            rf"^```{language}\n(.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL
+        )
+        (found,) = [block for block in blocks if part in block]
+        text = found.replace("http://127.0.0.1:8080", self.server)
+        return text.replace("YOUR_TOKEN", self.token)
+
+    def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
+        """The answer of the published snapshot; nothing before there is one."""
+        if not self.settings.database.exists():
+            return []
+        with duckdb.connect(self.settings.database, read_only=True) as connection:
+            answer = connection.execute(query, list(values))
+            names = [column[0] for column in answer.description]
+            return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+
+    def events(self, session_id: str) -> list[dict[str, Any]]:
+        """Of one session, in the order of their times."""
+        return self.rows(
+            "SELECT * FROM events WHERE session_id = ? ORDER BY occurred_at, position, query",
+            session_id,
+        )
+
+    def arrived(self, session_id: str, count: int) -> list[dict[str, Any]]:
+        """All of a session's events, which are `count`, once nothing more is under way."""
+        wait_for(lambda: len(self.events(session_id)) >= count, seconds=30)
+        self.settle()
+        events = self.events(session_id)
+        assert len(events) == count
+        assert self.rows("SELECT * FROM duplicates") == []
+        return events
+
+    def settle(self) -> None:
+        """Until the snapshot holds all that ingest has taken."""
+        bootstrap = self.settings.kafka_bootstrap_servers
+        wait_for(lambda: status(self.settings, bootstrap).is_published, seconds=30)

@@ -1,0 +1,139 @@
+"""A real Chromium, driven over W3C WebDriver by the chromedriver that Debian ships with it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from processes import wait_for
+
+# A browser of its own, for nobody: no sandbox, because CI is root; no services of its vendor.
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,1600",
+]
+_PORT = re.compile(r"started successfully on port (\d+)")
+
+
+def needed(program: str, advice: str) -> str:
+    """Where `program` is. Without it a test is skipped, in CI it fails."""
+    found = shutil.which(program)
+    if found is None:
+        reason = f"no {program} here: {advice}"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+@dataclass
+class Asked:
+    """A request of the page: `kind` is Chromium's (Ping: a beacon), `status` None: none came."""
+
+    method: str
+    url: str
+    kind: str
+    status: int | None = None
+
+
+class Browser:
+    """One session; `folder` takes the profile and the driver's words."""
+
+    def __init__(self, folder: Path) -> None:
+        advice = "apt-get install chromium chromium-driver"
+        driver, chromium = needed("chromedriver", advice), needed("chromium", advice)
+        folder.mkdir()
+        output = folder / "chromedriver.log"
+        with output.open("wb") as file:
+            self._process = subprocess.Popen(
+                [driver, "--port=0"], stdout=file, stderr=file, start_new_session=True
+            )
+        self._session = ""
+        try:
+            wait_for(lambda: _PORT.search(output.read_text()) is not None, seconds=30)
+            found = _PORT.search(output.read_text())
+            assert found is not None
+            self._session = f"http://127.0.0.1:{found[1]}/session"
+            options = {"binary": chromium, "args": [*FLAGS, f"--user-data-dir={folder}/profile"]}
+            wanted = {
+                "browserName": "chrome",
+                "goog:chromeOptions": options,
+                "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+            }
+            answer = self._ask("", {"capabilities": {"alwaysMatch": wanted}})
+            self._session += f"/{answer['sessionId']}"
+        except BaseException:
+            self.close()
+            raise
+
+    def _ask(self, path: str, body: dict[str, Any]) -> Any:
+        answer = requests.post(self._session + path, json=body, timeout=60)
+        value = answer.json()["value"]
+        assert answer.ok, value
+        return value
+
+    def open(self, url: str) -> None:
+        """Until the page's load event."""
+        self._ask("/url", {"url": url})
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """The body of an async function in the page; what it returns."""
+        text = (
+            "const [done, ...given] = [arguments[arguments.length - 1], ...arguments];"
+            f"(async (...given) => {{ {script} }})(...given)"
+            ".then((value) => done({value}), (error) => done({error: String(error)}));"
+        )
+        said = self._ask("/execute/async", {"script": text, "args": list(arguments)})
+        assert "error" not in said, said["error"]
+        return said.get("value")
+
+    def console(self) -> list[str]:
+        """What the console has said since it was last asked."""
+        return [entry["message"] for entry in self._ask("/se/log", {"type": "browser"})]
+
+    def requests(self) -> list[Asked]:
+        """What went over the network since it was last asked, preflights too."""
+        asked: dict[str, Asked] = {}
+        for entry in self._ask("/se/log", {"type": "performance"}):
+            message = json.loads(entry["message"])["message"]
+            of = message["params"]
+            if message["method"] == "Network.requestWillBeSent":
+                sent = of["request"]
+                asked[of["requestId"]] = Asked(sent["method"], sent["url"], of.get("type", ""))
+            elif message["method"] == "Network.responseReceived" and of["requestId"] in asked:
+                asked[of["requestId"]].status = of["response"]["status"]
+        return list(asked.values())
+
+    def picture(self, file: Path) -> None:
+        """What is shown, as PNG."""
+        answer = requests.get(f"{self._session}/screenshot", timeout=60)
+        file.write_bytes(base64.b64decode(answer.json()["value"]))
+
+    def close(self) -> None:
+        """The browser and its driver, whatever state they are in."""
+        if self._session.count("/") > 3:
+            with suppress(requests.RequestException):
+                requests.delete(self._session, timeout=20)
+        # The driver's group holds what a browser that did not answer has left.
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
