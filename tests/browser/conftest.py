@@ -62,6 +62,13 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]
         thread.join()
 
 
+def _has_said(verb: Verb, words: str) -> bool:
+    said = verb.said()
+    assert verb.process is not None
+    assert verb.process.poll() is None, said
+    return words in said
+
+
 @pytest.fixture(scope="session")
 def shop(
     kafka: Broker, tmp_path_factory: pytest.TempPathFactory, pages: tuple[Path, int]
@@ -89,7 +96,9 @@ def shop(
         Verb("load", settings),
     ]
     try:
-        wait_for(lambda: "ingest: http" in running[0].said(), seconds=30)
+        # All of them: one that is stopped before it listens to signals ends by the signal.
+        says = ("ingest: http", "answering", "loading into")
+        wait_for(lambda: all(map(_has_said, running, says)), seconds=60)
         found = re.search(r"ingest: (\S+)/beacon", running[0].said())
         assert found is not None
         yield Shop(settings, token, found[1], origin, folder)
@@ -100,6 +109,7 @@ def shop(
     finally:
         for verb in running:
             verb.kill()
+            print(f"{verb.verb}: {verb.said()[-2000:]}")  # shown where the set-up fails
 
 
 @pytest.fixture(scope="session")
