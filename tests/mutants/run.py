@@ -30,6 +30,8 @@ SHRINK = Path("tests/shrink.py")
 AT_LENGTH, AS_FOUND = "MOST_ROUNDS, MOST_TRIES = 60, 100", "MOST_ROUNDS, MOST_TRIES = 0, 0"
 # Not a rule that fails but a text that is none.
 NO_PROGRAM = re.compile(r"Parser Error|Binder Error|Catalog Error|SyntaxError|NameError")
+# Importing what other plugins of pytest need takes longer than most mutations live.
+ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 LONGEST = 900  # seconds; a test that never ends has seen the difference, too
 
 
@@ -86,10 +88,10 @@ def tried(whole: Book, mutation: Mutation | None) -> tuple[str, bool]:
                 [
                     sys.executable,
                     *("-m", "pytest", "-x", "-q", "--tb=short", "--examples=150", "-rfE"),
-                    *("-p", "no:cacheprovider", *tests),
+                    *("-p", "pytest_timeout", "-p", "no:cacheprovider", *tests),
                 ],
                 cwd=copy,
-                env=os.environ | {"PYTHONPATH": str(copy)},
+                env=os.environ | ALONE | {"PYTHONPATH": str(copy)},
                 capture_output=True,
                 text=True,
                 timeout=LONGEST,
