@@ -39,6 +39,7 @@ def main() -> int:
     """The exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", action="append", help="names that contain this")
+    parser.add_argument("--start", help="go on at the first name that contains this")
     parser.add_argument("--jobs", type=int, default=1)
     args = parser.parse_args()
     whole = book()
@@ -51,8 +52,11 @@ def main() -> int:
         for one in whole.mutations
         if not args.only or any(part in one.name for part in args.only)
     ]
+    if args.start:
+        first = next(place for place, one in enumerate(chosen) if args.start in one.name)
+        chosen = chosen[first:]
     todo: list[Mutation | None] = [one for one in chosen if not one.equivalent]
-    if not args.only:
+    if not (args.only or args.start):
         todo.insert(0, None)
     began = time.monotonic()
     with ThreadPoolExecutor(args.jobs) as pool:

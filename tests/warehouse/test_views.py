@@ -77,3 +77,37 @@ def test_quality_tells_a_conflict_from_an_exact_repeat(warehouse: Warehouse) -> 
     log.send(make_event(minute=1, event_id="same"), received_at=MORNING)
     warehouse.load(log.outcomes)
     assert warehouse.rows("SELECT duplicates, conflicts FROM quality") == [(2, 1)]
+
+
+def test_s5_a_session_is_of_the_day_it_starts_on(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    log.send(make_event(minute=7 * 60 + 50), make_event(minute=8 * 60 + 10))  # around 00:00 UTC
+    warehouse.load(log.outcomes)
+    assert warehouse.rows("SELECT sessions, day FROM session_days") == warehouse.rows(
+        "SELECT 1, CAST(min(occurred_at) AS DATE) FROM events"
+    )
+
+
+def test_neither_refunds_nor_repeats_are_purchases(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    line = {"product_id": 1, "price": "10", "attribution_token": "token"}
+    log.send(purchase(0, line, order_id="A"), device="d:pixel")
+    log.send(purchase(1, line, order_id="A"), device="d:webhook")
+    refund = purchase(2, line, order_id="A", refund_id="R")
+    log.send({**refund, "event_type": "refund"})
+    warehouse.load(log.outcomes)
+    assert warehouse.rows("SELECT purchases, units FROM products") == [(1, 1)]
+    assert warehouse.rows("SELECT purchases FROM tokens") == [(1,)]
+    assert warehouse.rows("SELECT revenue, order_lines FROM revenue") == [(Decimal(10), 1)]
+
+
+def test_a4_an_orphan_is_credited_to_its_own_token(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    log.send(cart(0, "unseen"))
+    warehouse.load(log.outcomes)
+    assert warehouse.rows("SELECT match, attribution_token FROM attribution") == [
+        ("orphan", "unseen")
+    ]
+    assert warehouse.rows(
+        "SELECT DISTINCT attribution_token FROM attribution_models WHERE conversions > 0"
+    ) == [("unseen",)]
