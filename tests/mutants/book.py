@@ -43,15 +43,20 @@ class Mutation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Book(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All mutations; `order` are the tests by the start of a file's path, likeliest first."""
+    """All mutations; `order` are the tests by the start of a file's path, likeliest first.
 
+    `first` come before them, by the mutation's rule.
+    """
+
+    first: dict[str, tuple[str, ...]]
     order: dict[str, tuple[str, ...]]
     mutations: tuple[Mutation, ...]
 
     def tests(self, mutation: Mutation) -> list[str]:
         """What to run under `mutation`, in order."""
         areas = [area for area in self.order if mutation.file.startswith(area)]
-        return list(dict.fromkeys((*mutation.tests, *self.order[max(areas, key=len)])))
+        first = self.first.get(mutation.rule, ()) if mutation.file.startswith("sql") else ()
+        return list(dict.fromkeys((*mutation.tests, *first, *self.order[max(areas, key=len)])))
 
     def all_tests(self) -> list[str]:
         """Every test that any mutation is met by."""
