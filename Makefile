@@ -4,7 +4,7 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: demo test chaos lint lock clean
+.PHONY: demo test chaos mutants lint lock clean
 
 demo: .venv/ready
 	$(BIN)/pipeline demo $(ARGS)
@@ -15,6 +15,10 @@ test: lint
 # Longer than the short form that `make test` runs: ARGS=--kills=60.
 chaos: .venv/ready
 	$(BIN)/pytest -s tests/chaos $(ARGS)
+
+# Each rule weakened, one at a time, must make a test fail; half an hour and more. ARGS=--only=A9.
+mutants: .venv/ready
+	$(BIN)/python tests/mutants/run.py $(ARGS)
 
 lint: .venv/ready
 	$(BIN)/ruff check .

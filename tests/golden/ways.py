@@ -123,11 +123,11 @@ def by_recompute(told: list[Run], folder: Path) -> Seen:
 
 
 WAYS: dict[str, Callable[[list[Run], Path], Seen]] = {
-    "transactions": by_transactions,
     "one transaction": by_one_transaction,
-    "healing": by_healing,
-    "local": by_local,
     "recompute": by_recompute,
+    "local": by_local,
+    "transactions": by_transactions,
+    "healing": by_healing,
 }
 
 RECOMPUTED = {

@@ -95,3 +95,10 @@ def test_t8_a_received_at_over_five_minutes_past_the_append_counts_as_that() -> 
     )
     assert outcome.received_at == MORNING + 5 * MINUTE
     assert b'"occurred_at":%d' % (MORNING + 5 * MINUTE) in bytes(outcome.facts[0])
+
+
+def test_t6_the_latest_event_of_a_record_moves_stream_time_wherever_it_stands() -> None:
+    for minutes in ((0, 5, 2), (5, 2, 0), (0, 2, 5)):
+        log = Log()
+        log.send(*(make_event(minute=minute) for minute in minutes))
+        assert log.stream_time == MORNING + 5 * MINUTE

@@ -61,3 +61,10 @@ def test_a_session_that_goes_on_keeps_its_missing_events_in_mind(warehouse: Ware
     assert missing_until(warehouse) is not None
     assert warehouse.rows("SELECT events FROM sessions") == [(11 * 48,)]
     assert warehouse.broken() == {}
+
+
+def test_a_transaction_that_follows_on_the_ledger_misses_nothing(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    for minute in range(3):
+        warehouse.load([log.send(make_event(minute=minute))])
+        assert missing_until(warehouse) is None

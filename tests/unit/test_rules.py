@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from pipeline.domain.rules import Rules
+
+OTHERS: dict[str, Any] = {
+    "gap": timedelta(minutes=31),
+    "lookback": timedelta(days=8),
+    "lateness": timedelta(hours=73),
+    "most_keys": 20_001,
+    "most_rows": 501,
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_rules_that_could_give_other_rows_have_another_digest(name: str) -> None:
+    assert Rules(**{name: OTHERS[name]}).digest() != Rules().digest()
+
+
+def test_the_half_life_is_read_by_views_alone() -> None:
+    assert Rules(half_life=timedelta(days=1)).digest() == Rules().digest()
+
+
+def test_every_rule_is_looked_at() -> None:
+    fields = msgspec.structs.fields(Rules)
+    names = {field.name for field in fields if not field.name.endswith("_ms")}
+    assert names == OTHERS.keys() | {"half_life"}

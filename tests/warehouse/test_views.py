@@ -1,0 +1,113 @@
+"""Bots are flagged, never deleted: each view leaves them out, or says how many beside (Bots)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from factories import MORNING, Log, cart, click, make_event, purchase
+from house import Warehouse
+
+# Each view's measures, for what one visitor did.
+PEOPLE: dict[str, list[tuple[Any, ...]]] = {
+    "SELECT sum(conversions), sum(units), sum(revenue) FROM attribution": [(2, 2, Decimal(10))],
+    "SELECT sum(conversions), sum(units), sum(revenue) FROM attribution_products": [
+        (2, 2, Decimal(10))
+    ],
+    "SELECT sum(sessions), sum(converted), sum(revenue) FROM campaigns": [(1, 1, Decimal(10))],
+    """SELECT sessions, saw_products, clicked, viewed_a_product, added_to_cart, bought, orders,
+        conversion_rate FROM funnel""": [(1, 1, 1, 1, 1, 1, 1, 1.0)],
+    """SELECT impressions, clicks, views, add_to_carts, purchases, units, clicks_per_impression
+        FROM products""": [(1, 1, 1, 1, 1, 1, 1.0)],
+    "SELECT currency, revenue, units, order_lines FROM revenue": [("USD", Decimal(10), 1, 1)],
+    "SELECT sessions, events_per_session, bounce_rate, conversion_rate FROM session_days": [
+        (1, 5.0, 0.0, 1.0)
+    ],
+    """SELECT attribution_token, impressions, clicks, add_to_carts, purchases,
+        clicks_per_impression FROM tokens""": [("token", 1, 1, 0, 0, 1.0)],
+    """SELECT events, product_impressions, product_clicks, product_views, add_to_carts, purchases
+        FROM traffic""": [(5, 1, 1, 1, 1, 1)],
+}
+
+
+def visit(log: Log, *, is_bot: bool = False) -> None:
+    log.send(
+        make_event("product_impression", 0, position=1, attribution_token="token"),
+        click(1),
+        make_event("product_view", 2),
+        cart(3),
+        purchase(4),
+        device=f"d:{is_bot}",
+        is_bot=is_bot,
+    )
+
+
+@pytest.mark.parametrize("query", PEOPLE)
+def test_a_bot_changes_nothing_of_what_people_did(warehouse: Warehouse, query: str) -> None:
+    log = Log(warehouse.rules)
+    visit(log)
+    visit(log, is_bot=True)
+    warehouse.load(log.outcomes)
+    assert warehouse.rows(query) == PEOPLE[query]
+
+
+def test_bots_are_counted_beside_what_people_did(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    visit(log)
+    visit(log, is_bot=True)
+    warehouse.load(log.outcomes)
+    assert warehouse.rows("SELECT bot_events FROM traffic") == [(5,)]
+    assert warehouse.rows("SELECT events, bot_events FROM quality") == [(10, 5)]
+
+
+def test_a_product_that_was_never_shown_has_no_rate(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    log.send(click(0))
+    warehouse.load(log.outcomes)
+    assert warehouse.rows("SELECT clicks, clicks_per_impression FROM products") == [(1, None)]
+    assert warehouse.rows("SELECT clicks, clicks_per_impression FROM tokens") == [(1, None)]
+
+
+def test_quality_tells_a_conflict_from_an_exact_repeat(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    event = make_event(event_id="same")
+    log.send(event, received_at=MORNING)
+    log.send(event, received_at=MORNING)
+    log.send(make_event(minute=1, event_id="same"), received_at=MORNING)
+    warehouse.load(log.outcomes)
+    assert warehouse.rows("SELECT duplicates, conflicts FROM quality") == [(2, 1)]
+
+
+def test_s5_a_session_is_of_the_day_it_starts_on(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    log.send(make_event(minute=7 * 60 + 50), make_event(minute=8 * 60 + 10))  # around 00:00 UTC
+    warehouse.load(log.outcomes)
+    assert warehouse.rows("SELECT sessions, day FROM session_days") == warehouse.rows(
+        "SELECT 1, CAST(min(occurred_at) AS DATE) FROM events"
+    )
+
+
+def test_neither_refunds_nor_repeats_are_purchases(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    line = {"product_id": 1, "price": "10", "attribution_token": "token"}
+    log.send(purchase(0, line, order_id="A"), device="d:pixel")
+    log.send(purchase(1, line, order_id="A"), device="d:webhook")
+    refund = purchase(2, line, order_id="A", refund_id="R")
+    log.send({**refund, "event_type": "refund"})
+    warehouse.load(log.outcomes)
+    assert warehouse.rows("SELECT purchases, units FROM products") == [(1, 1)]
+    assert warehouse.rows("SELECT purchases FROM tokens") == [(1,)]
+    assert warehouse.rows("SELECT revenue, order_lines FROM revenue") == [(Decimal(10), 1)]
+
+
+def test_a4_an_orphan_is_credited_to_its_own_token(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    log.send(cart(0, "unseen"))
+    warehouse.load(log.outcomes)
+    assert warehouse.rows("SELECT match, attribution_token FROM attribution") == [
+        ("orphan", "unseen")
+    ]
+    assert warehouse.rows(
+        "SELECT DISTINCT attribution_token FROM attribution_models WHERE conversions > 0"
+    ) == [("unseen",)]
