@@ -26,7 +26,8 @@ from processes import Verb, wait_for
 from pipeline.addresses import ingest_address
 from pipeline.broker.server import Broker
 from pipeline.config import Settings
-from pipeline.ingest.stores import new_token, write_stores
+from pipeline.ingest.stores import new_token
+from pipeline.ingest.stores_file import write_stores
 from pipeline.kafka_admin import create_topics
 from pipeline.topics import topics
 

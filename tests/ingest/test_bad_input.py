@@ -1,4 +1,4 @@
-"""tests/golden/bad_input.toml, over HTTP and Kafka and from files alone, into DuckDB."""
+"""tests/ingest/bad_input.toml, over HTTP and Kafka and from files alone, into DuckDB."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pipeline.local import replay
 from pipeline.topics import Rejected, Topic, topics
 
 RULES = Rules()
-FILE = Path(__file__).parents[1] / "golden" / "bad_input.toml"
+FILE = Path(__file__).parent / "bad_input.toml"
 CASES: list[dict[str, Any]] = tomllib.loads(FILE.read_text())["case"]
 
 

@@ -11,7 +11,7 @@ from pipeline.ingest.files import USER_AGENT
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36"
 
 
-FILE = Path(__file__).parents[1] / "golden" / "user_agents.toml"
+FILE = Path(__file__).parent / "user_agents.toml"
 CASES = tomllib.loads(FILE.read_text())
 
 

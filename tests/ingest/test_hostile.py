@@ -20,7 +20,8 @@ from processes import Verb, wait_for
 
 from pipeline.broker.server import Broker
 from pipeline.config import Settings
-from pipeline.ingest.stores import new_token, write_stores
+from pipeline.ingest.stores import new_token
+from pipeline.ingest.stores_file import write_stores
 from pipeline.kafka_admin import create_topics
 
 MEBIBYTE = 1024 * 1024
