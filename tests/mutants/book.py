@@ -53,7 +53,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     mutations: tuple[Mutation, ...]
 
     def tests(self, mutation: Mutation) -> list[str]:
-        """What to run under `mutation`, in order."""
+        """What to run under `mutation`, in order: tests of its own, then whole files."""
         areas = [area for area in self.order if mutation.file.startswith(area)]
         first = self.first.get(mutation.rule, ()) if mutation.file.startswith("sql") else ()
         return list(dict.fromkeys((*mutation.tests, *first, *self.order[max(areas, key=len)])))
