@@ -74,5 +74,7 @@ def test_what_comes_to_a_hot_device_keeps_it_hot() -> None:
     log.send(make_event(minute=65), device="d:other")
     # There is room again, but the first that had none is within the lateness.
     assert log.send(make_event(minute=50)).late
+    # An earlier one does not cool it.
+    assert log.send(make_event(minute=20)).late
     log.send(make_event(minute=100), device="d:other")
     assert log.send(make_event(minute=100)).late
