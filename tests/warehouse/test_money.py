@@ -312,6 +312,16 @@ def test_a8_a_refund_is_of_who_bought_whatever_the_webhook_calls_itself(
     log.send(refund(1, line(price="4")), device="d:webhook", is_bot=True)
     warehouse.load(log.outcomes)
     assert left(warehouse)["linear", None] == 6
+    assert warehouse.rows("SELECT is_bot FROM refunds") == [(False,)]
+
+
+def test_a8_a_repeated_line_of_an_order_is_not_there_to_be_refunded(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    log.send(purchase(0, line(price="10"), order_id="O"))
+    log.send(purchase(1, line(price="10"), order_id="O"), device="d:webhook")
+    log.send(refund(2, line(price="15")))
+    warehouse.load(log.outcomes)
+    assert taken(warehouse) == [("counted", "10.0000", "5.0000")]
 
 
 def test_a_bots_conversions_stand_beside_the_models(warehouse: Warehouse) -> None:
