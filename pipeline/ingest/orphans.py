@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from pipeline.ingest.backlog import Backlog
 from pipeline.ingest.pending import Item, Waiting
-from pipeline.ingest.spool import Spool, SpoolError
+from pipeline.ingest.spool import OwnedError, Spool, SpoolError
+
+log = logging.getLogger(__name__)
 
 
 async def adopt(backlog: Backlog, opened: Callable[[], None]) -> None:
     """Move what dead processes have left into `backlog`; `opened` is called before the first move.
 
     Copied and durable, then deleted: a death in between has records in two spools, and the second
-    copy is dropped as a duplicate. Raises `SpoolError`.
+    copy is dropped as a duplicate.
     """
     for slot in await backlog.run(backlog.spool.orphans):
         orphan = backlog.spool.sibling()
         try:
             await backlog.run(orphan.open, slot=slot)
-        except SpoolError:
-            continue  # its process lives
-        try:
             await _move(orphan, backlog, opened)
+        except OwnedError:
+            continue
+        except SpoolError as error:
+            # Trouble with one must not keep the others; a later look tries it again.
+            log.error("what slot %d of the spool holds cannot be moved: %s", slot, error)  # noqa: TRY400  # no bug of ours
         finally:
+            # The lock, too: while this process holds it no other can help.
             await backlog.run(orphan.close, delete=True)
 
 

@@ -147,7 +147,9 @@ class Replay:
             return
         seq, records = found
         if seq in self._suspects:
-            if not self._sender.flying:
+            if self._sender.flying:
+                await asyncio.sleep(PAUSE)
+            else:
                 await self._singly(seq, records)
             return
         self._cursor = seq

@@ -44,6 +44,10 @@ class SpoolError(Exception):
     """The spool cannot take or give it now: full, or the disk's own words."""
 
 
+class OwnedError(SpoolError):
+    """Another process that lives has the slot."""
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Record]).decode
 
@@ -88,7 +92,7 @@ class Spool:
                 continue
             self._lock, self._path = lock, self._folder / f"{slot}.db"
             return
-        raise SpoolError(f"no free slot in {self._folder}")
+        raise OwnedError(f"no free slot in {self._folder}")
 
     def _connect(self) -> None:
         assert self._path is not None  # noqa: S101  # `_take` has set it
@@ -231,7 +235,10 @@ class Spool:
         if isinstance(error, sqlite3.DatabaseError) and not isinstance(
             error, sqlite3.OperationalError | sqlite3.IntegrityError | sqlite3.ProgrammingError
         ):
-            self._set_aside(error)
+            try:
+                self._set_aside(error)
+            except OSError as trouble:
+                raise SpoolError(f"{error}, and cannot be moved aside: {trouble}") from error
         raise SpoolError(str(error)) from error
 
     def check(self) -> None:
@@ -247,17 +254,21 @@ class Spool:
         return timedelta(milliseconds=max(0, now - oldest)) if oldest is not None else timedelta(0)
 
     def close(self, *, delete: bool = False) -> None:
-        """Let the slot go, its empty file with it if `delete`."""
-        if self._connection is not None:
-            is_done = delete and self.depth == 0 and not self._has_refused()
-            with suppress(sqlite3.Error):
-                self._connection.close()
-            self._connection = None
+        """Let the slot go, whatever else fails; its empty file with it if `delete`."""
+        is_done = False
+        try:
+            if self._connection is not None:
+                is_done = delete and self.depth == 0 and not self._has_refused()
+        finally:
+            if self._connection is not None:
+                with suppress(sqlite3.Error):
+                    self._connection.close()
+                self._connection = None
             if is_done and self._path is not None:
                 self._path.unlink(missing_ok=True)
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
 
     def sibling(self) -> Spool:
         """Another one of the same folder, not open."""

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from pathlib import Path
 
 import pytest
 
+from pipeline.ingest.backlog import Backlog
+from pipeline.ingest.orphans import adopt
 from pipeline.ingest.pending import Record
 from pipeline.ingest.spool import Spool, SpoolError
 
@@ -88,3 +91,79 @@ def test_every_commit_is_synced_before_it_returns(tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "0.db")
     assert other.execute("SELECT count(*) FROM batches").fetchone() == (1,)
     other.close()
+
+
+def test_a_full_disk_takes_nothing_more_keeps_what_it_has_and_goes_on_with_room(
+    tmp_path: Path,
+) -> None:
+    spool = opened(tmp_path)
+    first = keep(spool, ONE)
+    connection = spool._connection  # noqa: SLF001  # SQLite's own bound stands for the disk's
+    assert connection is not None
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    large = Record("beacons", b"key", b"x" * 100_000)
+    with pytest.raises(SpoolError, match="full"):
+        keep(spool, large)
+    assert (spool.depth, read_all(spool)) == (1, [ONE])
+    # What has landed can be forgotten all the same.
+    with pytest.raises(SpoolError, match="full"):
+        keep(spool, large, gone=(first,))
+    assert spool.depth == 0
+    connection.execute(f"PRAGMA max_page_count = {pages + 100}")
+    keep(spool, large)
+    assert read_all(spool) == [large]
+
+
+def test_a_file_that_goes_bad_while_in_use_is_kept_aside_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # More than SQLite keeps in memory.
+    large = Record("beacons", b"key", b"x" * 8_000_000)
+    spool = opened(tmp_path, cap=2 * 8_000_000)
+    keep(spool, large)
+    spool.close()
+    spool = opened(tmp_path, cap=2 * 8_000_000)
+    with (tmp_path / "0.db").open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 7_900_000)
+    with pytest.raises(SpoolError):
+        read_all(spool)
+    assert "the spool is corrupt" in caplog.text
+    (aside,) = [p for p in tmp_path.glob("0.db.corrupt-*") if p.name[-4:] not in ("-wal", "-shm")]
+    assert aside.stat().st_size >= 7_900_000
+    keep(spool, ONE)
+    assert read_all(spool) == [ONE]
+
+
+def test_a_slot_is_let_go_whatever_else_fails(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    connection = spool._connection  # noqa: SLF001  # a disk that fails at the last question
+    assert connection is not None
+    connection.execute("DROP TABLE refused")
+    with pytest.raises(SpoolError):
+        spool.close(delete=True)
+    opened(tmp_path, slot=0).close()
+
+
+def test_an_orphan_that_cannot_be_opened_is_said_let_go_and_keeps_no_other_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "1.db").mkdir(parents=True)
+    whole = Spool(tmp_path, cap=ROOM)
+    whole.open(slot=2)
+    keep(whole, ONE)
+    whole.close()
+
+    async def story() -> None:
+        backlog = Backlog(Spool(tmp_path, cap=ROOM), clock=lambda: 1.0)
+        backlog.start()
+        await adopt(backlog, lambda: None)
+        assert read_all(backlog.spool) == [ONE]
+        backlog.close()
+
+    asyncio.run(story())
+    assert "what slot 1 of the spool holds cannot be moved" in caplog.text
+    assert not (tmp_path / "2.db").exists()
+    (tmp_path / "1.db").rmdir()
+    opened(tmp_path, slot=1).close()
