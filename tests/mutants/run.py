@@ -29,7 +29,10 @@ TAKEN = ("pipeline", "sql", "tests", "docs", "pyproject.toml", "README.md", "CHA
 SHRINK = Path("tests/shrink.py")
 AT_LENGTH, AS_FOUND = "MOST_ROUNDS, MOST_TRIES = 60, 100", "MOST_ROUNDS, MOST_TRIES = 0, 0"
 # Not a rule that fails but a text that is none.
-NO_PROGRAM = re.compile(r"Parser Error|Binder Error|Catalog Error|SyntaxError|NameError")
+NO_PROGRAM = re.compile(
+    r"Parser Error|Binder Error|Catalog Error|SyntaxError|NameError|ImportError"
+    r"|ModuleNotFoundError|errors? during collection"
+)
 # Importing what other plugins of pytest need takes longer than most mutations live.
 ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 LONGEST = 900  # seconds; a test that never ends has seen the difference, too
