@@ -1,4 +1,4 @@
--- What sessions bought, whether they are open (S7), and the rows themselves.
+-- What sessions bought, and the rows themselves. They come open; the next step closes them (S7).
 -- If any: FROM new_sessions
 INSERT INTO lines_near
 FROM order_lines
@@ -9,9 +9,6 @@ UPDATE new_sessions SET has_converted = false, orders = 0;
 UPDATE new_sessions SET has_converted = true, orders = bought.orders
 FROM recompute_session_orders('new_sessions', 'lines_near') AS bought
 WHERE new_sessions.session_key = bought.session_key;
-
-UPDATE new_sessions SET is_open = in_ledger.stream_time <= ended_at + (SELECT gap FROM rules)
-FROM in_ledger WHERE in_ledger.partition = new_sessions.partition;
 
 DELETE FROM sessions
 WHERE session_key IN (SELECT session_key FROM old_sessions)
