@@ -511,3 +511,32 @@ def test_kpis_of_some_days_are_those_days_of_all(warehouse: Warehouse) -> None:
         "FROM kpis WHERE day BETWEEN DATE '2025-11-25' AND DATE '2025-11-26' ORDER BY ALL"
     )
     assert warehouse.rows(bounded) != []
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ({"order_id": "O"}, {"order_id": "P"}),
+        ({"product_id": 1}, {"product_id": 2}),
+        ({"variant_id": 5}, {"variant_id": 6}),
+        ({"variant_id": 5}, {}),
+    ],
+)
+def test_a9_lines_of_one_transaction_repeat_only_their_own(
+    warehouse: Warehouse, one: dict[str, Any], two: dict[str, Any]
+) -> None:
+    log = Log(warehouse.rules)
+
+    def bought(minute: float, named: dict[str, Any]) -> dict[str, Any]:
+        of = {"product_id": 1, "price": "1", **named}
+        return purchase(minute, of, order_id=of.pop("order_id", "O"))
+
+    log.send(bought(10, one))
+    log.send(bought(10, two))
+    warehouse.load(log.outcomes)
+    # Of the one the earlier sight arrives, of the other a later one.
+    sights = [bought(5, one), bought(20, two)]
+    warehouse.load([log.send(sight, device="d:webhook") for sight in sights])
+    assert warehouse.broken() == {}
+    found = warehouse.rows("SELECT is_repeated FROM order_lines ORDER BY occurred_at, is_repeated")
+    assert found == [(False,), (False,), (True,), (True,)]
