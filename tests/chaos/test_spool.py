@@ -20,8 +20,8 @@ import psutil
 import pytest
 import urllib3
 from factories import Log
-from kafka import KafkaConsumer, TopicPartition
 from processes import Verb, wait_for
+from records import records_of
 
 from pipeline.addresses import ingest_address
 from pipeline.broker.server import Broker
@@ -78,23 +78,6 @@ def paused(kafka: Broker) -> Iterator[None]:
         java.resume()
 
 
-def all_records(settings: Settings) -> list[Any]:
-    topic = topics(settings).beacons
-    consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers)
-    try:
-        partitions = [TopicPartition(topic.name, n) for n in range(topic.partitions)]
-        consumer.assign(partitions)
-        ends = consumer.end_offsets(partitions)
-        consumer.seek_to_beginning(*partitions)
-        records: list[Any] = []
-        while any(consumer.position(part) < end for part, end in ends.items()):
-            for found in consumer.poll(timeout_ms=500).values():
-                records += found
-    finally:
-        consumer.close()
-    return sorted(records, key=lambda record: (record.partition, record.offset))
-
-
 @pytest.mark.timeout(1800)
 def test_what_was_answered_204_is_counted_once_and_in_order_through_kills_and_pauses(
     kafka: Broker, settings: Settings, request: pytest.FixtureRequest
@@ -130,7 +113,7 @@ def test_what_was_answered_204_is_counted_once_and_in_order_through_kills_and_pa
     found: list[Any] = []
 
     def is_there() -> bool:
-        found[:] = all_records(settings)
+        found[:] = records_of(settings, topics(settings).beacons)
         return answered <= {query for record in found for query in _queries(record.value)}
 
     try:

@@ -15,8 +15,8 @@ import msgspec
 import pytest
 import urllib3
 import uvicorn
-from kafka import KafkaConsumer, TopicPartition
 from processes import wait_for
+from records import records_of
 
 from pipeline.config import Settings
 from pipeline.domain.events import Beacon, Event
@@ -154,19 +154,4 @@ def door(settings: Settings, serve: Callable[..., Door]) -> Door:
 def read_topic(settings: Settings) -> Callable[[Topic], list[Any]]:
     """All records of a topic, by partition and offset."""
 
-    def read(topic: Topic) -> list[Any]:
-        consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers)
-        try:
-            partitions = [TopicPartition(topic.name, n) for n in range(topic.partitions)]
-            consumer.assign(partitions)
-            ends = consumer.end_offsets(partitions)
-            consumer.seek_to_beginning(*partitions)
-            records: list[Any] = []
-            while any(consumer.position(part) < end for part, end in ends.items()):
-                for found in consumer.poll(timeout_ms=500).values():
-                    records += found
-        finally:
-            consumer.close()
-        return sorted(records, key=lambda record: (record.partition, record.offset))
-
-    return read
+    return lambda topic: records_of(settings, topic)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from kafka import KafkaConsumer, TopicPartition
 from processes import Verb, wait_for
+from records import records_of
 
 from pipeline.config import Settings
 from pipeline.ingest.stores import new_token
@@ -88,24 +88,10 @@ def token(settings: Settings) -> str:
 
 def records(settings: Settings) -> bytes:
     """Keys, values and headers of every record of every topic."""
-    consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers)
-    try:
-        partitions = [
-            TopicPartition(topic.name, number)
-            for topic in topics(settings).all()
-            for number in range(topic.partitions)
-        ]
-        consumer.assign(partitions)
-        ends = consumer.end_offsets(partitions)
-        consumer.seek_to_beginning(*partitions)
-        found: list[bytes] = []
-        while any(consumer.position(part) < end for part, end in ends.items()):
-            for batch in consumer.poll(timeout_ms=500).values():
-                for record in batch:
-                    parts = (record.key, record.value, *(value for _, value in record.headers))
-                    found += [part for part in parts if part]
-    finally:
-        consumer.close()
+    found: list[bytes] = []
+    for record in records_of(settings, *topics(settings).all()):
+        parts = (record.key, record.value, *(value for _, value in record.headers))
+        found += [part for part in parts if part]
     return b"\n".join(found)
 
 
