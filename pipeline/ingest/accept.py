@@ -10,11 +10,12 @@ import msgspec
 
 from pipeline.domain.events import Beacon, Request
 from pipeline.domain.identity import device_key, record_key
-from pipeline.ingest.validate import Refusal, validate
+from pipeline.ingest.validate import Reason, Refusal, validate
 from pipeline.ingest.wire import WireEvent, epoch_ms
 from pipeline.topics import Rejected
 
 MAX_EVENTS = 100
+MAX_EVENT_BYTES = 32 * 1024
 
 
 class BadBodyError(Exception):
@@ -46,9 +47,8 @@ class _Body(msgspec.Struct):
     received_at: msgspec.Raw = msgspec.Raw(b"")
 
 
-_body = msgspec.json.Decoder(_Body)
+_decode = msgspec.json.Decoder(_Body).decode
 _encode = msgspec.json.Encoder().encode
-_canonical = WireEvent.__pydantic_serializer__.to_json
 
 
 def accept(
@@ -71,9 +71,8 @@ def accept(
     devices: dict[str, list[msgspec.Raw]] = {}
     for index, raw in enumerate(envelope.events):
         try:
-            event, text = validate(
-                bytes(raw), received_at=received_at, may_backfill=sender.may_backfill
-            )
+            text = _text(raw)
+            event = validate(text, received_at=received_at, may_backfill=sender.may_backfill)
         except Refusal as refusal:
             accepted.rejected.append(
                 Rejected(
@@ -103,7 +102,7 @@ def accept(
 
 def _read(body: bytes) -> _Body:
     try:
-        envelope = _decoded(body)
+        envelope = _decode(mended(body))
     except msgspec.ValidationError as error:
         raise BadBodyError(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -115,6 +114,7 @@ def _read(body: bytes) -> _Body:
     return envelope
 
 
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 # A pair of surrogates, a lone one, or any other escape. In JSON a backslash stands in strings
 # only, so this reads them all in step and leaves every other byte as it was.
 _ESCAPE = re.compile(
@@ -126,19 +126,19 @@ _ESCAPE = re.compile(
 
 def mended(text: bytes) -> bytes:
     """JSON without lone surrogates: a query cut inside an emoji must not cost its batch."""
+    if not _HALF.search(text):
+        return text
     return _ESCAPE.sub(lambda escape: rb"\ufffd" if escape[1] else escape[0], text)
 
 
-def _decoded(body: bytes) -> _Body:
+def _text(raw: msgspec.Raw) -> str:
+    if len(raw) > MAX_EVENT_BYTES:
+        size = f"{len(raw)} bytes, at most {MAX_EVENT_BYTES}"
+        raise Refusal(Reason.TOO_LARGE, "event", size)
     try:
-        return _body.decode(body)
-    except msgspec.ValidationError:
-        raise
-    except msgspec.DecodeError:
-        whole = mended(body)
-        if whole == body:
-            raise
-        return _body.decode(whole)
+        return str(raw, "utf-8")
+    except UnicodeDecodeError as error:
+        raise Refusal(Reason.NOT_AN_EVENT, "event", str(error)) from None
 
 
 def _replayed(raw: msgspec.Raw) -> int:
@@ -148,18 +148,18 @@ def _replayed(raw: msgspec.Raw) -> int:
         raise BadBodyError(f"received_at: {error}") from None
 
 
-def _written(event: WireEvent, text: bytes, *, is_app: bool) -> msgspec.Raw:
+def _written(event: WireEvent, text: str, *, is_app: bool) -> msgspec.Raw:
     """The event as `beacons` carries it: canonical, with fingerprint, channel and raw text."""
-    canonical = _canonical(event, exclude_none=True)
+    canonical = _encode(event)
     fingerprint = hashlib.sha256(canonical).hexdigest()
     channel = b""
     if is_app and event.shopping_channel != "app":
         # After the fingerprint: a header is no field of the client's (D1).
         event.shopping_channel = "app"
-        canonical = _canonical(event, exclude_none=True)
+        canonical = _encode(event)
     elif event.shopping_channel is None:
         channel = b',"shopping_channel":"web"'
     return msgspec.Raw(
         b'%b%b,"fingerprint":"%b","raw":%b}'
-        % (canonical[:-1], channel, fingerprint.encode(), _encode(text.decode()))
+        % (canonical[:-1], channel, fingerprint.encode(), _encode(text))
     )

@@ -35,6 +35,7 @@ from pipeline.ingest.answers import (
     said,
     send_answer,
 )
+from pipeline.ingest.deadline import Deadline
 from pipeline.ingest.enrichment import EdgeHeaders, enrich, is_app
 from pipeline.ingest.explain import Explained
 from pipeline.ingest.limits import Limits, Rate, retry_after
@@ -45,7 +46,8 @@ from pipeline.ingest.stores import Store, Stores
 log = logging.getLogger(__name__)
 
 # What parsing a User-Agent costs, and what remembering one takes, must have a bound.
-MAX_USER_AGENT = 1024
+MAX_VALUE = 1024
+READ = {"origin", "x-storefront-access-token", "content-length", "content-encoding"}
 RETRY = (b"retry-after", b"1")
 UNAUTHENTICATED = refusal(401, "Unauthenticated")
 WRONG_ORIGIN = refusal(403, "Origin not allowed")
@@ -71,6 +73,9 @@ class BeaconEndpoint:
     ) -> None:
         self._settings = settings
         self._edge = EdgeHeaders.of(settings)
+        # A browser sends fifteen more.
+        self._read_headers = {name.encode(): name for name in READ | self._edge.read()}
+        self._deadline = Deadline(settings.body_timeout)
         self._stores = stores
         self._publisher = publisher
         self._clock = clock
@@ -81,10 +86,10 @@ class BeaconEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         now = self._clock()
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
-        headers["user-agent"] = headers.get("user-agent", "")[:MAX_USER_AGENT]
+        headers: dict[str, str] = {}
+        for name, value in scope["headers"]:
+            if name in self._read_headers:
+                headers[self._read_headers[name]] = value[:MAX_VALUE].decode("latin-1")
         token = _token(scope, headers)
         store = self._stores.by_token(token, at=now) if token else None
         seen: Accepted | None = None
@@ -144,7 +149,7 @@ class BeaconEndpoint:
         settings = self._settings
         try:
             body = await bodies.read_body(
-                receive, headers, limit=settings.max_body_bytes, within=settings.body_timeout
+                receive, headers, limit=settings.max_body_bytes, deadline=self._deadline
             )
             self._metrics.body_bytes += len(body)
             return accept(
@@ -174,7 +179,8 @@ class BeaconEndpoint:
             return UNAVAILABLE
         finally:
             metrics.observe_ack(time.perf_counter() - began)
-        metrics.events.update(accepted.types)
+        for kind in accepted.types:
+            metrics.events[kind] += 1
         for rejected in accepted.rejected:
             metrics.rejected[rejected.reason] += 1
         return ACCEPTED

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 from collections.abc import Mapping
-from datetime import timedelta
 
 from starlette.types import Receive
+
+from pipeline.ingest.deadline import Deadline
 
 # zlib's number for "gzip, with the largest window".
 GZIP = 16 + zlib.MAX_WBITS
@@ -32,21 +32,20 @@ class DisconnectedError(Exception):
 
 
 async def read_body(
-    receive: Receive, headers: Mapping[str, str], *, limit: int, within: timedelta
+    receive: Receive, headers: Mapping[str, str], *, limit: int, deadline: Deadline
 ) -> bytes:
     """The whole body, inflated; at most `limit` bytes. Raises the errors above."""
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length) > limit:
         raise BodyTooLargeError
     try:
-        async with asyncio.timeout(within.total_seconds()):
-            body = await _received(receive, limit)
+        body = await deadline.wait(_received(receive, limit))
     except TimeoutError:
         raise BodyTimeoutError from None
-    encoding = headers.get("content-encoding", "identity").strip().lower()
+    encoding = headers.get("content-encoding", "").strip().lower()
     if encoding == "gzip":
         return _inflated(body, limit)
-    if encoding not in ("identity", ""):
+    if encoding not in ("", "identity"):
         raise UnreadableBodyError("Content-Encoding must be gzip or none")
     return body
 

@@ -22,7 +22,7 @@ _MACHINES = (
 _PURPOSES = ("purpose", "sec-purpose", "x-moz", "x-purpose")
 _AHEAD = ("prefetch", "prerender", "preview")
 # Each costs up to two kilobytes, and a hostile client has as many as it likes.
-_REMEMBERED_AGENTS = 8192
+_REMEMBERED = 8192
 _TABLETS = ("ipad", "tablet", "kindle")
 
 
@@ -43,29 +43,47 @@ class EdgeHeaders:
             settings.city_header.lower(),
         )
 
+    def read(self) -> frozenset[str]:
+        """Names of all headers that tell of a request, these among them."""
+        own = filter(None, (self.country, self.region, self.city))
+        return frozenset({"user-agent", "x-requested-with", *_PURPOSES, *own})
+
 
 def enrich(headers: Mapping[str, str], edge: EdgeHeaders) -> Request:
     """The request's facts. A missing or crawling User-Agent, or a prefetch, is a bot."""
-    request = _of_user_agent(headers.get("user-agent", ""))
-    purpose = "".join([headers.get(name, "") for name in _PURPOSES]).lower()
-    prefetch = any(word in purpose for word in _AHEAD)
-    places = {
-        "country": headers.get(edge.country) if edge.country else None,
-        "region": headers.get(edge.region) if edge.region else None,
-        "city": headers.get(edge.city) if edge.city else None,
-    }
-    if not prefetch and not any(places.values()):
-        return request
-    return msgspec.structs.replace(request, is_bot=request.is_bot or prefetch, **places)
+    get = headers.get
+    purpose = "".join([get(name, "") for name in _PURPOSES]).lower()
+    return _request(
+        get("user-agent", ""),
+        get(edge.country),
+        get(edge.region),
+        get(edge.city),
+        is_ahead=bool(purpose) and any(word in purpose for word in _AHEAD),
+    )
 
 
 def is_app(headers: Mapping[str, str]) -> bool:
     """Whether X-Requested-With names one of the app shells."""
-    wanted = headers.get("x-requested-with", "").lower()
-    return any(name in wanted for name in _APPS)
+    wanted = headers.get("x-requested-with")
+    return wanted is not None and any(name in wanted.lower() for name in _APPS)
 
 
-@lru_cache(maxsize=_REMEMBERED_AGENTS)
+# A visitor's requests are all alike.
+@lru_cache(maxsize=_REMEMBERED)
+def _request(
+    agent: str, country: str | None, region: str | None, city: str | None, *, is_ahead: bool
+) -> Request:
+    request = _of_user_agent(agent)
+    return msgspec.structs.replace(
+        request,
+        is_bot=request.is_bot or is_ahead,
+        country=country or None,
+        region=region or None,
+        city=city or None,
+    )
+
+
+@lru_cache(maxsize=_REMEMBERED)
 def _of_user_agent(text: str) -> Request:
     if not text:
         return Request(is_bot=True)

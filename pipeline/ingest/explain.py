@@ -11,14 +11,12 @@ from collections import deque
 from datetime import UTC, datetime
 
 import msgspec
-from pydantic import ValidationError
 
 from pipeline.domain.events import Beacon
 from pipeline.ingest.accept import Accepted
 from pipeline.ingest.answers import Answer
 from pipeline.ingest.stores import Store
-from pipeline.ingest.validate import REQUIRED, Refusal, validate
-from pipeline.ingest.wire import WireEvent
+from pipeline.ingest.validate import REQUIRED, Refusal, parse, validate
 from pipeline.topics import Rejected
 
 MOST = 500
@@ -103,22 +101,22 @@ class Explained:
             keep(rejected.reason, problems_of(rejected, may_backfill=may_backfill), rejected.raw)
 
 
+# In place of what an event cannot be without, so that the rest of it can be looked at.
+_STAND_INS: dict[str, object] = {"event_type": "search", "session_id": "x", "timestamp": 0}
+
+
 def problems_of(rejected: Rejected, *, may_backfill: bool) -> list[str]:
     """Everything that is wrong with an event, not only what it was refused for."""
-    raw = rejected.raw.encode()
-    found: list[str] = []
     try:
-        WireEvent.__pydantic_validator__.validate_json(raw)
-    except ValidationError as error:
-        for one in error.errors(include_url=False, include_context=False):
-            field = ".".join(map(str, one["loc"])) or "event"
-            found.append(f"{field}: {one['msg'].removeprefix('Value error, ')}")
-    else:
+        event = msgspec.json.decode(rejected.raw, type=dict[str, object])
+    except (msgspec.DecodeError, RecursionError):
+        return [rejected.detail]
+    found = _wrong(event) + _missing(event)
+    if not found:
         try:
-            validate(raw, received_at=rejected.received_at, may_backfill=may_backfill)
+            validate(rejected.raw, received_at=rejected.received_at, may_backfill=may_backfill)
         except Refusal as refusal:
             found.append(refusal.detail)
-    found += _missing(raw)
     first = rejected.detail
     return list(dict.fromkeys([first, *(one for one in found if not _says(first, one))]))
 
@@ -128,12 +126,25 @@ def _says(first: str, other: str) -> bool:
     return first.split(":", 1)[0] == other.split(":", 1)[0]
 
 
-def _missing(raw: bytes) -> list[str]:
+def _wrong(event: dict[str, object]) -> list[str]:
+    """What is wrong with single fields: each, once told, is taken out, until the rest is valid."""
+    rest, found = dict(event), list[str]()
+    while True:
+        try:
+            parse(msgspec.json.encode(rest).decode())
+        except Refusal as refusal:
+            found.append(refusal.detail)
+            name = refusal.field.partition(".")[0]
+            if name in _STAND_INS:
+                rest[name] = _STAND_INS[name]
+            elif rest.pop(name, None) is None:
+                return found
+        else:
+            return found
+
+
+def _missing(event: dict[str, object]) -> list[str]:
     """Fields that the event's type requires and that are not there at all."""
-    try:
-        event = msgspec.json.decode(raw, type=dict[str, object])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return []
     kind = event.get("event_type")
     return [
         f"{names.replace('|', ' or ')}: required by {kind}"

@@ -13,13 +13,6 @@ class Rate:
     per_second: float | None = None
     burst: float | None = None
 
-    def or_else(self, default: Rate) -> Rate:
-        """The rate, with the default's values where it says none."""
-        return Rate(
-            default.per_second if self.per_second is None else self.per_second,
-            default.burst if self.burst is None else self.burst,
-        )
-
 
 NO_RATE = Rate()
 
@@ -37,16 +30,18 @@ class Limits:
 
         `now` in seconds of any clock that does not run back; should it, nothing is refilled.
         """
-        rate = rate.or_else(self._default)
-        if not rate.per_second:
+        default = self._default
+        per_second = default.per_second if rate.per_second is None else rate.per_second
+        if not per_second:
             return 0.0
+        burst = default.burst if rate.burst is None else rate.burst
         # Less than one whole request would let nothing pass, ever.
-        most = max(rate.burst or 0.0, 1.0)
+        most = max(burst or 0.0, 1.0)
         left, then = self._left.get(store_id, (most, now))
-        left = min(most, left + max(0.0, now - then) * rate.per_second)
+        left = min(most, left + max(0.0, now - then) * per_second)
         passes = left >= 1
         self._left[store_id] = (left - 1 if passes else left, max(now, then))
-        return 0.0 if passes else (1 - left) / rate.per_second
+        return 0.0 if passes else (1 - left) / per_second
 
 
 def retry_after(seconds: float) -> bytes:

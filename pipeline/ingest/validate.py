@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import re
 from decimal import Decimal
 from enum import StrEnum
 
-from pydantic import ValidationError
+import msgspec
 
 from pipeline.domain.events import is_too_old
-from pipeline.ingest.wire import WireEvent
+from pipeline.ingest.wire import FieldError, WireEvent
 
-MAX_EVENT_BYTES = 32 * 1024
 # A line's revenue must fit DECIMAL(18, 4).
 MAX_REVENUE = Decimal(10**14)
 
@@ -28,15 +27,17 @@ class Reason(StrEnum):
 
 
 class Refusal(Exception):  # noqa: N818  # a refused event is a value of the trade, not an error
-    """An event that is not valid: its reason, and the field and what is wrong with it."""
+    """An event that is not valid: why, the field ("items.0.price"), what is wrong with it."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(detail)
+    def __init__(self, reason: Reason, field: str, problem: str) -> None:
         self.reason = reason
-        self.detail = detail
+        self.field = field
+        self.detail = f"{field}: {problem}"
+        super().__init__(self.detail)
 
 
 _LINES = "items|product_id"
+# By event type; "a|b": one of them is enough.
 REQUIRED: dict[str, tuple[str, ...]] = {
     "product_view": ("product_id",),
     "add_to_cart": ("product_id",),
@@ -52,64 +53,71 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "refund": ("order_id", _LINES),
 }
 
-_validate = WireEvent.__pydantic_validator__.validate_json
+_NEEDED = {kind: tuple(name.split("|") for name in names) for kind, names in REQUIRED.items()}
+
+_decode = msgspec.json.Decoder(WireEvent).decode
+_MISSING = re.compile(r"Object missing required field `(\w+)`")
+_INDEX = re.compile(r"\[(\d+)\]")
 
 
-def validate(raw: bytes, *, received_at: int, may_backfill: bool) -> tuple[WireEvent, bytes]:
-    """The event in `raw`, and its text, mended where a lone surrogate had to go.
+def validate(text: str, *, received_at: int, may_backfill: bool) -> WireEvent:
+    """The event in `text`, a JSON value. Raises `Refusal`.
 
-    Raises `Refusal`. `received_at` in ms decides what is too old (T4).
+    `received_at` in ms decides what is too old (T4).
     """
-    if len(raw) > MAX_EVENT_BYTES:
-        raise Refusal(Reason.TOO_LARGE, f"event: {len(raw)} bytes, at most {MAX_EVENT_BYTES}")
+    event = parse(text)
+    require(event)
+    if not may_backfill and is_too_old(event.timestamp, received_at=received_at):  # type: ignore[arg-type]
+        raise Refusal(Reason.TOO_OLD, "timestamp", "more than 30 days before it was received")
+    return event
+
+
+def parse(text: str) -> WireEvent:
+    """The event in `text`, each field for itself valid. Raises `Refusal`."""
     try:
-        event = _validate(raw)
-    except ValidationError as error:
-        if error.errors(include_input=False)[0]["type"] != "json_invalid":
-            raise _refusal(error) from None
-        raw = _mended(raw)
-        try:
-            event = _validate(raw)
-        except ValidationError as still:
-            raise _refusal(still) from None
-    _require(event)
-    if not may_backfill and is_too_old(event.timestamp, received_at=received_at):
-        raise Refusal(Reason.TOO_OLD, "timestamp: more than 30 days before it was received")
-    return event, raw
+        return _decode(text)
+    except msgspec.ValidationError as error:
+        raise _refusal(error) from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Refusal(Reason.NOT_AN_EVENT, "event", str(error)) from None
 
 
-def _mended(raw: bytes) -> bytes:
-    # A query cut inside an emoji leaves half a surrogate pair, which no UTF-8 can hold.
-    try:
-        return json.dumps(json.loads(raw), ensure_ascii=False).encode("utf-8", "replace")
-    except (ValueError, RecursionError) as error:
-        raise Refusal(Reason.NOT_AN_EVENT, f"event: {error}") from None
+def _refusal(error: msgspec.ValidationError) -> Refusal:
+    message, place, path = str(error).rpartition(" - at `$")
+    if not place:
+        message, path = path, ""
+    path = _INDEX.sub(r".\1", path.strip("`.")).lstrip(".")
+    if isinstance(error.__cause__, FieldError):
+        field, message = message.split(": ", 1)
+        return Refusal(Reason.INVALID_VALUE, _joined(path, field), message)
+    if missing := _MISSING.fullmatch(message):
+        return Refusal(Reason.MISSING_FIELD, _joined(path, missing[1]), "required")
+    if not path:
+        return Refusal(Reason.NOT_AN_EVENT, "event", message)
+    if message.endswith("got `null`"):
+        return Refusal(Reason.MISSING_FIELD, path, "required")
+    if path == "event_type":
+        return Refusal(Reason.UNKNOWN_EVENT_TYPE, path, message)
+    return Refusal(Reason.INVALID_VALUE, path, message)
 
 
-def _refusal(error: ValidationError) -> Refusal:
-    first = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or "event"
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "missing" or (first["loc"] and first["input"] is None):
-        return Refusal(Reason.MISSING_FIELD, f"{field}: required")
-    if field == "event_type":
-        return Refusal(Reason.UNKNOWN_EVENT_TYPE, f"{field}: {message}")
-    if field == "event":
-        return Refusal(Reason.NOT_AN_EVENT, f"{field}: {message}")
-    return Refusal(Reason.INVALID_VALUE, f"{field}: {message}")
+def _joined(path: str, field: str) -> str:
+    return f"{path}.{field}" if path else field
 
 
-def _require(event: WireEvent) -> None:
-    for names in REQUIRED[event.event_type]:
-        if all(getattr(event, name) is None for name in names.split("|")):
-            wanted = names.replace("|", " or ")
-            raise Refusal(Reason.MISSING_FIELD, f"{wanted}: required by {event.event_type}")
-    prices = [(event.quantity, event.price)]
-    prices += [(item.quantity, item.price) for item in event.items or ()]
-    for quantity, price in prices:
-        if price is None:
+def require(event: WireEvent) -> None:
+    """What the event's type requires, and what a price does. Raises `Refusal`."""
+    for names in _NEEDED[event.event_type]:
+        for name in names:
+            if getattr(event, name) is not None:
+                break
+        else:
+            wanted = " or ".join(names)
+            raise Refusal(Reason.MISSING_FIELD, wanted, f"required by {event.event_type}")
+    for line in (event, *(event.items or ())):
+        if line.price is None:
             continue
         if event.currency is None:
-            raise Refusal(Reason.MISSING_FIELD, "currency: required with a price")
-        if Decimal(price) * (quantity or 1) >= MAX_REVENUE:
-            raise Refusal(Reason.INVALID_VALUE, "price: times quantity is 10^14 or more")
+            raise Refusal(Reason.MISSING_FIELD, "currency", "required with a price")
+        if Decimal(line.price) * (line.quantity or 1) >= MAX_REVENUE:
+            raise Refusal(Reason.INVALID_VALUE, "price", "times quantity is 10^14 or more")

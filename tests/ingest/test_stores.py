@@ -198,7 +198,7 @@ def add_some(path: Path, who: int) -> None:
 
 def test_writers_at_the_same_time_lose_none_of_their_changes(tmp_path: Path) -> None:
     path = tmp_path / "stores.toml"
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=add_some, args=(path, who)) for who in range(4)]
     for writer in writers:
         writer.start()
