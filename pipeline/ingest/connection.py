@@ -30,6 +30,7 @@ class Connection(HttpToolsProtocol):
     _is_in_head = False
     _is_in_body = False
     _head_bytes = 0
+    _may_be_long = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client that says nothing is given as long as a head."""
@@ -44,6 +45,7 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Some bytes: of a head, a body, or between two requests."""
         was_in_head = self._is_in_head
+        self._may_be_long = was_in_head or len(data) > MAX_HEAD_BYTES
         super().data_received(data)
         if self.transport.is_closing():
             return
@@ -66,11 +68,14 @@ class Connection(HttpToolsProtocol):
         self._is_in_head = False
         self._is_in_body = True
         self._disarm()
-        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        if size > MAX_HEAD_BYTES:
+        if self._may_be_long and self._is_long():
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
             return
         super().on_headers_complete()
+
+    def _is_long(self) -> bool:
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        return size > MAX_HEAD_BYTES
 
     def on_body(self, body: bytes) -> None:
         """A part of a body; of a head that was refused there is none."""
