@@ -1,70 +1,38 @@
-"""kill -9 of ingest while Kafka is paused: what was answered 204 is there, once, in its order.
+"""Kafka hangs, dies and comes back, and ingest is killed: what was answered 204 is there, once.
 
 The short form runs with the tests; `make chaos ARGS=--kills=60` is the long one.
 """
 
 from __future__ import annotations
 
-import json
 import random
-import threading
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
-from typing import Any
+from pathlib import Path
 
-import msgspec
 import psutil
 import pytest
-import urllib3
-from factories import Log
-from processes import Verb, wait_for
-from records import records_of
+from processes import wait_for
+from shops import LIMIT, street
 
-from pipeline.addresses import ingest_address
+from pipeline.broker.home import free_port
 from pipeline.broker.server import Broker
 from pipeline.config import Settings
-from pipeline.ingest.stores import new_token
-from pipeline.ingest.stores_file import write_stores
 from pipeline.kafka_admin import create_topics
-from pipeline.topics import topics
 
-DEVICES = 8
-LIMIT = timedelta(seconds=1)
-
-
-class Shop(threading.Thread):
-    """One device that sends one event after the other, and remembers which were answered 204."""
-
-    def __init__(self, url: str, token: str, device: int) -> None:
-        super().__init__()
-        self.url, self.token, self.device = url, token, device
-        self.answered: list[str] = []
-        self.ended = threading.Event()
-
-    def run(self) -> None:
-        http = urllib3.PoolManager(retries=False, timeout=20)
-        number = 0
-        while not self.ended.is_set():
-            number += 1
-            event = {
-                "event_type": "search",
-                "timestamp": int(time.time() * 1000),
-                "session_id": "s",
-                "device_id": f"d{self.device}",
-                "query": f"{self.device}-{number}",
-            }
-            body = json.dumps({"events": [event]}).encode()
-            headers = {"x-storefront-access-token": self.token}
-            try:
-                answer: Any = http.request("POST", self.url, body=body, headers=headers)
-            except urllib3.exceptions.HTTPError:
-                time.sleep(0.05)  # it was killed: nothing was promised
-                continue
-            if answer.status == 204:
-                self.answered.append(event["query"])
+# Seconds that Kafka hangs, and seconds that it then has, again and again.
+DAYS = {
+    "each answer takes five seconds": [(5.0, 0.2)] * 3,
+    "it comes and goes": [(0.3, 0.3), (1.5, 0.1), (0.8, 0.8)] * 3,
+    "away for ten seconds": [(10.0, 1.0)],
+}
+LONG_DAYS = {
+    "away for three minutes": [(180.0, 1.0)],
+    "it comes and goes for minutes": [(0.3, 0.3), (1.5, 0.1), (0.8, 0.8), (3.0, 0.2)] * 20,
+}
+# Half a second of what the shops send.
+SMALL_CAP = 256 * 1024
 
 
 @contextmanager
@@ -78,64 +46,84 @@ def paused(kafka: Broker) -> Iterator[None]:
         java.resume()
 
 
-@pytest.mark.timeout(1800)
-def test_what_was_answered_204_is_counted_once_and_in_order_through_kills_and_pauses(
-    kafka: Broker, settings: Settings, request: pytest.FixtureRequest
-) -> None:
-    kills = int(request.config.getoption("--kills"))
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> int:
+    return int(request.config.getoption("--kills"))
+
+
+@pytest.fixture
+def ours(settings: Settings) -> Settings:
     create_topics(settings, settings.kafka_bootstrap_servers)
-    token, digest = new_token()
-    write_stores(settings.stores, {"shop": {"tokens_sha256": [digest]}})
-    with ingest_address(settings).held() as held:
-        port = held.getsockname()[1]
-    settings = settings.model_copy(update={"ingest_port": port, "ack_timeout": LIMIT})
-    dice = random.Random(kills)  # noqa: S311  # when it dies, in or after a pause
-    ingest = Verb("ingest", settings)
-    shops = [Shop(ingest_address(settings).url("beacon"), token, n) for n in range(DEVICES)]
-    try:
-        for shop in shops:
-            shop.start()
+    return settings
+
+
+@pytest.mark.timeout(1800)
+def test_kill_9_of_ingest_in_and_after_a_pause(kafka: Broker, ours: Settings, kills: int) -> None:
+    dice = random.Random(kills)  # noqa: S311  # when it dies
+    with street(ours) as shops:
         for _ in range(kills):
             time.sleep(dice.uniform(0.5, 1.5))
             with paused(kafka):
                 time.sleep(dice.uniform(0.2, 3))
-                ingest.kill()
-                ingest.start()
+                shops.ingest.kill()
+                shops.ingest.start()
                 time.sleep(dice.uniform(0.5, 3))
         time.sleep(1)
-    finally:
-        for shop in shops:
-            shop.ended.set()
-        for shop in shops:
-            shop.join()
-        said = ingest.said()
-    answered = {query for shop in shops for query in shop.answered}
-    found: list[Any] = []
+    assert "records go to the spool" in shops.ingest.said()
 
-    def is_there() -> bool:
-        found[:] = records_of(settings, topics(settings).beacons)
-        return answered <= {query for record in found for query in _queries(record.value)}
 
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("day", [*DAYS, *LONG_DAYS])
+def test_a_bad_day(kafka: Broker, ours: Settings, kills: int, day: str) -> None:
+    if day in LONG_DAYS and kills < 10:
+        pytest.skip("for `make chaos ARGS=--kills=60`")
+    with street(ours) as shops:
+        wait_for(lambda: "go straight to it" in shops.ingest.said())
+        for hangs, answers in {**DAYS, **LONG_DAYS}[day]:
+            with paused(kafka):
+                time.sleep(hangs)
+            time.sleep(answers)
+    assert set(shops.answers) == {204}
+    # Whom the spool answers need not wait for Kafka, but for one limit once.
+    assert shops.longest < LIMIT.total_seconds() + 2
+    assert "records go to the spool" in shops.ingest.said()
+
+
+def test_a_spool_that_is_full_says_503_and_takes_again_once_kafka_does(
+    kafka: Broker, ours: Settings
+) -> None:
+    with street(ours.model_copy(update={"spool_bytes": SMALL_CAP})) as shops:
+        time.sleep(1)
+        with paused(kafka):
+            wait_for(lambda: shops.answers[503] > 20, 60)
+            kept = shops.answers[204]
+            time.sleep(0.5)
+            # Full means full: nothing was answered 204 in between.
+            assert shops.answers[204] <= kept + len(shops.shops)
+        taken = shops.answers[204]
+        wait_for(lambda: shops.answers[204] > taken + 100, 60)
+    assert set(shops.answers) == {204, 503}
+
+
+def test_kafka_that_is_down_at_the_start_comes_dies_and_comes_again(
+    tmp_path: Path, cache: Path, settings: Settings
+) -> None:
+    port = free_port()
+    settings = settings.model_copy(update={"kafka_bootstrap_servers": f"127.0.0.1:{port}"})
+    broker = Broker(tmp_path / "broker", cache, port=port)
+    broker.prepare()
     try:
-        wait_for(is_there, 30)
+        with street(settings) as shops:
+            wait_for(lambda: shops.answers[204] > 100, 60)
+            for is_last in (False, True):
+                broker.start()
+                broker.wait_ready()
+                create_topics(settings, broker.bootstrap_servers)
+                time.sleep(3)
+                if not is_last:
+                    broker.kill()
+                    time.sleep(3)
+        assert set(shops.answers) == {204}
     finally:
-        ingest.kill()
-    assert "Traceback" not in said, said
-    assert "records go to the spool" in said
-    # The rules of the worker: what came twice is one.
-    logs: dict[int, Log] = {}
-    counted: dict[str, list[str]] = defaultdict(list)
-    for record in found:
-        log = logs.setdefault(record.partition, Log(partition=record.partition))
-        outcome = log.append(record.key, record.value, appended_at=record.timestamp)
-        for fact in outcome.facts:
-            event = msgspec.json.decode(fact)
-            counted[event["device_id"]].append(event["query"])
-    print(f"\n{len(answered)} answered, {len(found)} records")
-    for shop in shops:
-        got = [query for query in counted[f"d{shop.device}"] if query in answered]
-        assert got == shop.answered
-
-
-def _queries(value: bytes) -> list[str]:
-    return [event["query"] for event in json.loads(value)["events"]]
+        broker.kill()
+        broker.release()
