@@ -32,7 +32,7 @@ from pipeline.broker.server import Broker
 from pipeline.config import Settings
 from pipeline.ingest.accept import Accepted
 from pipeline.ingest.app import create_app
-from pipeline.ingest.durable import KafkaPublisher
+from pipeline.ingest.durable.kafka import KafkaPublisher
 from pipeline.ingest.publisher import MemoryPublisher
 from pipeline.ingest.server import http_server
 from pipeline.ingest.stores import StoreEntry, Stores, new_token

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from pipeline.config import Settings
 from pipeline.ingest.app import create_app
 from pipeline.ingest.connection import Connection
-from pipeline.ingest.durable import KafkaPublisher
+from pipeline.ingest.durable.kafka import KafkaPublisher
 from pipeline.ingest.explain import Explained, is_loopback
 from pipeline.ingest.problems import log_problems
 from pipeline.ingest.stores import Stores, StoresError

@@ -23,7 +23,7 @@ from pipeline.domain.events import Beacon, Event
 from pipeline.ingest.accept import Accepted
 from pipeline.ingest.app import create_app
 from pipeline.ingest.connection import Connection
-from pipeline.ingest.durable import KafkaPublisher
+from pipeline.ingest.durable.kafka import KafkaPublisher
 from pipeline.ingest.publisher import MemoryPublisher, Publisher
 from pipeline.ingest.stores import StoreEntry, Stores, new_token
 from pipeline.kafka_admin import create_topics

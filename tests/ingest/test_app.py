@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.config import Settings
 from pipeline.ingest.accept import Accepted
-from pipeline.ingest.durable import KafkaPublisher
+from pipeline.ingest.durable.kafka import KafkaPublisher
 from pipeline.ingest.publisher import MemoryPublisher, UnavailableError
 from pipeline.kafka_admin import create_topics
 from pipeline.topics import Topic, topics

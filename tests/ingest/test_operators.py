@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.config import Settings
 from pipeline.ingest.accept import Accepted
-from pipeline.ingest.durable import KafkaPublisher
+from pipeline.ingest.durable.kafka import KafkaPublisher
 from pipeline.ingest.publisher import MemoryPublisher
 from pipeline.ingest.stores import StoreEntry, Stores, new_token
 from pipeline.ingest.stores_file import changing, write_stores

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.ingest.backlog import Backlog
-from pipeline.ingest.orphans import adopt
-from pipeline.ingest.pending import Record
-from pipeline.ingest.spool import Spool, SpoolError
+from pipeline.ingest.durable.backlog import Backlog
+from pipeline.ingest.durable.orphans import adopt
+from pipeline.ingest.durable.pending import Record
+from pipeline.ingest.durable.slots import SpoolError
+from pipeline.ingest.durable.spool import Spool
 
 ONE = Record("beacons", b"key", b"one")
 TWO = Record("beacons", b"key", b"two")

@@ -16,7 +16,7 @@ from pipeline.broker.server import Broker
 from pipeline.config import Settings
 from pipeline.domain.events import Request
 from pipeline.ingest.accept import Accepted, Sender, accept
-from pipeline.ingest.durable import KafkaPublisher
+from pipeline.ingest.durable.kafka import KafkaPublisher
 from pipeline.kafka_admin import create_topics
 from pipeline.topics import Topic, topics
 

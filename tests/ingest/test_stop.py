@@ -63,7 +63,7 @@ def url_of(ingest: Verb) -> str:
 @pytest.mark.parametrize(
     ("patience", "answered"), [(2, b"204"), (60, b"503")], ids=["short", "longer than the end"]
 )
-def test_a_half_sent_body_and_a_wait_for_an_ack_are_answered_and_the_exit_is_0(
+def test_a_half_sent_body_and_a_wait_for_an_ack_are_answered_and_the_exit_is_0(  # noqa: PLR0917
     settings: Settings,
     token: str,
     kafka: Broker,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from pipeline.domain.events import Beacon
-from pipeline.ingest.pending import Record
+from pipeline.ingest.durable.pending import Record
 from pipeline.topics import Rejected
 
 REASON = "refused_by_kafka"

@@ -21,12 +21,13 @@ import msgspec
 
 from pipeline.config import Settings
 from pipeline.ingest.accept import Accepted
-from pipeline.ingest.backlog import Backlog
-from pipeline.ingest.pending import Item, Record, Waiting
+from pipeline.ingest.durable.backlog import Backlog
+from pipeline.ingest.durable.pending import Item, Record, Waiting
+from pipeline.ingest.durable.replay import Replay
+from pipeline.ingest.durable.sending import Failure, Sender
+from pipeline.ingest.durable.slots import SpoolError
+from pipeline.ingest.durable.spool import Spool
 from pipeline.ingest.publisher import SpoolState, UnavailableError
-from pipeline.ingest.replay import Replay
-from pipeline.ingest.sending import Failure, Sender
-from pipeline.ingest.spool import Spool, SpoolError
 from pipeline.topics import topics
 
 # How often answers are fetched: while requests wait for them, and while only the spool does.

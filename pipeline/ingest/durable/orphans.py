@@ -6,9 +6,10 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from pipeline.ingest.backlog import Backlog
-from pipeline.ingest.pending import Item, Waiting
-from pipeline.ingest.spool import OwnedError, Spool, SpoolError
+from pipeline.ingest.durable.backlog import Backlog
+from pipeline.ingest.durable.pending import Item, Waiting
+from pipeline.ingest.durable.slots import OwnedError, SpoolError
+from pipeline.ingest.durable.spool import Spool
 
 log = logging.getLogger(__name__)
 

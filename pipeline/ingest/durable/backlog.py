@@ -12,8 +12,9 @@ from datetime import timedelta
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from pipeline.ingest.pending import Batch, Item
-from pipeline.ingest.spool import Spool, SpoolError
+from pipeline.ingest.durable.pending import Batch, Item
+from pipeline.ingest.durable.slots import SpoolError
+from pipeline.ingest.durable.spool import Spool
 
 # A batch is also what is handed to Kafka in one go, while the loop does nothing else.
 BATCH_RECORDS = 500

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
-from pipeline.ingest.backlog import Backlog
-from pipeline.ingest.orphans import adopt
-from pipeline.ingest.pending import Batch, Item, Record, Waiting
-from pipeline.ingest.refusal import refusals
-from pipeline.ingest.sending import Failure, Sender
-from pipeline.ingest.spool import SpoolError
+from pipeline.ingest.durable.backlog import Backlog
+from pipeline.ingest.durable.orphans import adopt
+from pipeline.ingest.durable.pending import Batch, Item, Record, Waiting
+from pipeline.ingest.durable.refusal import refusals
+from pipeline.ingest.durable.sending import Failure, Sender
+from pipeline.ingest.durable.slots import SpoolError
 
 # What may be on its way from the spool: enough for a broker that takes five seconds to answer.
 WINDOW_RECORDS = 20_000

@@ -10,7 +10,7 @@ from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from pipeline.ingest.pending import Item
+from pipeline.ingest.durable.pending import Item
 from pipeline.topics import MAX_RECORD_BYTES
 
 QUEUE_BYTES = 256 * 1024 * 1024
