@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from pipeline.config import Settings
 from pipeline.ingest.answers import refusal, send_answer
 from pipeline.ingest.beacon import BeaconEndpoint
+from pipeline.ingest.enrichment import warm_up
 from pipeline.ingest.explain import Explained
 from pipeline.ingest.metrics import Metrics
 from pipeline.ingest.pages import Pages
@@ -99,6 +100,7 @@ class App:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
+        warm_up()
         self._publisher.start()
         chores = asyncio.create_task(self._chores())
         await send({"type": "lifespan.startup.complete"})
