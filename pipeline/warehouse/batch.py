@@ -113,8 +113,8 @@ class Batch:
                 if outcome.stream_time is None
                 else outcome.stream_time - self.rules.lateness_ms
             )
-            held = self.devices.setdefault(placed, horizon)
-            self.devices[placed] = None if held is None or horizon is None else min(held, horizon)
+            # Of its records the first has the lowest: stream time never falls.
+            self.devices.setdefault(placed, horizon)
         for gone in outcome.sessions_gone:
             self.sessions.pop(gone.session_key, None)
             self.gone[gone.session_key] = (*device, gone.session_key, gone.started_at)

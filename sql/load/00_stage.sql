@@ -9,8 +9,8 @@ CREATE TEMP TABLE in_conversions AS FROM conversions WITH NO DATA;
 CREATE TEMP TABLE in_conversion_touches AS SELECT *, '' AS device_key FROM conversion_touches WITH NO DATA;
 CREATE TEMP TABLE in_ledger AS FROM ledger WITH NO DATA;
 CREATE TEMP TABLE in_positions AS FROM positions WITH NO DATA;
--- One row per device of the transaction; `horizon` is the lowest lateness threshold that one of
--- its records was judged by, NULL where a partition had no stream time yet.
+-- One row per device of the transaction; `horizon` is the lateness threshold that the first of
+-- its records was judged by, NULL where the partition had no stream time yet.
 CREATE TEMP TABLE in_devices (
     store_id VARCHAR, device_key VARCHAR, partition INTEGER, horizon TIMESTAMP,
     missing_until TIMESTAMP

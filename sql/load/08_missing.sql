@@ -1,6 +1,5 @@
--- Where the records of a partition do not follow those that the ledger holds, what is missing may
--- be known to the stream; else nothing is.
+-- Where a warehouse begins inside the log, what is missing may be known to the stream. A partition that
+-- the ledger holds goes on without a hole, and before the first record of all there is no stream time.
 UPDATE in_ledger SET missing_until = NULL
-WHERE first_origin = coalesce(
-    (SELECT next_origin FROM ledger WHERE ledger.partition = in_ledger.partition), 0
-);
+FROM ledger
+WHERE in_ledger.partition = ledger.partition;

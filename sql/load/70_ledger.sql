@@ -8,7 +8,7 @@ WHERE in_ledger.partition = repeats.partition;
 MERGE INTO ledger USING in_ledger AS new ON ledger.partition = new.partition
 WHEN MATCHED THEN UPDATE SET
     next_origin = new.next_origin,
-    stream_time = coalesce(new.stream_time, ledger.stream_time),
+    stream_time = new.stream_time,
     records = ledger.records + new.records,
     events = ledger.events + new.events,
     duplicates = ledger.duplicates + new.duplicates,

@@ -125,6 +125,18 @@ def test_a_device_with_nothing_left_gets_its_tombstone_once_its_origin_is_commit
     assert len(partition) == 1
 
 
+def test_a_device_with_nothing_left_keeps_its_state_while_its_records_may_be_read_again() -> None:
+    topic = Topic(HOUR_LATE)
+    topic.send(make_event(minute=0), device="d:old")
+    partition = topic.assigned()
+    topic.run(partition)
+    topic.send(make_event(minute=1), device="d:old")
+    topic.send(make_event(minute=24 * 60), device="d:new")
+    topic.run(partition, until="states")
+    topic.run(topic.assigned())
+    assert [outcome.origin.offset for outcome in topic.outcomes] == [0, 1, 2]
+
+
 def test_a_device_taken_over_loses_the_key_of_its_former_writer_after_its_own() -> None:
     topic = Topic()
     topic.send(make_event(minute=0))

@@ -54,12 +54,27 @@ def test_what_is_missing_is_forgotten_once_no_rule_can_ask_for_it(warehouse: War
 def test_a_session_that_goes_on_keeps_its_missing_events_in_mind(warehouse: Warehouse) -> None:
     log, day = Log(warehouse.rules), 24 * 60
     log.send(click(0))
-    for minute in range(0, 11 * day, 30):
+    # It begins a gap after what is missing, the last that the stream may count to it.
+    for minute in range(30, 11 * day, 30):
         log.send(make_event(minute=minute))
-    warehouse.load(log.outcomes[1:])
-    assert log.sessions() == [(0, 11 * day - 30, 11 * 48 + 1)]
+    warehouse.load(log.outcomes[1:-1])
     assert missing_until(warehouse) is not None
-    assert warehouse.rows("SELECT events FROM sessions") == [(11 * 48,)]
+    warehouse.load(log.outcomes[-1:])
+    assert log.sessions() == [(0, 11 * day - 30, 11 * 48)]
+    assert warehouse.rows("SELECT events FROM sessions") == [(11 * 48 - 1,)]
+    assert warehouse.broken() == {}
+
+
+def test_a_touch_from_before_claims_nothing_as_long_as_the_stream_believes_it_does(
+    warehouse: Warehouse,
+) -> None:
+    log, day = Log(warehouse.rules), 24 * 60
+    log.send(click(0))
+    warehouse.load([log.send(make_event(minute=10 * day))])
+    # A lookback after the touch, and just not late.
+    warehouse.load([log.send(purchase(7 * day))])
+    assert log.paths() == [("carried", ["token"])]
+    assert warehouse.rows("SELECT match FROM conversions") == [("none",)]
     assert warehouse.broken() == {}
 
 

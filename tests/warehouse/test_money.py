@@ -272,11 +272,15 @@ def test_a8_a_refund_seen_by_two_devices_counts_once_and_two_refunds_twice(
 ) -> None:
     log = Log(warehouse.rules)
     log.send(purchase(0, line(price="10"), order_id="O"))
-    # The earlier one in time arrives last, in a transaction of its own.
     log.send(refund(5, line(price="3"), refund_id="R"), device="d:webhook")
-    log.send(refund(6, line(price="3"), refund_id="S"))
     warehouse.load(log.outcomes)
-    warehouse.load([log.send(refund(4, line(price="3"), refund_id="R"))])
+    # The earlier one in time arrives last, and another one with it.
+    warehouse.load(
+        [
+            log.send(refund(6, line(price="3"), refund_id="S")),
+            log.send(refund(4, line(price="3"), refund_id="R")),
+        ]
+    )
     assert [state for state, _, _ in taken(warehouse)] == ["counted", "repeated", "counted"]
     assert left(warehouse)["last", None] == 4
     assert warehouse.broken() == {}
@@ -381,8 +385,23 @@ def test_b2_t0_is_the_earliest_showing(warehouse: Warehouse) -> None:
 
 
 def test_b2_another_session_shows_nothing(warehouse: Warehouse) -> None:
-    tell(warehouse, shown("search", "a", query="x"), click(1, None, session_id="other"))
-    assert clicks(warehouse) == {"a": 0}
+    tell(
+        warehouse,
+        shown("search", "a", query="x"),
+        click(0, None, ms=999, session_id="other"),
+        shown("search", "b", 1000, query="x", session_id="other"),
+        click(0, None, ms=2000),
+    )
+    assert clicks(warehouse) == {"a": 1, "b": 0}
+
+
+def test_b2_a_bot_in_the_same_session_shows_nothing(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    log.send(shown("search", "a", query="x"))
+    log.send(shown("search", "b", 1000, query="x"), is_bot=True)
+    log.send(click(0, None, ms=2000))
+    warehouse.load(log.outcomes)
+    assert clicks(warehouse) == {"a": 1, "b": 0}
 
 
 def test_b3_a_token_with_impressions_claims_only_their_products(warehouse: Warehouse) -> None:
@@ -394,6 +413,16 @@ def test_b3_a_token_with_impressions_claims_only_their_products(warehouse: Wareh
         click(0, None, ms=2000, product_id=2),
     )
     assert clicks(warehouse) == {"any": 1, "some": 1}
+
+
+def test_b3_the_impressions_are_the_tokens_own(warehouse: Warehouse) -> None:
+    tell(
+        warehouse,
+        impression("one", 1, 1),
+        impression("other", 2, 1, 1000),
+        click(0, None, ms=2000, product_id=1),
+    )
+    assert clicks(warehouse) == {"one": 1, "other": 0}
 
 
 def test_b4_the_day_is_that_of_t0(warehouse: Warehouse) -> None:
@@ -423,11 +452,16 @@ def test_kpis_one_token_in_two_sessions_is_two_impressions(warehouse: Warehouse)
     assert found == [(2,)]
 
 
-def test_kpis_name_the_block_collection_and_query_of_their_token(warehouse: Warehouse) -> None:
+def test_kpis_name_the_first_block_collection_and_query_of_their_token(
+    warehouse: Warehouse,
+) -> None:
     tell(
         warehouse,
+        shown("block_view", "b", 1, block_id="side"),
         shown("block_view", "b", block_id="top"),
+        shown("collection_view", "c", 1, collection_handle="new"),
         shown("collection_view", "c", collection_handle="sale"),
+        shown("search", "q", 1, query="hats"),
         shown("search", "q", query="shoes"),
         click(0, "b"),
         click(0, "c"),
@@ -440,7 +474,8 @@ def test_kpis_name_the_block_collection_and_query_of_their_token(warehouse: Ware
 def test_kpis_an_action_stands_at_the_position_where_its_product_was_last_shown(
     warehouse: Warehouse,
 ) -> None:
-    shows = [(1, 0), (2, 1000), (1, 2000), (3, 9000)]
+    # Nearer, but after it, is the fourth.
+    shows = [(2, 0), (1, 1000), (1, 2000), (3, 3001)]
     tell(warehouse, *(impression("K", 1, at, ms) for at, ms in shows), click(0, "K", ms=3000))
     assert clicks(warehouse, "position") == {"1": 1, "2": 0, "3": 0}
 
@@ -479,6 +514,17 @@ def test_kpis_bots_are_left_out_and_counted_beside(warehouse: Warehouse) -> None
     warehouse.load(log.outcomes)
     query = "SELECT impressions, clicks, bot_impressions FROM kpis WHERE grain = 'token'"
     assert warehouse.rows(query) == [(1, 0, 1)]
+
+
+def test_kpis_of_revenue_leave_bots_out(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    for is_bot, price in ((False, "10"), (True, "900")):
+        log.send(impression("K", 1, 1), is_bot=is_bot)
+        bought = purchase(1, line(price=price), attribution_token="K")
+        log.send(bought, is_bot=is_bot)
+    warehouse.load(log.outcomes)
+    query = "SELECT DISTINCT revenue, impressions, revenue_per_impression FROM kpi_revenue"
+    assert warehouse.rows(query) == [(10, 1, 10)]
 
 
 def test_kpis_compare_with_the_period_of_the_same_length_just_before(
@@ -531,12 +577,33 @@ def test_a9_lines_of_one_transaction_repeat_only_their_own(
         of = {"product_id": 1, "price": "1", **named}
         return purchase(minute, of, order_id=of.pop("order_id", "O"))
 
-    log.send(bought(10, one))
-    log.send(bought(10, two))
-    warehouse.load(log.outcomes)
-    # Of the one the earlier sight arrives, of the other a later one.
-    sights = [bought(5, one), bought(20, two)]
-    warehouse.load([log.send(sight, device="d:webhook") for sight in sights])
+    # A later sight of the one comes with the first of the other, an earlier one with a later.
+    for sights in ([(10, one)], [(20, one), (15, two)], [(5, one), (25, two)]):
+        warehouse.load([log.send(bought(*sight), device="d:webhook") for sight in sights])
     assert warehouse.broken() == {}
-    found = warehouse.rows("SELECT is_repeated FROM order_lines ORDER BY occurred_at, is_repeated")
-    assert found == [(False,), (False,), (True,), (True,)]
+    found = warehouse.rows("SELECT is_repeated FROM order_lines ORDER BY occurred_at")
+    assert found == [(False,), (True,), (False,), (True,), (True,)]
+
+
+def test_a9_a_refund_is_no_sight_of_its_order(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    # Some shops number a refund as its order.
+    log.send(purchase(0, line(), order_id="O"))
+    log.send(refund(1, line(price="1"), refund_id="O"))
+    warehouse.load(log.outcomes)
+    # With another sight of the order the loader reads its lines again.
+    sights = [refund(2, line(price="2")), purchase(3, line(), order_id="O")]
+    warehouse.load([log.send(sight, device="d:webhook") for sight in sights])
+    assert [state for state, _, _ in taken(warehouse)] == ["counted", "counted"]
+    assert warehouse.broken() == {}
+
+
+def test_a9_the_lines_that_an_earlier_sight_does_not_name_still_count(
+    warehouse: Warehouse,
+) -> None:
+    log = Log(warehouse.rules)
+    warehouse.load([log.send(purchase(5, line(1), line(2), order_id="O"))])
+    warehouse.load([log.send(purchase(1, line(1), order_id="O"), device="d:pixel")])
+    found = warehouse.rows("SELECT product_id FROM order_lines WHERE is_repeated")
+    assert found == [(1,)]
+    assert warehouse.broken() == {}
