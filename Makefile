@@ -9,8 +9,9 @@ BIN := .venv/bin
 demo: .venv/ready
 	$(BIN)/pipeline demo $(ARGS)
 
+# Two at a time: half of the tests wait for a Kafka. A file's tests stay together, for what they share.
 test: lint
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 # Longer than the short form that `make test` runs: ARGS=--kills=60.
 chaos: .venv/ready

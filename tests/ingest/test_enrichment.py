@@ -55,3 +55,8 @@ def test_the_place_comes_from_the_configured_headers_only() -> None:
     assert enrich(headers, EdgeHeaders()).country is None
     facts = enrich(headers, EdgeHeaders(country="cf-ipcountry"))
     assert (facts.country, facts.region, facts.city) == ("NZ", None, None)
+
+
+def test_a_crawler_is_a_bot_wherever_it_comes_from() -> None:
+    headers = {"user-agent": "Googlebot/2.1", "cf-ipcountry": "US"}
+    assert enrich(headers, EdgeHeaders(country="cf-ipcountry")).is_bot
