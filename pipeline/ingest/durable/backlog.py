@@ -19,6 +19,8 @@ from pipeline.ingest.durable.spool import Spool
 # A batch is also what is handed to Kafka in one go, while the loop does nothing else.
 BATCH_RECORDS = 500
 BATCH_BYTES = 1024 * 1024
+# A commit costs as much for one record as for fifty.
+GATHER = timedelta(milliseconds=2).total_seconds()
 # More than this waiting for the disk is a disk that hangs.
 QUEUED_BYTES = 64 * 1024 * 1024
 # Forgetting costs a commit: what has landed meanwhile shares it.
@@ -40,6 +42,7 @@ class Backlog:
         self._queue: deque[Batch] = deque()
         self._queued_bytes = 0
         self._gone: list[int] = []
+        self._is_gathering = False
         self._is_writing = False
         self._is_troubled = False
         try:
@@ -73,7 +76,7 @@ class Backlog:
             tail = self._append(is_flying=False)
         tail.add(item)
         self._queued_bytes += item.size
-        self._write_next()
+        self._write_soon()
 
     def add_flying(self, items: Iterable[Item]) -> list[Batch]:
         """Put what flies to Kafka into the spool, in its order, as batches of its own."""
@@ -104,7 +107,13 @@ class Backlog:
         """Whether `seq` is on Kafka, though still in the spool."""
         return seq in self._gone
 
+    def _write_soon(self) -> None:
+        if not self._is_writing and not self._is_gathering:
+            self._is_gathering = True
+            self._loop.call_later(GATHER, self._write_next)
+
     def _write_next(self) -> None:
+        self._is_gathering = False
         if self._is_writing or not (self._queue or self._gone):
             return
         batch = self._queue.popleft() if self._queue else Batch(0, [])
@@ -132,7 +141,7 @@ class Backlog:
         for item in items:
             item.tell(error)
         if self._queue:
-            self._write_next()
+            self._write_soon()
         elif self._gone and error is None:
             self._loop.call_later(FORGET_AFTER, self._write_next)
         self.changed()
