@@ -19,7 +19,7 @@ from pipeline.ingest.durable.spool import Spool
 # A batch is also what is handed to Kafka in one go, while the loop does nothing else.
 BATCH_RECORDS = 500
 BATCH_BYTES = 1024 * 1024
-# A commit costs as much for one record as for fifty.
+# A commit costs as much for one record as for fifty (decision 0017).
 GATHER = timedelta(milliseconds=2).total_seconds()
 # More than this waiting for the disk is a disk that hangs.
 QUEUED_BYTES = 64 * 1024 * 1024
