@@ -77,6 +77,8 @@ def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) ->
         signal.signal(number, _ignored)
     with listening:
         server.run(sockets=[listening])
+    # Extension modules count what is still alive when the process ends, and say so.
+    gc.unfreeze()
     problems.close()
     return 0
 
