@@ -45,8 +45,7 @@ from pipeline.ingest.stores import Store, Stores
 
 log = logging.getLogger(__name__)
 
-# What parsing a User-Agent costs, and what remembering one takes, must have a bound.
-MAX_VALUE = 1024
+# Of a request's own; what tells of it `EdgeHeaders` names.
 READ = {"origin", "x-storefront-access-token", "content-length", "content-encoding"}
 RETRY = (b"retry-after", b"1")
 UNAUTHENTICATED = refusal(401, "Unauthenticated")
@@ -89,7 +88,7 @@ class BeaconEndpoint:
         headers: dict[str, str] = {}
         for name, value in scope["headers"]:
             if name in self._read_headers:
-                headers[self._read_headers[name]] = value[:MAX_VALUE].decode("latin-1")
+                headers[self._read_headers[name]] = value.decode("latin-1")
         token = _token(scope, headers)
         store = self._stores.by_token(token, at=now) if token else None
         seen: Accepted | None = None

@@ -21,7 +21,9 @@ _MACHINES = (
 )
 _PURPOSES = ("purpose", "sec-purpose", "x-moz", "x-purpose")
 _AHEAD = ("prefetch", "prerender", "preview")
-# Each costs up to two kilobytes, and a hostile client has as many as it likes.
+# What parsing a header costs, and what remembering one takes, must have a bound: a hostile client
+# has as many as it likes.
+_LONGEST = 1024
 _REMEMBERED = 8192
 _TABLETS = ("ipad", "tablet", "kindle")
 
@@ -54,10 +56,10 @@ def enrich(headers: Mapping[str, str], edge: EdgeHeaders) -> Request:
     get = headers.get
     purpose = "".join([get(name, "") for name in _PURPOSES]).lower()
     return _request(
-        get("user-agent", ""),
-        get(edge.country),
-        get(edge.region),
-        get(edge.city),
+        get("user-agent", "")[:_LONGEST],
+        get(edge.country, "")[:_LONGEST],
+        get(edge.region, "")[:_LONGEST],
+        get(edge.city, "")[:_LONGEST],
         is_ahead=bool(purpose) and any(word in purpose for word in _AHEAD),
     )
 
@@ -75,9 +77,7 @@ def is_app(headers: Mapping[str, str]) -> bool:
 
 # A visitor's requests are all alike.
 @lru_cache(maxsize=_REMEMBERED)
-def _request(
-    agent: str, country: str | None, region: str | None, city: str | None, *, is_ahead: bool
-) -> Request:
+def _request(agent: str, country: str, region: str, city: str, *, is_ahead: bool) -> Request:
     request = _of_user_agent(agent)
     return msgspec.structs.replace(
         request,

@@ -96,13 +96,8 @@ def read_requests(lines: Iterable[bytes]) -> Iterator[FileRequest | BadLine]:
 
 def _decoded(line: bytes) -> tuple[bytes, _Recorded | None]:
     """The line, mended as the door mends a body, and the request in it; None for an event."""
-    try:
-        has_events = _line.decode(line).events != _ABSENT
-    except msgspec.ValidationError:
-        raise
-    except msgspec.DecodeError:
-        line = mended(line)
-        has_events = _line.decode(line).events != _ABSENT
+    line = mended(line)
+    has_events = _line.decode(line).events != _ABSENT
     return line, _recorded.decode(line) if has_events else None
 
 

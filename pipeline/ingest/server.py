@@ -26,14 +26,24 @@ GRACE_SECONDS = 4
 
 
 class _Server(uvicorn.Server):
-    """Says where it listens, once it does."""
+    """Says where it listens, once it does; while it serves, garbage is rarely looked for."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        # What has been made until now stays; and of the many objects of a thousand requests in
+        # flight none is garbage, which a look at them every 700 objects costs a tenth.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
         for listening in sockets or ():
             host, port = listening.getsockname()[:2]
             sys.stdout.write(f"ingest: http://{host}:{port}/beacon\n")
             sys.stdout.flush()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Extension modules count what is still alive when the process ends, and say so.
+        gc.unfreeze()
+        await super().shutdown(sockets)
 
 
 def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) -> int:
@@ -77,19 +87,12 @@ def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) ->
         signal.signal(number, _ignored)
     with listening:
         server.run(sockets=[listening])
-    # Extension modules count what is still alive when the process ends, and say so.
-    gc.unfreeze()
     problems.close()
     return 0
 
 
 def http_server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
-    """A server of HTTP/1.1 for `app`, and a process that is set to serve."""
-    # What has been made until now stays; and of the many objects of a thousand requests in flight
-    # none is garbage, which a collector that looks at them every 700 objects costs a tenth.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    """A server of HTTP/1.1 for `app`, with the bounds of `Connection`."""
     return _Server(
         uvicorn.Config(
             app,

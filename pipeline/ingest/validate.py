@@ -1,4 +1,4 @@
-"""One event's bytes to a valid `WireEvent`, or to the reason why not."""
+"""One event's text to a valid `WireEvent`, or to the reason why not."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def validate(text: str, *, received_at: int, may_backfill: bool) -> WireEvent:
     `received_at` in ms decides what is too old (T4).
     """
     event = parse(text)
-    require(event)
+    _require(event)
     if not may_backfill and is_too_old(event.timestamp, received_at=received_at):  # type: ignore[arg-type]
         raise Refusal(Reason.TOO_OLD, "timestamp", "more than 30 days before it was received")
     return event
@@ -105,7 +105,7 @@ def _joined(path: str, field: str) -> str:
     return f"{path}.{field}" if path else field
 
 
-def require(event: WireEvent) -> None:
+def _require(event: WireEvent) -> None:
     """What the event's type requires, and what a price does. Raises `Refusal`."""
     for names in _NEEDED[event.event_type]:
         for name in names:

@@ -116,11 +116,7 @@ class Item(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     def __post_init__(self) -> None:
         """Check what a type cannot say. Raises `FieldError`."""
-        self.product_id = _id(self.product_id, "product_id")
-        if self.variant_id is not None:
-            self.variant_id = _id(self.variant_id, "variant_id")
-        if self.price is not None:
-            self.price = _price(self.price)
+        _settle(self)
 
 
 class WireEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -161,11 +157,16 @@ class WireEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
             self.timestamp = epoch_ms(self.timestamp)
         except ValueError as error:
             raise FieldError(f"timestamp: {error}") from None
-        if self.product_id is not None:
-            self.product_id = _id(self.product_id, "product_id")
-        if self.variant_id is not None:
-            self.variant_id = _id(self.variant_id, "variant_id")
-        if self.price is not None:
-            self.price = _price(self.price)
+        _settle(self)
         if self.contextual_data is not None:
             self.contextual_data = _context(self.contextual_data)
+
+
+def _settle(named: Item | WireEvent) -> None:
+    """Ids and the price of what names a product, in their one form."""
+    if named.product_id is not None:
+        named.product_id = _id(named.product_id, "product_id")
+    if named.variant_id is not None:
+        named.variant_id = _id(named.variant_id, "variant_id")
+    if named.price is not None:
+        named.price = _price(named.price)
