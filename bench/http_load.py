@@ -31,9 +31,11 @@ class _Client(asyncio.Protocol):
         if not self._answer.endswith(END):
             return
         answer, self._answer = self._answer, b""
-        if not answer.startswith(b"HTTP/1.1 204"):
+        if answer.startswith(b"HTTP/1.1 204"):
+            self._answered(self)
+        else:
             self.lost.set_exception(RuntimeError(answer.decode("latin-1")))
-        self._answered(self)
+            self.transport.abort()
 
     def connection_lost(self, _error: Exception | None) -> None:
         if not self.lost.done():

@@ -7,9 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
+from pipeline.broker.server import Broker
 from pipeline.config import Settings
 
 
@@ -80,3 +84,15 @@ def wait_for(
         assert time.monotonic() < until, "it never came true"
         each()
         time.sleep(0.1)
+
+
+@contextmanager
+def paused(kafka: Broker) -> Iterator[None]:
+    """A Kafka that hangs: its connections stay, and nothing answers."""
+    assert kafka.process_id is not None
+    (java,) = psutil.Process(kafka.process_id).children()
+    java.suspend()
+    try:
+        yield
+    finally:
+        java.resume()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
@@ -29,3 +30,8 @@ def records_of(settings: Settings, *topics: Topic) -> list[Any]:
     finally:
         consumer.close()
     return sorted(records, key=lambda record: (record.topic, record.partition, record.offset))
+
+
+def queries_in(records: list[Any]) -> list[str]:
+    """The query of each event in `records` of `beacons`, in their order."""
+    return [event["query"] for record in records for event in json.loads(record.value)["events"]]

@@ -15,7 +15,7 @@ import msgspec
 import urllib3
 from factories import Log
 from processes import Verb, wait_for
-from records import records_of
+from records import queries_in, records_of
 
 from pipeline.addresses import ingest_address
 from pipeline.config import Settings
@@ -91,7 +91,7 @@ class Street:
         """Seconds that the slowest answer took."""
         return max(shop.longest for shop in self.shops)
 
-    def assert_counted_once_in_order(self, within: float = 30) -> None:
+    def assert_counted_once_in_order(self) -> None:
         """Each event answered 204 is on Kafka; by the worker's rules once, in its device's order.
 
         Ingest may still have it in its spool at first.
@@ -102,9 +102,9 @@ class Street:
 
         def is_there() -> bool:
             found[:] = records_of(self.settings, topics(self.settings).beacons)
-            return answered <= {query for record in found for query in _queries(record.value)}
+            return answered <= set(queries_in(found))
 
-        wait_for(is_there, within)
+        wait_for(is_there, 30)
         logs: dict[int, Log] = {}
         counted: dict[str, list[str]] = defaultdict(list)
         for record in found:
@@ -117,10 +117,6 @@ class Street:
         for shop in self.shops:
             got = [query for query in counted[f"d{shop.device}"] if query in answered]
             assert got == shop.answered
-
-
-def _queries(value: bytes) -> list[str]:
-    return [event["query"] for event in json.loads(value)["events"]]
 
 
 @contextmanager

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
-from processes import wait_for
+from processes import paused, wait_for
 from shops import LIMIT, street
 
 from pipeline.broker.home import free_port
@@ -33,17 +30,6 @@ LONG_DAYS = {
 }
 # Half a second of what the shops send.
 SMALL_CAP = 256 * 1024
-
-
-@contextmanager
-def paused(kafka: Broker) -> Iterator[None]:
-    assert kafka.process_id is not None
-    (java,) = psutil.Process(kafka.process_id).children()
-    java.suspend()
-    try:
-        yield
-    finally:
-        java.resume()
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import psutil
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from processes import paused
+from records import queries_in
 
 from pipeline.broker.server import Broker
 from pipeline.config import Settings
@@ -36,10 +37,6 @@ async def until(claim: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-def queries(records: list[Any]) -> list[str]:
-    return [event["query"] for record in records for event in json.loads(record.value)["events"]]
-
-
 @pytest.fixture
 def quick(settings: Settings) -> Settings:
     create_topics(settings, settings.kafka_bootstrap_servers)
@@ -49,16 +46,13 @@ def quick(settings: Settings) -> Settings:
 def test_only_the_first_request_of_an_outage_waits_and_all_follow_in_order_without_a_copy(
     kafka: Broker, quick: Settings, read_topic: Read
 ) -> None:
-    (java,) = psutil.Process(kafka.process_id).children()
-
     async def story() -> None:
         publisher = KafkaPublisher(quick, quick.kafka_bootstrap_servers)
         publisher.start()
         await until(lambda: not publisher.is_circuit_open)
         await publisher.publish(request("0"))
         loop = asyncio.get_running_loop()
-        java.suspend()
-        try:
+        with paused(kafka):
             began = loop.time()
             await publisher.publish(request("1"))
             first = loop.time() - began
@@ -70,14 +64,12 @@ def test_only_the_first_request_of_an_outage_waits_and_all_follow_in_order_witho
             assert publisher.spool().records == 49
             assert publisher.spool().bytes > 0
             assert publisher.spool().age > timedelta(0)
-        finally:
-            java.resume()
         await until(lambda: not publisher.is_circuit_open and publisher.spool().records == 0)
         await publisher.publish(request("50"))
         publisher.close()
 
     asyncio.run(story())
-    assert queries(read_topic(topics(quick).beacons)) == [str(number) for number in range(51)]
+    assert queries_in(read_topic(topics(quick).beacons)) == [str(number) for number in range(51)]
 
 
 def test_a_record_that_kafka_takes_in_no_form_is_rejected_and_the_rest_goes_on(
@@ -102,7 +94,7 @@ def test_a_record_that_kafka_takes_in_no_form_is_rejected_and_the_rest_goes_on(
         publisher.close()
 
     asyncio.run(story())
-    assert queries(read_topic(ours.beacons)) == ["before", "after"]
+    assert queries_in(read_topic(ours.beacons)) == ["before", "after"]
     (rejected,) = [json.loads(record.value) for record in read_topic(ours.rejected)]
     assert rejected["reason"] == "refused_by_kafka"
     assert json.loads(rejected["raw"])["query"] == large
@@ -129,4 +121,4 @@ def test_the_spool_of_a_process_that_is_gone_is_taken_over(
         heir.close()
 
     asyncio.run(story())
-    assert sorted(queries(read_topic(topics(quick).beacons))) == ["first", "second"]
+    assert sorted(queries_in(read_topic(topics(quick).beacons))) == ["first", "second"]

@@ -10,10 +10,9 @@ import time
 from datetime import timedelta
 from typing import Any
 
-import psutil
 import pytest
 import urllib3
-from processes import Verb, wait_for
+from processes import Verb, paused, wait_for
 
 from pipeline.broker.server import Broker
 from pipeline.config import Settings
@@ -73,14 +72,13 @@ def test_a_half_sent_body_and_a_wait_for_an_ack_are_answered_and_the_exit_is_0( 
 ) -> None:
     create_topics(settings, settings.kafka_bootstrap_servers)
     patient = settings.model_copy(update={"ack_timeout": timedelta(seconds=patience)})
-    (java,) = psutil.Process(kafka.process_id).children()
     body = json.dumps(BODY).encode()
     ingest = Verb("ingest", patient)
     try:
         url = url_of(ingest)
         assert ingest.process is not None
-        java.suspend()
         with (
+            paused(kafka),
             connected(url, token, len(body), body[:9]) as half,
             connected(url, token, len(body), body) as waiting,
         ):
@@ -102,7 +100,6 @@ def test_a_half_sent_body_and_a_wait_for_an_ack_are_answered_and_the_exit_is_0( 
         # Its address, and then one line of JSON a problem: nothing else, to the very end.
         assert all(json.loads(line)["level"] for line in ingest.said().splitlines()[1:])
     finally:
-        java.resume()
         ingest.kill()
     heir = Verb("ingest", patient, "heir")
     try:
