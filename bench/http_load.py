@@ -1,11 +1,11 @@
-"""Load on a door, and its latency: one request again and again, over connections that stay."""
+"""Load on a door, and its latency: the same requests in turn, over connections that stay."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvloop
@@ -42,7 +42,7 @@ class _Client(asyncio.Protocol):
             self.lost.set_result(None)
 
 
-def closed(port: int, request: bytes, *, connections: int, seconds: float) -> int:
+def closed(port: int, requests: Iterator[bytes], *, connections: int, seconds: float) -> int:
     """Requests answered 204 in that time, each connection sending as soon as it was answered.
 
     It polls and never sleeps: a sleeping one must be woken for each answer, which costs the server
@@ -53,12 +53,12 @@ def closed(port: int, request: bytes, *, connections: int, seconds: float) -> in
     def answered(client: _Client) -> None:
         nonlocal count
         count += 1
-        client.transport.write(request)
+        client.transport.write(next(requests))
 
     async def run() -> None:
         clients = await _connected(port, connections, answered)
         for client in clients:
-            client.transport.write(request)
+            client.transport.write(next(requests))
         until = time.perf_counter() + seconds
         while time.perf_counter() < until:  # noqa: ASYNC110  # it shall not sleep
             await asyncio.sleep(0)
@@ -69,7 +69,7 @@ def closed(port: int, request: bytes, *, connections: int, seconds: float) -> in
 
 
 def open_(
-    port: int, request: bytes, *, connections: int, seconds: float, rate: float
+    port: int, requests: Iterator[bytes], *, connections: int, seconds: float, rate: float
 ) -> list[float]:
     """Seconds until each answer, of requests that are due at a steady `rate`, sorted.
 
@@ -82,7 +82,7 @@ def open_(
 
     def start(client: _Client, due: float) -> None:
         client.due = due
-        client.transport.write(request)
+        client.transport.write(next(requests))
 
     def answered(client: _Client) -> None:
         taken.append(time.perf_counter() - client.due)

@@ -1,15 +1,16 @@
 """What the door costs: CPU of a request beside a bare 204 in the same run, and its latency.
 
 Run: `python bench/ingest.py`, nothing else running. The server is pinned to one core; the load
-and the broker share the other. CPU is the server process's own, all threads of it, so ratios
-are what can be compared between machines.
+and the broker share the other. CPU is the server process's own, all threads of it. A machine is
+quicker at one time than at another, so each round has them all, and a ratio is the median of the
+rounds' own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import cProfile
-import json
+import itertools
 import multiprocessing
 import os
 import pstats
@@ -20,12 +21,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event as Signal
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 import uvicorn
 import uvloop
 from http_load import closed, open_
+from http_requests import AGENT, NOW_MS, body, requests
 from kafka import KafkaProducer
 
 from pipeline.broker.server import Broker
@@ -39,32 +42,11 @@ from pipeline.ingest.stores import StoreEntry, Stores, new_token
 from pipeline.kafka_admin import create_topics
 from pipeline.topics import topics
 
-NOW_MS = 1_782_907_200_000
 CONNECTIONS = 256
 SECONDS = 4.0
+ROUNDS = 3
 SHARE = 0.3  # of the most that a server takes: a busy day, not a flood
 SERVER_CORE, LOAD_CORE = 0, 1
-COMMON = {"session_id": "f3b1c2d4" * 4, "device_id": "0a1b2c3d" * 4, "timestamp": NOW_MS}
-EVENTS = [
-    {
-        **COMMON,
-        "event_type": "product_click",
-        "timestamp": "2026-07-01T12:00:00.000Z",
-        "product_id": 7003338965178,
-        "position": 3,
-        "attribution_token": "t" * 80,
-    },
-    {**COMMON, "event_type": "collection_view", "collection_handle": "summer-shoes"},
-    {
-        **COMMON,
-        "event_type": "purchase",
-        "currency": "USD",
-        "order_id": "1001",
-        "items": [{"product_id": "7003338965178", "price": "12.50", "quantity": 2}],
-    },
-]
-BODY = json.dumps({"events": EVENTS}).encode()
-AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36"
 
 
 class Nowhere(MemoryPublisher):
@@ -114,65 +96,80 @@ def main() -> None:
     os.sched_setaffinity(0, {LOAD_CORE})
     token, digest = new_token()
     stores = Stores({"shop": StoreEntry(tokens_sha256=[digest])})
-    head = (
-        f"POST /beacon?token={token} HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: {AGENT}\r\n"
-        f"accept: */*\r\ncontent-type: application/json\r\ncontent-length: {len(BODY)}\r\n\r\n"
-    )
-    request = head.encode() + BODY
+    sent = requests(token)
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(_env_file=None, home=Path(home))
         with Broker(settings.home / "broker", settings.cache) as broker:
             create_topics(settings, broker.bootstrap_servers)
-
-            def door(publisher: Any) -> Any:
-                return create_app(
-                    settings, stores=stores, publisher=publisher, clock=lambda: NOW_MS / 1000
-                )
-
-            def kafka(bootstrap: str) -> Any:
-                return door(KafkaPublisher(settings, bootstrap))
-
-            there, away = broker.bootstrap_servers, "127.0.0.1:1"
-            servers: dict[str, Callable[[], uvicorn.Server]] = {
-                "bare uvicorn": lambda: uvicorn.Server(
-                    uvicorn.Config(bare, lifespan="off", access_log=False, log_level="error")
-                ),
-                "door, nothing kept": lambda: http_server(door(Nowhere()), settings),
-                "door, acknowledged by Kafka": lambda: http_server(kafka(there), settings),
-                "door, Kafka away: the spool": lambda: http_server(kafka(away), settings),
-                "door, kafka-python": lambda: http_server(
-                    door(KafkaPython(settings, there)), settings
-                ),
-            }
-            print(f"{len(EVENTS)} events a request, {len(BODY)} bytes; {CONNECTIONS} connections")
-            print(f"{'':28} us CPU  of bare  requests/s  p99 ms at {SHARE:.0%}  of bare")
-            base: Figures | None = None
-            for name, server in servers.items():
-                found = measured(server, request)
-                base = base or found
-                print(
-                    f"{name:28} {found.cpu:6.0f}  {base.cpu / found.cpu:7.2f}  {found.rate:10.0f}"
-                    f"  {found.p99:13.2f}  {found.p99 / base.p99:7.1f}",
-                    flush=True,
-                )
-    profiled(door(Nowhere()), token)
+            print(f"three events a request, {len(body(1))} bytes; {CONNECTIONS} connections")
+            rounds = []
+            for number in range(ROUNDS):
+                # Each with a spool of its own: what one leaves there another would send.
+                ours = settings.model_copy(update={"home": settings.home / str(number)})
+                made = servers(ours, broker.bootstrap_servers, stores)
+                rounds.append({name: measured(server, sent) for name, server in made.items()})
+    report(rounds)
+    profiled(door(settings, stores, Nowhere()), token)
 
 
-def measured(server: Callable[[], uvicorn.Server], request: bytes) -> Figures:
+def report(rounds: list[dict[str, Figures]]) -> None:
+    """Print the medians, and the ratios with the least and the most."""
+    print(f"{'':28} us CPU  of bare             requests/s  p99 ms at {SHARE:.0%}  of bare")
+    for name in rounds[0]:
+        found = [round_[name] for round_ in rounds]
+        bare_ones = [round_["bare uvicorn"] for round_ in rounds]
+        both = list(zip(found, bare_ones, strict=True))
+        cpu = [one.cpu / other.cpu for other, one in both]
+        p99 = [one.p99 / other.p99 for one, other in both]
+        print(
+            f"{name:28} {median(one.cpu for one in found):6.0f}"
+            f"  {median(cpu):5.2f} ({min(cpu):.2f}-{max(cpu):.2f})"
+            f"  {median(one.rate for one in found):10.0f}"
+            f"  {median(one.p99 for one in found):13.2f}"
+            f"  {median(p99):5.1f} ({min(p99):.1f}-{max(p99):.1f})"
+        )
+
+
+def door(settings: Settings, stores: Stores, publisher: Any) -> Any:
+    """Our app, on a day on which the events are not too old."""
+    return create_app(settings, stores=stores, publisher=publisher, clock=lambda: NOW_MS / 1000)
+
+
+def servers(
+    settings: Settings, bootstrap: str, stores: Stores
+) -> dict[str, Callable[[], uvicorn.Server]]:
+    """What is measured, by name."""
+
+    def serving(publisher: Callable[[], Any]) -> Callable[[], uvicorn.Server]:
+        return lambda: http_server(door(settings, stores, publisher()), settings)
+
+    return {
+        "bare uvicorn": lambda: uvicorn.Server(
+            uvicorn.Config(bare, lifespan="off", access_log=False, log_level="error")
+        ),
+        "door, nothing kept": serving(Nowhere),
+        "door, acknowledged by Kafka": serving(lambda: KafkaPublisher(settings, bootstrap)),
+        "door, Kafka away: the spool": serving(lambda: KafkaPublisher(settings, "127.0.0.1:1")),
+        "door, kafka-python": serving(lambda: KafkaPython(settings, bootstrap)),
+    }
+
+
+def measured(server: Callable[[], uvicorn.Server], sent: list[bytes]) -> Figures:
     """Serve in a process of its own, and load it."""
+    requests = itertools.cycle(sent)
     context = multiprocessing.get_context("fork")
     done = context.Event()
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
         process = context.Process(target=serve, args=(server, listening, done))
         process.start()
         port = listening.getsockname()[1]
-        closed(port, request, connections=CONNECTIONS, seconds=2.0)
+        closed(port, requests, connections=CONNECTIONS, seconds=SECONDS)
         watched = psutil.Process(process.pid)
         before = sum(watched.cpu_times()[:2])
-        count = closed(port, request, connections=CONNECTIONS, seconds=SECONDS)
+        count = closed(port, requests, connections=CONNECTIONS, seconds=SECONDS)
         cpu = (sum(watched.cpu_times()[:2]) - before) / count
         rate = count / SECONDS
-        taken = open_(port, request, connections=CONNECTIONS, seconds=SECONDS, rate=SHARE * rate)
+        taken = open_(port, requests, connections=CONNECTIONS, seconds=SECONDS, rate=SHARE * rate)
         done.set()
         process.join()
     return Figures(cpu * 1e6, rate, taken[int(len(taken) * 0.99)] * 1e3)
@@ -195,16 +192,17 @@ def serve(server: Callable[[], uvicorn.Server], listening: socket.socket, done: 
 
 def profiled(app: Any, token: str) -> None:
     """Print where the time of a request goes, without sockets and Kafka: the ten dearest."""
+    sent = body(1)
     scope = {
         "type": "http",
         "path": "/beacon",
         "method": "POST",
         "query_string": f"token={token}".encode(),
-        "headers": [(b"user-agent", AGENT.encode()), (b"content-length", b"%d" % len(BODY))],
+        "headers": [(b"user-agent", AGENT.encode()), (b"content-length", b"%d" % len(sent))],
     }
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": BODY}
+        return {"type": "http.request", "body": sent}
 
     async def send(message: dict[str, Any]) -> None:
         if message.get("status", 204) != 204:

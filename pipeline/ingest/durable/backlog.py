@@ -19,8 +19,6 @@ from pipeline.ingest.durable.spool import Spool
 # A batch is also what is handed to Kafka in one go, while the loop does nothing else.
 BATCH_RECORDS = 500
 BATCH_BYTES = 1024 * 1024
-# A commit costs as much for one record as for fifty (decision 0017).
-GATHER = timedelta(milliseconds=2).total_seconds()
 # More than this waiting for the disk is a disk that hangs.
 QUEUED_BYTES = 64 * 1024 * 1024
 # Forgetting costs a commit: what has landed meanwhile shares it.
@@ -44,6 +42,7 @@ class Backlog:
         self._gone: list[int] = []
         self._is_gathering = False
         self._is_writing = False
+        self._is_held = False
         self._is_troubled = False
         try:
             spool.open()
@@ -58,9 +57,23 @@ class Backlog:
         self._loop = asyncio.get_running_loop()
 
     @property
-    def is_idle(self) -> bool:
-        """Whether no record waits for the disk."""
-        return not self._queue and not self._is_writing
+    def is_settled(self) -> bool:
+        """Whether nothing is being written, and `take_back` would leave nothing behind."""
+        return not self._is_writing and not (self._queue and self._queue[0].is_flying)
+
+    def hold(self, is_held: bool) -> None:  # noqa: FBT001  # it says what it is
+        """Whether records that nobody has begun to write shall wait."""
+        self._is_held = is_held
+        if not is_held and self._queue:
+            self._write_soon()
+
+    def take_back(self) -> list[Item]:
+        """The records that nobody has begun to write, in their order. Once `is_settled`."""
+        items = [item for batch in self._queue for item in batch.items]
+        self._queue.clear()
+        self._queued_bytes = 0
+        self._is_held = False
+        return items
 
     def now(self) -> int:
         """Epoch ms."""
@@ -108,15 +121,18 @@ class Backlog:
         return seq in self._gone
 
     def _write_soon(self) -> None:
+        # A commit costs as much for one record as for fifty: what else this turn of the event loop
+        # brings shares it (decision 0017).
         if not self._is_writing and not self._is_gathering:
             self._is_gathering = True
-            self._loop.call_later(GATHER, self._write_next)
+            self._loop.call_soon(self._write_next)
 
     def _write_next(self) -> None:
         self._is_gathering = False
-        if self._is_writing or not (self._queue or self._gone):
+        is_next = bool(self._queue) and (not self._is_held or self._queue[0].is_flying)
+        if self._is_writing or not (is_next or self._gone):
             return
-        batch = self._queue.popleft() if self._queue else Batch(0, [])
+        batch = self._queue.popleft() if is_next else Batch(0, [])
         gone, self._gone = self._gone, []
         self._queued_bytes -= batch.size
         self._is_writing = True

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pipeline.ingest.durable.backlog import Backlog
 from pipeline.ingest.durable.orphans import adopt
 from pipeline.ingest.durable.pending import Batch, Item, Record, Waiting
+from pipeline.ingest.durable.probe import Probe
 from pipeline.ingest.durable.refusal import refusals
 from pipeline.ingest.durable.sending import Failure, Sender
 from pipeline.ingest.durable.slots import SpoolError
@@ -18,9 +19,10 @@ from pipeline.ingest.durable.slots import SpoolError
 # What may be on its way from the spool: enough for a broker that takes five seconds to answer.
 WINDOW_RECORDS = 20_000
 WINDOW_BYTES = 64 * 1024 * 1024
+# Batches that the end of the spool may be away for requests to wait for it: some milliseconds.
+NEAR = 8
 # Between two looks at what nothing tells of.
 PAUSE = timedelta(milliseconds=500).total_seconds()
-LONGEST_PAUSE = timedelta(minutes=1).total_seconds()
 ADOPT_EVERY = timedelta(seconds=15).total_seconds()
 
 log = logging.getLogger(__name__)
@@ -47,20 +49,16 @@ class Replay:
     ) -> None:
         self._sender = sender
         self._backlog = backlog
-        self._topic = topic
         self._rejected = rejected
-        # Half of the limit, so that a broker at the edge of it does not open and close the circuit.
-        self._quick = limit / 2
+        self._probe = Probe(sender, topic, limit=limit)
         self._tick = tick
         self._open = opened
         self._close = closed
         self._is_open = True
-        self._is_quick = False
-        self._pause = PAUSE
-        self._probe_at = 0.0
         self._adopt_at = 0.0
         # Batches whose records fly, by number; those that Kafka refused in company.
         self._batches: dict[int, Batch] = {}
+        self._bytes = 0
         self._suspects: set[int] = set()
         self._cursor = 0
         self._must_rewind = False
@@ -77,18 +75,15 @@ class Replay:
 
     def opened(self, flying: Iterable[Batch]) -> None:
         """The circuit is open; `flying` is in the spool and on its way."""
-        self._batches.update((batch.seq, batch) for batch in flying)
-        self._is_open, self._is_quick = True, False
-        # A broker whose answers come too late each time is asked ever more rarely.
-        self._probe_at = time.monotonic() + self._pause
-        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+        for batch in flying:
+            self._fly(batch)
+        self._is_open = True
+        self._probe.opened()
         self._changed.set()
 
     def saw(self, seconds: float) -> None:
         """An acknowledgement came, so many seconds after its record had been handed over."""
-        self._is_quick = seconds < self._quick.total_seconds()
-        if self._is_quick:
-            self._pause = PAUSE
+        self._probe.saw(seconds)
 
     def landed(self, batch: Batch, failure: Failure | None) -> None:
         """A record of `batch` is on Kafka, or has failed."""
@@ -98,7 +93,8 @@ class Replay:
             if failure.is_permanent:
                 self._suspects.add(batch.seq)
         if batch.left == 0:
-            self._batches.pop(batch.seq, None)
+            del self._batches[batch.seq]
+            self._bytes -= batch.size
             if not batch.is_failed:
                 self._backlog.forget(batch.seq)
             self._changed.set()
@@ -109,24 +105,29 @@ class Replay:
                 await self._step()
             except SpoolError as error:
                 log.error("the spool cannot be read: %s", error)  # noqa: TRY400  # no bug of ours
-                await asyncio.sleep(1)
             except Exception:
                 # A replay that ends would strand what it has promised.
                 log.exception("replay begins again")
                 self._must_rewind = True
-                await asyncio.sleep(1)
+            else:
+                continue
+            self._backlog.hold(False)
+            await asyncio.sleep(1)
 
     async def _step(self) -> None:
         self._changed.clear()
+        self._backlog.hold(self._is_near_the_end())
         if self._must_rewind:
             await self._rewind()
         elif self._cursor < self._backlog.written and self._has_room():
             await self._next()
             return
         elif self._is_open:
-            await self._try_to_close()
+            await self._probe.ask()
+            self._close_if_done()
         if time.monotonic() > self._adopt_at:
             self._adopt_at = time.monotonic() + ADOPT_EVERY
+            self._backlog.hold(False)
             await adopt(self._backlog, lambda: self._open("another process left a spool"))
         try:
             await asyncio.wait_for(self._changed.wait(), PAUSE)
@@ -134,10 +135,11 @@ class Replay:
             return
 
     def _has_room(self) -> bool:
-        return (
-            len(self._sender.flying) < WINDOW_RECORDS
-            and sum(batch.size for batch in self._batches.values()) < WINDOW_BYTES
-        )
+        return len(self._sender.flying) < WINDOW_RECORDS and self._bytes < WINDOW_BYTES
+
+    def _fly(self, batch: Batch) -> None:
+        self._batches[batch.seq] = batch
+        self._bytes += batch.size
 
     async def _next(self) -> None:
         """Hand the next batch to Kafka."""
@@ -155,10 +157,11 @@ class Replay:
         self._cursor = seq
         if seq in self._batches or self._backlog.is_forgotten(seq):
             return
-        batch = self._batches[seq] = Batch(seq, [], left=len(records))
-        for record in records:
-            item = Item(record, batch=batch)
-            batch.size += item.size
+        batch = Batch(seq, [], left=len(records))
+        items = [Item(record, batch=batch) for record in records]
+        batch.size = sum(item.size for item in items)
+        self._fly(batch)
+        for item in items:
             while not self._sender.send(item):
                 self._tick()
                 await asyncio.sleep(PAUSE)
@@ -206,26 +209,18 @@ class Replay:
         trouble = await waiting.done
         return trouble if isinstance(trouble, Failure) else None
 
-    async def _try_to_close(self) -> None:
-        if not self._is_closable():
-            return
-        if not self._is_quick:
-            if self._sender.flying or time.monotonic() < self._probe_at:
-                return
-            self._probe_at = time.monotonic() + self._pause
-            if not await asyncio.to_thread(self._sender.knows, self._topic, within=self._quick):
-                return
-        # Records may have come while the answer was awaited.
-        if self._is_closable():
+    def _is_near_the_end(self) -> bool:
+        """Whether a moment without further commits would let the circuit close.
+
+        Without it the spool of a door that is never idle would never be empty.
+        """
+        if not self._is_open or self._must_rewind or self._suspects:
+            return False
+        return self._probe.is_quick and self._backlog.written - self._cursor <= NEAR
+
+    def _close_if_done(self) -> None:
+        """Close the circuit once all of the spool has been handed over to a quick Kafka."""
+        is_done = self._cursor >= self._backlog.written and self._backlog.is_settled
+        if is_done and not self._must_rewind and self._probe.is_quick:
             self._is_open = False
             self._close()
-
-    def _is_closable(self) -> bool:
-        """Whether all of the spool has been handed over, and nothing of it waits for long."""
-        if self._must_rewind or not self._backlog.is_idle:
-            return False
-        if self._cursor < self._backlog.written:
-            return False
-        oldest = next(iter(self._sender.flying), None)
-        waited = time.monotonic() - oldest.since if oldest is not None else 0.0
-        return waited < self._quick.total_seconds()

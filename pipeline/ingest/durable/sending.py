@@ -58,7 +58,7 @@ class Sender:
                 "acks": "all",
                 "enable.idempotence": True,
                 "compression.type": "lz4",
-                "linger.ms": 5,
+                "linger.ms": 0,
                 # The worker names partitions by Java's rule; librdkafka's own differs.
                 "partitioner": "murmur2_random",
                 "message.max.bytes": MAX_RECORD_BYTES,
