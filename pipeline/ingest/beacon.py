@@ -198,7 +198,8 @@ def _token(scope: Scope, headers: Mapping[str, str]) -> str:
     return _token_in(scope["query_string"]) if token is None else token
 
 
-# A store's pages all send the same few queries, and taking one apart costs more than a look-up.
-@lru_cache(maxsize=1024)
+# A store's pages all send the same few queries, and taking one apart costs more than a look-up;
+# few, for a stranger's may be long.
+@lru_cache(maxsize=256)
 def _token_in(query: bytes) -> str:
     return parse_qs(query.decode("latin-1")).get("token", [""])[0]

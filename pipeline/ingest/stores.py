@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
@@ -134,7 +135,7 @@ class Stores:
 
     def by_token(self, token: str, *, at: float) -> Store | None:
         """The store that `token` belongs to, unless it has ended `at` (epoch seconds)."""
-        digest = sha256(token.encode()).hexdigest()
+        digest = _digest(token)
         # The time of the look-up tells of hashes only, which nobody can steer towards one of ours;
         # the last word is a comparison in constant time all the same.
         known, end, store = self._by_hash.get(digest, ("", NEVER, None))
@@ -143,6 +144,12 @@ class Stores:
     def any_allows(self, origin: str) -> bool:
         """Whether some store lets `origin` send: a preflight need not carry the token."""
         return self._any_origin or origin in self._origins
+
+
+# A shop's pages send the same token each time; few, for a stranger's may be long.
+@lru_cache(maxsize=256)
+def _digest(token: str) -> str:
+    return sha256(token.encode()).hexdigest()
 
 
 def parse_entries(text: bytes, path: Path) -> dict[str, StoreEntry]:
@@ -169,7 +176,7 @@ def read_entries(path: Path) -> dict[str, StoreEntry]:
 def new_token() -> tuple[str, str]:
     """A random token, and the SHA-256 that stands for it in the file."""
     token = secrets.token_urlsafe(24)
-    return token, sha256(token.encode()).hexdigest()
+    return token, _digest(token)
 
 
 def _stamp(path: Path | None) -> tuple[int, int, int] | None:

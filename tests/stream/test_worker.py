@@ -178,6 +178,12 @@ def test_records_that_retention_took_are_never_stepped_over(
     ]
 
 
+def test_a_worker_that_nobody_sent_anything_ends_without_a_word(worker: Verb) -> None:
+    wait_for(lambda: "answering" in worker.said())
+    assert worker.stop() == 0
+    assert "answering" in worker.said().splitlines()[-1]
+
+
 def test_a_worker_whose_kafka_is_gone_ends_all_the_same(
     settings: Settings, tmp_path: Path, cache: Path
 ) -> None:
