@@ -122,7 +122,12 @@ class Up:
 
     def _start_kafka(self) -> None:
         settings = self.settings
-        broker = Broker(settings.home.resolve(), settings.cache, maven_url=settings.maven_url)
+        broker = Broker(
+            settings.home.resolve(),
+            settings.cache,
+            maven_url=settings.maven_url,
+            is_lasting=True,
+        )
         with download_shown() as heard:
             self.during(lambda: broker.prepare(heard))
         self._broker = broker

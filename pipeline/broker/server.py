@@ -28,7 +28,8 @@ class Broker:
     """A Kafka of our own under `home`; the next start goes on with its data and its port.
 
     `with Broker(…)` is all a test needs. A supervisor calls `prepare`, runs `command` as often as
-    it ends, asks `wait_ready`, and `release`s the home when it is done.
+    it ends, asks `wait_ready`, and `release`s the home when it is done. `is_lasting`: it is to run
+    for hours, and may take longer to warm up.
     """
 
     def __init__(
@@ -39,12 +40,14 @@ class Broker:
         port: int = 0,
         maven_url: str | None = None,
         patience: float = PATIENCE,
+        is_lasting: bool = False,
     ) -> None:
         self._folder = home.absolute() / "kafka"
         self._cache = cache
         self._maven_url = maven_url
         self._wanted_port = port
         self._patience = patience
+        self._is_lasting = is_lasting
         self._home: Home | None = None
         self._node: Node | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -71,7 +74,7 @@ class Broker:
         self._home = Home(self._folder, patience=self._patience)
         try:
             self.port = self._home.port(self._wanted_port)
-            self._node = Node(self._folder, java, jars)
+            self._node = Node(self._folder, java, jars, is_lasting=self._is_lasting)
             self._node.configure(
                 logs=self._home.logs, port=self.port, controller=_another(self.port)
             )
