@@ -10,10 +10,10 @@ from datetime import timedelta
 
 from pipeline.ingest.durable.backlog import Backlog
 from pipeline.ingest.durable.orphans import adopt
-from pipeline.ingest.durable.pending import Batch, Item, Record, Waiting
+from pipeline.ingest.durable.pending import Batch, Item, Record
 from pipeline.ingest.durable.probe import Probe
-from pipeline.ingest.durable.refusal import refusals
 from pipeline.ingest.durable.sending import Failure, Sender
+from pipeline.ingest.durable.singly import Singly
 from pipeline.ingest.durable.slots import SpoolError
 
 # What may be on its way from the spool: enough for a broker that takes five seconds to answer.
@@ -49,7 +49,7 @@ class Replay:
     ) -> None:
         self._sender = sender
         self._backlog = backlog
-        self._rejected = rejected
+        self._singly = Singly(sender, backlog, rejected=rejected, tick=tick)
         self._probe = Probe(sender, topic, limit=limit)
         self._tick = tick
         self._open = opened
@@ -149,10 +149,7 @@ class Replay:
             return
         seq, records = found
         if seq in self._suspects:
-            if self._sender.flying:
-                await asyncio.sleep(PAUSE)
-            else:
-                await self._singly(seq, records)
+            await self._next_suspect(seq, records)
             return
         self._cursor = seq
         if seq in self._batches or self._backlog.is_forgotten(seq):
@@ -167,6 +164,16 @@ class Replay:
                 await asyncio.sleep(PAUSE)
         self._tick()
 
+    async def _next_suspect(self, seq: int, records: list[Record]) -> None:
+        if self._sender.flying:
+            await asyncio.sleep(PAUSE)
+        elif await self._singly.deliver(records) is not None:
+            await asyncio.sleep(1)
+        else:
+            self._suspects.discard(seq)
+            self._cursor = seq
+            self._backlog.forget(seq)
+
     async def _rewind(self) -> None:
         """A record failed: those behind it are called back, and all are sent again in order."""
         self._sender.recall()
@@ -177,37 +184,6 @@ class Replay:
         self._sender.renew()
         self._must_rewind = False
         self._cursor = 0
-
-    async def _singly(self, seq: int, records: list[Record]) -> None:
-        """Send a batch that Kafka refused record by record, to tell which it was."""
-        for record in records:
-            failure = await self._sent(record)
-            if failure is not None and failure.is_permanent:
-                failure = await self._refuse(record, failure.reason)
-            if failure is not None:
-                await asyncio.sleep(1)
-                return
-        self._suspects.discard(seq)
-        self._cursor = seq
-        self._backlog.forget(seq)
-
-    async def _refuse(self, record: Record, reason: str) -> Failure | None:
-        log.error("Kafka takes no such record, its events go to %s: %s", self._rejected, reason)
-        for refused in refusals(record, reason, topic=self._rejected):
-            failure = await self._sent(refused)
-            if failure is not None and failure.is_permanent:
-                await self._backlog.run(self._backlog.spool.refuse, refused, failure.reason)
-            elif failure is not None:
-                return failure
-        return None
-
-    async def _sent(self, record: Record) -> Failure | None:
-        waiting = Waiting(1, asyncio.get_running_loop())
-        if not self._sender.send(Item(record, waiting)):
-            return Failure("too much is waiting for Kafka")
-        self._tick()
-        trouble = await waiting.done
-        return trouble if isinstance(trouble, Failure) else None
 
     def _is_near_the_end(self) -> bool:
         """Whether a moment without further commits would let the circuit close.
