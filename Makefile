@@ -17,7 +17,8 @@ test: lint
 chaos: .venv/ready
 	$(BIN)/pytest -s tests/chaos $(ARGS)
 
-# Each rule weakened, one at a time, must make a test fail; a quarter of an hour with `--jobs 2`. ARGS=--only=A9.
+# Each rule weakened, one at a time, must make a test fail. ARGS=--only=A9; all of them with
+# ARGS="--jobs 2" take a quarter of an hour.
 mutants: .venv/ready
 	$(BIN)/python tests/mutants/run.py $(ARGS)
 

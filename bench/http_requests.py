@@ -35,7 +35,7 @@ def body(device: int) -> bytes:
     return json.dumps({"events": [click, page, purchase]}).encode()
 
 
-def requests(token: str) -> list[bytes]:
+def requests_of(token: str) -> list[bytes]:
     """One of each device, as a browser would write it."""
     return [_request(token, body(device)) for device in range(1, DEVICES + 1)]
 

@@ -28,7 +28,7 @@ import psutil  # type: ignore[import-untyped]
 import uvicorn
 import uvloop
 from http_load import closed, open_
-from http_requests import AGENT, NOW_MS, body, requests
+from http_requests import AGENT, NOW_MS, body, requests_of
 from kafka import KafkaProducer
 
 from pipeline.broker.server import Broker
@@ -99,7 +99,7 @@ def main() -> None:
     os.sched_setaffinity(0, {LOAD_CORE})
     token, digest = new_token()
     stores = Stores({"shop": StoreEntry(tokens_sha256=[digest])})
-    sent = requests(token)
+    sent = requests_of(token)
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(_env_file=None, home=Path(home))
         with Broker(settings.home / "broker", settings.cache, is_lasting=True) as broker:
@@ -123,10 +123,8 @@ def report(rounds: list[dict[str, Figures]]) -> None:
     print(f"{'':28} us CPU  of bare             requests/s  p99 ms at {SHARE:.0%}  of bare")
     for name in rounds[0]:
         found = [round_[name] for round_ in rounds]
-        bare_ones = [round_[BARE] for round_ in rounds]
-        both = list(zip(found, bare_ones, strict=True))
-        cpu = [one.cpu / other.cpu for other, one in both]
-        p99 = [one.p99 / other.p99 for one, other in both]
+        cpu = [round_[BARE].cpu / round_[name].cpu for round_ in rounds]
+        p99 = [round_[name].p99 / round_[BARE].p99 for round_ in rounds]
         print(
             f"{name:28} {median(one.cpu for one in found):6.0f}"
             f"  {median(cpu):5.2f} ({min(cpu):.2f}-{max(cpu):.2f})"

@@ -159,9 +159,7 @@ def _written(event: WireEvent, text: str, *, is_app: bool) -> msgspec.Raw:
         canonical = _encode(event)
     elif event.shopping_channel is None:
         channel = b',"shopping_channel":"web"'
-    parts = (
-        *(canonical[:-1], channel),
-        *(b',"fingerprint":"', fingerprint.encode()),
-        *(b'","raw":', _encode(text), b"}"),
+    return msgspec.Raw(
+        b'%b%b,"fingerprint":"%b","raw":%b}'
+        % (canonical[:-1], channel, fingerprint.encode(), _encode(text))
     )
-    return msgspec.Raw(b"".join(parts))

@@ -122,7 +122,7 @@ class Backlog:
 
     def _write_soon(self) -> None:
         # A commit costs as much for one record as for fifty: what else this turn of the event loop
-        # brings shares it (decision 0017).
+        # brings shares it (decision 0018).
         if not self._is_writing and not self._is_gathering:
             self._is_gathering = True
             self._loop.call_soon(self._write_next)

@@ -23,6 +23,7 @@ from pipeline.config import Settings
 from pipeline.ingest.accept import Accepted
 from pipeline.ingest.durable.backlog import Backlog
 from pipeline.ingest.durable.pending import Item, Record, Waiting
+from pipeline.ingest.durable.probe import Probe
 from pipeline.ingest.durable.replay import Replay
 from pipeline.ingest.durable.sending import Failure, Sender
 from pipeline.ingest.durable.slots import SpoolError
@@ -63,12 +64,12 @@ class KafkaPublisher:
             Spool(settings.home / "spool", cap=settings.spool_bytes), clock=clock
         )
         self._sender = Sender(bootstrap, self._told)
+        self._probe = Probe(self._sender, self._beacons, limit=self._limit)
         self._replay = Replay(
             self._sender,
             self._backlog,
-            topic=self._beacons,
+            self._probe,
             rejected=self._rejected,
-            limit=self._limit,
             tick=self._tick_on,
             opened=self._open,
             closed=self._close_circuit,
@@ -107,7 +108,7 @@ class KafkaPublisher:
             self._backlog.add(item)
             return
         # librdkafka sends the first it is given at once, alone: all of a turn come together
-        # (decision 0017).
+        # (decision 0018).
         if not self._gathered:
             self._loop.call_soon(self._turn)
         self._gathered.append(item)
@@ -130,7 +131,7 @@ class KafkaPublisher:
     def _told(self, item: Item, failure: Failure | None) -> None:
         if failure is None:
             if self.is_circuit_open:
-                self._replay.saw(time.monotonic() - item.since)
+                self._probe.saw(time.monotonic() - item.since)
             item.tell()
         elif item.batch is None and not self.is_circuit_open:
             # Gives it, and all that flies with it, a place in the spool.

@@ -39,10 +39,9 @@ class Replay:
         self,
         sender: Sender,
         backlog: Backlog,
+        probe: Probe,
         *,
-        topic: str,
         rejected: str,
-        limit: timedelta,
         tick: Callable[[], None],
         opened: Callable[[str], None],
         closed: Callable[[], None],
@@ -50,15 +49,16 @@ class Replay:
         self._sender = sender
         self._backlog = backlog
         self._singly = Singly(sender, backlog, rejected=rejected, tick=tick)
-        self._probe = Probe(sender, topic, limit=limit)
+        self._probe = probe
         self._tick = tick
         self._open = opened
         self._close = closed
         self._is_open = True
         self._adopt_at = 0.0
-        # Batches whose records fly, by number; those that Kafka refused in company.
+        # Batches whose records fly, by number, and their bytes.
         self._batches: dict[int, Batch] = {}
         self._bytes = 0
+        # Those that Kafka refused in company.
         self._suspects: set[int] = set()
         self._cursor = 0
         self._must_rewind = False
@@ -80,10 +80,6 @@ class Replay:
         self._is_open = True
         self._probe.opened()
         self._changed.set()
-
-    def saw(self, seconds: float) -> None:
-        """An acknowledgement came, so many seconds after its record had been handed over."""
-        self._probe.saw(seconds)
 
     def landed(self, batch: Batch, failure: Failure | None) -> None:
         """A record of `batch` is on Kafka, or has failed."""
