@@ -17,7 +17,7 @@ import pstats
 import socket
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event as Signal
 from pathlib import Path
@@ -34,10 +34,12 @@ from kafka import KafkaProducer
 from pipeline.broker.server import Broker
 from pipeline.config import Settings
 from pipeline.ingest.accept import Accepted
-from pipeline.ingest.app import create_app
+from pipeline.ingest.app import App, create_app
 from pipeline.ingest.durable.kafka import KafkaPublisher
-from pipeline.ingest.publisher import MemoryPublisher
-from pipeline.ingest.server import http_server
+from pipeline.ingest.durable.pending import Waiting
+from pipeline.ingest.http.exchange import Exchange
+from pipeline.ingest.publisher import MemoryPublisher, Told
+from pipeline.ingest.server import serve
 from pipeline.ingest.stores import StoreEntry, Stores, new_token
 from pipeline.kafka_admin import create_topics
 from pipeline.topics import topics
@@ -53,8 +55,9 @@ SERVER_CORE, LOAD_CORE = 0, 1
 class Nowhere(MemoryPublisher):
     """A publisher that keeps nothing, so that the door alone is measured."""
 
-    async def publish(self, accepted: Accepted) -> None:
+    def publish(self, accepted: Accepted, told: Told) -> None:  # noqa: ARG002
         """Forget it."""
+        told(None)
 
 
 class KafkaPython(Nowhere):
@@ -67,14 +70,16 @@ class KafkaPython(Nowhere):
             bootstrap_servers=bootstrap, acks="all", compression_type="lz4"
         )
 
-    async def publish(self, accepted: Accepted) -> None:
+    def start(self) -> None:
+        """Remember the loop, for the producer's thread."""
+        self._loop = asyncio.get_running_loop()
+
+    def publish(self, accepted: Accepted, told: Told) -> None:
         """Wait for every acknowledgement."""
-        loop = asyncio.get_running_loop()
+        waiting = Waiting(len(accepted.records), told)
         for key, value in accepted.records:
-            done = loop.create_future()
             sent = self._producer.send(self._topic, value, key)
-            sent.add_callback(lambda _, done=done: loop.call_soon_threadsafe(done.set_result, None))
-            await done
+            sent.add_callback(lambda _: self._loop.call_soon_threadsafe(waiting.tell))
 
 
 async def bare(_scope: Any, receive: Any, send: Any) -> None:
@@ -83,6 +88,21 @@ async def bare(_scope: Any, receive: Any, send: Any) -> None:
         pass
     await send({"type": "http.response.start", "status": 204, "headers": []})
     await send({"type": "http.response.body"})
+
+
+async def uvicorn_bare(listening: socket.socket, stop: asyncio.Event) -> None:
+    """uvicorn, with nothing but `bare`."""
+    server = uvicorn.Server(
+        uvicorn.Config(bare, lifespan="off", access_log=False, log_level="error")
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    await stop.wait()
+    server.should_exit = True
+    await serving
+
+
+Served = Callable[[socket.socket, asyncio.Event], Coroutine[Any, Any, None]]
+"""Serves on a socket until it is told to stop."""
 
 
 @dataclass(frozen=True)
@@ -134,23 +154,22 @@ def report(rounds: list[dict[str, Figures]]) -> None:
         )
 
 
-def door(settings: Settings, stores: Stores, publisher: Any) -> Any:
+def door(settings: Settings, stores: Stores, publisher: Any) -> App:
     """Our app, on a day on which the events are not too old."""
     return create_app(settings, stores=stores, publisher=publisher, clock=lambda: NOW_MS / 1000)
 
 
-def servers(
-    settings: Settings, bootstrap: str, stores: Stores
-) -> dict[str, Callable[[], uvicorn.Server]]:
+def servers(settings: Settings, bootstrap: str, stores: Stores) -> dict[str, Served]:
     """What is measured, by name."""
 
-    def serving(publisher: Callable[[], Any]) -> Callable[[], uvicorn.Server]:
-        return lambda: http_server(door(settings, stores, publisher()), settings)
+    def serving(publisher: Callable[[], Any]) -> Served:
+        async def ours(listening: socket.socket, stop: asyncio.Event) -> None:
+            await serve(door(settings, stores, publisher()), settings, listening, stop=stop)
+
+        return ours
 
     return {
-        BARE: lambda: uvicorn.Server(
-            uvicorn.Config(bare, lifespan="off", access_log=False, log_level="error")
-        ),
+        BARE: uvicorn_bare,
         "door, nothing kept": serving(Nowhere),
         KAFKA: serving(lambda: KafkaPublisher(settings, bootstrap)),
         "door, Kafka away: the spool": serving(lambda: KafkaPublisher(settings, "127.0.0.1:1")),
@@ -158,13 +177,13 @@ def servers(
     }
 
 
-def measured(server: Callable[[], uvicorn.Server], sent: list[bytes]) -> Figures:
+def measured(served: Served, sent: list[bytes]) -> Figures:
     """Serve in a process of its own, and load it."""
     requests = itertools.cycle(sent)
     context = multiprocessing.get_context("fork")
     done = context.Event()
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
-        process = context.Process(target=serve, args=(server, listening, done))
+        process = context.Process(target=in_a_process, args=(served, listening, done))
         process.start()
         port = listening.getsockname()[1]
         closed(port, requests, connections=CONNECTIONS, seconds=SECONDS)
@@ -179,51 +198,43 @@ def measured(server: Callable[[], uvicorn.Server], sent: list[bytes]) -> Figures
     return Figures(cpu * 1e6, rate, taken[int(len(taken) * 0.99)] * 1e3)
 
 
-def serve(server: Callable[[], uvicorn.Server], listening: socket.socket, done: Signal) -> None:
+def in_a_process(served: Served, listening: socket.socket, done: Signal) -> None:
     """Serve until `done`, on a core of its own."""
     os.sched_setaffinity(0, {SERVER_CORE})
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # it says where it listens
 
     async def until_done() -> None:
-        made = server()
-        serving = asyncio.create_task(made.serve(sockets=[listening]))
+        stop = asyncio.Event()
+        serving = asyncio.create_task(served(listening, stop))
         await asyncio.to_thread(done.wait)
-        made.should_exit = True
+        stop.set()
         await serving
 
     uvloop.run(until_done())
 
 
-def profiled(app: Any, token: str) -> None:
+def profiled(app: App, token: str) -> None:
     """Print where the time of a request goes, without sockets and Kafka: the ten dearest."""
     sent = body(1)
-    scope = {
-        "type": "http",
-        "path": "/beacon",
-        "method": "POST",
-        "query_string": f"token={token}".encode(),
-        "headers": [(b"user-agent", AGENT.encode()), (b"content-length", b"%d" % len(sent))],
-    }
 
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": sent}
-
-    async def send(message: dict[str, Any]) -> None:
-        if message.get("status", 204) != 204:
-            raise RuntimeError(message)
-
-    async def many(count: int) -> None:
+    def many(count: int) -> None:
         for _ in range(count):
-            await app(scope, receive, send)
+            exchange = Exchange(lambda: None)
+            exchange.method, exchange.path = "POST", "/beacon"
+            exchange.query = f"token={token}".encode()
+            exchange.headers["user-agent"] = AGENT
+            take = app.begin(exchange)
+            if take is None:
+                raise RuntimeError(exchange.out)
+            take(exchange, sent)
 
-    uvloop.run(many(2000))
+    many(2000)
     began = time.process_time()
-    uvloop.run(many(20_000))
+    many(20_000)
     print(
         f"\nthe app alone: {(time.process_time() - began) / 20_000 * 1e6:.1f} us a request; of it"
     )
     profile = cProfile.Profile()
-    profile.runcall(uvloop.run, many(20_000))
+    profile.runcall(many, 20_000)
     found = pstats.Stats(profile).get_stats_profile()
     dearest = sorted(found.func_profiles.items(), key=lambda item: -item[1].tottime)[:10]
     for name, one in dearest:

@@ -95,6 +95,11 @@ class Settings(BaseSettings):
         ge=TICK,
         description="A head or body that takes longer is answered 408.",
     )
+    keep_alive: timedelta = Field(
+        default=timedelta(seconds=75),
+        ge=TICK,
+        description="A connection may rest so long: longer than a load balancer would keep it.",
+    )
     ack_timeout: timedelta = Field(
         default=timedelta(seconds=5),
         ge=TICK,

@@ -1,21 +1,20 @@
-"""The ASGI app: `/beacon`, the pages of operators and integrators, and nothing else."""
+"""The app: `/beacon`, the pages of operators and integrators, and nothing else."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import suppress
-
-from starlette.types import Receive, Scope, Send
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from pipeline.config import Settings
-from pipeline.ingest.answers import refusal, send_answer
 from pipeline.ingest.beacon import BeaconEndpoint
 from pipeline.ingest.enrichment import warm_up
 from pipeline.ingest.explain import Explained
+from pipeline.ingest.http.answers import FAILED, refusal
+from pipeline.ingest.http.exchange import Exchange, Take
 from pipeline.ingest.metrics import Metrics
-from pipeline.ingest.pages import Pages
+from pipeline.ingest.pages import READS, Pages
 from pipeline.ingest.publisher import Publisher
 from pipeline.ingest.stores import Stores
 
@@ -69,7 +68,7 @@ def create_app(
 
 
 class App:
-    """Straight on ASGI: a router and a request object cost as much as all the rest."""
+    """A `Handler`, from `start` to `close`."""
 
     def __init__(
         self,
@@ -85,31 +84,41 @@ class App:
         self._stores = stores
         self._publisher = publisher
         self._more_chores = chores
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.reads = {**beacon.reads, **READS}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or live from start to end."""
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif scope["type"] != "http":
-            await send({"type": "websocket.close"})
-        elif scope["path"] == "/beacon":
-            await self._beacon(scope, receive, send)
-        else:
-            answer = await self._pages.answer(scope)
-            await send_answer(send, answer or NOT_FOUND)
+    def begin(self, exchange: Exchange) -> Take | None:
+        """See `Handler`."""
+        if exchange.path == "/beacon":
+            return self._beacon.begin(exchange)
+        self._start(self._show(exchange))
+        return None
 
-    async def _live(self, receive: Receive, send: Send) -> None:
-        await receive()
+    async def _show(self, exchange: Exchange) -> None:
+        try:
+            exchange.reply(await self._pages.answer(exchange) or NOT_FOUND)
+        except Exception:
+            log.exception("a page failed")
+            exchange.reply(FAILED)
+
+    def start(self) -> None:
+        """Begin, in the running event loop."""
         warm_up()
         self._publisher.start()
-        chores = asyncio.create_task(self._chores())
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        chores.cancel()
-        with suppress(asyncio.CancelledError):
-            await chores
+        self._start(self._chores())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        # The loop itself would forget it.
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """End, once nobody asks any more. Blocks as long as the publisher does."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._publisher.close()
-        await send({"type": "lifespan.shutdown.complete"})
 
     async def _chores(self) -> None:
         while True:

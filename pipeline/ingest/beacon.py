@@ -11,50 +11,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from urllib.parse import parse_qs
 
-from starlette.types import Receive, Scope, Send
-
 from pipeline.config import Settings
-from pipeline.ingest import body as bodies
 from pipeline.ingest.accept import Accepted, BadBodyError, accept
-from pipeline.ingest.answers import (
-    ACCEPTED,
-    CLOSE,
-    METHODS,
-    VARY,
-    Answer,
-    Headers,
-    cors,
-    refusal,
-    said,
-    send_answer,
-)
-from pipeline.ingest.deadline import Deadline
+from pipeline.ingest.cors import METHODS, VARY, cors
 from pipeline.ingest.enrichment import EdgeHeaders, enrich, is_app
-from pipeline.ingest.explain import Explained
+from pipeline.ingest.explain import Explained, Sent
+from pipeline.ingest.http.answers import Answer, refusal, said
+from pipeline.ingest.http.exchange import Exchange, Take
+from pipeline.ingest.http.inflate import TooLargeError, UnreadableError, inflated
 from pipeline.ingest.limits import Limits, Rate, retry_after
 from pipeline.ingest.metrics import Metrics
-from pipeline.ingest.publisher import Publisher, UnavailableError
+from pipeline.ingest.publisher import Publisher
 from pipeline.ingest.stores import Store, Stores
 
 log = logging.getLogger(__name__)
 
 # Of a request's own; what tells of it `EdgeHeaders` names.
-READ = {"origin", "x-storefront-access-token", "content-length", "content-encoding"}
-RETRY = (b"retry-after", b"1")
+READ = {"origin", "x-storefront-access-token", "content-encoding"}
+ACCEPTED = Answer(204)
 UNAUTHENTICATED = refusal(401, "Unauthenticated")
 WRONG_ORIGIN = refusal(403, "Origin not allowed")
 WRONG_METHOD = refusal(405, f"Use {METHODS}", (b"allow", METHODS.encode()))
-LATE = refusal(408, "The body took too long", *CLOSE)
-UNAVAILABLE = refusal(503, "Try again", RETRY)
-STOPPING = refusal(503, "Try again", RETRY, *CLOSE)
-FAILED = refusal(500, "It failed here", *CLOSE)
+UNAVAILABLE = refusal(503, "Try again", (b"retry-after", b"1"))
 
 
 class BeaconEndpoint:
@@ -70,11 +54,10 @@ class BeaconEndpoint:
         metrics: Metrics,
         explained: Explained | None,
     ) -> None:
-        self._settings = settings
+        self._limit = settings.max_body_bytes
         self._edge = EdgeHeaders.of(settings)
         # A browser sends fifteen more.
-        self._read_headers = {name.encode(): name for name in READ | self._edge.read()}
-        self._deadline = Deadline(settings.body_timeout)
+        self.reads = {name.encode(): name for name in READ | self._edge.read()}
         self._stores = stores
         self._publisher = publisher
         self._clock = clock
@@ -82,109 +65,75 @@ class BeaconEndpoint:
         self._explained = explained
         self._limits = Limits(Rate(settings.requests_per_second, settings.burst))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+    def begin(self, exchange: Exchange) -> Take | None:
+        """See `Handler`."""
         now = self._clock()
-        read = self._read_headers
-        headers = {
-            read[name]: value.decode("latin-1") for name, value in scope["headers"] if name in read
-        }
-        token = _token(scope, headers)
+        headers = exchange.headers
+        token = _token(exchange)
         store = self._stores.by_token(token, at=now) if token else None
-        seen: Accepted | None = None
-        answer = self._refused(scope["method"], headers, store, now)
-        if answer is None and store is not None:
-            answer, seen = await self._take(store, headers, receive, received_at=int(now * 1000))
-        if answer is None:
-            return  # nobody is left to answer
-        self._metrics.requests[answer.status] += 1
-        if self._explained is not None and scope["method"] == "POST":
-            self._explained.note(
-                answer, seen, store=store, received_at=int(now * 1000), secret=token
-            )
-        await send_answer(send, answer, self._cors(headers.get("origin"), store))
-
-    def _refused(
-        self, method: str, headers: Mapping[str, str], store: Store | None, now: float
-    ) -> Answer | None:
-        """The answer to what needs no body read."""
-        if method == "OPTIONS":
-            return ACCEPTED
-        if method != "POST":
-            return WRONG_METHOD
-        if store is None:
-            return UNAUTHENTICATED
-        if "origin" in headers and not store.allows(headers["origin"]):
-            return WRONG_ORIGIN
-        store_id = store.sender.store_id
-        wait = self._limits.wait(store_id, store.rate, now=now)
-        if wait:
-            self._metrics.limited[store_id] += 1
-            return refusal(429, "Too many requests", (b"retry-after", retry_after(wait)))
+        sent = Sent(store, received_at=int(now * 1000), secret=token)
+        exchange.also = self._cors(headers.get("origin"), store)
+        exchange.told = partial(self._told, sent)
+        if exchange.method == "OPTIONS":
+            exchange.reply(ACCEPTED)
+        elif exchange.method != "POST":
+            exchange.reply(WRONG_METHOD)
+        elif store is None:
+            exchange.reply(UNAUTHENTICATED)
+        elif "origin" in headers and not store.allows(headers["origin"]):
+            exchange.reply(WRONG_ORIGIN)
+        elif wait := self._limits.wait(store.sender.store_id, store.rate, now=now):
+            self._metrics.limited[store.sender.store_id] += 1
+            header = (b"retry-after", retry_after(wait))
+            exchange.reply(refusal(429, "Too many requests", header))
+        else:
+            return partial(self._take, store, sent)
         return None
 
-    async def _take(
-        self, store: Store, headers: Mapping[str, str], receive: Receive, *, received_at: int
-    ) -> tuple[Answer | None, Accepted | None]:
-        """The answer, None where the client went; and what was in the body, once it is known."""
-        accepted: Accepted | None = None
+    def _take(self, store: Store, sent: Sent, exchange: Exchange, body: bytes) -> None:
+        """Validate, and answer once all of it is durable."""
+        headers = exchange.headers
         try:
-            found = await self._read(store, headers, receive, received_at=received_at)
-            if not isinstance(found, Accepted):
-                return found, None
-            accepted = found
-            return await self._keep(accepted), accepted
-        except asyncio.CancelledError:
-            # Only the end of the process cancels: what is unfinished then was not acknowledged.
-            return STOPPING, accepted
-        except Exception:
-            # An answer without CORS headers would hide from the page that there was one.
-            log.exception("a request failed")
-            return FAILED, accepted
-
-    async def _read(
-        self, store: Store, headers: Mapping[str, str], receive: Receive, *, received_at: int
-    ) -> Accepted | Answer | None:
-        settings = self._settings
-        try:
-            body = await bodies.read_body(
-                receive, headers, limit=settings.max_body_bytes, deadline=self._deadline
-            )
+            body = inflated(body, headers.get("content-encoding", ""), limit=self._limit)
             self._metrics.body_bytes += len(body)
-            return accept(
+            sent.accepted = accept(
                 body,
                 sender=store.sender,
                 request=enrich(headers, self._edge),
                 is_app=is_app(headers),
-                received_at=received_at,
+                received_at=sent.received_at,
             )
-        except bodies.DisconnectedError:
-            return None
-        except bodies.BodyTimeoutError:
-            return LATE
-        except bodies.BodyTooLargeError:
-            # Not closed at once: a client that is still sending would not see the answer.
-            return refusal(413, f"The body is over {settings.max_body_bytes} bytes")
-        except (BadBodyError, bodies.UnreadableBodyError) as error:
-            return said(422, {"errors": [str(error)]})
+        except TooLargeError:
+            exchange.reply(refusal(413, f"The body is over {self._limit} bytes"))
+        except (BadBodyError, UnreadableError) as error:
+            exchange.reply(said(422, {"errors": [str(error)]}))
+        else:
+            told = partial(self._kept, exchange, sent.accepted, time.perf_counter())
+            self._publisher.publish(sent.accepted, told)
 
-    async def _keep(self, accepted: Accepted) -> Answer:
+    def _kept(
+        self, exchange: Exchange, accepted: Accepted, began: float, trouble: object | None
+    ) -> None:
+        """All of it is durable, or, for some `trouble`, perhaps not."""
         metrics = self._metrics
-        began = time.perf_counter()
-        try:
-            await self._publisher.publish(accepted)
-        except UnavailableError as error:
-            log.warning("beacons are answered 503: %s", error)
-            return UNAVAILABLE
-        finally:
-            metrics.observe_ack(time.perf_counter() - began)
+        metrics.observe_ack(time.perf_counter() - began)
+        if trouble is not None:
+            log.warning("beacons are answered 503: %s", trouble)
+            exchange.reply(UNAVAILABLE)
+            return
         for kind in accepted.types:
             metrics.events[kind] += 1
         for rejected in accepted.rejected:
             metrics.rejected[rejected.reason] += 1
-        return ACCEPTED
+        exchange.reply(ACCEPTED)
 
-    def _cors(self, origin: str | None, store: Store | None) -> Headers:
+    def _told(self, sent: Sent, exchange: Exchange, answer: Answer) -> None:
+        """Count the answer, whoever gave it."""
+        self._metrics.requests[answer.status] += 1
+        if self._explained is not None and exchange.method == "POST":
+            self._explained.note(answer, sent)
+
+    def _cors(self, origin: str | None, store: Store | None) -> bytes:
         if origin is None:
             return VARY
         # A preflight for a token in a header does not show the token: any store's origin will do.
@@ -193,9 +142,9 @@ class BeaconEndpoint:
         return cors(origin)
 
 
-def _token(scope: Scope, headers: Mapping[str, str]) -> str:
-    token = headers.get("x-storefront-access-token")
-    return _token_in(scope["query_string"]) if token is None else token
+def _token(exchange: Exchange) -> str:
+    token = exchange.headers.get("x-storefront-access-token")
+    return _token_in(exchange.query) if token is None else token
 
 
 # A store's pages all send the same few queries, and taking one apart costs more than a look-up;

@@ -7,17 +7,21 @@ store: what was sent as one is struck out wherever it stands.
 from __future__ import annotations
 
 import ipaddress
+import logging
 from collections import deque
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
 
 from pipeline.domain.events import Beacon
 from pipeline.ingest.accept import Accepted
-from pipeline.ingest.answers import Answer
+from pipeline.ingest.http.answers import Answer
 from pipeline.ingest.stores import Store
 from pipeline.ingest.validate import REQUIRED, Refusal, parse, validate
 from pipeline.topics import Rejected
+
+log = logging.getLogger(__name__)
 
 MOST = 500
 MOST_TEXT = 4096
@@ -35,6 +39,16 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     problems: list[str]
     event: str
+
+
+@dataclass(slots=True)
+class Sent:
+    """A request: its store if it has one, epoch ms, what came as its token; what was in it."""
+
+    store: Store | None
+    received_at: int
+    secret: str
+    accepted: Accepted | None = None
 
 
 class _Typed(msgspec.Struct):
@@ -63,17 +77,17 @@ class Explained:
         name = host.rsplit(":", 1)[0].strip("[]") if not host.endswith("]") else host.strip("[]")
         return self._anywhere or is_loopback(name)
 
-    def note(
-        self,
-        answer: Answer,
-        accepted: Accepted | None,
-        *,
-        store: Store | None,
-        received_at: int,
-        secret: str,
-    ) -> None:
-        """Keep one request's events; `received_at` in ms, `secret` is what came as its token."""
-        moment = datetime.fromtimestamp(received_at / 1000, UTC).isoformat(timespec="milliseconds")
+    def note(self, answer: Answer, sent: Sent) -> None:
+        """Keep one request's events. What fails here is logged: it must not cost an answer."""
+        try:
+            self._note(answer, sent)
+        except Exception:
+            log.exception("a request is not explained")
+
+    def _note(self, answer: Answer, sent: Sent) -> None:
+        at = datetime.fromtimestamp(sent.received_at / 1000, UTC)
+        moment = at.isoformat(timespec="milliseconds")
+        store, accepted, secret = sent.store, sent.accepted, sent.secret
         store_id = store.sender.store_id if store else ""
 
         def keep(reason: str, problems: list[str], event: str) -> None:

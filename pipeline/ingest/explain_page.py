@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 
-from pipeline.ingest.answers import Answer
 from pipeline.ingest.explain import MOST, Entry
+from pipeline.ingest.http.answers import Answer
 
 _STYLE = """body{font:14px system-ui,sans-serif;margin:2em;color:#222;background:#fff}
 table{border-collapse:collapse;width:100%}

@@ -85,7 +85,7 @@ class Problems(logging.Handler):
 
 
 def log_problems() -> Problems:
-    """From now on all loggers of this process, uvicorn's and asyncio's too, write such lines."""
+    """From now on all loggers of this process, asyncio's too, write such lines."""
     problems = Problems()
     root = logging.getLogger()
     for handler in list(root.handlers):
@@ -93,9 +93,5 @@ def log_problems() -> Problems:
     root.addHandler(problems)
     root.setLevel(logging.INFO)
     logging.captureWarnings(True)
-    for name in ("uvicorn", "uvicorn.error", "asyncio"):
-        logger = logging.getLogger(name)
-        logger.handlers.clear()
-        logger.propagate = True
-        logger.setLevel(logging.WARNING)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
     return problems

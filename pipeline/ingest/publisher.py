@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
 from pipeline.ingest.accept import Accepted
 
-
-class UnavailableError(Exception):
-    """The records could not be made durable; some of them may be on Kafka all the same."""
+Told = Callable[[object | None], None]
+"""Hears, once, that all is durable (None), or what is in the way; then some of it may be on Kafka
+all the same."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Publisher(Protocol):
     def start(self) -> None:
         """Begin, in the running event loop."""
 
-    async def publish(self, accepted: Accepted) -> None:
-        """Return once every record and rejected event is durable, else `UnavailableError`."""
+    def publish(self, accepted: Accepted, told: Told) -> None:
+        """Make every record and rejected event durable, then call `told`, now or later."""
 
     async def is_ready(self) -> bool:
         """Whether a publish would be likely to succeed."""
@@ -57,9 +58,10 @@ class MemoryPublisher:
     def start(self) -> None:
         """Nothing to begin."""
 
-    async def publish(self, accepted: Accepted) -> None:
+    def publish(self, accepted: Accepted, told: Told) -> None:
         """Durable as long as the object lives."""
         self.published.append(accepted)
+        told(None)
 
     async def is_ready(self) -> bool:
         """As ready as memory."""

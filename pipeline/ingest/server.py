@@ -2,48 +2,75 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import resource
 import signal
 import socket
 import sys
 import time
-from types import FrameType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 
-import uvicorn
-from starlette.types import ASGIApp
+import uvloop
 
 from pipeline.config import Settings
-from pipeline.ingest.app import create_app
-from pipeline.ingest.connection import Connection
+from pipeline.ingest.app import App, create_app
 from pipeline.ingest.durable.kafka import KafkaPublisher
 from pipeline.ingest.explain import Explained, is_loopback
+from pipeline.ingest.http.reader import Bounds
+from pipeline.ingest.http.server import BACKLOG, Server
 from pipeline.ingest.problems import log_problems
 from pipeline.ingest.stores import Stores, StoresError
 
 # With the publisher's own flush behind it, the process is gone within ten seconds.
-GRACE_SECONDS = 4
+GRACE = timedelta(seconds=4)
 
 
-class _Server(uvicorn.Server):
-    """Says where it listens, once it does; while it serves, garbage is rarely looked for."""
+async def serve(
+    app: App,
+    settings: Settings,
+    listening: socket.socket,
+    *,
+    stop: asyncio.Event,
+    opened: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve `app` on a socket until `stop`; `opened` is called once requests are taken."""
+    app.start()
+    server = Server(
+        app,
+        Bounds(
+            within=settings.body_timeout.total_seconds(),
+            rest=settings.keep_alive.total_seconds(),
+            max_body_bytes=settings.max_body_bytes,
+        ),
+    )
+    await server.open(listening)
+    with _little_garbage():
+        opened()
+        await stop.wait()
+    await server.close(within=GRACE)
+    await app.close()
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        # What has been made until now stays; and of the many objects of a thousand requests in
-        # flight none is garbage, which a look at them every 700 objects costs a tenth.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 20)
-        for listening in sockets or ():
-            host, port = listening.getsockname()[:2]
-            sys.stdout.write(f"ingest: http://{host}:{port}/beacon\n")
-            sys.stdout.flush()
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+@contextmanager
+def _little_garbage() -> Iterator[None]:
+    """Look for garbage rarely.
+
+    What has been made until now stays; and of the many objects of a thousand requests in flight
+    none is garbage, which a look at them every 700 objects costs a sixth.
+    """
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        yield
+    finally:
         # Extension modules count what is still alive when the process ends, and say so.
         gc.unfreeze()
-        await super().shutdown(sockets)
+        gc.set_threshold(*before)
 
 
 def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) -> int:
@@ -77,50 +104,34 @@ def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) ->
         explained=Explained(anywhere=anywhere) if explain else None,
         chores=problems.tell_repeats,
     )
-    server = http_server(app, settings)
     # A thousand slow clients must not use up the files of everyone else.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    # uvicorn raises a signal again once it has shut down, which would make 0 an exit by signal.
-    # SIGHUP, which elsewhere means "read again", must not end what reads again by itself.
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, _ignored)
+    # Elsewhere it means "read again": it must not end what reads again by itself.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with listening:
-        server.run(sockets=[listening])
+        uvloop.run(_serve_until_told(app, settings, listening))
     problems.close()
     return 0
 
 
-def http_server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
-    """A server of HTTP/1.1 for `app`, with the bounds of `Connection`."""
-    return _Server(
-        uvicorn.Config(
-            app,
-            loop="uvloop",
-            http=Connection.limited(settings.body_timeout),
-            # "auto" would serve without the publisher when start-up fails.
-            lifespan="on",
-            # It would hold `?token=`.
-            access_log=False,
-            # Our own stands.
-            log_config=None,
-            ws="none",
-            # Nobody asks for the client's address.
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-    )
+async def _serve_until_told(app: App, settings: Settings, listening: socket.socket) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
+    def opened() -> None:
+        host, port = listening.getsockname()[:2]
+        sys.stdout.write(f"ingest: http://{host}:{port}/beacon\n")
+        sys.stdout.flush()
 
-def _ignored(_number: int, _frame: FrameType | None) -> None:
-    pass
+    await serve(app, settings, listening, stop=stop, opened=opened)
 
 
 def _listening(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.ingest_host else socket.AF_INET
     return socket.create_server(
-        (settings.ingest_host, settings.ingest_port), family=family, backlog=2048
+        (settings.ingest_host, settings.ingest_port), family=family, backlog=BACKLOG
     )
 
 

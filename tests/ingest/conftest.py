@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
 import pytest
 import urllib3
-import uvicorn
+import uvloop
 from processes import wait_for
 from records import records_of
 
@@ -22,9 +24,9 @@ from pipeline.config import Settings
 from pipeline.domain.events import Beacon, Event
 from pipeline.ingest.accept import Accepted
 from pipeline.ingest.app import create_app
-from pipeline.ingest.connection import Connection
 from pipeline.ingest.durable.kafka import KafkaPublisher
 from pipeline.ingest.publisher import MemoryPublisher, Publisher
+from pipeline.ingest.server import serve as run_until
 from pipeline.ingest.stores import StoreEntry, Stores, new_token
 from pipeline.kafka_admin import create_topics
 from pipeline.topics import Topic
@@ -49,7 +51,7 @@ class Door:
 
 @contextmanager
 def serving(settings: Settings, publisher: Publisher, **more: Any) -> Iterator[Door]:
-    """The app on a free port, under the connection class and clock of a test."""
+    """The app on a free port, under the clock of a test."""
     (token, digest), (past, past_digest) = new_token(), new_token()
     origins = ["https://shop.example"]
     stores = Stores(
@@ -60,25 +62,23 @@ def serving(settings: Settings, publisher: Publisher, **more: Any) -> Iterator[D
     )
     given = {"stores": stores, **more}
     app = create_app(settings, publisher=publisher, clock=lambda: NOW, **given)
-    config = uvicorn.Config(
-        app,
-        port=0,
-        http=Connection.limited(settings.body_timeout),
-        lifespan="on",
-        access_log=False,
-        server_header=False,
-        log_level="error",
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    opened = threading.Event()
+    stops: list[Callable[[], object]] = []
+
+    async def until_stopped() -> None:
+        stop = asyncio.Event()
+        stops.append(partial(asyncio.get_running_loop().call_soon_threadsafe, stop.set))
+        await run_until(app, settings, listening, stop=stop, opened=opened.set)
+
+    thread = threading.Thread(target=uvloop.run, args=(until_stopped(),))
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
+    assert opened.wait(30)
     try:
         yield Door(f"http://127.0.0.1:{port}/beacon", token, past)
     finally:
-        server.should_exit = True
+        stops[0]()
         thread.join()
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from pipeline.config import Settings
 from pipeline.ingest.accept import Accepted
 from pipeline.ingest.durable.kafka import KafkaPublisher
-from pipeline.ingest.publisher import MemoryPublisher, UnavailableError
+from pipeline.ingest.publisher import MemoryPublisher, Told
 from pipeline.kafka_admin import create_topics
 from pipeline.topics import Topic, topics
 
@@ -117,8 +117,8 @@ def test_what_cannot_be_made_durable_is_503_with_retry_after(
     settings: Settings, serve: Any
 ) -> None:
     class Full(MemoryPublisher):
-        async def publish(self, accepted: Accepted) -> None:
-            raise UnavailableError(str(len(accepted.records)))
+        def publish(self, accepted: Accepted, told: Told) -> None:
+            told(f"no room for {len(accepted.records)}")
 
         async def is_ready(self) -> bool:
             return False

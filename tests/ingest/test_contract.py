@@ -13,7 +13,7 @@ from ingest.wire_cases import minimal
 from pipeline.config import Settings
 from pipeline.domain.events import Beacon
 from pipeline.ingest.accept import Accepted
-from pipeline.ingest.publisher import MemoryPublisher, UnavailableError
+from pipeline.ingest.publisher import MemoryPublisher, Told
 
 MEBIBYTE = 1024 * 1024
 SHOP = "https://shop.example"
@@ -178,8 +178,8 @@ def test_another_method_is_405_with_allow(wire: Any, method: str) -> None:
 class Full(MemoryPublisher):
     """Neither Kafka nor a spool."""
 
-    async def publish(self, accepted: Accepted) -> None:
-        raise UnavailableError(str(len(accepted.records)))
+    def publish(self, accepted: Accepted, told: Told) -> None:
+        told(f"no room for {len(accepted.records)}")
 
 
 # CORS

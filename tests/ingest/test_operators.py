@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pipeline.config import Settings
 from pipeline.ingest.accept import Accepted
 from pipeline.ingest.durable.kafka import KafkaPublisher
-from pipeline.ingest.publisher import MemoryPublisher
+from pipeline.ingest.publisher import MemoryPublisher, Told
 from pipeline.ingest.stores import StoreEntry, Stores, new_token
 from pipeline.ingest.stores_file import changing, write_stores
 
@@ -30,7 +30,7 @@ NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
 class Failing(MemoryPublisher):
-    async def publish(self, accepted: Accepted) -> None:
+    def publish(self, accepted: Accepted, told: Told) -> None:  # noqa: ARG002
         raise LookupError(f"a slip of ours: {len(accepted.records)}")
 
 

@@ -31,6 +31,13 @@ def request(query: str, device: str = "d") -> Accepted:
     return accept(body, sender=Sender("shop"), request=Request(), is_app=False, received_at=NOW)
 
 
+async def kept(publisher: KafkaPublisher, accepted: Accepted) -> None:
+    """Wait until all of it is durable."""
+    done = asyncio.get_running_loop().create_future()
+    publisher.publish(accepted, done.set_result)
+    assert await done is None
+
+
 async def until(claim: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not claim():  # noqa: ASYNC110  # nothing tells of it
@@ -50,22 +57,22 @@ def test_only_the_first_request_of_an_outage_waits_and_all_follow_in_order_witho
         publisher = KafkaPublisher(quick, quick.kafka_bootstrap_servers)
         publisher.start()
         await until(lambda: not publisher.is_circuit_open)
-        await publisher.publish(request("0"))
+        await kept(publisher, request("0"))
         loop = asyncio.get_running_loop()
         with paused(kafka):
             began = loop.time()
-            await publisher.publish(request("1"))
+            await kept(publisher, request("1"))
             first = loop.time() - began
             assert publisher.is_circuit_open
             began = loop.time()
             for number in range(2, 50):
-                await publisher.publish(request(str(number)))
+                await kept(publisher, request(str(number)))
             assert loop.time() - began < first
             assert publisher.spool().records == 49
             assert publisher.spool().bytes > 0
             assert publisher.spool().age > timedelta(0)
         await until(lambda: not publisher.is_circuit_open and publisher.spool().records == 0)
-        await publisher.publish(request("50"))
+        await kept(publisher, request("50"))
         publisher.close()
 
     asyncio.run(story())
@@ -84,7 +91,7 @@ def test_the_circuit_closes_while_as_much_comes_as_the_door_takes(
 
         async def shop(device: str) -> None:
             while publisher.is_circuit_open or publisher.spool().records:
-                await publisher.publish(request(f"{device} {sent[device]}", device))
+                await kept(publisher, request(f"{device} {sent[device]}", device))
                 sent[device] += 1
 
         async with asyncio.timeout(30):
@@ -114,7 +121,7 @@ def test_a_record_that_kafka_takes_in_no_form_is_rejected_and_the_rest_goes_on(
         publisher.start()
         await until(lambda: not publisher.is_circuit_open)
         await asyncio.gather(
-            *[publisher.publish(request(text)) for text in ("before", large, "after")]
+            *[kept(publisher, request(text)) for text in ("before", large, "after")]
         )
         await until(lambda: not publisher.is_circuit_open and publisher.spool().records == 0)
         publisher.close()
@@ -132,7 +139,7 @@ def test_the_spool_of_a_process_that_is_gone_is_taken_over(
     async def leave(text: str) -> KafkaPublisher:
         publisher = KafkaPublisher(quick, "127.0.0.1:1")
         publisher.start()
-        await publisher.publish(request(text))
+        await kept(publisher, request(text))
         return publisher
 
     async def story() -> None:

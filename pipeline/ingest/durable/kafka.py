@@ -28,7 +28,7 @@ from pipeline.ingest.durable.replay import Replay
 from pipeline.ingest.durable.sending import Failure, Sender
 from pipeline.ingest.durable.slots import SpoolError
 from pipeline.ingest.durable.spool import Spool
-from pipeline.ingest.publisher import SpoolState, UnavailableError
+from pipeline.ingest.publisher import SpoolState, Told
 from pipeline.topics import topics
 
 # How often answers are fetched: while requests wait for them, and while only the spool does. The
@@ -88,20 +88,15 @@ class KafkaPublisher:
         self._backlog.start()
         self._replay.start()
 
-    async def publish(self, accepted: Accepted) -> None:
-        """See `Publisher`. All is queued before the first await: a cancelled caller loses none."""
+    def publish(self, accepted: Accepted, told: Told) -> None:
+        """See `Publisher`."""
         records = [Record(self._beacons, key, value) for key, value in accepted.records]
         for rejected in accepted.rejected:
             key, value = rejected.store_id.encode(), msgspec.json.encode(rejected)
             records.append(Record(self._rejected, key, value))
-        if not records:
-            return
-        waiting = Waiting(len(records), self._loop)
+        waiting = Waiting(len(records), told)
         for record in records:
             self._take(Item(record, waiting))
-        trouble = await waiting.done
-        if trouble is not None:
-            raise UnavailableError(str(trouble))
 
     def _take(self, item: Item) -> None:
         if self.is_circuit_open:

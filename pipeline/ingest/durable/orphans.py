@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 
 from pipeline.ingest.durable.backlog import Backlog
-from pipeline.ingest.durable.pending import Item, Waiting
+from pipeline.ingest.durable.pending import Item, awaited
 from pipeline.ingest.durable.slots import OwnedError, SpoolError
 from pipeline.ingest.durable.spool import Spool
 
@@ -39,9 +38,9 @@ async def _move(orphan: Spool, backlog: Backlog, opened: Callable[[], None]) -> 
     while (found := await backlog.run(orphan.read, after=0)) is not None:
         seq, records = found
         opened()
-        waiting = Waiting(len(records), asyncio.get_running_loop())
+        waiting, done = awaited(len(records))
         for record in records:
             backlog.add(Item(record, waiting))
-        if await waiting.done is not None:
+        if await done is not None:
             return  # no room: a later look goes on with it
         await backlog.run(orphan.write, [], seq=0, spooled_at=0, gone=[seq])

@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pipeline.ingest.publisher import Told
+
 
 class Record(NamedTuple):
     """A record as Kafka will have it."""
@@ -16,22 +18,32 @@ class Record(NamedTuple):
 
 
 class Waiting:
-    """Counts down the records that a request waits for; `done` holds None, or the first trouble."""
+    """Counts down the records that a request waits for, and tells of the end of the last one."""
 
-    __slots__ = ("_left", "_trouble", "done")
+    __slots__ = ("_left", "_told", "_trouble")
 
-    def __init__(self, left: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, left: int, told: Told) -> None:
         self._left = left
+        self._told = told
         self._trouble: object | None = None
-        self.done: asyncio.Future[object | None] = loop.create_future()
 
     def tell(self, trouble: object | None = None) -> None:
-        """One record is durable, or will not be."""
+        """One record is durable, or will not be: the first trouble is the one that counts."""
         self._left -= 1
         self._trouble = self._trouble or trouble
-        # A request that was cancelled no longer waits.
-        if self._left == 0 and not self.done.done():
-            self.done.set_result(self._trouble)
+        if self._left == 0:
+            self._told(self._trouble)
+
+
+def awaited(left: int) -> tuple[Waiting, asyncio.Future[object | None]]:
+    """The same for a task: the trouble is the future's result, unless the task was cancelled."""
+    future: asyncio.Future[object | None] = asyncio.get_running_loop().create_future()
+
+    def told(trouble: object | None) -> None:
+        if not future.done():
+            future.set_result(trouble)
+
+    return Waiting(left, told), future
 
 
 @dataclass(slots=True, eq=False)

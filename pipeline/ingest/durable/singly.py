@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
 from pipeline.ingest.durable.backlog import Backlog
-from pipeline.ingest.durable.pending import Item, Record, Waiting
+from pipeline.ingest.durable.pending import Item, Record, awaited
 from pipeline.ingest.durable.refusal import refusals
 from pipeline.ingest.durable.sending import Failure, Sender
 
@@ -46,9 +45,9 @@ class Singly:
         return None
 
     async def _sent(self, record: Record) -> Failure | None:
-        waiting = Waiting(1, asyncio.get_running_loop())
+        waiting, done = awaited(1)
         if not self._sender.send(Item(record, waiting)):
             return Failure("too much is waiting for Kafka")
         self._tick()
-        trouble = await waiting.done
+        trouble = await done
         return trouble if isinstance(trouble, Failure) else None

@@ -1,0 +1,28 @@
+"""Which pages of other origins may send, and read the answer."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from pipeline.ingest.http.answers import lines_of
+
+METHODS = "POST, OPTIONS"
+
+VARY = lines_of([(b"vary", b"Origin")])
+
+
+@lru_cache(maxsize=1024)
+def cors(origin: str) -> bytes:
+    """Lines of headers for an origin that may send."""
+    return VARY + lines_of(
+        [
+            (b"access-control-allow-origin", origin.encode("latin-1")),
+            (b"access-control-allow-credentials", b"true"),
+            (b"access-control-allow-methods", METHODS.encode()),
+            (
+                b"access-control-allow-headers",
+                b"content-type, accept, x-storefront-access-token, x-requested-with, x-sdk-client",
+            ),
+            (b"access-control-max-age", b"86400"),
+        ]
+    )

@@ -1,0 +1,200 @@
+"""A client's connection: its requests are answered in their order, each wait has its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from math import inf
+from time import monotonic
+from typing import ParamSpec, TypeVar
+
+from pipeline.ingest.http.answers import FAILED, LATE, STOPPING, Answer
+from pipeline.ingest.http.exchange import Exchange
+from pipeline.ingest.http.reader import Reader, Terms
+
+log = logging.getLogger(__name__)
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Connection(asyncio.Protocol):
+    """One of `open_ones` while it is open. Somebody has to call `late` once `ends` has passed.
+
+    While two requests wait for their answers, or a client does not take its own, nothing is read.
+    """
+
+    transport: asyncio.Transport
+
+    def __init__(self, terms: Terms, open_ones: set[Connection]) -> None:
+        self._terms = terms
+        self._open_ones = open_ones
+        self._reader = Reader(terms, self)
+        # Those whose answer is not sent yet, in their order; the last may still be read.
+        self._exchanges: deque[Exchange] = deque()
+        self._is_full = False
+        self._is_held = False
+        self._is_stopping = False
+        self.ends = inf
+        """When it is late, by `time.monotonic`."""
+
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client that says nothing is given as long as a head."""
+        self.transport = transport  # type: ignore[assignment]
+        self._open_ones.add(self)
+        self._expect(self._terms.bounds.within)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """What waits goes on, and its answer is dropped."""
+        self._open_ones.discard(self)
+        self._exchanges.clear()
+        self._reader.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of whatever."""
+        reader = self._reader
+        if reader.is_ended:
+            return
+        refused = reader.feed(data)
+        if refused is not None:
+            self._refuse(refused)
+        elif reader.has_moved:
+            self._settle()
+
+    def pause_writing(self) -> None:
+        """The client does not take its answers."""
+        self._is_full = True
+        self._settle()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._is_full = False
+        self._settle()
+
+    # What the reader calls: see `Owner`
+
+    def opened(self) -> Exchange:
+        """Next in the line."""
+        exchange = Exchange(self._flush)
+        self._exchanges.append(exchange)
+        return exchange
+
+    def begin(self, exchange: Exchange) -> None:
+        """Hand it over, and let its body come."""
+        if self._is_stopping:
+            exchange.keeps_alive = False
+        terms = self._terms
+        exchange.take = self._guarded(exchange, terms.handler.begin, exchange)
+        if exchange.out is None:
+            length = exchange.headers.get("content-length")
+            if length is not None and int(length) > terms.bounds.max_body_bytes:
+                exchange.reply(terms.too_large)
+            elif "expect" in exchange.headers and self._exchanges[0] is exchange:
+                self.transport.write(CONTINUE)
+
+    def take(self, exchange: Exchange, body: bytes) -> None:
+        """Hand over its body."""
+        if exchange.out is None and exchange.take is not None:
+            self._guarded(exchange, exchange.take, exchange, body)
+        elif self._reader.is_ended and not self._exchanges:
+            self._end()  # it was answered before, and the answer said that it is the last
+
+    def _guarded(
+        self, exchange: Exchange, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T | None:
+        try:
+            return work(*args, **kwargs)
+        except Exception:
+            # An answer without CORS headers would hide from the page that there was one.
+            log.exception("a request failed")
+            exchange.reply(FAILED)
+            return None
+
+    # What follows from it
+
+    def _flush(self) -> None:
+        """Send the answers whose turn it is."""
+        exchanges = self._exchanges
+        while exchanges and (out := exchanges[0].out) is not None:
+            first = exchanges.popleft()
+            self.transport.write(out)
+            if first.is_last or not (first.keeps_alive or first is self._reader.current):
+                exchanges.clear()
+                self._end()
+                return
+        self._settle()
+
+    def _settle(self) -> None:
+        """Read on or not, and until when."""
+        self._reader.has_moved = False
+        if self.transport.is_closing():
+            return
+        current, bounds = self._reader.current, self._terms.bounds
+        is_held = self._is_full or len(self._exchanges) > 1
+        if is_held != self._is_held:
+            self._is_held = is_held
+            if is_held:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+        if self._is_full or (current is not None and not is_held):
+            self._expect(bounds.within)
+        elif self._exchanges:
+            self.ends = inf  # it is our turn
+        else:
+            self._expect(bounds.rest)
+
+    def _expect(self, seconds: float) -> None:
+        self.ends = monotonic() + seconds
+
+    def _refuse(self, answer: Answer) -> None:
+        """Give up what is being read, with `answer` where it has none yet."""
+        self._reader.is_ended = True
+        exchange = self._reader.current or self.opened()
+        if exchange.out is None:
+            exchange.reply(answer)
+        elif self._exchanges:
+            exchange.is_last = True
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        self._reader.is_ended = True
+        self.transport.close()
+        # What was sent has to be taken.
+        self._expect(self._terms.bounds.within)
+
+    # What the server calls
+
+    def late(self) -> None:
+        """Its time has passed."""
+        if self._is_full or self.transport.is_closing():
+            self.transport.abort()
+        elif self._reader.current is not None:
+            self._refuse(LATE)
+        else:
+            self._end()
+
+    def stop(self) -> None:
+        """Finish what has begun, then end."""
+        self._is_stopping = True
+        reader = self._reader
+        last = self._exchanges[-1] if self._exchanges else reader.current
+        if last is None:
+            self._end()
+        else:
+            last.keeps_alive = False
+            reader.is_ended = reader.is_ended or reader.current is None
+
+    def give_up(self) -> None:
+        """Say of what waits that somebody else will take it, and end."""
+        if self._exchanges:
+            self._exchanges[0].reply(STOPPING)
+        else:
+            self._end()

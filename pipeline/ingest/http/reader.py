@@ -1,0 +1,187 @@
+"""From a connection's bytes to requests, within bounds. llhttp reads, by way of httptools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+from urllib.parse import unquote
+
+import httptools
+
+from pipeline.ingest.http.answers import LONG_HEAD, MALFORMED, Answer, refusal
+from pipeline.ingest.http.exchange import Exchange, Handler
+
+# The parser itself would take a header of any length; a browser's cookies may be long.
+MAX_HEAD_BYTES = 32 * 1024
+# What is read of every head, whatever the handler reads.
+OWN = {b"content-length": "content-length", b"expect": "expect"}
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Seconds that a head and a body each may take, and a connection may rest; the largest body."""
+
+    within: float
+    rest: float
+    max_body_bytes: int
+
+
+class Terms:
+    """What holds for all connections of a server: whom requests are for, and their bounds."""
+
+    def __init__(self, handler: Handler, bounds: Bounds) -> None:
+        self.handler = handler
+        self.bounds = bounds
+        self.reads = {**OWN, **handler.reads}
+        self.too_large = refusal(413, f"The body is over {bounds.max_body_bytes} bytes")
+
+
+class Owner(Protocol):
+    """Whose requests are read."""
+
+    def opened(self) -> Exchange:
+        """A request begins."""
+
+    def begin(self, exchange: Exchange) -> None:
+        """Its head is whole. It may be answered already."""
+
+    def take(self, exchange: Exchange, body: bytes) -> None:
+        """Its body is. It may have been answered before; then `body` is what came until then."""
+
+
+class _Stopped(Exception):  # noqa: N818  # it stops the parser, and nobody else hears of it
+    """What follows is not read."""
+
+
+class Reader:
+    """Reads requests one behind the other: `current`, until nothing more is to be read."""
+
+    def __init__(self, terms: Terms, owner: Owner) -> None:
+        self._terms = terms
+        self._owner = owner
+        self._parser = httptools.HttpRequestParser(self)
+        self.current: Exchange | None = None
+        """The one whose head or body is being read."""
+        self.has_moved = False
+        """Set when a request begins, or its head or its body is whole."""
+        self.is_ended = False
+        """Nothing more is read: what comes is dropped."""
+        self._refusal: Answer | None = None
+        self._is_in_head = False
+        self._url = b""
+        self._head_bytes = 0
+        self._body: bytes | bytearray = b""
+        # Of heads, framing, empty lines: of what is not yet a whole head or a part of a body.
+        self._loose_bytes = 0
+
+    def feed(self, data: bytes) -> Answer | None:
+        """Read on; the answer to what cannot be read, of which nothing more is."""
+        self._loose_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # we speak nothing else: it was taken as it is, and the last
+        except httptools.HttpParserCallbackError:
+            if self._refusal is None and not self.is_ended:
+                raise  # a slip of ours: the loop logs it, and ends the connection
+            return self._refusal
+        except httptools.HttpParserError:
+            return None if self.is_ended else MALFORMED
+        return LONG_HEAD if self._loose_bytes > MAX_HEAD_BYTES and not self.is_ended else None
+
+    def close(self) -> None:
+        """Let go of what holds it in turn, which else only the garbage collector would find."""
+        self.is_ended = True
+        self.current = None
+        del self._parser, self._owner
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        if self.is_ended:
+            raise _Stopped
+        self.current = self._owner.opened()
+        self.has_moved = True
+        self._is_in_head = True
+        self._url = b""
+        self._head_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        """A part of it."""
+        self._count(len(url))
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One line; of a trailer, too, which nobody reads."""
+        self._count(len(name) + len(value) + len(b": \r\n"))
+        known = self._terms.reads.get(name.lower())
+        if known is not None and self._is_in_head:
+            self._read().headers[known] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        exchange, parser = self._read(), self._parser
+        self.has_moved = True
+        self._is_in_head = False
+        self._loose_bytes = 0
+        exchange.method = parser.get_method().decode()
+        exchange.path, exchange.query = _target(self._url)
+        exchange.keeps_alive = parser.should_keep_alive() and not parser.should_upgrade()
+        self._owner.begin(exchange)
+
+    def on_body(self, data: bytes) -> None:
+        """A part of it."""
+        self._loose_bytes = 0
+        exchange = self._read()
+        if exchange.out is not None:
+            return
+        if not self._body:
+            self._body = data
+        else:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += data
+        if len(self._body) > self._terms.bounds.max_body_bytes:
+            self._body = b""
+            # Not the end at once: a client that is still sending would not see the answer.
+            exchange.reply(self._terms.too_large)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        exchange = self._read()
+        self.current = None
+        self.has_moved = True
+        self.is_ended = self.is_ended or not exchange.keeps_alive
+        self._loose_bytes = 0
+        body, self._body = self._body, b""
+        self._owner.take(exchange, bytes(body))
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refusal = LONG_HEAD
+            raise _Stopped
+
+    def _read(self) -> Exchange:
+        if self.current is None:
+            raise _Stopped
+        return self.current
+
+
+# A shop's pages ask for few; few are remembered, for a stranger's may be long.
+@lru_cache(maxsize=256)
+def _target(url: bytes) -> tuple[str, bytes]:
+    """The path, unquoted, and the query."""
+    path: bytes
+    if url.startswith(b"/"):
+        path, _, query = url.partition(b"#")[0].partition(b"?")
+    else:
+        try:
+            parsed = httptools.parse_url(url)
+        except httptools.HttpParserInvalidURLError:
+            path, query = url, b""
+        else:
+            path, query = parsed.path or b"/", parsed.query or b""
+    return unquote(path.decode("latin-1")), query

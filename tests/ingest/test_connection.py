@@ -1,0 +1,275 @@
+"""HTTP/1.1 as clients and proxies may use it, over raw sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import re
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from ingest.wire_cases import minimal
+from processes import wait_for
+
+from pipeline.config import Settings
+from pipeline.ingest.accept import Accepted
+from pipeline.ingest.http.connection import Connection
+from pipeline.ingest.http.exchange import Exchange
+from pipeline.ingest.http.reader import MAX_HEAD_BYTES
+from pipeline.ingest.publisher import MemoryPublisher, Told
+
+BODY = json.dumps({"events": [minimal("search", query="shoes")]}).encode()
+EMPTY = b'{"events":[{}]}'
+Serve = Callable[..., Any]
+
+
+class Held(MemoryPublisher):
+    """Makes nothing durable until it is told to."""
+
+    def start(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.waiting: list[Told] = []
+
+    def publish(self, accepted: Accepted, told: Told) -> None:
+        self.published.append(accepted)
+        self.waiting.append(told)
+
+    def release(self, *numbers: int) -> None:
+        for number in numbers:
+            self.loop.call_soon_threadsafe(self.waiting[number], None)
+
+
+class Client:
+    """A raw connection to a door; answers are read one by one."""
+
+    def __init__(self, door: Any) -> None:
+        host, port = door.url.split("/")[2].split(":")
+        self.door = door
+        self.socket = socket.create_connection((host, int(port)), timeout=15)
+        self._read = b""
+
+    def head(self, *lines: str, first: str = "POST /beacon HTTP/1.1") -> bytes:
+        token = f"x-storefront-access-token: {self.door.token}"
+        return "\r\n".join([first, "host: x", token, *lines, "", ""]).encode("latin-1")
+
+    def post(self, body: bytes = BODY, *lines: str) -> bytes:
+        return self.head(f"content-length: {len(body)}", *lines) + body
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def answer(self, *, has_body: bool = True) -> tuple[int, dict[str, str], bytes]:
+        """The next one: status, headers, body."""
+        while b"\r\n\r\n" not in self._read:
+            self._more()
+        head, _, self._read = self._read.partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        length = int(headers.get("content-length", "0")) if has_body else 0
+        while len(self._read) < length:
+            self._more()
+        body, self._read = self._read[:length], self._read[length:]
+        return int(first.split(" ")[1]), headers, body
+
+    def _more(self) -> None:
+        more = self.socket.recv(65_536)
+        assert more, f"it ended after {self._read!r}"
+        self._read += more
+
+    def is_ended(self) -> bool:
+        """Whether there is no answer more, but the end."""
+        assert self._read == b""
+        return self.socket.recv(1) == b""
+
+
+@contextmanager
+def client_of(door: Any) -> Iterator[Client]:
+    client = Client(door)
+    with client.socket:
+        yield client
+
+
+@pytest.fixture
+def held(settings: Settings, serve: Serve) -> Iterator[tuple[Held, Client]]:
+    publisher = Held()
+    with client_of(serve(settings, publisher)) as client:
+        yield publisher, client
+
+
+@pytest.fixture
+def client(settings: Settings, serve: Serve) -> Iterator[Client]:
+    with client_of(serve(settings, MemoryPublisher())) as client:
+        yield client
+
+
+def test_answers_come_in_the_order_of_their_requests(held: tuple[Held, Client]) -> None:
+    publisher, client = held
+    client.send(client.post() * 2 + client.post(b"{}") + client.post())
+    wait_for(lambda: len(publisher.waiting) == 3)
+    publisher.release(2, 1)
+    client.socket.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        client.answer()
+    client.socket.settimeout(15)
+    publisher.release(0)
+    assert [client.answer()[0] for _ in range(4)] == [204, 204, 422, 204]
+
+
+def test_who_waits_for_two_answers_is_not_read_on(held: tuple[Held, Client]) -> None:
+    publisher, client = held
+    client.send(client.post())
+    wait_for(lambda: len(publisher.waiting) == 1)
+    client.send(client.post() + client.post()[:-1])
+    wait_for(lambda: len(publisher.waiting) == 2)
+    client.send(client.post()[-1:] + client.post(EMPTY))
+    # Another one is served, so what lies there would have been read by now.
+    with client_of(client.door) as other:
+        other.send(other.post(b"{}"))
+        assert other.answer()[0] == 422
+    assert len(publisher.waiting) == 2
+    publisher.release(0, 1)
+    wait_for(lambda: len(publisher.waiting) == 4)
+    publisher.release(3, 2)
+    assert [client.answer()[0] for _ in range(4)] == [204] * 4
+    assert [len(accepted.rejected) for accepted in publisher.published] == [0, 0, 0, 1]
+
+
+def test_who_does_not_take_answers_is_not_read_on_and_then_cut_off(
+    settings: Settings, serve: Serve
+) -> None:
+    hasty = settings.model_copy(update={"body_timeout": timedelta(seconds=1)})
+    with client_of(serve(hasty, MemoryPublisher())) as client:
+        asked = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n" * 1000
+        with suppress(ConnectionResetError, BrokenPipeError):
+            while True:
+                client.send(asked)
+
+
+def test_a_body_that_is_announced_is_asked_for_unless_it_is_refused(client: Client) -> None:
+    expect = "expect: 100-continue"
+    client.send(client.head(expect, f"content-length: {len(BODY)}"))
+    assert client.answer(has_body=False)[0] == 100
+    client.send(BODY)
+    assert client.answer()[0] == 204
+    client.send(client.head(expect, "content-length: 9000000"))
+    assert client.answer()[0] == 413
+
+
+def test_the_head_of_a_page_is_its_head_alone(client: Client) -> None:
+    client.send(client.head(first="HEAD /livez HTTP/1.1"))
+    status, headers, _ = client.answer(has_body=False)
+    assert (status, headers["content-length"]) == (200, "6")
+    client.send(client.head(first="GET /livez HTTP/1.1"))
+    assert client.answer()[2] == b"alive\n"
+
+
+def test_every_answer_says_when(client: Client) -> None:
+    client.send(client.post() + client.head(first="GET /nothing HTTP/1.1"))
+    for _ in range(2):
+        date = client.answer()[1]["date"]
+        assert re.fullmatch(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", date)
+
+
+@pytest.mark.parametrize("first", ["POST /beacon HTTP/1.0", "POST /beacon HTTP/1.1"])
+def test_who_wants_no_other_answer_gets_none(client: Client, first: str) -> None:
+    lines = ["connection: close"] if "1.1" in first else []
+    whole = client.head(*lines, f"content-length: {len(BODY)}", first=first) + BODY
+    client.send(whole + client.post())
+    status, headers, _ = client.answer()
+    assert (status, headers["connection"]) == (204, "close")
+    assert client.is_ended()
+
+
+def test_an_answer_before_the_body_is_not_cut_off_by_the_end(client: Client) -> None:
+    head = client.head("connection: close", "content-length: 100000", first="PUT /beacon HTTP/1.1")
+    client.send(head)
+    assert client.answer()[0] == 405
+    client.send(b" " * 100_000)
+    assert client.is_ended()
+
+
+def test_a_request_to_speak_otherwise_is_answered_as_it_is(client: Client) -> None:
+    lines = ["connection: upgrade, http2-settings", "upgrade: h2c", "http2-settings: AAMAAABk"]
+    client.send(client.head(*lines, first="GET /livez HTTP/1.1"))
+    assert client.answer()[::2] == (200, b"alive\n")
+    assert client.is_ended()
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("/%62eacon", 204),
+        ("http://shop.example/beacon", 204),
+        ("/beacon?x=1#part", 204),
+        ("//beacon", 404),
+        ("/beacon/", 404),
+        ("http://shop.example", 404),
+        ("*", 404),
+    ],
+)
+def test_a_target_is_found_in_each_of_its_forms(client: Client, target: str, status: int) -> None:
+    head = client.head(f"content-length: {len(BODY)}", first=f"POST {target} HTTP/1.1")
+    client.send(head + BODY)
+    assert client.answer()[0] == status
+
+
+def chunked(body: bytes, size: int, *trailers: bytes) -> bytes:
+    parts = [body[at : at + size] for at in range(0, len(body), size)]
+    chunks = b"".join([b"%x\r\n%b\r\n" % (len(part), part) for part in parts])
+    return chunks + b"0\r\n" + b"".join([line + b"\r\n" for line in trailers]) + b"\r\n"
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_chunks_are_put_together_and_what_trails_them_is_not_read(
+    client: Client, size: int
+) -> None:
+    head = client.head("transfer-encoding: chunked")
+    body = chunked(BODY, size, b"content-encoding: gzip", b"x-storefront-access-token: x")
+    for number in range(2):
+        # As one piece, and byte by byte.
+        data = head + body
+        for at in range(0, len(data), 1 if number else len(data)):
+            client.send(data[at : at + 1] if number else data)
+        assert client.answer()[0] == 204
+
+
+def test_trailers_without_an_end_are_431(client: Client) -> None:
+    trailers = b"a: b\r\n" * (MAX_HEAD_BYTES // 6 + 1)
+    client.send(client.head("transfer-encoding: chunked") + b"0\r\n" + trailers)
+    assert client.answer()[0] == 431
+    assert client.is_ended()
+
+
+def test_a_connection_rests_as_long_as_it_may(settings: Settings, serve: Serve) -> None:
+    quick = settings.model_copy(update={"keep_alive": timedelta(seconds=0.2)})
+    with client_of(serve(quick, MemoryPublisher())) as client:
+        client.send(client.post())
+        assert client.answer()[0] == 204
+        assert client.is_ended()
+
+
+def test_nothing_of_a_request_is_left_for_the_garbage_collector(
+    settings: Settings, serve: Serve
+) -> None:
+    door = serve(settings, MemoryPublisher())
+    gc.collect()
+    gc.disable()
+    try:
+        for body in (BODY, EMPTY, b"{}", b" " * 2_000_000):
+            with client_of(door) as client:
+                client.send(client.post(body) + client.post(body, "origin: https://x.example"))
+                client.answer()
+                client.answer()
+                client.send(client.head("content-length: 10"))
+
+        def left() -> int:
+            return sum(isinstance(one, (Connection, Exchange)) for one in gc.get_objects())
+
+        wait_for(lambda: left() == 0)
+    finally:
+        gc.enable()
