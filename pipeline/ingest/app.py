@@ -11,7 +11,7 @@ from pipeline.config import Settings
 from pipeline.ingest.beacon import BeaconEndpoint
 from pipeline.ingest.enrichment import warm_up
 from pipeline.ingest.explain import Explained
-from pipeline.ingest.http.answers import FAILED, refusal
+from pipeline.ingest.http.answers import FAILED, Answer, refusal
 from pipeline.ingest.http.exchange import Exchange, Take
 from pipeline.ingest.metrics import Metrics
 from pipeline.ingest.pages import READS, Pages
@@ -63,6 +63,7 @@ def create_app(
         pages=Pages(publisher, metrics, explained),
         stores=stores,
         publisher=publisher,
+        metrics=metrics,
         chores=chores,
     )
 
@@ -77,12 +78,14 @@ class App:
         pages: Pages,
         stores: Stores,
         publisher: Publisher,
+        metrics: Metrics,
         chores: Callable[[], None],
     ) -> None:
         self._beacon = beacon
         self._pages = pages
         self._stores = stores
         self._publisher = publisher
+        self._metrics = metrics
         self._more_chores = chores
         self._tasks: set[asyncio.Task[None]] = set()
         self.reads = {**beacon.reads, **READS}
@@ -93,6 +96,10 @@ class App:
             return self._beacon.begin(exchange)
         self._start(self._show(exchange))
         return None
+
+    def refused(self, answer: Answer) -> None:
+        """See `Handler`."""
+        self._metrics.malformed[answer.status] += 1
 
     async def _show(self, exchange: Exchange) -> None:
         try:

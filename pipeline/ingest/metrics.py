@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 # Of all metrics; docs/operating.md has the same lines.
 MEANINGS = {
     "pipeline_ingest_requests_total": "Requests to /beacon answered, by status.",
+    "pipeline_ingest_malformed_total": "What never became a request, by the status it got.",
     "pipeline_ingest_events_total": "Events accepted and durable, by type.",
     "pipeline_ingest_rejected_total": "Events refused and kept as refused, by reason.",
     "pipeline_ingest_limited_total": "Requests over their store's rate (429), by store.",
@@ -45,6 +46,7 @@ class Metrics(Collector):
     def __init__(self, gauges: Callable[[], dict[str, float]]) -> None:
         self._gauges = gauges
         self.requests: Counter[int] = Counter()
+        self.malformed: Counter[int] = Counter()
         self.events: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
         self.limited: Counter[str] = Counter()
@@ -67,6 +69,7 @@ class Metrics(Collector):
         """Prometheus' own shape of the counts, one family for each name."""
         counted: dict[str, tuple[str, Mapping[Any, int]]] = {
             "pipeline_ingest_requests_total": ("status", self.requests),
+            "pipeline_ingest_malformed_total": ("status", self.malformed),
             "pipeline_ingest_events_total": ("type", self.events),
             "pipeline_ingest_rejected_total": ("reason", self.rejected),
             "pipeline_ingest_limited_total": ("store", self.limited),

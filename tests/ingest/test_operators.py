@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -89,6 +90,12 @@ def test_what_is_answered_is_counted(settings: Settings, serve: Callable[..., An
     door.post(BODY, token="unknown")
     assert metric(door, "pipeline_ingest_requests_total", "204") == 1
     assert metric(door, "pipeline_ingest_requests_total", "401") == 1
+    host, port = door.url.split("/")[2].split(":")
+    with socket.create_connection((host, int(port)), timeout=15) as connection:
+        connection.sendall(b"\x16\x03\x01")
+        assert connection.recv(100).startswith(b"HTTP/1.1 400")
+    assert metric(door, "pipeline_ingest_malformed_total", "400") == 1
+    assert metric(door, "pipeline_ingest_requests_total", "400") == 0
     assert metric(door, "pipeline_ingest_events_total", "search") == 2
     assert metric(door, "pipeline_ingest_rejected_total", "unknown_event_type") == 1
     assert metric(door, "pipeline_ingest_body_bytes_total") > 100

@@ -148,7 +148,8 @@ def test_tokens_and_addresses_are_nowhere(
     assert b"linen" in answers["explain"]
     assert b"linen" in answers["explain.json"]
     assert all("linen" in places[name] for name in ("topics", "snapshot", "live"))
-    assert "Invalid HTTP request" in places["log of ingest"]
+    assert 'pipeline_ingest_malformed_total{status="400"} 1.0' in places["answers"]
+    assert "Kafka acknowledges" in places["log of ingest"]
     found = {
         (name, canary)
         for name, text in places.items()

@@ -158,6 +158,8 @@ class Connection(asyncio.Protocol):
         self._reader.is_ended = True
         exchange = self._reader.current or self.opened()
         if exchange.out is None:
+            if not exchange.method:
+                self._terms.handler.refused(answer)
             exchange.reply(answer)
         elif self._exchanges:
             exchange.is_last = True

@@ -70,3 +70,6 @@ class Handler(Protocol):
 
     def begin(self, exchange: Exchange) -> Take | None:
         """The head is whole: say what takes the body, or None where the answer needs none of it."""
+
+    def refused(self, answer: Answer) -> None:
+        """What never became a request was answered so."""
