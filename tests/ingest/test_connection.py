@@ -139,6 +139,21 @@ def test_who_waits_for_two_answers_is_not_read_on(held: tuple[Held, Client]) -> 
     assert [len(accepted.rejected) for accepted in publisher.published] == [0, 0, 0, 1]
 
 
+def test_a_wait_for_durability_is_not_the_clients(settings: Settings, serve: Serve) -> None:
+    publisher = Held()
+    hasty = settings.model_copy(update={"body_timeout": timedelta(seconds=0.3)})
+    door = serve(hasty, publisher)
+    with client_of(door) as patient, client_of(door) as silent:
+        patient.send(patient.post())
+        wait_for(lambda: len(publisher.waiting) == 1)
+        # As long as it takes to cut off one that came later, and once more.
+        assert silent.is_ended()
+        with client_of(door) as another:
+            assert another.is_ended()
+        publisher.release(0)
+        assert patient.answer()[0] == 204
+
+
 def test_who_does_not_take_answers_is_not_read_on_and_then_cut_off(
     settings: Settings, serve: Serve
 ) -> None:
@@ -158,6 +173,19 @@ def test_a_body_that_is_announced_is_asked_for_unless_it_is_refused(client: Clie
     assert client.answer()[0] == 204
     client.send(client.head(expect, "content-length: 9000000"))
     assert client.answer()[0] == 413
+
+
+def test_a_body_is_not_asked_for_before_an_earlier_answer(held: tuple[Held, Client]) -> None:
+    publisher, client = held
+    announced = client.head("expect: 100-continue", f"content-length: {len(BODY)}")
+    client.send(client.post() + announced)
+    wait_for(lambda: len(publisher.waiting) == 1)
+    publisher.release(0)
+    assert client.answer()[0] == 204
+    client.send(BODY)
+    wait_for(lambda: len(publisher.waiting) == 2)
+    publisher.release(1)
+    assert client.answer()[0] == 204
 
 
 def test_the_head_of_a_page_is_its_head_alone(client: Client) -> None:
@@ -241,6 +269,21 @@ def test_chunks_are_put_together_and_what_trails_them_is_not_read(
 def test_trailers_without_an_end_are_431(client: Client) -> None:
     trailers = b"a: b\r\n" * (MAX_HEAD_BYTES // 6 + 1)
     client.send(client.head("transfer-encoding: chunked") + b"0\r\n" + trailers)
+    assert client.answer()[0] == 431
+    assert client.is_ended()
+
+
+@pytest.mark.parametrize("opening", [b"POST /", b"POST / HTTP/1.1\r\na: ", b"POST / HTTP/1.1\r\na"])
+def test_a_line_without_an_end_is_431(client: Client, opening: bytes) -> None:
+    client.send(opening + b"x" * MAX_HEAD_BYTES)
+    assert client.answer()[0] == 431
+    assert client.is_ended()
+
+
+def test_a_chunk_whose_head_has_no_end_is_431(client: Client) -> None:
+    client.send(client.head("transfer-encoding: chunked", "expect: 100-continue"))
+    assert client.answer(has_body=False)[0] == 100
+    client.send(b"1;" + b"x" * MAX_HEAD_BYTES)
     assert client.answer()[0] == 431
     assert client.is_ended()
 

@@ -9,11 +9,12 @@ import pytest
 pytest.importorskip("atheris", reason="no wheel for this platform or Python")
 
 
-def test_a_short_run_of_the_fuzzer_finds_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", ["fuzz_accept.py", "fuzz_http.py"])
+def test_a_short_run_of_the_fuzzer_finds_nothing(tmp_path: Path, target: str) -> None:
     done = subprocess.run(
         [
             sys.executable,
-            str(Path(__file__).with_name("fuzz_accept.py")),
+            str(Path(__file__).with_name(target)),
             "-runs=20000",
             "-seed=1",
             f"-artifact_prefix={tmp_path}/",
