@@ -1,4 +1,4 @@
-"""Kafka's jars: pinned and checksummed in `kafka.lock`, fetched once into a cache."""
+"""Kafka's jars, as `kafka.lock` pins them: names, sizes, checksums."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LOCK = Path(__file__).parent / "kafka.lock"
-# Seconds between the attempts at one jar.
-PAUSES = (1.0, 3.0, 9.0)
 
 Progress = Callable[[int, int], None]
 
@@ -53,29 +51,3 @@ def locked(lock: Path = LOCK) -> list[Jar]:
             sha256, size, path = line.split()
             jars.append(Jar(path, int(size), sha256))
     return jars
-
-
-def fetch(
-    cache: Path,
-    *,
-    jars: list[Jar] | None = None,
-    maven_url: str | None = None,
-    pauses: tuple[float, ...] = PAUSES,
-    progress: Progress = lambda _done, _total: None,
-) -> list[Path]:
-    """The jars in `cache`, after fetching what is missing or damaged; else no network is touched.
-
-    `maven_url` is a mirror of Maven Central, None Central itself. `progress` hears bytes done and
-    in all, only when something is fetched. Raises `BrokerError` when the network fails for longer
-    than `pauses`, or a checksum differs.
-    """
-    wanted = locked() if jars is None else jars
-    folder = cache.absolute() / "kafka"
-    missing = [jar for jar in wanted if not jar.is_in(folder)]
-    if missing:
-        # Only a first start pays for these imports.
-        from pipeline.broker.download import Download, central  # noqa: PLC0415
-
-        folder.mkdir(parents=True, exist_ok=True)
-        Download(missing, folder, maven_url or central(), pauses, progress).run()
-    return [folder / jar.name for jar in wanted]

@@ -16,8 +16,9 @@ from typing import Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from pipeline.broker.fetch import fetch
 from pipeline.broker.home import PATIENCE, Home, free_port
-from pipeline.broker.jars import BrokerError, Progress, fetch
+from pipeline.broker.jars import BrokerError, Progress
 from pipeline.broker.java import find_java
 from pipeline.broker.node import Node, last_words
 

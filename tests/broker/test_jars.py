@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from pipeline.broker.download import authorities
+from pipeline.broker.fetch import fetch
 from pipeline.broker.home import free_port
-from pipeline.broker.jars import BrokerError, Jar, fetch, locked
+from pipeline.broker.jars import BrokerError, Jar, locked
 from pipeline.broker.progress import download_shown
 
 PAUSES = (0.01, 0.01)
@@ -159,7 +160,8 @@ def test_the_environments_certificates_are_trusted(
 FETCH = """
 import sys
 from pathlib import Path
-from pipeline.broker.jars import fetch, locked
+from pipeline.broker.fetch import fetch
+from pipeline.broker.jars import locked
 fetch(Path(sys.argv[1]), jars=locked(Path(sys.argv[2])), maven_url=sys.argv[3])
 """
 

@@ -14,8 +14,9 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from pipeline.broker.fetch import fetch
 from pipeline.broker.home import free_port, is_free
-from pipeline.broker.jars import BrokerError, fetch
+from pipeline.broker.jars import BrokerError
 from pipeline.broker.java import find_java
 from pipeline.broker.node import Node, last_words
 from pipeline.broker.server import Broker
