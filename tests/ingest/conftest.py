@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -39,6 +38,7 @@ class Door:
     url: str
     token: str
     backfill_token: str
+    stop: Callable[[], object]
     http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False))
 
     def post(self, body: Any, *, token: str | None = "", query: str = "", **headers: str) -> Any:
@@ -69,14 +69,15 @@ def serving(settings: Settings, publisher: Publisher, **more: Any) -> Iterator[D
 
     async def until_stopped() -> None:
         stop = asyncio.Event()
-        stops.append(partial(asyncio.get_running_loop().call_soon_threadsafe, stop.set))
+        loop = asyncio.get_running_loop()
+        stops.append(lambda: loop.is_closed() or loop.call_soon_threadsafe(stop.set))
         await run_until(app, settings, listening, stop=stop, opened=opened.set)
 
     thread = threading.Thread(target=uvloop.run, args=(until_stopped(),))
     thread.start()
     assert opened.wait(30)
     try:
-        yield Door(f"http://127.0.0.1:{port}/beacon", token, past)
+        yield Door(f"http://127.0.0.1:{port}/beacon", token, past, stops[0])
     finally:
         stops[0]()
         thread.join()

@@ -6,6 +6,7 @@ come and whenever answers are ready, the same requests are taken and the same is
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import sys
@@ -135,7 +136,9 @@ def served(pieces: list[bytes], chance: random.Random, *, is_in_order: bool) -> 
 
     def answer_one() -> None:
         at = 0 if is_in_order else chance.randrange(len(handler.waiting))
-        handler.waiting.pop(at).reply(ACCEPTED)
+        exchange = handler.waiting.pop(at)
+        exchange.reply(ACCEPTED)
+        exchange.reply(FAILED)  # too late
 
     for piece in pieces:
         while not (wire.is_reading or wire.is_ended):
@@ -171,6 +174,8 @@ def check(wire: Wire, handler: Requests) -> None:
 
 def end(connection: Connection, wire: Wire, how: int) -> None:
     """As the server would; then it is closed, or a request is still being read."""
+    if wire.is_ended and connection.ends == math.inf:
+        raise AssertionError("nobody would cut it off")
     if how == 0:
         connection.late()
     elif how == 1:

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from ingest.wire_cases import minimal
 from processes import wait_for
 
 from pipeline.config import Settings
+from pipeline.ingest import server
 from pipeline.ingest.accept import Accepted
 from pipeline.ingest.http.connection import Connection
 from pipeline.ingest.http.exchange import Exchange
@@ -69,6 +71,7 @@ class Client:
             self._more()
         head, _, self._read = self._read.partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")
+        assert first.startswith("HTTP/1.1 ")
         headers = dict(line.split(": ", 1) for line in lines)
         length = int(headers.get("content-length", "0")) if has_body else 0
         while len(self._read) < length:
@@ -92,6 +95,12 @@ def client_of(door: Any) -> Iterator[Client]:
     client = Client(door)
     with client.socket:
         yield client
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """No Kafka: what is asked here is asked of the door alone."""
+    return Settings(_env_file=None, home=tmp_path)
 
 
 @pytest.fixture
@@ -217,8 +226,88 @@ def test_an_answer_before_the_body_is_not_cut_off_by_the_end(client: Client) -> 
     head = client.head("connection: close", "content-length: 100000", first="PUT /beacon HTTP/1.1")
     client.send(head)
     assert client.answer()[0] == 405
+    with client_of(client.door) as other:
+        other.send(other.post())
+        assert other.answer()[0] == 204
+    client.socket.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        client.is_ended()
+    client.socket.settimeout(15)
     client.send(b" " * 100_000)
     assert client.is_ended()
+
+
+def test_at_the_end_what_has_begun_is_answered_as_the_last_and_nothing_else(
+    held: tuple[Held, Client],
+) -> None:
+    publisher, client = held
+    with client_of(client.door) as half, client_of(client.door) as idle:
+        client.send(client.post())
+        half.send(half.post()[:20])
+        wait_for(lambda: len(publisher.waiting) == 1)
+        client.door.stop()
+        assert idle.is_ended()
+        with pytest.raises(ConnectionRefusedError):
+            Client(client.door)
+        publisher.release(0)
+        status, headers, _ = client.answer()
+        assert (status, headers["connection"]) == (204, "close")
+        assert client.is_ended()
+        half.send(half.post()[20:])
+        wait_for(lambda: len(publisher.waiting) == 2)
+        publisher.release(1)
+        status, headers, _ = half.answer()
+        assert (status, headers["connection"]) == (204, "close")
+        assert half.is_ended()
+
+
+def test_what_comes_behind_the_last_is_not_taken(held: tuple[Held, Client]) -> None:
+    publisher, client = held
+    with client_of(client.door) as half, client_of(client.door) as idle:
+        client.send(client.post())
+        half.send(half.post()[:20])
+        wait_for(lambda: len(publisher.waiting) == 1)
+        client.door.stop()
+        assert idle.is_ended()
+        client.send(client.post(EMPTY))
+        half.send(half.post()[20:])
+        wait_for(lambda: len(publisher.waiting) == 2)
+        publisher.release(0, 1)
+        assert client.answer()[0] == half.answer()[0] == 204
+    assert all(accepted.records for accepted in publisher.published)
+
+
+def test_at_the_end_what_cannot_be_finished_is_refused(
+    held: tuple[Held, Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "GRACE", timedelta(seconds=0.2))
+    publisher, client = held
+    with client_of(client.door) as half:
+        client.send(client.post())
+        half.send(half.post()[:-1])
+        wait_for(lambda: len(publisher.waiting) == 1)
+        client.door.stop()
+        for one in (client, half):
+            status, headers, _ = one.answer()
+            assert (status, headers["retry-after"], headers["connection"]) == (503, "1", "close")
+            assert one.is_ended()
+
+
+def test_a_late_body_is_a_request_and_a_late_head_is_none(settings: Settings, serve: Serve) -> None:
+    hasty = settings.model_copy(update={"body_timeout": timedelta(seconds=0.3)})
+    door = serve(hasty, MemoryPublisher())
+    for data in (b"POST", b"POST /beacon HTTP/1.1\r\ncontent-length: 9\r\n\r\n{"):
+        with client_of(door) as client:
+            client.send(
+                data.replace(b"1.1", f"1.1\r\nx-storefront-access-token: {door.token}".encode())
+            )
+            assert client.answer()[0] == 408
+            assert client.is_ended()
+    with client_of(door) as client:
+        client.send(client.head(first="GET /metrics HTTP/1.1"))
+        text = client.answer()[2].decode()
+    for name in ("requests", "malformed"):
+        assert f'pipeline_ingest_{name}_total{{status="408"}} 1.0' in text
 
 
 def test_a_request_to_speak_otherwise_is_answered_as_it_is(client: Client) -> None:
@@ -234,6 +323,7 @@ def test_a_request_to_speak_otherwise_is_answered_as_it_is(client: Client) -> No
         ("/%62eacon", 204),
         ("http://shop.example/beacon", 204),
         ("/beacon?x=1#part", 204),
+        ("/beacon#part", 204),
         ("//beacon", 404),
         ("/beacon/", 404),
         ("http://shop.example", 404),
