@@ -301,7 +301,8 @@ def test_a_late_body_is_a_request_and_a_late_head_is_none(settings: Settings, se
             client.send(
                 data.replace(b"1.1", f"1.1\r\nx-storefront-access-token: {door.token}".encode())
             )
-            assert client.answer()[0] == 408
+            status, headers, _ = client.answer()
+            assert (status, headers["connection"]) == (408, "close")
             assert client.is_ended()
     with client_of(door) as client:
         client.send(client.head(first="GET /metrics HTTP/1.1"))
@@ -366,7 +367,8 @@ def test_trailers_without_an_end_are_431(client: Client) -> None:
 @pytest.mark.parametrize("opening", [b"POST /", b"POST / HTTP/1.1\r\na: ", b"POST / HTTP/1.1\r\na"])
 def test_a_line_without_an_end_is_431(client: Client, opening: bytes) -> None:
     client.send(opening + b"x" * MAX_HEAD_BYTES)
-    assert client.answer()[0] == 431
+    status, headers, _ = client.answer()
+    assert (status, headers["connection"]) == (431, "close")
     assert client.is_ended()
 
 
