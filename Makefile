@@ -18,7 +18,7 @@ chaos: .venv/ready
 	$(BIN)/pytest -s tests/chaos $(ARGS)
 
 # Each rule weakened, one at a time, must make a test fail. ARGS=--only=A9; all of them with
-# ARGS="--jobs 2" take a quarter of an hour.
+# ARGS="--jobs 2" take twenty minutes.
 mutants: .venv/ready
 	$(BIN)/python tests/mutants/run.py $(ARGS)
 

@@ -46,6 +46,11 @@ class Held(MemoryPublisher):
             self.loop.call_soon_threadsafe(self.waiting[number], None)
 
 
+def has(publisher: Held, count: int) -> None:
+    """Wait until so many requests wait."""
+    wait_for(lambda: len(publisher.waiting) == count, seconds=10)
+
+
 class Client:
     """A raw connection to a door; answers are read one by one."""
 
@@ -119,7 +124,7 @@ def client(settings: Settings, serve: Serve) -> Iterator[Client]:
 def test_answers_come_in_the_order_of_their_requests(held: tuple[Held, Client]) -> None:
     publisher, client = held
     client.send(client.post() * 2 + client.post(b"{}") + client.post())
-    wait_for(lambda: len(publisher.waiting) == 3)
+    has(publisher, 3)
     publisher.release(2, 1)
     client.socket.settimeout(0.2)
     with pytest.raises(TimeoutError):
@@ -132,9 +137,9 @@ def test_answers_come_in_the_order_of_their_requests(held: tuple[Held, Client]) 
 def test_who_waits_for_two_answers_is_not_read_on(held: tuple[Held, Client]) -> None:
     publisher, client = held
     client.send(client.post())
-    wait_for(lambda: len(publisher.waiting) == 1)
+    has(publisher, 1)
     client.send(client.post() + client.post()[:-1])
-    wait_for(lambda: len(publisher.waiting) == 2)
+    has(publisher, 2)
     client.send(client.post()[-1:] + client.post(EMPTY))
     # Another one is served, so what lies there would have been read by now.
     with client_of(client.door) as other:
@@ -142,7 +147,7 @@ def test_who_waits_for_two_answers_is_not_read_on(held: tuple[Held, Client]) -> 
         assert other.answer()[0] == 422
     assert len(publisher.waiting) == 2
     publisher.release(0, 1)
-    wait_for(lambda: len(publisher.waiting) == 4)
+    has(publisher, 4)
     publisher.release(3, 2)
     assert [client.answer()[0] for _ in range(4)] == [204] * 4
     assert [len(accepted.rejected) for accepted in publisher.published] == [0, 0, 0, 1]
@@ -154,7 +159,7 @@ def test_a_wait_for_durability_is_not_the_clients(settings: Settings, serve: Ser
     door = serve(hasty, publisher)
     with client_of(door) as patient, client_of(door) as silent:
         patient.send(patient.post())
-        wait_for(lambda: len(publisher.waiting) == 1)
+        has(publisher, 1)
         # As long as it takes to cut off one that came later, and once more.
         assert silent.is_ended()
         with client_of(door) as another:
@@ -188,11 +193,11 @@ def test_a_body_is_not_asked_for_before_an_earlier_answer(held: tuple[Held, Clie
     publisher, client = held
     announced = client.head("expect: 100-continue", f"content-length: {len(BODY)}")
     client.send(client.post() + announced)
-    wait_for(lambda: len(publisher.waiting) == 1)
+    has(publisher, 1)
     publisher.release(0)
     assert client.answer()[0] == 204
     client.send(BODY)
-    wait_for(lambda: len(publisher.waiting) == 2)
+    has(publisher, 2)
     publisher.release(1)
     assert client.answer()[0] == 204
 
@@ -244,7 +249,7 @@ def test_at_the_end_what_has_begun_is_answered_as_the_last_and_nothing_else(
     with client_of(client.door) as half, client_of(client.door) as idle:
         client.send(client.post())
         half.send(half.post()[:20])
-        wait_for(lambda: len(publisher.waiting) == 1)
+        has(publisher, 1)
         client.door.stop()
         assert idle.is_ended()
         with pytest.raises(ConnectionRefusedError):
@@ -254,7 +259,7 @@ def test_at_the_end_what_has_begun_is_answered_as_the_last_and_nothing_else(
         assert (status, headers["connection"]) == (204, "close")
         assert client.is_ended()
         half.send(half.post()[20:])
-        wait_for(lambda: len(publisher.waiting) == 2)
+        has(publisher, 2)
         publisher.release(1)
         status, headers, _ = half.answer()
         assert (status, headers["connection"]) == (204, "close")
@@ -266,12 +271,12 @@ def test_what_comes_behind_the_last_is_not_taken(held: tuple[Held, Client]) -> N
     with client_of(client.door) as half, client_of(client.door) as idle:
         client.send(client.post())
         half.send(half.post()[:20])
-        wait_for(lambda: len(publisher.waiting) == 1)
+        has(publisher, 1)
         client.door.stop()
         assert idle.is_ended()
         client.send(client.post(EMPTY))
         half.send(half.post()[20:])
-        wait_for(lambda: len(publisher.waiting) == 2)
+        has(publisher, 2)
         publisher.release(0, 1)
         assert client.answer()[0] == half.answer()[0] == 204
     assert all(accepted.records for accepted in publisher.published)
@@ -285,7 +290,7 @@ def test_at_the_end_what_cannot_be_finished_is_refused(
     with client_of(client.door) as half:
         client.send(client.post())
         half.send(half.post()[:-1])
-        wait_for(lambda: len(publisher.waiting) == 1)
+        has(publisher, 1)
         client.door.stop()
         for one in (client, half):
             status, headers, _ = one.answer()
@@ -405,6 +410,6 @@ def test_nothing_of_a_request_is_left_for_the_garbage_collector(
         def left() -> int:
             return sum(isinstance(one, (Connection, Exchange)) for one in gc.get_objects())
 
-        wait_for(lambda: left() == 0)
+        wait_for(lambda: left() == 0, seconds=10)
     finally:
         gc.enable()
