@@ -45,6 +45,8 @@ def with_settings(command: Callable[Concatenate[Settings, P], int | None]) -> Ca
         )
         # kafka-python tells of each connection.
         logging.getLogger("kafka").setLevel(logging.WARNING)
+        # On a busy machine it takes a step of its own that lasts 0.1 s for an endless one.
+        logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
         try:
             code = command(settings_of_the_user(), *args, **kwargs)
         except USER_ERRORS as error:
