@@ -266,6 +266,22 @@ def test_at_the_end_what_has_begun_is_answered_as_the_last_and_nothing_else(
         assert half.is_ended()
 
 
+@pytest.mark.parametrize("size", [None, 7, 10_000])
+@pytest.mark.parametrize("piece", [1, 100_000])
+def test_a_body_with_a_request_to_speak_otherwise_is_read(
+    client: Client, size: int | None, piece: int
+) -> None:
+    """As Java's own client sends each first one, where there is no TLS."""
+    lines = ["connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-settings: AAMAAABk"]
+    length = f"content-length: {len(BODY)}" if size is None else "transfer-encoding: chunked"
+    body = BODY if size is None else chunked(BODY, size)
+    data = client.head(*lines, length) + body
+    for at in range(0, len(data), piece):
+        client.send(data[at : at + piece])
+    assert client.answer()[0] == 204
+    assert client.is_ended()
+
+
 def test_what_comes_behind_the_last_is_not_taken(held: tuple[Held, Client]) -> None:
     publisher, client = held
     with client_of(client.door) as half, client_of(client.door) as idle:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Protocol
-from urllib.parse import unquote
 
 import httptools
 
 from pipeline.ingest.http.answers import LONG_HEAD, MALFORMED, Answer, refusal
 from pipeline.ingest.http.exchange import Exchange, Handler
+from pipeline.ingest.http.head import OWN, length_of, target_of
 
 # The parser itself would take a header of any length; a browser's cookies may be long.
 MAX_HEAD_BYTES = 32 * 1024
-# What is read of every head, whatever the handler reads.
-OWN = {b"content-length": "content-length", b"expect": "expect"}
 
 
 @dataclass(frozen=True)
@@ -68,6 +65,7 @@ class Reader:
         self.is_ended = False
         """Nothing more is read: what comes is dropped."""
         self._refusal: Answer | None = None
+        self._unread: bytes | None = None
         self._is_in_head = False
         self._url = b""
         self._head_bytes = 0
@@ -80,8 +78,9 @@ class Reader:
         self._loose_bytes += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # we speak nothing else: it was taken as it is, and the last
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._unread is not None:
+                return self._feed_body(self._unread, data[upgrade.args[0] :])
         except httptools.HttpParserCallbackError:
             if self._refusal is None and not self.is_ended:
                 raise  # a slip of ours: the loop logs it, and ends the connection
@@ -89,6 +88,17 @@ class Reader:
         except httptools.HttpParserError:
             return None if self.is_ended else MALFORMED
         return LONG_HEAD if self._loose_bytes > MAX_HEAD_BYTES and not self.is_ended else None
+
+    def _feed_body(self, length: bytes, data: bytes) -> Answer | None:
+        """Read the body of a request that asked to speak otherwise, which the parser does not.
+
+        Java's client asks so with each first request where there is no TLS. We speak nothing else:
+        it is taken as it is, and is the last.
+        """
+        self._unread = None
+        self._parser = httptools.HttpRequestParser(_Body(self))
+        self._loose_bytes = 0
+        return self.feed(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % length + data)
 
     def close(self) -> None:
         """Let go of what holds it in turn, which else only the garbage collector would find."""
@@ -127,8 +137,11 @@ class Reader:
         self._is_in_head = False
         self._loose_bytes = 0
         exchange.method = parser.get_method().decode()
-        exchange.path, exchange.query = _target(self._url)
-        exchange.keeps_alive = parser.should_keep_alive() and not parser.should_upgrade()
+        exchange.path, exchange.query = target_of(self._url)
+        exchange.keeps_alive = parser.should_keep_alive()
+        if parser.should_upgrade():
+            exchange.keeps_alive = False
+            self._unread = length_of(exchange.headers)
         self._owner.begin(exchange)
 
     def on_body(self, data: bytes) -> None:
@@ -150,6 +163,8 @@ class Reader:
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        if self._unread is not None:
+            return
         exchange = self._read()
         self.current = None
         self.has_moved = True
@@ -170,18 +185,10 @@ class Reader:
         return self.current
 
 
-# A shop's pages ask for few; few are remembered, for a stranger's may be long.
-@lru_cache(maxsize=256)
-def _target(url: bytes) -> tuple[str, bytes]:
-    """The path, unquoted, and the query."""
-    path: bytes
-    if url.startswith(b"/"):
-        path, _, query = url.partition(b"#")[0].partition(b"?")
-    else:
-        try:
-            parsed = httptools.parse_url(url)
-        except httptools.HttpParserInvalidURLError:
-            path, query = url, b""
-        else:
-            path, query = parsed.path or b"/", parsed.query or b""
-    return unquote(path.decode("latin-1")), query
+class _Body:
+    """What calls a reader for a body alone: its head it knows."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.on_header = reader.on_header
+        self.on_body = reader.on_body
+        self.on_message_complete = reader.on_message_complete
