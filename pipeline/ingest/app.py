@@ -88,7 +88,7 @@ class App:
         self._metrics = metrics
         self._more_chores = chores
         self._tasks: set[asyncio.Task[None]] = set()
-        self.reads = {**beacon.reads, **READS}
+        self.reads = beacon.reads | READS
 
     def begin(self, exchange: Exchange) -> Take | None:
         """See `Handler`."""

@@ -22,7 +22,7 @@ from pipeline.ingest.accept import Accepted, BadBodyError, accept
 from pipeline.ingest.cors import METHODS, VARY, cors
 from pipeline.ingest.enrichment import EdgeHeaders, enrich, is_app
 from pipeline.ingest.explain import Explained, Sent
-from pipeline.ingest.http.answers import Answer, refusal, said
+from pipeline.ingest.http.answers import RETRY, Answer, refusal, said, too_large
 from pipeline.ingest.http.exchange import Exchange, Take
 from pipeline.ingest.http.inflate import TooLargeError, UnreadableError, inflated
 from pipeline.ingest.limits import Limits, Rate, retry_after
@@ -38,7 +38,7 @@ ACCEPTED = Answer(204)
 UNAUTHENTICATED = refusal(401, "Unauthenticated")
 WRONG_ORIGIN = refusal(403, "Origin not allowed")
 WRONG_METHOD = refusal(405, f"Use {METHODS}", (b"allow", METHODS.encode()))
-UNAVAILABLE = refusal(503, "Try again", (b"retry-after", b"1"))
+UNAVAILABLE = refusal(503, "Try again", RETRY)
 
 
 class BeaconEndpoint:
@@ -55,9 +55,10 @@ class BeaconEndpoint:
         explained: Explained | None,
     ) -> None:
         self._limit = settings.max_body_bytes
+        self._too_large = too_large(self._limit)
         self._edge = EdgeHeaders.of(settings)
         # A browser sends fifteen more.
-        self.reads = {name.encode(): name for name in READ | self._edge.read()}
+        self.reads = self._edge.read() | READ
         self._stores = stores
         self._publisher = publisher
         self._clock = clock
@@ -104,7 +105,7 @@ class BeaconEndpoint:
                 received_at=sent.received_at,
             )
         except TooLargeError:
-            exchange.reply(refusal(413, f"The body is over {self._limit} bytes"))
+            exchange.reply(self._too_large)
         except (BadBodyError, UnreadableError) as error:
             exchange.reply(said(422, {"errors": [str(error)]}))
         else:

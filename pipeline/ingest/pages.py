@@ -16,7 +16,7 @@ METRICS = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
 PAGES = ("/livez", "/readyz", "/metrics")
 EXPLAINING = ("/explain", "/explain.json")
 # What they read of a request.
-READS = {b"host": "host"}
+READS = frozenset({"host"})
 WRONG_METHOD = refusal(405, "Use GET, HEAD", (b"allow", b"GET, HEAD"))
 
 

@@ -37,7 +37,10 @@ class Publisher(Protocol):
         """Begin, in the running event loop."""
 
     def publish(self, accepted: Accepted, told: Told) -> None:
-        """Make every record and rejected event durable, then call `told`, now or later."""
+        """Make every record and rejected event durable, then call `told`, now or later.
+
+        There is at least one of them, as in all that `accept` returns.
+        """
 
     async def is_ready(self) -> bool:
         """Whether a publish would be likely to succeed."""

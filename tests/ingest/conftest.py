@@ -41,6 +41,11 @@ class Door:
     stop: Callable[[], object]
     http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False))
 
+    def connect(self) -> socket.socket:
+        """A raw connection to it."""
+        host, port = self.url.split("/")[2].split(":")
+        return socket.create_connection((host, int(port)), timeout=15)
+
     def post(self, body: Any, *, token: str | None = "", query: str = "", **headers: str) -> Any:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if token is not None:

@@ -85,7 +85,7 @@ class Wire:
 class Requests:
     """A handler that keeps what it is given, and answers when it is told to."""
 
-    reads = {b"origin": "origin", b"host": "host"}  # noqa: RUF012
+    reads = frozenset({"origin", "host"})
 
     def __init__(self) -> None:
         self.taken: list[tuple[object, ...]] = []

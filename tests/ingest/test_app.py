@@ -102,7 +102,7 @@ def test_a_client_that_leaves_does_not_take_its_events_along(
     body = json.dumps(batch()).encode()
     headers = {"x-storefront-access-token": door.token}
     for _ in range(20):
-        with _connected(door) as connection:
+        with door.connect() as connection:
             connection.sendall(_head(door, headers, f"content-length: {len(body)}") + body)
     assert door.post(batch()).status == 204
     # The last one came by another connection, so wait for what the others had in flight.
@@ -188,11 +188,6 @@ def _forwarding(port: int, bootstrap: str) -> Iterator[None]:
             task.cancel()
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
-
-
-def _connected(door: Any) -> socket.socket:
-    host, port = door.url.split("/")[2].split(":")
-    return socket.create_connection((host, int(port)), timeout=10)
 
 
 def _head(door: Any, headers: dict[str, str], *more: str) -> bytes:

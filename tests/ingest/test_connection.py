@@ -6,7 +6,6 @@ import asyncio
 import gc
 import json
 import re
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -55,9 +54,8 @@ class Client:
     """A raw connection to a door; answers are read one by one."""
 
     def __init__(self, door: Any) -> None:
-        host, port = door.url.split("/")[2].split(":")
         self.door = door
-        self.socket = socket.create_connection((host, int(port)), timeout=15)
+        self.socket = door.connect()
         self._read = b""
 
     def head(self, *lines: str, first: str = "POST /beacon HTTP/1.1") -> bytes:
@@ -113,6 +111,18 @@ def held(settings: Settings, serve: Serve) -> Iterator[tuple[Held, Client]]:
     publisher = Held()
     with client_of(serve(settings, publisher)) as client:
         yield publisher, client
+
+
+@contextmanager
+def stopped_amid(publisher: Held, client: Client) -> Iterator[Client]:
+    """Stop a door for which `client` waits; another one has sent half of a request."""
+    with client_of(client.door) as half, client_of(client.door) as idle:
+        client.send(client.post())
+        half.send(half.post()[:20])
+        has(publisher, 1)
+        client.door.stop()
+        assert idle.is_ended()
+        yield half
 
 
 @pytest.fixture
@@ -246,12 +256,7 @@ def test_at_the_end_what_has_begun_is_answered_as_the_last_and_nothing_else(
     held: tuple[Held, Client],
 ) -> None:
     publisher, client = held
-    with client_of(client.door) as half, client_of(client.door) as idle:
-        client.send(client.post())
-        half.send(half.post()[:20])
-        has(publisher, 1)
-        client.door.stop()
-        assert idle.is_ended()
+    with stopped_amid(publisher, client) as half:
         with pytest.raises(ConnectionRefusedError):
             Client(client.door)
         publisher.release(0)
@@ -284,12 +289,7 @@ def test_a_body_with_a_request_to_speak_otherwise_is_read(
 
 def test_what_comes_behind_the_last_is_not_taken(held: tuple[Held, Client]) -> None:
     publisher, client = held
-    with client_of(client.door) as half, client_of(client.door) as idle:
-        client.send(client.post())
-        half.send(half.post()[:20])
-        has(publisher, 1)
-        client.door.stop()
-        assert idle.is_ended()
+    with stopped_amid(publisher, client) as half:
         client.send(client.post(EMPTY))
         half.send(half.post()[20:])
         has(publisher, 2)
@@ -317,11 +317,9 @@ def test_at_the_end_what_cannot_be_finished_is_refused(
 def test_a_late_body_is_a_request_and_a_late_head_is_none(settings: Settings, serve: Serve) -> None:
     hasty = settings.model_copy(update={"body_timeout": timedelta(seconds=0.3)})
     door = serve(hasty, MemoryPublisher())
-    for data in (b"POST", b"POST /beacon HTTP/1.1\r\ncontent-length: 9\r\n\r\n{"):
+    for until in (len(b"POST"), -len(BODY) + 1):
         with client_of(door) as client:
-            client.send(
-                data.replace(b"1.1", f"1.1\r\nx-storefront-access-token: {door.token}".encode())
-            )
+            client.send(client.post()[:until])
             status, headers, _ = client.answer()
             assert (status, headers["connection"]) == (408, "close")
             assert client.is_ended()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -90,8 +89,7 @@ def test_what_is_answered_is_counted(settings: Settings, serve: Callable[..., An
     door.post(BODY, token="unknown")
     assert metric(door, "pipeline_ingest_requests_total", "204") == 1
     assert metric(door, "pipeline_ingest_requests_total", "401") == 1
-    host, port = door.url.split("/")[2].split(":")
-    with socket.create_connection((host, int(port)), timeout=15) as connection:
+    with door.connect() as connection:
         connection.sendall(b"\x16\x03\x01")
         assert connection.recv(100).startswith(b"HTTP/1.1 400")
     assert metric(door, "pipeline_ingest_malformed_total", "400") == 1

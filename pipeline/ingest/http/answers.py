@@ -12,6 +12,7 @@ import msgspec
 Headers = tuple[tuple[bytes, bytes], ...]
 
 JSON = (b"content-type", b"application/json")
+RETRY = (b"retry-after", b"1")
 
 
 class Answer:
@@ -53,6 +54,11 @@ def said(
     return Answer(status, msgspec.json.encode(content), (JSON, *headers), is_last=is_last)
 
 
+def too_large(limit: int) -> Answer:
+    """To a body over `limit` bytes, as sent or inflated."""
+    return refusal(413, f"The body is over {limit} bytes")
+
+
 def date_line() -> bytes:
     """The header that says when."""
     return _date_line(int(time.time()))
@@ -69,4 +75,4 @@ LATE = refusal(408, "The request took too long", is_last=True)
 LONG_HEAD = refusal(431, "The head is too long", is_last=True)
 FAILED = refusal(500, "It failed here", is_last=True)
 # The process ends: another one will take it.
-STOPPING = refusal(503, "Try again", (b"retry-after", b"1"), is_last=True)
+STOPPING = refusal(503, "Try again", RETRY, is_last=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 from pipeline.ingest.http.answers import Answer, date_line
@@ -65,8 +65,8 @@ class Handler(Protocol):
     """What requests are handed to. What it raises is logged, and answered 500."""
 
     @property
-    def reads(self) -> Mapping[bytes, str]:
-        """The headers that it reads: their names as sent, in lower case, and as it finds them."""
+    def reads(self) -> frozenset[str]:
+        """The headers that it reads, in lower case; it is given no others."""
 
     def begin(self, exchange: Exchange) -> Take | None:
         """The head is whole: say what takes the body, or None where the answer needs none of it."""

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import httptools
 
 # What is read of every head, whatever the handler reads.
-OWN = {name.encode(): name for name in ("content-length", "transfer-encoding", "expect")}
+OWN = frozenset({"content-length", "transfer-encoding", "expect"})
 
 
 def length_of(headers: Mapping[str, str]) -> bytes | None:

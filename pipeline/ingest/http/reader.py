@@ -7,7 +7,7 @@ from typing import Protocol
 
 import httptools
 
-from pipeline.ingest.http.answers import LONG_HEAD, MALFORMED, Answer, refusal
+from pipeline.ingest.http.answers import LONG_HEAD, MALFORMED, Answer, too_large
 from pipeline.ingest.http.exchange import Exchange, Handler
 from pipeline.ingest.http.head import OWN, length_of, target_of
 
@@ -30,8 +30,9 @@ class Terms:
     def __init__(self, handler: Handler, bounds: Bounds) -> None:
         self.handler = handler
         self.bounds = bounds
-        self.reads = {**OWN, **handler.reads}
-        self.too_large = refusal(413, f"The body is over {bounds.max_body_bytes} bytes")
+        # As they are sent, in lower case, and as they are found.
+        self.reads = {name.encode(): name for name in OWN | handler.reads}
+        self.too_large = too_large(bounds.max_body_bytes)
 
 
 class Owner(Protocol):
