@@ -1,4 +1,4 @@
-"""The mutations of `mutations.toml` as values."""
+"""The mutations of `mutations/*.toml`, one file per area, and `order.toml` as values."""
 
 from __future__ import annotations
 
@@ -66,5 +66,11 @@ class Book(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 def book() -> Book:
     """The book as it is written."""
-    text = Path(__file__).with_name("mutations.toml").read_text()
-    return msgspec.convert(tomllib.loads(text), Book)
+    folder = Path(__file__).parent
+    content = tomllib.loads((folder / "order.toml").read_text())
+    content["mutations"] = [
+        mutation
+        for area in sorted((folder / "mutations").glob("*.toml"))
+        for mutation in tomllib.loads(area.read_text())["mutations"]
+    ]
+    return msgspec.convert(content, Book)
