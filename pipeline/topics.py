@@ -78,13 +78,16 @@ def topics(settings: Settings) -> Topics:
     def keyed(name: str, **config: str) -> Topic:
         return topic(name, settings.partitions, **config)
 
-    # LogAppendTime: a record stamped with an event's time of years ago would be deleted at once.
+    # LogAppendTime: a record stamped with an event's time of years ago would be deleted at once,
+    # and one of a worker whose clock is ahead refused when its outcomes are out already.
     stamped = {"message.timestamp.type": "LogAppendTime"}
     return Topics(
         beacons=keyed("beacons", **{**stamped, "retention.ms": _ms(days=7)}),
         outcomes=keyed("outcomes", **{**stamped, "retention.ms": _ms(days=14)}),
         rejected=topic("rejected", 1, **{**stamped, "retention.ms": _ms(days=30)}),
-        changelog=keyed(f"worker-{CHANGELOG_TABLE}-changelog", **{"cleanup.policy": "compact"}),
+        changelog=keyed(
+            f"worker-{CHANGELOG_TABLE}-changelog", **{**stamped, "cleanup.policy": "compact"}
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,13 +13,15 @@ from faust.types import TP
 from pipeline.stream.failures import Failures
 from pipeline.stream.mark import Mark, StateError, mark_of, refuse_a_missing_mark
 from pipeline.stream.outbox import Outbox
-from pipeline.stream.partition import Answered, Partition
+from pipeline.stream.partition import Answered, JumpError, Partition
 from pipeline.stream.table import DeviceTable
 from pipeline.stream.transport import Run, RunConsumer
 from pipeline.topics import Topics
 
 # One to which the rules are applied while another is on its way to Kafka.
 RUNS_IN_HAND = 2
+# More runs than wait behind a lost one (`WAITING_RUNS`): a jump after so many is in the log itself.
+MOST_JUMPS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Agent:
         default_factory=lambda: defaultdict(asyncio.Lock)
     )
     _deliveries: set[asyncio.Task[None]] = field(default_factory=set)
+    _jumps: Counter[TP] = field(default_factory=Counter)
 
     async def run(self, stream: Any) -> None:
         """The body of the Faust agent: to the end of the process."""
@@ -60,7 +63,13 @@ class Agent:
         partition = self.table.partition(run.tp.partition)
         if not partition.has_begun:
             partition.begin(await self._position(partition, run.tp))
-        records = partition.fresh(run.records)
+        try:
+            records = partition.fresh(run.records)
+        except JumpError as jump:
+            await self._read_again(partition, run.tp, jump)
+            records = ()
+        else:
+            del self._jumps[run.tp]
         if not records:
             self._free.release()
             event.ack()
@@ -71,6 +80,23 @@ class Agent:
         delivery = asyncio.create_task(self._deliver(event, partition, answered))
         self._deliveries.add(delivery)
         delivery.add_done_callback(self._deliveries.discard)
+
+    async def _read_again(self, partition: Partition, tp: TP, jump: JumpError) -> None:
+        """Go back to what Faust has dropped, as it does around a rebalance.
+
+        Raises `StateError` where Kafka no longer holds it, and `jump` where it never did.
+        """
+        expected = partition.mark.offset
+        beginning = await self.consumer().beginning(tp)
+        if beginning > expected:
+            raise StateError(
+                f"partition {tp.partition}: offset {expected} of beacons was expected, but Kafka"
+                f" holds none before {beginning}: retention overran the worker"
+            )
+        self._jumps[tp] += 1
+        if self._jumps[tp] > MOST_JUMPS:
+            raise jump
+        await self.consumer().read_from(tp, expected)
 
     async def _deliver(self, event: Any, partition: Partition, answered: Answered) -> None:
         number = partition.number
@@ -94,10 +120,10 @@ class Agent:
         changelog = TP(self.topics.changelog.name, number)
         outcomes = TP(self.topics.outcomes.name, number)
         # Before the commit: another worker may make the first one, and then records, meanwhile.
-        ends = await consumer.ends(changelog, outcomes)
+        before = await consumer.ends(changelog, outcomes)
         held = await consumer.committed(tp)
         if held is None or held.offset < 0:
-            refuse_a_missing_mark(number, outcomes=ends[outcomes], changelog=ends[changelog])
+            refuse_a_missing_mark(number, outcomes=before[outcomes], changelog=before[changelog])
             beginning = await consumer.beginning(tp)
             mark = Mark(
                 offset=beginning, stream_time=None, topic_id=self.topic_id, rules=self.digest
@@ -108,11 +134,14 @@ class Agent:
             return mark
         mark = mark_of(held.offset, held.metadata, partition=number)
         mark.refuse_others(topic_id=self.topic_id, rules=self.digest, partition=number)
+        # After the commit: it speaks of all that was written before it. While this worker was
+        # paused another one may have recovered, written and committed in its place.
+        end = (await consumer.ends(changelog))[changelog]
         recovered = partition.recovered.next_offset
-        if recovered < ends[changelog]:
+        if recovered < end:
             raise StateError(
-                f"partition {number}: recovery ended at {recovered} of {ends[changelog]} records of"
-                " the changelog: starting again"
+                f"partition {number}: recovery ended at {recovered} of {end} records of the"
+                " changelog: starting again"
             )
         consumer.acknowledged[tp] = mark.offset
         return mark

@@ -44,6 +44,8 @@ def create_app(settings: Settings, *, topic_id: str, outbox: Outbox) -> WorkerAp
         web_enabled=False,
         store="memory://",
         datadir=str(settings.home / "faust"),
+        # Faust's 1 makes each worker read the others' changelogs, and its recovery lose records.
+        table_standby_replicas=0,
         topic_allow_declare=False,
         topic_disable_leader=True,
         topic_partitions=settings.partitions,

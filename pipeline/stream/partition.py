@@ -24,6 +24,10 @@ _outcomes = msgspec.json.Encoder()
 Pair = tuple[bytes, bytes | None]
 
 
+class JumpError(StateError):
+    """A run begins behind the next record: what lies between has to be read first."""
+
+
 @dataclass(slots=True)
 class Answered:
     """What a run has changed: records for `outcomes`, then for the changelog, then the mark."""
@@ -70,16 +74,19 @@ class Partition:
     def fresh(self, records: Sequence[Any]) -> Sequence[Any]:
         """Those of `records` that follow on the mark; a redelivery's others are done (D3).
 
-        Raises `StateError` on a jump: what lies in it would be lost.
+        Raises `JumpError` on a jump, and `StateError` on a hole: what lies in them would be lost.
         """
         expected = self.mark.offset
         first, last = records[0].offset, records[-1].offset
-        if first > expected or last - first + 1 != len(records):
-            raise StateError(
-                f"partition {self.number}: offset {expected} of beacons was expected, but the run"
-                f" is {first}-{last} with {len(records)} records: retention overran the worker, or"
-                " something other than ingest writes to the topic"
-            )
+        found = (
+            f"partition {self.number}: offset {expected} of beacons was expected, but the run is"
+            f" {first}-{last} with {len(records)} records: something other than ingest writes to"
+            " the topic"
+        )
+        if last - first + 1 != len(records):
+            raise StateError(found)
+        if first > expected:
+            raise JumpError(found)
         return records[expected - first :]
 
     def answer(self, records: Iterable[Any], *, committed: int) -> Answered:

@@ -136,7 +136,7 @@ class RunConsumer(driver.Consumer):
             return
         if not self.flow_active:
             # What was fetched meanwhile is dropped, so it has to be read again. Where a rebalance
-            # is in the way, its own end seeks; what slipped through all the same is a jump.
+            # is in the way, its own end seeks; the agent reads again what slipped through.
             with suppress(KafkaError):
                 await self.perform_seek()
             return
@@ -145,6 +145,9 @@ class RunConsumer(driver.Consumer):
                 break
             tp = ensure_TP(place)
             if active is None or tp in active or tp in self._buffered_partitions:
+                if tp.topic not in self.app.tables.changelog_topics:
+                    # Faust would drop what is read again; the agent knows what is missing.
+                    self._read_offset[tp] = None
                 yield tp, _message(Run(tp, records), generation)
 
     def on_buffer_full(self, tp: TP) -> None:
@@ -188,6 +191,17 @@ class RunConsumer(driver.Consumer):
         place = TopicPartition(*tp)
         found = await self._thread.ask(lambda consumer: consumer.beginning_offsets([place]))
         return int(found[place])
+
+    async def read_from(self, tp: TP, offset: int) -> None:
+        """Fetch on at `offset`; what was fetched beyond it may still arrive before."""
+
+        async def seek(consumer: Any) -> None:
+            place = TopicPartition(*tp)
+            # One that has been revoked begins at its commit wherever it goes next.
+            if place in consumer.assignment():
+                consumer.seek(place, offset)
+
+        await self._thread.ask(seek)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Faust waits for the runs in hand and commits them; then all that is held goes."""

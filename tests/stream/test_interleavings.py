@@ -1,0 +1,123 @@
+"""No interleaving of one worker's questions with another worker's life gives a wrong table.
+
+Worker A takes over, runs, commits, and is paused after each of its answers; B joins there and is
+paused after each of its own; A goes on, finds out, and joins again. Every such schedule is tried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import product
+
+import pytest
+from factories import cart, click, make_event, purchase
+from group_log import Kafka, Process
+from stream_log import Topic
+
+from pipeline.domain.outcomes import Outcome
+
+# More than a worker has answers from its joining to its last commit.
+STEPS = 16
+
+
+def shopping() -> Topic:
+    """Six records whose outcomes hang on every record before them."""
+    topic = Topic()
+    topic.send(click(0, "token"))
+    topic.send(make_event(minute=1), device="d:other")
+    topic.send(cart(2, None))
+    topic.send(click(0, "token"), purchase(4))
+    topic.send(make_event(minute=1), click(5, "token"), device="d:other")
+    topic.send(purchase(6), purchase(4), device="d:device")
+    return topic
+
+
+def right(topic: Topic) -> list[Outcome]:
+    alone = Topic(topic.rules, beacons=topic.beacons)
+    alone.run(alone.assigned())
+    return alone.outcomes
+
+
+async def finished(kafka: Kafka) -> None:
+    """Whatever came before, a worker that is left alone answers the rest."""
+    last = await Process(kafka).finish()
+    assert last.said is None
+    await last.kill()
+
+
+async def begun(topic: Topic, records: int) -> Kafka:
+    """A log whose first `records` a worker that is gone has answered and committed."""
+    kafka = Kafka(topic.beacons[:records])
+    if records:
+        await finished(kafka)
+    kafka.beacons = topic.beacons
+    return kafka
+
+
+@pytest.mark.parametrize("begin", [0, 2])
+@pytest.mark.parametrize("dying", ["neither", "other", "both"])
+def test_whenever_another_worker_takes_over_the_outcomes_are_right(begin: int, dying: str) -> None:
+    topic = shopping()
+    expected = right(topic)
+
+    async def told(first: int, second: int, third: int) -> None:
+        kafka = await begun(topic, begin)
+        one = await Process(kafka).step(first)
+        other = await Process(kafka).step(second)
+        if dying != "neither":
+            await other.kill()
+        await one.step(third)
+        if dying == "both":
+            await one.kill()
+        # Each may find out about the other, and join again.
+        for process in (other, one, other):
+            await process.finish()
+        for process in (other, one):
+            await process.kill()
+        await finished(kafka)
+        assert kafka.accepted() == expected, (first, second, third)
+
+    async def all_told() -> None:
+        for schedule in product(range(STEPS), range(1, STEPS), (0, 2, STEPS)):
+            await told(*schedule)
+
+    asyncio.run(all_told())
+
+
+@pytest.mark.parametrize("lost", [(0,), (1,), (0, 1)], ids=str)
+def test_runs_that_the_consumer_dropped_are_read_again(lost: tuple[int, ...]) -> None:
+    topic = shopping()
+
+    async def told() -> Kafka:
+        kafka = Kafka(topic.beacons)
+        worker = await Process(kafka, lost=lost).finish()
+        assert worker.said is None
+        await worker.kill()
+        return kafka
+
+    assert asyncio.run(told()).accepted() == right(topic)
+
+
+def test_what_retention_took_is_not_read_again() -> None:
+    async def told() -> str | None:
+        kafka = await begun(shopping(), 2)
+        kafka.beginning = 4
+        worker = await Process(kafka, lost=[1]).finish()
+        return worker.said
+
+    said = asyncio.run(told())
+    assert said is not None
+    assert "offset 2 of beacons was expected, but Kafka holds none before 4: retention" in said
+
+
+def test_a_jump_in_the_log_itself_ends_the_worker() -> None:
+    async def told() -> str | None:
+        kafka = await begun(shopping(), 2)
+        # Offsets 2 and 3 are not there, though Kafka says that it holds them.
+        kafka.beacons = [*kafka.beacons[:2], *kafka.beacons[4:]]
+        worker = await Process(kafka).finish()
+        return worker.said
+
+    said = asyncio.run(told())
+    assert said is not None
+    assert "offset 2 of beacons was expected, but the run is 4-5 with 2 records" in said
