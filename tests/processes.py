@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,8 +31,16 @@ def environment(settings: Settings) -> dict[str, str]:
 class Verb:
     """`pipeline VERB`, with its options, as a process; its output is a file in `settings.home`."""
 
-    def __init__(self, verb: str, settings: Settings, name: str | None = None) -> None:
+    def __init__(
+        self,
+        verb: str,
+        settings: Settings,
+        name: str | None = None,
+        *,
+        program: Sequence[str] = ("-m", "pipeline"),
+    ) -> None:
         self.verb = verb
+        self.program = program
         self.settings = settings
         self.output = Path(settings.home) / f"{name or verb}.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -42,7 +50,7 @@ class Verb:
     def start(self) -> None:
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "pipeline", *self.verb.split()],
+                [sys.executable, *self.program, *self.verb.split()],
                 env=environment(self.settings),
                 cwd=self.settings.home,
                 stdin=subprocess.DEVNULL,
@@ -56,6 +64,10 @@ class Verb:
         assert self.process is not None
         if self.process.poll() is not None:
             self.start()
+
+    def assert_alive(self) -> None:
+        assert self.process is not None
+        assert self.process.poll() is None, self.said()
 
     def kill(self) -> None:
         assert self.process is not None

@@ -74,6 +74,7 @@ def test_whenever_another_worker_takes_over_the_outcomes_are_right(begin: int, d
             await process.finish()
         for process in (other, one):
             await process.kill()
+            assert "has committed nothing" not in (process.said or ""), (first, second, third)
         await finished(kafka)
         assert kafka.accepted() == expected, (first, second, third)
 

@@ -178,6 +178,23 @@ def test_records_that_retention_took_are_never_stepped_over(
     ]
 
 
+def test_runs_that_faust_drops_are_read_again(
+    settings: Settings, door: Door, requests: list[Accepted]
+) -> None:
+    small = settings.model_copy(update={"run_records": 5})
+    lossy = Path(__file__).with_name("lossy_worker.py")
+    worker = Verb("worker", small, program=[str(lossy)])
+    try:
+        records = door.send(requests)
+        wait_for(lambda: committed(settings) == records, each=worker.assert_alive)
+        assert worker.stop() == 0
+    finally:
+        worker.kill()
+    assert "lost a run" in worker.said()
+    origins = {(outcome.origin.partition, outcome.origin.offset) for outcome in outcomes(settings)}
+    assert len(origins) == records
+
+
 def test_a_worker_that_nobody_sent_anything_ends_without_a_word(worker: Verb) -> None:
     wait_for(lambda: "answering" in worker.said())
     assert worker.stop() == 0

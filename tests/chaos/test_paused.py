@@ -1,0 +1,74 @@
+"""A worker that is paused for longer than its session, and goes on beside its replacement."""
+
+from __future__ import annotations
+
+import signal
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from beacons import Door, accepted, write_traffic
+from processes import Verb, wait_for
+from tables import broken_checks, differing, exported
+
+from pipeline.config import Settings
+from pipeline.kafka_admin import committed_offsets, create_topics
+from pipeline.local import replay
+from pipeline.status import status
+from pipeline.topics import group, topics
+
+
+@pytest.mark.timeout(600)
+def test_a_worker_that_wakes_up_beside_its_replacement_changes_no_table(
+    settings: Settings, tmp_path: Path
+) -> None:
+    bootstrap = settings.kafka_bootstrap_servers
+    create_topics(settings, bootstrap)
+    traffic = write_traffic(tmp_path / "traffic.ndjson", devices=300)
+    rest = iter(requests := list(accepted(traffic)))
+    share = len(requests) // 8 + 1
+    door, ours = Door(settings), topics(settings)
+
+    def committed() -> int:
+        return sum(committed_offsets(bootstrap, group(settings), ours.beacons).values())
+
+    settings = settings.model_copy(update={"session_timeout": timedelta(seconds=6)})
+    paused, loader = Verb("worker", settings, "paused"), Verb("load", settings)
+    kept = [paused, loader]
+    try:
+        sent = door.send(islice(rest, share))
+        wait_for(lambda: committed() == sent)
+        assert paused.process is not None
+        # Amid a run: records are on their way when it stops.
+        sent += door.send(islice(rest, share))
+        paused.process.send_signal(signal.SIGSTOP)
+        sent += door.send(islice(rest, share))
+        kept.append(replacement := Verb("worker", settings, "replacement"))
+        wait_for(lambda: committed() == sent)
+        door.send(islice(rest, share))
+        paused.process.send_signal(signal.SIGCONT)
+        door.send(islice(rest, share))
+        wait_for(
+            lambda: status(settings, bootstrap).behind == 0,
+            each=lambda: [process.keep() for process in kept],
+        )
+        # What the one that was paused still holds of the partitions may not be used again.
+        replacement.kill()
+        door.send(rest)
+        wait_for(
+            lambda: status(settings, bootstrap).is_published,
+            each=lambda: [process.keep() for process in kept],
+        )
+    finally:
+        for process in kept:
+            process.kill()
+    said = "\n".join(process.said() for process in kept)
+    assert "Traceback" not in said, said
+    quiet = tmp_path / "quiet.duckdb"
+    replay([str(traffic)], database=quiet, rules=settings.rules)
+    assert (
+        differing(exported(settings.database, tmp_path / "a"), exported(quiet, tmp_path / "b"))
+        == []
+    )
+    assert broken_checks(settings.database) == []
