@@ -46,7 +46,7 @@ class Child:
             stderr=subprocess.STDOUT,
             # A Ctrl-C is for us to pass on, in order.
             start_new_session=True,
-            preexec_fn=partial(_end_with, os.getpid()),  # noqa: PLW1509  # two calls, no locks
+            preexec_fn=partial(end_with, os.getpid()),  # noqa: PLW1509  # two calls, no locks
         )
         self.listener = threading.Thread(target=self._listen, args=(show,), daemon=True)
         self.listener.start()
@@ -71,7 +71,8 @@ class Child:
         return True
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
+    """In a child before its exec: end it when `parent`, or the thread that forked it, has ended."""
     # The kernel ends a child whose supervisor was killed (Linux). Not by SIGTERM: Kafka may be gone
     # before it, so an orderly end could wait for ever; and any process may die at any moment.
     if _prctl is not None:

@@ -147,6 +147,9 @@ class Settings(BaseSettings):
     publish_interval: timedelta = Field(
         default=timedelta(seconds=5), ge=timedelta(0), description="Pause between two snapshots."
     )
+    snapshots_kept: int = Field(
+        default=2, ge=0, description="Snapshots of earlier days to keep; each is a whole database."
+    )
 
     # Dashboard
     dashboard_host: str = Field(default="127.0.0.1", description="Address of the dashboard.")

@@ -29,17 +29,17 @@ POLICY = (
 )
 
 
-def full(report: Report, *, version: str, published: datetime) -> str:
-    """The page over a snapshot."""
+def full(report: Report, *, version: str, published: datetime, stale: str | None = None) -> str:
+    """The page over a snapshot; `stale` says why it is not the last one."""
     if report.choice is None:
         main = _notice("No events yet", "The first ones show up here by themselves.")
-        return _document(main, version=version, footer=_footer(report, published))
+        return _document(main, version=version, footer=_footer(report, published, stale))
     main = tag("main", *sections.all_of(report, report.choice), id="main")
     return _document(
         main,
         version=version,
         header=_choice(report, report.choice),
-        footer=_footer(report, published),
+        footer=_footer(report, published, stale),
     )
 
 
@@ -117,15 +117,17 @@ def _option(value: str, label: str, *, chosen: bool) -> Markup:
     return tag("option", label, value=value, selected="selected" if chosen else None)
 
 
-def _footer(report: Report, published: datetime) -> Markup:
+def _footer(report: Report, published: datetime, stale: str | None) -> Markup:
     ledger = report.ledger
     counted = (
         f"{whole(ledger['events'])} events, {whole(ledger['duplicates'])} duplicates and"
         f" {whole(ledger['failed'])} failed, from {whole(ledger['records'])} records of"
         f" {ledger['partitions']} partitions."
     )
+    older = [tag("p", f"Shown is the last one that could be read. {stale}", role="alert")]
     return tag(
         "footer",
+        *(older if stale else []),
         tag("p", "Snapshot published ", moment(published), tag("span", id="age"), "."),
         tag(
             "p",

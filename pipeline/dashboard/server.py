@@ -46,7 +46,9 @@ def create_app(settings: Settings) -> Starlette:
             reason = f"The snapshot is not of this version: {str(error).splitlines()[0]}"
             text = page.empty(reason, version=snapshot.version())
         else:
-            text = page.full(found.value, version=found.version, published=found.published)
+            text = page.full(
+                found.value, version=found.version, published=found.published, stale=found.stale
+            )
         return HTMLResponse(text, headers=_HEADERS)
 
     def version(_request: Request) -> Response:

@@ -16,11 +16,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Found(Generic[T]):
-    """What was read, from which version, and when that was published."""
+    """What was read, from which version, when that was published, and why not from a later one."""
 
     version: str
     published: datetime
     value: T
+    stale: str | None = None
 
 
 class NotPublishedError(Exception):
@@ -32,7 +33,8 @@ class Snapshot:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._opened: str | None = None
+        self._opened: tuple[str, datetime] | None = None
+        self._attached = 0
         self._lock = Lock()
         self._connection = duckdb.connect(
             config={"autoinstall_known_extensions": False, "threads": 2}
@@ -43,13 +45,17 @@ class Snapshot:
         return self._look()[0]
 
     def read(self, question: Callable[[duckdb.DuckDBPyConnection], T]) -> Found[T]:
-        """What `question` finds. Raises `NotPublishedError` without a file that can be read."""
+        """What `question` finds, in the last snapshot that could be opened.
+
+        Raises `NotPublishedError` where none could, or the file is gone.
+        """
         with self._lock:
             # Asked before the file is opened: one that comes in between is opened once more.
-            version, published = self._look()
-            if version != self._opened:
-                self._open(version)
-            return Found(version, published, question(self._connection))
+            seen = self._look()
+            stale = self._open(seen) if seen != self._opened else None
+            if self._opened is None:
+                raise NotPublishedError(stale or "Nothing is published yet.")
+            return Found(*self._opened, question(self._connection), stale)
 
     def _look(self) -> tuple[str, datetime]:
         try:
@@ -59,18 +65,25 @@ class Snapshot:
         version = f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
         return version, datetime.fromtimestamp(found.st_mtime, UTC)
 
-    def _open(self, version: str) -> None:
-        # DETACH, for ATTACH OR REPLACE of the same path goes on reading the file it has open.
-        self._connection.execute("USE memory")
-        self._connection.execute("DETACH DATABASE IF EXISTS snapshot")
-        self._opened = None
-        if not version:
-            raise NotPublishedError("Nothing is published yet.")
+    def _open(self, seen: tuple[str, datetime]) -> str | None:
+        """Read that one from now on; why it cannot be read, with the one before still open."""
+        if not seen[0]:
+            self._close()
+            return None
+        name = f"snapshot_{self._attached + 1}"
         path = str(self.path).replace("'", "''")
+        # Under a new name, for ATTACH OR REPLACE of the same path goes on reading what is open.
         try:
-            self._connection.execute(f"ATTACH '{path}' AS snapshot (READ_ONLY)")
-        except duckdb.IOException as error:
-            reason = str(error).splitlines()[0]
-            raise NotPublishedError(f"The snapshot cannot be read: {reason}") from None
-        self._connection.execute("USE snapshot")
-        self._opened = version
+            self._connection.execute(f"ATTACH '{path}' AS {name} (READ_ONLY)")
+        except duckdb.Error as error:
+            return f"The snapshot cannot be read: {str(error).splitlines()[0]}"
+        self._close()
+        self._connection.execute(f"USE {name}")
+        self._attached += 1
+        self._opened = seen
+        return None
+
+    def _close(self) -> None:
+        self._connection.execute("USE memory")
+        self._connection.execute(f"DETACH DATABASE IF EXISTS snapshot_{self._attached}")
+        self._opened = None

@@ -19,7 +19,7 @@ from pipeline.kafka_admin import check_topics, topic_ids
 from pipeline.topics import MAX_RECORD_BYTES, Rejected, topics
 from pipeline.warehouse.batch import Batch
 from pipeline.warehouse.database import DatabaseError, connect_live
-from pipeline.warehouse.publish import PublishError, publish
+from pipeline.warehouse.publish import Publisher, PublishError
 from pipeline.warehouse.transaction import Ledger, Transactions
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,13 @@ class Loader:
         self._ids = topic_ids(bootstrap, names)
         self._connection = connect_live(settings.live_database, self._rules)
         self._transactions = Transactions(self._connection)
+        self._publisher = Publisher(
+            self._connection,
+            settings.live_database,
+            settings.database,
+            kept=settings.snapshots_kept,
+        )
+        self._publish_error = ""
         self._ledger = Ledger.read(self._connection)
         self._refuse_other_topics()
         self._consumer = KafkaConsumer(
@@ -110,10 +117,13 @@ class Loader:
 
     def _publish(self) -> bool:
         try:
-            publish(self._connection, self._settings.live_database, self._settings.database)
+            self._publisher.publish()
         except PublishError as error:
-            log.error("%s", error)  # noqa: TRY400  # one line; the old snapshot stands
+            if str(error) != self._publish_error:  # not once more each interval
+                log.error("%s", error)  # noqa: TRY400  # one line; the old snapshot stands
+            self._publish_error = str(error)
             return False
+        self._publish_error = ""
         return True
 
     def _load(self) -> bool:

@@ -6,61 +6,121 @@ Readers hold the old file open or find the new one whole; there is no state betw
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
+
+from pipeline.warehouse.copying import CopyError, copied
+from pipeline.warehouse.reach import Reach, lost
+
+# Seconds between the snapshots that are kept: the last few intervals alone would help nobody.
+KEEP_EVERY = 24 * 60 * 60
+# Where a client that writes would have to put its log: a folder that is not there.
+_NOWHERE = "snapshots-are-read-only/wal"
 
 
 class PublishError(Exception):
     """The snapshot could not be made; the old one stands. One line that says why."""
 
 
-def publish(connection: duckdb.DuckDBPyConnection, live: Path, snapshot: Path) -> None:
-    """Make `snapshot` the last committed state of `live`, which `connection` has open.
+class Publisher:
+    """Makes `snapshot` the last committed state of `live`, which `connection` has open.
 
-    The caller may not be inside a transaction. Raises `PublishError` with the old one in place.
+    `kept` snapshots of earlier days stay beside it: `<snapshot>.1`, the newest, and on.
     """
-    try:
-        connection.execute("CHECKPOINT")
-        # No checkpoint may move blocks under the copy; commits only append to the log beside it.
-        connection.execute("SET checkpoint_threshold = '1TB'")
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, live: Path, snapshot: Path, *, kept: int = 0
+    ) -> None:
+        self._connection = connection
+        self._live = live
+        self._snapshot = snapshot
+        self._kept = [snapshot.with_name(f"{snapshot.name}.{n + 1}") for n in range(kept)]
+        self._ours: int | None = None  # inode of the snapshot that this object published
+
+    def publish(self) -> None:
+        """Not inside a transaction. Raises `PublishError` with the old snapshot in place."""
         try:
-            _copy(live, snapshot)
-        finally:
-            connection.execute("SET checkpoint_threshold = '256MB'")
-    except (duckdb.IOException, OSError) as error:
-        raise PublishError(f"no new snapshot: {str(error).splitlines()[0]}") from None
+            _close_to_writers(self._snapshot)
+            self._refuse_less()
+            self._connection.execute("CHECKPOINT")
+            # No checkpoint may move blocks under the copy; commits only append to the log beside.
+            self._connection.execute("SET checkpoint_threshold = '1TB'")
+            try:
+                self._replace()
+            finally:
+                self._connection.execute("SET checkpoint_threshold = '256MB'")
+        except (duckdb.IOException, OSError, CopyError) as error:
+            reason = str(error).splitlines()[0]
+            raise PublishError(f"no new snapshot at {self._snapshot}: {reason}") from None
 
+    def _refuse_less(self) -> None:
+        """Our own is never ahead of us; one of another live file may be."""
+        if not self._snapshot.exists() or self._snapshot.stat().st_ino == self._ours:
+            return
+        try:
+            published = Reach.of_file(self._snapshot)
+        except duckdb.Error as error:
+            raise PublishError(
+                f"no new snapshot: {self._snapshot} is there and is not a snapshot that can be read"
+                f" ({str(error).splitlines()[0]}): move it away"
+            ) from None
+        missing = lost(published, Reach.of(self._connection))
+        if missing:
+            raise PublishError(
+                f"no new snapshot: {self._snapshot} holds {missing}, and {self._live} does not:"
+                " readers keep it; let the loader catch up, start it on a copy of that snapshot"
+                " (docs/operating.md), or move the snapshot away"
+            )
 
-def _copy(live: Path, snapshot: Path) -> None:
-    # In a child process: closing any descriptor of the live file here would drop DuckDB's lock.
-    fresh = snapshot.with_suffix(".new")
-    copied = subprocess.run(
-        [sys.executable, "-S", "-c", _CHILD, str(live), str(fresh)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if copied.returncode:
+    def _replace(self) -> None:
+        with copied(self._live, self._snapshot) as fresh:
+            fresh.chmod(0o444)
+            _sync(fresh)
+            self._keep()
+            _close_to_writers(self._snapshot)
+            inode = fresh.stat().st_ino
+            fresh.replace(self._snapshot)
+        self._ours = inode
+        _sync(self._snapshot.parent)
+
+    def _keep(self) -> None:
+        if not self._kept or not self._snapshot.exists():
+            return
+        newest = self._kept[0]
+        if newest.exists():
+            age = self._snapshot.stat().st_mtime - newest.stat().st_mtime
+            if age < KEEP_EVERY:
+                return
+        for older, newer in zip(self._kept[:0:-1], self._kept[-2::-1], strict=True):
+            if newer.exists():
+                _close_to_writers(older)
+                newer.replace(older)
+        _close_to_writers(newest)
+        fresh = newest.with_name(f"{newest.name}.new")
         fresh.unlink(missing_ok=True)
-        reason = (copied.stderr.strip().splitlines() or ["copy failed"])[-1]
-        raise PublishError(f"no new snapshot at {snapshot}: {reason}")
-    fresh.replace(snapshot)
-    folder = os.open(snapshot.parent, os.O_RDONLY)
+        fresh.hardlink_to(self._snapshot)
+        fresh.replace(newest)
+
+
+def _close_to_writers(snapshot: Path) -> None:
+    """Take the place of `<snapshot>.wal`, and with it any log that a client has left there.
+
+    DuckDB replays a log of that name onto whatever file stands beside it. Clients open for writing
+    by default, and modes do not bind root: without a place for its log no commit succeeds.
+    """
+    log = snapshot.with_name(f"{snapshot.name}.wal")
+    if log.is_symlink() and str(log.readlink()) == _NOWHERE:
+        return
+    fresh = snapshot.with_name(f"{snapshot.name}.wal.new")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(_NOWHERE)
+    fresh.replace(log)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(handle)
     finally:
-        os.close(folder)
-
-
-_CHILD = """
-import os, subprocess, sys
-live, fresh = sys.argv[1:]
-if os.path.isdir(fresh):
-    sys.exit(f"{fresh} is a folder")
-subprocess.run(["cp", "--reflink=auto", live, fresh], check=True)
-handle = os.open(fresh, os.O_RDONLY)
-os.fsync(handle)
-"""
+        os.close(handle)

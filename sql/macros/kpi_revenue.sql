@@ -12,7 +12,7 @@ FROM (
     GROUP BY ALL
 ) AS earned
 JOIN (
-    SELECT store_id, day, grain, name, sum(impressions) AS impressions
+    SELECT store_id, day, grain, name, CAST(sum(impressions) AS BIGINT) AS impressions
     FROM kpi_parts(first_day, last_day)
     WHERE NOT is_bot
     GROUP BY ALL

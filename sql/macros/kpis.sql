@@ -4,11 +4,11 @@ CREATE OR REPLACE MACRO kpis(first_day, last_day) AS TABLE
 WITH summed AS (
     SELECT
         store_id, day, grain, name,
-        coalesce(sum(impressions) FILTER (WHERE NOT is_bot), 0) AS impressions,
+        CAST(coalesce(sum(impressions) FILTER (WHERE NOT is_bot), 0) AS BIGINT) AS impressions,
         coalesce(sum(clicks) FILTER (WHERE NOT is_bot), 0) AS clicks,
         coalesce(sum(add_to_carts) FILTER (WHERE NOT is_bot), 0) AS add_to_carts,
         coalesce(sum(purchases) FILTER (WHERE NOT is_bot), 0) AS purchases,
-        coalesce(sum(impressions) FILTER (WHERE is_bot), 0) AS bot_impressions
+        CAST(coalesce(sum(impressions) FILTER (WHERE is_bot), 0) AS BIGINT) AS bot_impressions
     FROM kpi_parts(first_day, last_day)
     GROUP BY ALL
 )

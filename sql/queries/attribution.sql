@@ -4,7 +4,7 @@ SELECT
     conversion_type,
     match,
     currency,
-    sum(conversions) AS conversions,
+    CAST(sum(conversions) AS BIGINT) AS conversions,
     sum(revenue) AS revenue
 FROM attribution
 WHERE $store IS NULL OR store_id = $store

@@ -1,11 +1,11 @@
 -- How far do sessions go, per store? Optional: $store, $since (a day).
 SELECT
     store_id,
-    sum(sessions) AS sessions,
-    sum(saw_products) AS saw_products,
-    sum(clicked) AS clicked,
-    sum(added_to_cart) AS added_to_cart,
-    sum(bought) AS bought,
+    CAST(sum(sessions) AS BIGINT) AS sessions,
+    CAST(sum(saw_products) AS BIGINT) AS saw_products,
+    CAST(sum(clicked) AS BIGINT) AS clicked,
+    CAST(sum(added_to_cart) AS BIGINT) AS added_to_cart,
+    CAST(sum(bought) AS BIGINT) AS bought,
     round(100.0 * sum(bought) / nullif(sum(sessions), 0), 2) AS conversion_percent
 FROM funnel
 WHERE ($store IS NULL OR store_id = $store)

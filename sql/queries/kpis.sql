@@ -13,11 +13,11 @@ WITH days AS (
 periods AS (
     SELECT
         store_id, name,
-        coalesce(sum(impressions) FILTER (WHERE is_now), 0) AS impressions,
+        CAST(coalesce(sum(impressions) FILTER (WHERE is_now), 0) AS BIGINT) AS impressions,
         coalesce(sum(clicks) FILTER (WHERE is_now), 0) AS clicks,
         coalesce(sum(add_to_carts) FILTER (WHERE is_now), 0) AS add_to_carts,
         coalesce(sum(purchases) FILTER (WHERE is_now), 0) AS purchases,
-        coalesce(sum(impressions) FILTER (WHERE NOT is_now), 0) AS impressions_before,
+        CAST(coalesce(sum(impressions) FILTER (WHERE NOT is_now), 0) AS BIGINT) AS impressions_before,
         coalesce(sum(clicks) FILTER (WHERE NOT is_now), 0) AS clicks_before,
         coalesce(sum(purchases) FILTER (WHERE NOT is_now), 0) AS purchases_before
     FROM days

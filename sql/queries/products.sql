@@ -2,10 +2,10 @@
 SELECT
     store_id,
     product_id,
-    sum(impressions) AS impressions,
-    sum(clicks) AS clicks,
-    sum(add_to_carts) AS add_to_carts,
-    sum(purchases) AS purchases,
+    CAST(sum(impressions) AS BIGINT) AS impressions,
+    CAST(sum(clicks) AS BIGINT) AS clicks,
+    CAST(sum(add_to_carts) AS BIGINT) AS add_to_carts,
+    CAST(sum(purchases) AS BIGINT) AS purchases,
     round(100.0 * sum(clicks) / nullif(sum(impressions), 0), 2) AS click_percent
 FROM products
 WHERE $store IS NULL OR store_id = $store

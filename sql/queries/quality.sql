@@ -1,13 +1,13 @@
 -- What was dropped, refused or late, per store? Optional: $store.
 SELECT
     store_id,
-    sum(events) AS events,
-    sum(duplicates) AS duplicates,
-    sum(conflicts) AS conflicts,
-    sum(rejected) AS rejected,
-    sum(late) AS late,
-    sum(clock_skewed) AS clock_skewed,
-    sum(bot_events) AS bot_events
+    CAST(sum(events) AS BIGINT) AS events,
+    CAST(sum(duplicates) AS BIGINT) AS duplicates,
+    CAST(sum(conflicts) AS BIGINT) AS conflicts,
+    CAST(sum(rejected) AS BIGINT) AS rejected,
+    CAST(sum(late) AS BIGINT) AS late,
+    CAST(sum(clock_skewed) AS BIGINT) AS clock_skewed,
+    CAST(sum(bot_events) AS BIGINT) AS bot_events
 FROM quality
 WHERE $store IS NULL OR store_id = $store
 GROUP BY store_id

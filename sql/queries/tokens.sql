@@ -3,7 +3,7 @@ SELECT
     store_id,
     attribution_token,
     currency,
-    sum(conversions) AS conversions,
+    CAST(sum(conversions) AS BIGINT) AS conversions,
     sum(revenue) AS revenue
 FROM attribution
 WHERE attribution_token IS NOT NULL

@@ -7,8 +7,8 @@ SELECT
     match,
     attribution_token,
     currency,
-    sum(conversions) AS conversions,
-    sum(quantity) AS units,
+    CAST(sum(conversions) AS BIGINT) AS conversions,
+    CAST(sum(quantity) AS BIGINT) AS units,
     CASE WHEN currency IS NOT NULL THEN sum(revenue) END AS revenue
 FROM daily_attribution
 WHERE NOT is_bot

@@ -7,7 +7,7 @@ SELECT
     match,
     currency,
     count(*) AS conversions,
-    sum(quantity) AS units,
+    CAST(sum(quantity) AS BIGINT) AS units,
     sum(revenue) AS revenue
 FROM conversions
 WHERE NOT is_bot

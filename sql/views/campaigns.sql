@@ -18,8 +18,8 @@ WITH counted AS (
 
 SELECT
     store_id, day, marketing_source, marketing_medium, marketing_campaign, currency,
-    sum(sessions) AS sessions,
-    sum(converted) AS converted,
+    CAST(sum(sessions) AS BIGINT) AS sessions,
+    CAST(sum(converted) AS BIGINT) AS converted,
     sum(revenue) AS revenue
 FROM counted
 GROUP BY ALL;

@@ -2,13 +2,13 @@
 SELECT
     store_id,
     day,
-    sum(sessions) AS sessions,
-    sum(with_impression) AS saw_products,
-    sum(with_click) AS clicked,
-    sum(with_product_view) AS viewed_a_product,
-    sum(with_add_to_cart) AS added_to_cart,
-    sum(converted) AS bought,
-    sum(orders) AS orders,
+    CAST(sum(sessions) AS BIGINT) AS sessions,
+    CAST(sum(with_impression) AS BIGINT) AS saw_products,
+    CAST(sum(with_click) AS BIGINT) AS clicked,
+    CAST(sum(with_product_view) AS BIGINT) AS viewed_a_product,
+    CAST(sum(with_add_to_cart) AS BIGINT) AS added_to_cart,
+    CAST(sum(converted) AS BIGINT) AS bought,
+    CAST(sum(orders) AS BIGINT) AS orders,
     sum(converted) / nullif(sum(sessions), 0) AS conversion_rate
 FROM daily_sessions
 WHERE NOT is_bot

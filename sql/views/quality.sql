@@ -16,12 +16,12 @@ WITH parts AS (
 
 SELECT
     store_id, day,
-    sum(events) AS events,
-    sum(duplicates) AS duplicates,
-    sum(conflicts) AS conflicts,
-    sum(rejected) AS rejected,
-    sum(late) AS late,
-    sum(clock_skewed) AS clock_skewed,
-    sum(bots) AS bot_events
+    CAST(sum(events) AS BIGINT) AS events,
+    CAST(sum(duplicates) AS BIGINT) AS duplicates,
+    CAST(sum(conflicts) AS BIGINT) AS conflicts,
+    CAST(sum(rejected) AS BIGINT) AS rejected,
+    CAST(sum(late) AS BIGINT) AS late,
+    CAST(sum(clock_skewed) AS BIGINT) AS clock_skewed,
+    CAST(sum(bots) AS BIGINT) AS bot_events
 FROM parts
 GROUP BY store_id, day;

@@ -4,8 +4,8 @@ SELECT
     day,
     currency,
     sum(revenue) AS revenue,
-    sum(quantity) AS units,
-    sum(purchases) AS order_lines
+    CAST(sum(quantity) AS BIGINT) AS units,
+    CAST(sum(purchases) AS BIGINT) AS order_lines
 FROM daily_products
 WHERE NOT is_bot AND currency IS NOT NULL
 GROUP BY store_id, day, currency;

@@ -5,7 +5,7 @@ SELECT
     shopping_channel,
     marketing_source,
     marketing_medium,
-    sum(sessions) AS sessions,
+    CAST(sum(sessions) AS BIGINT) AS sessions,
     sum(events) / sum(sessions) AS events_per_session,
     to_milliseconds(CAST(sum(duration_ms) / sum(sessions) AS BIGINT)) AS mean_duration,
     sum(single_event) / sum(sessions) AS bounce_rate,

@@ -2,24 +2,23 @@
 SELECT
     store_id,
     day,
-    coalesce(sum(events) FILTER (WHERE NOT is_bot), 0) AS events,
-    coalesce(sum(events) FILTER (WHERE NOT is_bot AND event_type = 'search'), 0) AS searches,
-    coalesce(
-        sum(events) FILTER (WHERE NOT is_bot AND event_type = 'collection_view'), 0
-    ) AS collection_views,
-    coalesce(
-        sum(events) FILTER (WHERE NOT is_bot AND event_type = 'product_impression'), 0
-    ) AS product_impressions,
-    coalesce(
-        sum(events) FILTER (WHERE NOT is_bot AND event_type = 'product_click'), 0
-    ) AS product_clicks,
-    coalesce(
-        sum(events) FILTER (WHERE NOT is_bot AND event_type = 'product_view'), 0
-    ) AS product_views,
-    coalesce(
-        sum(events) FILTER (WHERE NOT is_bot AND event_type = 'add_to_cart'), 0
-    ) AS add_to_carts,
-    coalesce(sum(events) FILTER (WHERE NOT is_bot AND event_type = 'purchase'), 0) AS purchases,
-    coalesce(sum(events) FILTER (WHERE is_bot), 0) AS bot_events
-FROM daily_traffic
+    CAST(sum(people) AS BIGINT) AS events,
+    CAST(sum(CASE event_type WHEN 'search' THEN people ELSE 0 END) AS BIGINT) AS searches,
+    CAST(sum(CASE event_type WHEN 'collection_view' THEN people ELSE 0 END) AS BIGINT)
+        AS collection_views,
+    CAST(sum(CASE event_type WHEN 'product_impression' THEN people ELSE 0 END) AS BIGINT)
+        AS product_impressions,
+    CAST(sum(CASE event_type WHEN 'product_click' THEN people ELSE 0 END) AS BIGINT)
+        AS product_clicks,
+    CAST(sum(CASE event_type WHEN 'product_view' THEN people ELSE 0 END) AS BIGINT) AS product_views,
+    CAST(sum(CASE event_type WHEN 'add_to_cart' THEN people ELSE 0 END) AS BIGINT) AS add_to_carts,
+    CAST(sum(CASE event_type WHEN 'purchase' THEN people ELSE 0 END) AS BIGINT) AS purchases,
+    CAST(sum(bots) AS BIGINT) AS bot_events
+FROM (
+    SELECT
+        *,
+        CASE WHEN is_bot THEN 0 ELSE events END AS people,
+        CASE WHEN is_bot THEN events ELSE 0 END AS bots
+    FROM daily_traffic
+)
 GROUP BY store_id, day;

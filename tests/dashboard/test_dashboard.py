@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from careless import client
 
 from pipeline.config import Settings
 from pipeline.dashboard import create_app, run
@@ -165,6 +166,30 @@ def test_a_replaced_snapshot_is_shown_at_once(get: Get, settings: Settings) -> N
     assert get("/version") != before
     assert "2,222" in get()
     assert "1,111" not in get()
+
+
+def test_a_snapshot_that_a_client_holds_leaves_the_one_before_on_the_page(
+    get: Get, settings: Settings
+) -> None:
+    publish(settings, events=1111)
+    before = get("/version")
+    assert "could be read" not in get()
+    publish(settings, events=2222)
+    with client(settings.database):
+        for _ in range(2):
+            page = get()
+            assert "1,111" in page
+            assert f'data-version="{before}"' in page  # so that it asks again
+            assert "Shown is the last one that could be read. The snapshot cannot be" in page
+    assert "2,222" in get()
+    assert "could be read" not in get()
+
+
+def test_a_snapshot_that_is_held_from_the_start_is_said_so(get: Get, settings: Settings) -> None:
+    publish(settings, events=1111)
+    with client(settings.database):
+        assert "The snapshot cannot be read: IO Error: Could not set lock" in get()
+    assert "1,111" in get()
 
 
 def test_the_page_names_the_version_that_it_shows(get: Get, settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import duckdb
@@ -83,6 +84,25 @@ def test_every_view_question_and_check_runs(snapshot: Path) -> None:
             if "$store" in text:
                 ask(connection, name, {"store": "store"})
     assert broken_checks(snapshot) == []
+
+
+def test_no_count_is_of_a_type_that_clients_round(snapshot: Path) -> None:
+    """HUGEINT is a float in pandas, and no number at all in JDBC and JSON."""
+    days = "(DATE '2025-01-01', DATE '2026-01-01')"
+    with connect_published(snapshot) as connection:
+        made = connection.execute(
+            "SELECT function_name FROM duckdb_functions()"
+            " WHERE function_type = 'table_macro' AND database_name = current_database()"
+            " AND schema_name = 'main' AND NOT internal AND parameters[1] = 'first_day'"
+        ).fetchall()
+        assert ("kpis",) in made
+        asked = {name: f"FROM {name}" for name, _ in files("views")}
+        asked |= {name: f"FROM {name}{days}" for (name,) in made}
+        asked |= {f"query {name}": text.rstrip().rstrip(";") for name, text in files("queries")}
+        for name, text in asked.items():
+            parameters = dict.fromkeys(re.findall(r"\$([a-z_]+)", text))
+            columns = connection.execute(f"DESCRIBE {text}", parameters).fetchall()
+            assert [column[0] for column in columns if "HUGEINT" in column[1]] == [], name
 
 
 def test_views_are_there_for_any_client_without_our_macros(snapshot: Path) -> None:

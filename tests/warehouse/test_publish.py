@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -15,8 +18,14 @@ from processes import wait_for
 
 from pipeline.config import Settings
 from pipeline.warehouse.database import STORAGE_VERSION, connect_published
-from pipeline.warehouse.publish import PublishError, publish
+from pipeline.warehouse.publish import Publisher, PublishError
 from pipeline.warehouse.queries import broken
+
+
+def names(folder: Path) -> list[str]:
+    """Of the snapshots and copies there, without the live file and what holds a log's place."""
+    found = sorted(path.name for path in folder.glob("analytics*"))
+    return [name for name in found if not name.endswith(".wal")]
 
 
 @pytest.fixture
@@ -29,20 +38,21 @@ def test_a_snapshot_is_the_last_commit_and_a_reader_keeps_the_one_it_opened(
 ) -> None:
     snapshot = tmp_path / "analytics.duckdb"
     with Warehouse(live).connection as connection:
-        publish(connection, live, snapshot)
+        publisher = Publisher(connection, live, snapshot)
+        publisher.publish()
         with connect_published(snapshot) as reader:
             connection.execute("INSERT INTO positions VALUES ('topic', 'id', 0, 7)")
-            publish(connection, live, snapshot)
+            publisher.publish()
             assert reader.execute("FROM positions").fetchall() == []
         with connect_published(snapshot) as reader:
             assert reader.execute("SELECT next_offset FROM positions").fetchall() == [(7,)]
-    assert [path.name for path in tmp_path.glob("analytics*")] == ["analytics.duckdb"]
+    assert names(tmp_path) == ["analytics.duckdb"]
 
 
 def test_older_clients_can_read_the_storage_version(live: Path, tmp_path: Path) -> None:
     snapshot = tmp_path / "analytics.duckdb"
     with Warehouse(live).connection as connection:
-        publish(connection, live, snapshot)
+        Publisher(connection, live, snapshot).publish()
     with duckdb.connect() as reader:
         reader.execute(f"ATTACH '{snapshot}' AS snapshot (READ_ONLY)")
         tags = "SELECT tags FROM duckdb_databases() WHERE database_name = 'snapshot'"
@@ -51,12 +61,10 @@ def test_older_clients_can_read_the_storage_version(live: Path, tmp_path: Path) 
 
 
 def test_the_lock_of_the_live_file_outlives_a_snapshot(live: Path, tmp_path: Path) -> None:
-    import subprocess  # noqa: PLC0415  # another process: a lock does not bind its own
-    import sys  # noqa: PLC0415
-
+    # In another process: a lock does not bind its own.
     command = f"import duckdb; duckdb.connect({str(live)!r})"
     with Warehouse(live).connection as connection:
-        publish(connection, live, tmp_path / "analytics.duckdb")
+        Publisher(connection, live, tmp_path / "analytics.duckdb").publish()
         other = subprocess.run([sys.executable, "-c", command], check=False, capture_output=True)
         assert b"lock" in other.stderr
 
@@ -67,15 +75,15 @@ def test_a_snapshot_that_cannot_be_made_leaves_the_old_one_and_nothing_else(
     snapshot = tmp_path / "there" / "analytics.duckdb"
     with Warehouse(live).connection as connection:
         with pytest.raises(PublishError, match="no new snapshot at"):
-            publish(connection, live, snapshot)
+            Publisher(connection, live, snapshot).publish()
         snapshot.parent.mkdir()
-        publish(connection, live, snapshot)
+        Publisher(connection, live, snapshot).publish()
         old = snapshot.read_bytes()
-        (snapshot.parent / "analytics.new").mkdir()  # no file can take its place
         connection.execute("INSERT INTO positions VALUES ('topic', 'id', 0, 7)")
-        with pytest.raises(PublishError):
-            publish(connection, live, snapshot)
+        with pytest.raises(PublishError, match="cannot stat"):
+            Publisher(connection, tmp_path / "nowhere", snapshot).publish()
         assert snapshot.read_bytes() == old
+    assert names(snapshot.parent) == ["analytics.duckdb"]
 
 
 def test_a_loader_whose_snapshot_fails_says_so_once_and_goes_on(
@@ -84,13 +92,12 @@ def test_a_loader_whose_snapshot_fails_says_so_once_and_goes_on(
     caplog.set_level(logging.ERROR)
     answered = Answered(settings)
     log = answered.logs[0]
-    in_the_way = settings.database.with_suffix(".new")
-    in_the_way.mkdir(parents=True)
+    settings.database.mkdir(parents=True)  # no file can take its place
     answered.write([log.send(click(0))])
     with loading(settings):
         wait_for(lambda: "no new snapshot" in caplog.text)
-        assert not settings.database.exists()
-        in_the_way.rmdir()
+        assert settings.database.is_dir()
+        settings.database.rmdir()
         wait_for(lambda: positions(settings) == answered.ends())
     assert rows(settings, "SELECT records FROM ledger") == [(1,)]
 
@@ -123,3 +130,20 @@ def test_every_snapshot_under_load_keeps_every_promise(settings: Settings) -> No
     assert reached <= 600
     assert rows(settings, "SELECT sum(next_origin) FROM ledger") == [(600,)]
     assert len(inodes) >= 5
+
+
+def test_a_snapshot_is_on_the_disk_before_it_has_its_name_and_its_name_after(
+    live: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = tmp_path / "analytics.duckdb"
+    synced: list[tuple[int, bool]] = []
+    sync = os.fsync
+
+    def seen(handle: int) -> None:
+        sync(handle)
+        synced.append((os.fstat(handle).st_ino, snapshot.exists()))
+
+    with Warehouse(live).connection as connection:
+        monkeypatch.setattr(os, "fsync", seen)
+        Publisher(connection, live, snapshot).publish()
+    assert synced == [(snapshot.stat().st_ino, False), (tmp_path.stat().st_ino, True)]

@@ -1,0 +1,103 @@
+"""What a careless client does to a snapshot, and that no other reader meets it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from careless import client
+from house import Warehouse
+
+from pipeline.warehouse.database import DatabaseError, connect_published
+from pipeline.warehouse.publish import Publisher
+
+COUNT = "SELECT count(*) FROM positions"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[Warehouse]:
+    warehouse = Warehouse(tmp_path / "live.duckdb")
+    yield warehouse
+    warehouse.connection.close()
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path) -> Path:
+    return tmp_path / "analytics.duckdb"
+
+
+@pytest.fixture
+def publisher(house: Warehouse, tmp_path: Path, snapshot: Path) -> Publisher:
+    return Publisher(house.connection, tmp_path / "live.duckdb", snapshot)
+
+
+def position(number: int) -> str:
+    return f"INSERT INTO positions VALUES ('topic', 'id', {number}, 7)"
+
+
+def test_a_snapshot_is_read_only(publisher: Publisher, snapshot: Path) -> None:
+    publisher.publish()
+    assert snapshot.stat().st_mode & 0o777 == 0o444
+
+
+def test_no_write_to_a_snapshot_is_committed(publisher: Publisher, snapshot: Path) -> None:
+    publisher.publish()
+    before = snapshot.read_bytes()
+    try:
+        connection = duckdb.connect(snapshot)
+    except duckdb.IOException:
+        pass  # anyone but root
+    else:
+        with connection, pytest.raises(duckdb.Error):
+            connection.execute(position(1))
+    assert snapshot.read_bytes() == before
+
+
+def test_what_a_client_wrote_is_not_replayed_onto_the_next_snapshot(
+    house: Warehouse, publisher: Publisher, snapshot: Path
+) -> None:
+    """Its log is there before the first snapshot of this loader, as an older version let it be."""
+    with Warehouse(snapshot).connection:
+        pass
+    log = snapshot.with_name("analytics.duckdb.wal")
+    with client(snapshot, *(position(number) for number in range(5))) as said:
+        assert said == "done\n"
+        assert log.stat().st_size > 0
+        house.connection.execute(position(1))
+        publisher.publish()
+        with connect_published(snapshot) as reader:
+            assert reader.execute(COUNT).fetchall() == [(1,)]
+    with connect_published(snapshot) as reader:
+        assert reader.execute(COUNT).fetchall() == [(1,)]
+
+
+def test_a_client_that_holds_a_snapshot_blocks_nobody_after_the_next_one(
+    house: Warehouse, publisher: Publisher, snapshot: Path
+) -> None:
+    publisher.publish()
+    snapshot.chmod(0o644)  # for a client that is not root
+    with client(snapshot, position(1)) as said:
+        assert said.startswith("refused: ")
+        with pytest.raises(DatabaseError, match=r"^\S+ cannot be read: is it open for writing\?"):
+            connect_published(snapshot)
+        house.connection.execute(position(2))
+        publisher.publish()
+        with connect_published(snapshot) as reader:
+            assert reader.execute(COUNT).fetchall() == [(1,)]
+    publisher.publish()
+    with connect_published(snapshot) as reader:
+        assert reader.execute(COUNT).fetchall() == [(1,)]
+
+
+def test_a_new_loader_is_not_blocked_either(
+    house: Warehouse, publisher: Publisher, snapshot: Path, tmp_path: Path
+) -> None:
+    publisher.publish()
+    snapshot.chmod(0o644)
+    with client(snapshot):
+        house.connection.execute(position(1))
+        Publisher(house.connection, tmp_path / "live.duckdb", snapshot).publish()
+        with connect_published(snapshot) as reader:
+            assert reader.execute(COUNT).fetchall() == [(1,)]
