@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
+
+import duckdb
 
 from pipeline.dashboard.markup import Markup, tag
 from pipeline.dashboard.report import Row
+from pipeline.warehouse.sql import files
 
-# ISO 4217: all others have two.
-_PLACES = {
-    **dict.fromkeys(("BIF", "CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF"), 0),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-}
 _LONGEST = 60
 NOTHING = "\N{EN DASH}"
 
@@ -30,7 +29,14 @@ def rate(share: float | None) -> str:
 
 def money(amount: Decimal, currency: str) -> Markup:
     """1,234.50 USD, with the currency's own number of places."""
-    return tag("span", f"{amount:,.{_PLACES.get(currency, 2)}f} {currency}", class_="money")
+    return tag("span", f"{amount:,.{_places().get(currency, 2)}f} {currency}", class_="money")
+
+
+@cache
+def _places() -> Mapping[str, int]:
+    """Of the one table of currencies, the view's; all that it leaves out have two."""
+    with duckdb.connect() as connection:
+        return dict(connection.execute(dict(files("views"))["currencies"]).fetchall())
 
 
 def moneys(rows: Iterable[Row] | None) -> list[Markup] | str:

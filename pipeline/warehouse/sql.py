@@ -22,14 +22,15 @@ def files(folder: str) -> list[tuple[str, str]]:
 def in_order(folder: str) -> list[tuple[str, str]]:
     """The same, each file after those whose definitions it uses: DuckDB looks at a name at once."""
     texts = dict(files(folder))
+    bare = {name: re.sub(r"--.*", "", text) for name, text in texts.items()}
     defined = {
         made: name
-        for name, text in texts.items()
+        for name, text in bare.items()
         for made in re.findall(r"CREATE OR REPLACE (?:TEMP )?MACRO (\w+)", text) or [name]
     }
     uses = {
         name: {defined[word] for word in re.findall(r"\w+", text) if word in defined} - {name}
-        for name, text in texts.items()
+        for name, text in bare.items()
     }
     return [(name, texts[name]) for name in TopologicalSorter(uses).static_order()]
 
