@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from pipeline.printable import printable
+
 LAST_LINES = 5
 _PR_SET_PDEATHSIG = 1
 # Found before any fork: a child of a process with threads may not look for libraries.
@@ -57,7 +59,7 @@ class Child:
             return
         with process.stdout as output:
             for line in output:
-                text = line.decode(errors="replace").rstrip()
+                text = printable(line.decode(errors="replace").rstrip())
                 self.words.append(text)
                 show(f"{self.name:<9} {text}")
 

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from pipeline.command import on_kafka, show, with_settings
 from pipeline.config import Settings
 from pipeline.kafka_admin import create_topics
+from pipeline.printable import printable
 from pipeline.stores_verbs import stores
 from pipeline.warehouse.database import connect_published
 from pipeline.warehouse.queries import ask, broken, questions
@@ -130,7 +131,7 @@ def local(
             progress=lambda count: bar.advance(task, count),
         )
     for path, line in replayed.bad_lines:
-        click.echo(f"{path}:{line.line}: {line.reason}", err=True)
+        click.echo(printable(f"{path}:{line.line}: {line.reason}"), err=True)
     click.echo(
         f"{replayed.requests} requests, {replayed.rejected} events rejected,"
         f" {len(replayed.bad_lines)} bad lines; tables in {database}"

@@ -17,12 +17,14 @@ import duckdb
 from pydantic import ValidationError
 from pydantic_settings import DotEnvSettingsSource
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from pipeline.broker.jars import BrokerError
 from pipeline.config import PREFIX, Settings
 from pipeline.ingest.stores import StoresError
 from pipeline.kafka_admin import KafkaUnusableError
+from pipeline.printable import PrintableFormatter, printable
 from pipeline.supervise import StartError
 from pipeline.warehouse.database import DatabaseError
 from pipeline.warehouse.queries import Answer
@@ -40,9 +42,9 @@ def with_settings(command: Callable[Concatenate[Settings, P], int | None]) -> Ca
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        logging.basicConfig(
-            level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr
-        )
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(PrintableFormatter("%(levelname)s %(message)s"))
+        logging.basicConfig(level=logging.INFO, handlers=[handler])
         # kafka-python tells of each connection.
         logging.getLogger("kafka").setLevel(logging.WARNING)
         # On a busy machine it takes a step of its own that lasts 0.1 s for an endless one.
@@ -50,11 +52,11 @@ def with_settings(command: Callable[Concatenate[Settings, P], int | None]) -> Ca
         try:
             code = command(settings_of_the_user(), *args, **kwargs)
         except USER_ERRORS as error:
-            raise click.ClickException(" ".join(str(error).split())) from None
+            raise click.ClickException(printable(" ".join(str(error).split()))) from None
         except BrokenPipeError:
             raise  # `| head`, which click lets pass in silence
         except (OSError, duckdb.Error, EOFError, zlib.error) as error:
-            raise click.ClickException(told(error)) from None
+            raise click.ClickException(printable(told(error))) from None
         sys.exit(code or 0)
 
     return run
@@ -71,7 +73,7 @@ def settings_of_the_user() -> Settings:
         example = ", as in PT30M or 00:30:00" if first["type"].startswith("time_delta") else ""
         given = os.environ.get(name, first["input"])
         line = f"setting {name}={given}: {first['msg']}{example}"
-        raise click.ClickException(line) from None
+        raise click.ClickException(printable(line)) from None
     except UnicodeDecodeError as error:
         raise click.ClickException(f".env is not text: {error}") from None
 
@@ -114,8 +116,15 @@ def on_kafka(settings: Settings) -> Settings:
 
 
 def show(answer: Answer) -> None:
-    """A table on standard output."""
-    table = Table(*answer.columns)
+    """A table on standard output; a tuple in a row is several lines of one cell."""
+    table = Table(*(Column(_cell(name)) for name in answer.columns))
     for row in answer.rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
+        table.add_row(*map(_cell, row))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _cell(value: object) -> Text:
+    # Text, for rich would read a string's "[link=…]" as markup, ":smile:" as a picture.
+    if isinstance(value, tuple):
+        return Text("\n").join(map(_cell, value))
+    return Text("" if value is None else printable(str(value)))

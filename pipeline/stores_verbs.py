@@ -115,7 +115,7 @@ def list_(settings: Settings) -> None:
             ", ".join(entry.origins) or "any",
             "backfill" if entry.backfill else "",
             _rate(entry),
-            "\n".join(_token(entry, digest, now) for digest in entry.tokens_sha256) or "none",
+            tuple(_token(entry, digest, now) for digest in entry.tokens_sha256) or "none",
         )
         for name, entry in read_entries(settings.stores).items()
     ]

@@ -15,6 +15,8 @@ from typing import TextIO
 
 import msgspec
 
+from pipeline.printable import printable_lines
+
 QUIET = timedelta(minutes=1)
 # Keys are messages before their values are put in: these are few, but must have a bound.
 MOST_KEYS = 1000
@@ -72,11 +74,13 @@ class Problems(logging.Handler):
             "time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage().strip(),
+            "message": printable_lines(record.getMessage().strip()),
             **more,
         }
         if record.exc_info:
-            line["traceback"] = logging.Formatter().formatException(record.exc_info)
+            line["traceback"] = printable_lines(
+                logging.Formatter().formatException(record.exc_info)
+            )
         try:
             self._stream.write(msgspec.json.encode(line).decode() + "\n")
             self._stream.flush()

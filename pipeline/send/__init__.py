@@ -27,6 +27,7 @@ from pipeline.ingest.files import (
     opened,
     read_requests,
 )
+from pipeline.printable import printable
 from pipeline.send.lane import Lane, Sent
 
 LANES = 8
@@ -82,7 +83,7 @@ def send(  # each is a choice of the command line's
         f"sent {sent.events} events in {sent.requests} requests; {sent.bad_lines} bad lines\n"
     )
     if sent.failure:
-        sys.stderr.write(f"send: {sent.failure}\n")
+        sys.stderr.write(printable(f"send: {sent.failure}") + "\n")
     return 1 if sent.failure or (strict and sent.bad_lines) else 0
 
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 import urllib3
 
 from pipeline.ingest.files import EVENTS_PER_REQUEST, FileRequest
+from pipeline.printable import printable
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 # Well under the door's limit for a body, whatever the events' size.
@@ -47,7 +48,7 @@ class Sent:
         """Tell of a line that is left out; the rest goes on."""
         with self._lock:
             self.bad_lines += 1
-            sys.stderr.write(f"{path}:{line}: {reason}\n")
+            sys.stderr.write(printable(f"{path}:{line}: {reason}") + "\n")
 
     def fail(self, failure: str) -> None:
         """Stop all lanes; the first failure is the one that is told."""

@@ -37,7 +37,7 @@ def broken(tmp_path: Path) -> Callable[[str], str]:
 
     def make(kind: str) -> str:
         path = tmp_path / f"{kind}.ndjson.gz"
-        whole = gzip.compress(EVENT.encode() * 10)
+        whole = gzip.compress(EVENT.encode() * 10, mtime=0)
         if kind == "folder":
             path.mkdir()
         elif kind == "no gzip":

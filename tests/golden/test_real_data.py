@@ -123,7 +123,7 @@ def sample(path: Path) -> Path:
                 and not _rejected(line)
             ):
                 kept.append(line)
-    path.write_bytes(gzip.compress(b"\n".join(kept)))
+    path.write_bytes(gzip.compress(b"\n".join(kept), mtime=0))
     return path
 
 

@@ -32,7 +32,7 @@ def event(device: str, number: int) -> dict[str, Any]:
 def write(path: Path, *lines: Any) -> str:
     text = "".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines)
     if path.suffix == ".gz":
-        path.write_bytes(gzip.compress(text.encode()))
+        path.write_bytes(gzip.compress(text.encode(), mtime=0))
     else:
         path.write_text(text)
     return str(path)
