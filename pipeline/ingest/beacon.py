@@ -15,7 +15,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import lru_cache, partial
-from urllib.parse import parse_qs
+from urllib.parse import unquote_plus
 
 from pipeline.config import Settings
 from pipeline.ingest.accept import Accepted, BadBodyError, accept
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 # Of a request's own; what tells of it `EdgeHeaders` names.
 READ = {"origin", "x-storefront-access-token", "content-encoding"}
+# A stranger's may be as long as a head; so much of it is read for a token.
+LONGEST_QUERY = 1024
 ACCEPTED = Answer(204)
 UNAUTHENTICATED = refusal(401, "Unauthenticated")
 WRONG_ORIGIN = refusal(403, "Origin not allowed")
@@ -70,7 +72,7 @@ class BeaconEndpoint:
         """See `Handler`."""
         now = self._clock()
         headers = exchange.headers
-        token = _token(exchange)
+        token = token_of(exchange)
         store = self._stores.by_token(token, at=now) if token else None
         sent = Sent(store, received_at=int(now * 1000), secret=token)
         exchange.also = self._cors(headers.get("origin"), store)
@@ -143,13 +145,17 @@ class BeaconEndpoint:
         return cors(origin)
 
 
-def _token(exchange: Exchange) -> str:
+def token_of(exchange: Exchange) -> str:
+    """The token in the header, else in the query; empty where there is none."""
     token = exchange.headers.get("x-storefront-access-token")
-    return _token_in(exchange.query) if token is None else token
+    return _token_in(exchange.query[:LONGEST_QUERY]) if token is None else token
 
 
-# A store's pages all send the same few queries, and taking one apart costs more than a look-up;
-# few, for a stranger's may be long.
+# A store's pages all send the same few queries, and taking one apart costs more than a look-up.
 @lru_cache(maxsize=256)
 def _token_in(query: bytes) -> str:
-    return parse_qs(query.decode("latin-1")).get("token", [""])[0]
+    for part in query.split(b"&"):
+        name, _, value = part.partition(b"=")
+        if name == b"token" and value:
+            return unquote_plus(value.decode("latin-1"))
+    return ""

@@ -11,9 +11,17 @@ METHODS = "POST, OPTIONS"
 VARY = lines_of([(b"vary", b"Origin")])
 
 
-@lru_cache(maxsize=1024)
+# A stranger's may be as long as a head; a name of a host has at most 253 characters.
+LONGEST_REMEMBERED = 300
+
+
 def cors(origin: str) -> bytes:
     """Lines of headers for an origin that may send."""
+    return _lines(origin) if len(origin) <= LONGEST_REMEMBERED else _lines.__wrapped__(origin)
+
+
+@lru_cache(maxsize=1024)
+def _lines(origin: str) -> bytes:
     return VARY + lines_of(
         [
             (b"access-control-allow-origin", origin.encode("latin-1")),

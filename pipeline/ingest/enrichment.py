@@ -24,6 +24,7 @@ _AHEAD = ("prefetch", "prerender", "preview")
 # What parsing a header costs, and what remembering one takes, must have a bound: a hostile client
 # has as many as it likes.
 _LONGEST = 1024
+_LONGEST_AGENT = 512
 _REMEMBERED = 8192
 _TABLETS = ("ipad", "tablet", "kindle")
 
@@ -56,7 +57,7 @@ def enrich(headers: Mapping[str, str], edge: EdgeHeaders) -> Request:
     get = headers.get
     purpose = "".join([get(name, "") for name in _PURPOSES]).lower()
     return _request(
-        get("user-agent", "")[:_LONGEST],
+        get("user-agent", "")[:_LONGEST_AGENT],
         get(edge.country, "")[:_LONGEST],
         get(edge.region, "")[:_LONGEST],
         get(edge.city, "")[:_LONGEST],

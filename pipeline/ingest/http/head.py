@@ -21,10 +21,17 @@ def length_of(headers: Mapping[str, str]) -> bytes | None:
     return None
 
 
-# A shop's pages ask for few; few are remembered, for a stranger's may be long.
-@lru_cache(maxsize=256)
+# A shop's pages ask for few; a stranger's may be as long as a head.
+LONGEST_REMEMBERED = 1024
+
+
 def target_of(url: bytes) -> tuple[str, bytes]:
     """The path, unquoted, and the query."""
+    return _target(url) if len(url) <= LONGEST_REMEMBERED else _target.__wrapped__(url)
+
+
+@lru_cache(maxsize=256)
+def _target(url: bytes) -> tuple[str, bytes]:
     path: bytes
     if url.startswith(b"/"):
         path, _, query = url.partition(b"#")[0].partition(b"?")
