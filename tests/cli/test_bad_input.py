@@ -125,6 +125,8 @@ def test_topics_that_were_never_made(pipeline: Pipeline, settings: Settings) -> 
         ("session_gap", "half an hour", "as in PT30M or 00:30:00"),
         ("max_body_bytes", "99999999", "PIPELINE_MAX_BODY_BYTES=99999999: "),
         ("partition", "4", "PIPELINE_PARTITION is no setting: did you mean PIPELINE_PARTITIONS?"),
+        ("gap", "PT1H", "PIPELINE_GAP is no setting: "),
+        ("zzz", "1", "PIPELINE_ZZZ is no setting: docs/settings.md has them all"),
         ("sesion_gap", "PT1M", "did you mean PIPELINE_SESSION_GAP?"),
     ],
 )
