@@ -47,7 +47,7 @@ def test_a_snapshot_has_no_table_macro_for_they_bind_to_the_caller(tmp_path: Pat
     path = tmp_path / "live.duckdb"
     connect_live(path, RULES).close()
     with duckdb.connect(path) as connection:  # as an earlier version made it
-        connection.execute("CREATE MACRO kpis(first_day, last_day) AS TABLE FROM sessions")
+        connection.execute("CREATE OR REPLACE MACRO kpis(first_day) AS TABLE FROM sessions")
     connect_live(path, RULES).close()
     kinds = "SELECT function_name FROM duckdb_functions() WHERE function_type = 'table_macro'"
     with duckdb.connect(path, read_only=True) as connection:
