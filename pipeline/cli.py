@@ -18,7 +18,7 @@ from pipeline.kafka_admin import create_topics
 from pipeline.printable import printable
 from pipeline.stores_verbs import stores
 from pipeline.warehouse.database import connect_published
-from pipeline.warehouse.queries import ask, broken, questions
+from pipeline.warehouse.queries import ask, broken, questions, required
 
 
 @click.group()
@@ -208,6 +208,9 @@ def query(
             click.echo(f"{question:<24} {purpose}")
         return
     values = dict(parameter.split("=", 1) for parameter in parameters)
+    missing = [f"-p {wanted}=VALUE" for wanted in required(name) if wanted not in values]
+    if missing:
+        raise click.UsageError(f"query {name!r} also needs {' '.join(missing)}")
     with connect_published(database or settings.database) as connection:
         show(ask(connection, name, values))
 
