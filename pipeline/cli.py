@@ -1,4 +1,4 @@
-"""One verb per process, and those that ask. Each loads its own part only when it is called."""
+"""All verbs: one per process, those that ask, and those that send; each part loads when called."""
 
 from __future__ import annotations
 
