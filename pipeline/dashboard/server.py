@@ -20,9 +20,9 @@ from pipeline.config import Settings
 from pipeline.dashboard import page
 from pipeline.dashboard.report import report
 from pipeline.dashboard.snapshot import NotPublishedError, Snapshot
-from pipeline.listening import listening, written
+from pipeline.listening import bare, listening, written
 
-_LOCAL = ("127.0.0.1", "localhost")
+_LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
 _HEADERS = {
     "content-security-policy": page.POLICY,
     "x-content-type-options": "nosniff",
@@ -53,8 +53,9 @@ def create_app(settings: Settings) -> Starlette:
         return PlainTextResponse(snapshot.version(), headers=_HEADERS)
 
     # A page elsewhere that names this address as its own (DNS rebinding) reads nothing.
-    local = settings.dashboard_host in _LOCAL
-    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=list(_LOCAL) if local else ["*"])
+    more = (name.strip().lower() for name in settings.dashboard_hosts.split(","))
+    allowed = [*_LOCAL, bare(settings.dashboard_host), *filter(None, more)]
+    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=allowed, www_redirect=False)
     return Starlette(routes=[Route("/", show), Route("/version", version)], middleware=[hosts])
 
 
