@@ -167,6 +167,26 @@ def test_a_parameter_that_the_question_does_not_take(pipeline: Pipeline, snapsho
     assert "has no parameter 'shop'; it takes: " in line
 
 
+@pytest.mark.parametrize(
+    ("arguments", "needs"),
+    [
+        (("kpis",), "-p first=VALUE -p last=VALUE"),
+        (("kpis", "-p", "first=2026-07-01"), "-p last=VALUE"),
+        (("dashboard_stores",), ""),
+        (("funnel",), ""),
+        (("dashboard_totals", "-p", "first=2026-07-01", "-p", "last=2026-07-01"), "-p store=VALUE"),
+    ],
+)
+def test_a_parameter_that_the_question_needs(
+    pipeline: Pipeline, snapshot: str, arguments: tuple[str, ...], needs: str
+) -> None:
+    done = pipeline("query", *arguments, "--database", snapshot)
+    if needs:
+        assert line_of(done, 2).endswith(f"query '{arguments[0]}' also needs {needs}")
+    else:
+        assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture
 def snapshot(pipeline: Pipeline, tmp_path: Path) -> str:
     (tmp_path / "one.ndjson").write_text(EVENT)
