@@ -153,10 +153,6 @@ def test_a_settings_file_that_is_no_text(pipeline: Pipeline, tmp_path: Path) -> 
     assert ".env" in line_of(pipeline("check"))
 
 
-def test_a_name_that_others_set_is_none_of_ours(pipeline: Pipeline) -> None:
-    assert pipeline("query", workspace="/agent").returncode == 0
-
-
 def test_a_question_that_is_not_there(pipeline: Pipeline, snapshot: str) -> None:
     line = line_of(pipeline("query", "funel", "--database", snapshot))
     assert "no query 'funel'; there are: " in line
