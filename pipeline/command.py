@@ -35,6 +35,12 @@ USER_ERRORS = (BrokerError, DatabaseError, KafkaUnusableError, StartError, Store
 P = ParamSpec("P")
 
 
+class UnknownSettingError(click.ClickException):
+    """A name that is no setting: one line, without click's lines on usage."""
+
+    exit_code = 2
+
+
 def with_settings(command: Callable[Concatenate[Settings, P], int | None]) -> Callable[P, None]:
     """Give `command` the settings; what a user can cause ends in one line and exit code 1."""
 
@@ -77,14 +83,14 @@ def settings_of_the_user() -> Settings:
 
 
 def refuse_unknown(names: set[str]) -> None:
-    """Refuse a PIPELINE_ name that is no setting: its value would be missed without a word."""
+    """A name that is no setting would be ignored without a word. Raises `UnknownSettingError`."""
     known = [name.upper() for name in Settings.model_fields]
     for name in sorted(names):
         own = name.upper().removeprefix(PREFIX)
         if own != name.upper() and own not in known:
             near = get_close_matches(own, known, n=1)
             advice = f"did you mean {PREFIX}{near[0]}?" if near else "docs/settings.md has them all"
-            raise click.ClickException(printable(f"{name} is no setting: {advice}"))
+            raise UnknownSettingError(printable(f"{PREFIX}{own} is no setting: {advice}"))
 
 
 def told(error: Exception) -> str:
