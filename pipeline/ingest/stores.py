@@ -71,6 +71,8 @@ class Stores:
     def __init__(self, entries: Mapping[str, StoreEntry], path: Path | None = None) -> None:
         self._path = path
         self._stamp = _stamp(path)
+        """Of the file that was taken over last."""
+        self._said: tuple[object, str] | None = None
         self.is_outdated = False
         self._become(entries)
 
@@ -117,19 +119,24 @@ class Stores:
     def refresh(self) -> None:
         """Read the file again if it has changed; one that cannot be used changes nothing.
 
-        That is said once per change, and `is_outdated` until the file is right again.
+        It is tried each time until it can be used, for what failed may have been the reading, and
+        a token revoked in it holds until then. That is said once per change and reason, and
+        `is_outdated` says so meanwhile.
         """
         stamp = _stamp(self._path)
-        if self._path is None or stamp == self._stamp:
+        if self._path is None or (stamp == self._stamp and not self.is_outdated):
             return
-        # Taken before the reading: what is written meanwhile is seen the next time.
-        self._stamp = stamp
         try:
             self._read(self._path)
         except StoresError as error:
             self.is_outdated = True
-            log.error("stores stay as they were: %s", error)  # noqa: TRY400  # a user's slip
+            if self._said != (stamp, str(error)):
+                self._said = (stamp, str(error))
+                log.error("stores stay as they were: %s", error)  # noqa: TRY400  # a user's slip
         else:
+            # Taken before the reading: what is written meanwhile is seen the next time.
+            self._stamp = stamp
+            self._said = None
             self.is_outdated = False
             log.info("stores read again: %d", self.count)
 

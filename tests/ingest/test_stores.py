@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import resource
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -116,6 +119,47 @@ def test_a_broken_file_changes_nothing_and_is_said_once(
         stores.refresh()
     assert not stores.is_outdated
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """No file can be opened, as when connections have used up all descriptors."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_revoked_token_ends_although_the_file_could_not_be_read_at_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    token, digest = new_token()
+    path = tmp_path / "stores.toml"
+    write_stores(path, {"a": StoreEntry(tokens_sha256=[digest])})
+    stores = Stores.load(path)
+    write_stores(path, {})
+    with no_descriptors():
+        for _ in range(3):
+            stores.refresh()
+    assert stores.is_outdated
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    stores.refresh()
+    assert not stores.is_outdated
+    assert stores.by_token(token, at=0) is None
+
+
+def test_a_file_that_comes_back_as_it_was_is_right_again(tmp_path: Path) -> None:
+    path, away = tmp_path / "stores.toml", tmp_path / "away"
+    write_stores(path, {"a": StoreEntry(tokens_sha256=[new_token()[1]])})
+    stores = Stores.load(path)
+    path.rename(away)
+    stores.refresh()
+    assert stores.is_outdated
+    away.rename(path)
+    stores.refresh()
+    assert not stores.is_outdated
 
 
 WRITTEN_BY_HAND = """\
