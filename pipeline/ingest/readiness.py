@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from pipeline.ingest.publisher import Publisher
@@ -16,17 +17,19 @@ class Readiness:
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
         self._until = 0.0
-        self._known: tuple[bool, dict[str, str]] = (False, {})
+        self._probe: asyncio.Task[tuple[bool, dict[str, str]]] | None = None
 
     async def ask(self) -> tuple[bool, dict[str, str]]:
         """Whether beacons can be taken; and `status`, `kafka`, `spool` in words."""
-        if time.monotonic() >= self._until:
-            self._known = await self._asked()
-            self._until = time.monotonic() + KEPT_SECONDS
-        return self._known
+        probe = self._probe
+        if probe is None or (probe.done() and time.monotonic() >= self._until):
+            probe = self._probe = asyncio.get_running_loop().create_task(self._asked())
+        # All who ask meanwhile share it, so none of them may end it.
+        return await asyncio.shield(probe)
 
     async def _asked(self) -> tuple[bool, dict[str, str]]:
         is_ready = await self._publisher.is_ready()
+        self._until = time.monotonic() + KEPT_SECONDS
         spool = self._publisher.spool()
         is_on_kafka = is_ready and not spool.is_circuit_open
         status = "ready" if is_on_kafka else "degraded" if is_ready else "unavailable"

@@ -11,6 +11,7 @@ import random
 import re
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import atheris
@@ -131,7 +132,8 @@ def run(data: bytes) -> None:
 def served(pieces: list[bytes], chance: random.Random, *, is_in_order: bool) -> Seen:
     handler, wire = Requests(), Wire()
     open_ones: set[Connection] = set()
-    connection = Connection(Terms(handler, Bounds(10, 75, LIMIT)), open_ones)
+    soon: list[Callable[[], None]] = []
+    connection = Connection(Terms(handler, Bounds(10, 75, LIMIT)), open_ones, soon.append)
     connection.connection_made(wire)  # type: ignore[arg-type]
 
     def answer_one() -> None:
@@ -139,6 +141,7 @@ def served(pieces: list[bytes], chance: random.Random, *, is_in_order: bool) -> 
         exchange = handler.waiting.pop(at)
         exchange.reply(ACCEPTED)
         exchange.reply(FAILED)  # too late
+        drain(soon)
 
     for piece in pieces:
         while not (wire.is_reading or wire.is_ended):
@@ -147,6 +150,7 @@ def served(pieces: list[bytes], chance: random.Random, *, is_in_order: bool) -> 
             break
         if piece:
             connection.data_received(piece)
+            drain(soon)
         while handler.waiting and (is_in_order or chance.random() < 0.3):
             answer_one()
     while handler.waiting:
@@ -158,6 +162,12 @@ def served(pieces: list[bytes], chance: random.Random, *, is_in_order: bool) -> 
     if open_ones:
         raise AssertionError("it is still open")
     return found
+
+
+def drain(soon: list[Callable[[], None]]) -> None:
+    """As the loop does between what comes."""
+    while soon:
+        soon.pop()()
 
 
 def check(wire: Wire, handler: Requests) -> None:

@@ -131,17 +131,53 @@ def client(settings: Settings, serve: Serve) -> Iterator[Client]:
         yield client
 
 
-def test_answers_come_in_the_order_of_their_requests(held: tuple[Held, Client]) -> None:
+def test_each_request_begins_behind_the_answer_before_it(held: tuple[Held, Client]) -> None:
     publisher, client = held
     client.send(client.post() * 2 + client.post(b"{}") + client.post())
-    has(publisher, 3)
-    publisher.release(2, 1)
-    client.socket.settimeout(0.2)
-    with pytest.raises(TimeoutError):
+    for count, answers in enumerate([[204], [204, 422], [204]], start=1):
+        has(publisher, count)
+        # Another one is served, so the next would have begun by now.
+        with client_of(client.door) as other:
+            other.send(other.post(b"{}"))
+            assert other.answer()[0] == 422
+        assert len(publisher.waiting) == count
+        publisher.release(count - 1)
+        assert [client.answer()[0] for _ in answers] == answers
+
+
+def test_pages_are_made_one_by_one_and_others_are_served_between(client: Client) -> None:
+    count = 400
+    with client_of(client.door) as other:
+        client.send(client.head(first="GET /metrics HTTP/1.1") * count)
         client.answer()
-    client.socket.settimeout(15)
-    publisher.release(0)
-    assert [client.answer()[0] for _ in range(4)] == [204, 204, 422, 204]
+        other.send(other.post())
+        assert other.answer()[0] == 204
+        pages = [client.answer()[2].decode() for _ in range(count - 1)]
+    # It was counted before the last one was made.
+    assert 'pipeline_ingest_requests_total{status="204"} 1.0' in pages[-1]
+
+
+def test_refusals_in_one_piece_are_all_answered(client: Client) -> None:
+    """Deeper than Python would call, were each to begin inside the answer before it."""
+    client.send(b"PUT /beacon HTTP/1.1\r\nhost: x\r\n\r\n" * 3000)
+    assert [client.answer()[0] for _ in range(3000)] == [405] * 3000
+
+
+@pytest.mark.parametrize("status", [413, 204])
+def test_a_body_that_waits_has_its_bound(settings: Settings, serve: Serve, status: int) -> None:
+    limit = len(BODY) + 10 if status == 413 else len(BODY) + 11
+    small = settings.model_copy(update={"max_body_bytes": limit})
+    publisher = Held()
+    with client_of(serve(small, publisher)) as client:
+        body = BODY + b" " * 11
+        client.send(client.post() + client.head("transfer-encoding: chunked") + chunked(body, 9))
+        has(publisher, 1)
+        publisher.release(0)
+        assert client.answer()[0] == 204
+        if status == 204:
+            has(publisher, 2)
+            publisher.release(1)
+        assert client.answer()[0] == status
 
 
 def test_who_waits_for_two_answers_is_not_read_on(held: tuple[Held, Client]) -> None:
@@ -149,18 +185,25 @@ def test_who_waits_for_two_answers_is_not_read_on(held: tuple[Held, Client]) -> 
     client.send(client.post())
     has(publisher, 1)
     client.send(client.post() + client.post()[:-1])
-    has(publisher, 2)
     client.send(client.post()[-1:] + client.post(EMPTY))
     # Another one is served, so what lies there would have been read by now.
     with client_of(client.door) as other:
         other.send(other.post(b"{}"))
         assert other.answer()[0] == 422
-    assert len(publisher.waiting) == 2
-    publisher.release(0, 1)
-    has(publisher, 4)
-    publisher.release(3, 2)
+    for number in range(4):
+        has(publisher, number + 1)
+        publisher.release(number)
     assert [client.answer()[0] for _ in range(4)] == [204] * 4
     assert [len(accepted.rejected) for accepted in publisher.published] == [0, 0, 0, 1]
+
+
+def test_what_waits_behind_a_request_is_not_taken_without_end(held: tuple[Held, Client]) -> None:
+    publisher, client = held
+    client.send(client.post())
+    has(publisher, 1)
+    client.socket.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        client.send(client.post() * (64 * 2**20 // len(BODY)))
 
 
 def test_a_wait_for_durability_is_not_the_clients(settings: Settings, serve: Serve) -> None:
@@ -206,6 +249,7 @@ def test_a_body_is_not_asked_for_before_an_earlier_answer(held: tuple[Held, Clie
     has(publisher, 1)
     publisher.release(0)
     assert client.answer()[0] == 204
+    assert client.answer(has_body=False)[0] == 100
     client.send(BODY)
     has(publisher, 2)
     publisher.release(1)

@@ -25,17 +25,27 @@ T = TypeVar("T")
 class Connection(asyncio.Protocol):
     """One of `open_ones` while it is open. Somebody has to call `late` once `ends` has passed.
 
-    While two requests wait for their answers, or a client does not take its own, nothing is read.
+    One request is handed over at a time: the next begins behind the answer before it, and lets
+    others have a turn first. While two wait, or a client does not take its answers, nothing is
+    read; so what waits is never more than was read at once.
     """
 
     transport: asyncio.Transport
 
-    def __init__(self, terms: Terms, open_ones: set[Connection]) -> None:
+    def __init__(
+        self,
+        terms: Terms,
+        open_ones: set[Connection],
+        soon: Callable[[Callable[[], None]], object],
+    ) -> None:
+        """`soon` calls what it is given, but not at once: as the loop's `call_soon` does."""
         self._terms = terms
+        self._soon = soon
         self._open_ones = open_ones
         self._reader = Reader(terms, self)
         # Those whose answer is not sent yet, in their order; the last may still be read.
         self._exchanges: deque[Exchange] = deque()
+        self._has_begun_one = False
         self._is_full = False
         self._is_held = False
         self._is_stopping = False
@@ -61,6 +71,7 @@ class Connection(asyncio.Protocol):
         reader = self._reader
         if reader.is_ended:
             return
+        self._has_begun_one = False
         refused = reader.feed(data)
         if refused is not None:
             self._refuse(refused)
@@ -76,6 +87,7 @@ class Connection(asyncio.Protocol):
         """It does again."""
         self._is_full = False
         self._settle()
+        self._next()
 
     # What the reader calls: see `Owner`
 
@@ -86,20 +98,56 @@ class Connection(asyncio.Protocol):
         return exchange
 
     def begin(self, exchange: Exchange) -> None:
-        """Hand it over, and let its body come."""
+        """Let it begin if it is its turn."""
         if self._is_stopping:
             exchange.keeps_alive = False
+        if self._exchanges[0] is not exchange:
+            return
+        if self._has_begun_one:
+            self._next()
+        else:
+            self._begin(exchange)
+
+    def take(self, exchange: Exchange, body: bytes) -> None:
+        """Hand over its body, or keep it until its turn."""
+        if exchange.is_begun:
+            self._take(exchange, body)
+        else:
+            exchange.body = body
+
+    # Each request in its turn
+
+    def _next(self) -> None:
+        """Let the first one begin soon, if it has not: others have their turn before it."""
+        if self._exchanges and not self._exchanges[0].is_begun:
+            self._soon(self._turn)
+
+    def _turn(self) -> None:
+        exchange = self._exchanges[0] if self._exchanges else None
+        # One without a method has no whole head yet.
+        if exchange is None or exchange.is_begun or not exchange.method or self._is_full:
+            return
+        body, exchange.body = exchange.body, None
+        refusal = exchange.refusal
+        self._begin(exchange, is_read=body is not None or refusal is not None)
+        if refusal is not None:
+            exchange.reply(refusal)
+        if body is not None:
+            self._take(exchange, body)
+
+    def _begin(self, exchange: Exchange, *, is_read: bool = False) -> None:
+        """Hand it over, and let its body come where it has not."""
+        exchange.is_begun = self._has_begun_one = True
         terms = self._terms
         exchange.take = self._guarded(exchange, terms.handler.begin, exchange)
         if exchange.out is None:
             length = exchange.headers.get("content-length")
             if length is not None and int(length) > terms.bounds.max_body_bytes:
                 exchange.reply(terms.too_large)
-            elif "expect" in exchange.headers and self._exchanges[0] is exchange:
+            elif "expect" in exchange.headers and not is_read:
                 self.transport.write(CONTINUE)
 
-    def take(self, exchange: Exchange, body: bytes) -> None:
-        """Hand over its body."""
+    def _take(self, exchange: Exchange, body: bytes) -> None:
         if exchange.out is None and exchange.take is not None:
             self._guarded(exchange, exchange.take, exchange, body)
         elif self._reader.is_ended and not self._exchanges:
@@ -129,6 +177,7 @@ class Connection(asyncio.Protocol):
                 self._end()
                 return
         self._settle()
+        self._next()
 
     def _settle(self) -> None:
         """Read on or not, and until when."""
@@ -157,7 +206,11 @@ class Connection(asyncio.Protocol):
         """Give up what is being read, with `answer` where it has none yet."""
         self._reader.is_ended = True
         exchange = self._reader.current or self.opened()
-        if exchange.out is None:
+        if exchange.method and not exchange.is_begun:
+            # It is a request: it is refused in its turn.
+            exchange.refusal = exchange.refusal or answer
+            exchange.is_last = True
+        elif exchange.out is None:
             if not exchange.method:
                 self._terms.handler.refused(answer)
             exchange.reply(answer)

@@ -18,8 +18,8 @@ class Exchange:
     """
 
     __slots__ = (
-        *("_answered", "also", "headers", "is_last", "keeps_alive", "method", "out", "path"),
-        *("query", "take", "told"),
+        *("_answered", "also", "body", "headers", "is_begun", "is_last", "keeps_alive", "method"),
+        *("out", "path", "query", "refusal", "take", "told"),
     )
 
     def __init__(self, answered: Callable[[], None]) -> None:
@@ -28,6 +28,12 @@ class Exchange:
         self.method = ""
         self.path = ""
         self.query = b""
+        self.is_begun = False
+        """Whether it was handed over; before, it waits for its turn."""
+        self.body: bytes | None = None
+        """Its whole body, while it waits."""
+        self.refusal: Answer | None = None
+        """What becomes of it, where the rest of it could not be read while it waits."""
         self.take: Take | None = None
         self.also = b""
         """Lines of headers that every answer to it has."""

@@ -149,7 +149,7 @@ class Reader:
         """A part of it."""
         self._loose_bytes = 0
         exchange = self._read()
-        if exchange.out is not None:
+        if exchange.out is not None or exchange.refusal is not None:
             return
         if not self._body:
             self._body = data
@@ -160,7 +160,10 @@ class Reader:
         if len(self._body) > self._terms.bounds.max_body_bytes:
             self._body = b""
             # Not the end at once: a client that is still sending would not see the answer.
-            exchange.reply(self._terms.too_large)
+            if exchange.is_begun:
+                exchange.reply(self._terms.too_large)
+            else:
+                exchange.refusal = self._terms.too_large
 
     def on_message_complete(self) -> None:
         """The request is whole."""

@@ -30,7 +30,9 @@ class Server:
         """Begin."""
         self._loop = asyncio.get_running_loop()
         self._listener = await self._loop.create_server(
-            lambda: Connection(self._terms, self._open_ones), sock=listening, backlog=BACKLOG
+            lambda: Connection(self._terms, self._open_ones, self._loop.call_soon),
+            sock=listening,
+            backlog=BACKLOG,
         )
         self._sweep()
 
