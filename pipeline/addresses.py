@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pipeline.broker.home import free_port
 from pipeline.config import Settings
+from pipeline.listening import bare, listening, written
 from pipeline.supervise import StartError
 
 # Hosts that mean "every address of this machine".
@@ -28,19 +29,18 @@ class Address:
         Port 0 becomes a free one. Raises `StartError` where nothing can listen there.
         """
         port = self.port or free_port()
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         try:
-            return socket.create_server((self.host, port), family=family)
+            return listening(self.host, port)
         except OSError as error:
             raise StartError(
-                f"cannot listen on {self.host}:{port} ({_reason(error)}): stop what listens there,"
-                f" or set {self.setting} to another port (0 takes a free one)"
+                f"cannot listen on {written(self.host, port)} ({_reason(error)}): stop what"
+                f" listens there, or set {self.setting} to another port (0 takes a free one)"
             ) from None
 
     def url(self, path: str) -> str:
         """For a program on this machine."""
-        host = _ANY.get(self.host, self.host)
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/{path}"
+        host = bare(self.host)
+        return f"http://{written(_ANY.get(host, host), self.port)}/{path}"
 
 
 def _reason(error: OSError) -> str:

@@ -1,4 +1,4 @@
-"""One verb per process, and those that ask. Each loads its own part only when it is called."""
+"""All verbs: one per process, those that ask, and those that send; each part loads when called."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pipeline.kafka_admin import create_topics
 from pipeline.printable import printable
 from pipeline.stores_verbs import stores
 from pipeline.warehouse.database import connect_published
-from pipeline.warehouse.queries import ask, broken, questions
+from pipeline.warehouse.queries import ask, broken, questions, required
 
 
 @click.group()
@@ -208,6 +208,9 @@ def query(
             click.echo(f"{question:<24} {purpose}")
         return
     values = dict(parameter.split("=", 1) for parameter in parameters)
+    missing = [f"-p {wanted}=VALUE" for wanted in required(name) if wanted not in values]
+    if missing:
+        raise click.UsageError(f"query {name!r} also needs {' '.join(missing)}")
     with connect_published(database or settings.database) as connection:
         show(ask(connection, name, values))
 
@@ -236,12 +239,24 @@ def check(settings: Settings, database: Path | None) -> int:
 @with_settings
 def status(settings: Settings, behind: int | None) -> int:
     """How far each hop has come, partition by partition, and how old the snapshot is."""
+    from pipeline.status import refused_commits  # noqa: PLC0415  # as above
     from pipeline.status import status as of_all  # noqa: PLC0415  # as above
 
     settings = on_kafka(settings)
     found = of_all(settings, settings.kafka_bootstrap_servers)
     show(found.table())
     click.echo(found.ages(datetime.now(UTC)))
+    trouble = refused_commits(settings, settings.kafka_bootstrap_servers)
+    if found.snapshot is not None and found.snapshot.other_topics:
+        trouble.append(
+            "the snapshot was loaded from other topics than Kafka has now (topic ids differ): "
+            + ", ".join(found.snapshot.other_topics)
+            + "; start with a new database, or with the old Kafka"
+        )
+    for line in trouble:
+        click.echo(printable(f"Error: {line}"), err=True)
+    if trouble:
+        return 1
     return 1 if behind is not None and found.behind > behind else 0
 
 

@@ -31,10 +31,14 @@ from pipeline.warehouse.queries import Answer
 
 # Those whose message is the line.
 USER_ERRORS = (BrokerError, DatabaseError, KafkaUnusableError, StartError, StoresError)
-# As near to a setting's name as a slip of the hand; a CI's PIPELINE_WORKSPACE is further away.
-SIMILAR = 0.85
 
 P = ParamSpec("P")
+
+
+class UnknownSettingError(click.ClickException):
+    """A name that is no setting: one line, without click's lines on usage."""
+
+    exit_code = 2
 
 
 def with_settings(command: Callable[Concatenate[Settings, P], int | None]) -> Callable[P, None]:
@@ -65,7 +69,7 @@ def with_settings(command: Callable[Concatenate[Settings, P], int | None]) -> Ca
 def settings_of_the_user() -> Settings:
     """From the environment and `.env`. Raises `click.ClickException`."""
     try:
-        refuse_typos({*os.environ, *DotEnvSettingsSource(Settings).env_vars})
+        refuse_unknown({*os.environ, *DotEnvSettingsSource(Settings).env_vars})
         return Settings()
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
@@ -78,13 +82,15 @@ def settings_of_the_user() -> Settings:
         raise click.ClickException(f".env is not text: {error}") from None
 
 
-def refuse_typos(names: set[str]) -> None:
-    """A name that is nearly a setting's would be ignored without a word, and its value missed."""
-    known = [PREFIX + name.upper() for name in Settings.model_fields]
+def refuse_unknown(names: set[str]) -> None:
+    """A name that is no setting would be ignored without a word. Raises `UnknownSettingError`."""
+    known = [name.upper() for name in Settings.model_fields]
     for name in sorted(names):
-        near = get_close_matches(name.upper(), known, n=1, cutoff=SIMILAR)
-        if near and name.upper().startswith(PREFIX) and name.upper() not in known:
-            raise click.ClickException(f"{name} is no setting: did you mean {near[0]}?")
+        own = name.upper().removeprefix(PREFIX)
+        if own != name.upper() and own not in known:
+            near = get_close_matches(own, known, n=1)
+            advice = f"did you mean {PREFIX}{near[0]}?" if near else "docs/settings.md has them all"
+            raise UnknownSettingError(printable(f"{PREFIX}{own} is no setting: {advice}"))
 
 
 def told(error: Exception) -> str:

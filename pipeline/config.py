@@ -153,6 +153,10 @@ class Settings(BaseSettings):
 
     # Dashboard
     dashboard_host: str = Field(default="127.0.0.1", description="Address of the dashboard.")
+    dashboard_hosts: str = Field(
+        default="",
+        description="Names it may be asked by beside its address and loopback; commas between.",
+    )
     dashboard_port: int = Field(default=8081, ge=0, le=65535, description="0 takes a free one.")
 
     def environment(self) -> dict[str, str]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
+from kafka import KafkaConsumer, TopicPartition
 
 from pipeline.config import Settings
-from pipeline.kafka_admin import committed_offsets, end_offsets
-from pipeline.topics import group, topics
+from pipeline.kafka_admin import committed_offsets, end_offsets, topic_ids
+from pipeline.stream.mark import StateError, mark_of, refuse_a_missing_mark
+from pipeline.topics import Topic, group, topics
 from pipeline.warehouse.database import DatabaseError, connect_published
 from pipeline.warehouse.queries import Answer
 
@@ -55,6 +58,8 @@ class Snapshot:
     newest_received_at: datetime | None
     ledger: dict[int, Ledger]
     rejected: int
+    # Topics that it was loaded from and that Kafka has under another id now.
+    other_topics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,10 @@ def status(settings: Settings, bootstrap: str) -> Status:
     ends = end_offsets(bootstrap, ours.beacons)
     committed = committed_offsets(bootstrap, group(settings), ours.beacons)
     rejected = sum(end_offsets(bootstrap, ours.rejected).values())
-    snapshot = read_snapshot(settings.database, rejected=ours.rejected.name)
+    ids = topic_ids(bootstrap, [topic.name for topic in _recorded(settings)])
+    snapshot = read_snapshot(
+        settings.database, beacons=ours.beacons.name, rejected=ours.rejected.name, ids=ids
+    )
     ledger = {} if snapshot is None else snapshot.ledger
     return Status(
         [
@@ -132,8 +140,48 @@ def status(settings: Settings, bootstrap: str) -> Status:
     )
 
 
-def read_snapshot(path: Path, *, rejected: str) -> Snapshot | None:
-    """None where there is none; `rejected` is the name of that topic."""
+def _recorded(settings: Settings) -> tuple[Topic, Topic, Topic]:
+    # Those of which the snapshot notes the ids.
+    ours = topics(settings)
+    return ours.beacons, ours.outcomes, ours.rejected
+
+
+def refused_commits(settings: Settings, bootstrap: str) -> list[str]:
+    """Why a worker would refuse what the group has committed, a line a partition; mostly none."""
+    ours = topics(settings)
+    name = ours.beacons.name
+    topic_id = topic_ids(bootstrap, [name])[name]
+    # Before the commits: a worker's first commit precedes its first records.
+    outcomes = end_offsets(bootstrap, ours.outcomes)
+    changelog = end_offsets(bootstrap, ours.changelog)
+    # For its metadata, which librdkafka's Python client mangles.
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, group_id=group(settings))
+    refused = []
+    try:
+        for number in range(settings.partitions):
+            held = consumer.committed(TopicPartition(name, number), metadata=True)
+            try:
+                if held is None or held.offset < 0:
+                    refuse_a_missing_mark(
+                        number, outcomes=outcomes[number], changelog=changelog[number]
+                    )
+                    continue
+                mark = mark_of(held.offset, held.metadata, partition=number)
+                mark.refuse_others(topic_id=topic_id, rules=mark.rules, partition=number)
+            except StateError as error:
+                refused.append(str(error))
+    finally:
+        consumer.close()
+    return refused
+
+
+def read_snapshot(
+    path: Path, *, beacons: str, rejected: str, ids: Mapping[str, str]
+) -> Snapshot | None:
+    """None where there is none; `beacons` and `rejected` are names, `ids` are Kafka's by name.
+
+    What it holds of a topic that had another id counts as nothing: the offsets are not of today's.
+    """
     try:
         connection = connect_published(path)
     except DatabaseError:
@@ -143,16 +191,28 @@ def read_snapshot(path: Path, *, rejected: str) -> Snapshot | None:
         newest = _rows(connection, "SELECT max(received_at) FROM events")[0][0]
         refused = _rows(
             connection,
-            "SELECT coalesce(sum(next_offset), 0) FROM positions WHERE topic = $1",
+            "SELECT coalesce(sum(next_offset), 0) FROM positions"
+            " WHERE topic = $1 AND topic_id = $2",
             rejected,
+            ids[rejected],
         )[0][0]
         columns = "partition, next_origin, records, events, duplicates, failed"
-        rows = _rows(connection, f"SELECT {columns} FROM ledger")  # noqa: S608  # the line above
+        rows = _rows(
+            connection,
+            f"SELECT {columns} FROM ledger WHERE topic_id = $1",  # noqa: S608  # the line above
+            ids[beacons],
+        )
+        held = _rows(
+            connection,
+            "SELECT $1, topic_id FROM ledger UNION SELECT topic, topic_id FROM positions",
+            beacons,
+        )
     return Snapshot(
         published_at,
         newest and newest.replace(tzinfo=UTC),
         {row[0]: Ledger(*row[1:]) for row in rows},
         int(refused),
+        tuple(sorted({name for name, topic_id in held if ids.get(name, topic_id) != topic_id})),
     )
 
 

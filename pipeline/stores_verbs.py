@@ -30,8 +30,8 @@ def _span(_: click.Context, option: click.Parameter, value: str) -> timedelta:
 def _origins(_: click.Context, option: click.Parameter, values: Sequence[str]) -> list[str]:
     for value in values:
         # As a browser writes it; any other form would never match one.
-        if not re.fullmatch(r"https?://[a-z0-9.\-\[\]:]+", value):
-            example = "https://shop.example: scheme and host in small letters, no path"
+        if value != "null" and not re.fullmatch(r"[a-z][a-z0-9+.\-]*://[a-z0-9.\-\[\]:]+", value):
+            example = "https://shop.example: scheme and host in small letters, no path; or null"
             raise click.BadParameter(f"{value!r} is not as {example}", param=option)
     return list(values)
 

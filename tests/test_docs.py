@@ -116,3 +116,10 @@ def test_the_query_of_the_readme_has_an_answer(tmp_path: Path) -> None:
     )
     with duckdb.connect(path, read_only=True) as connection:
         assert connection.execute(query).fetchall() == []
+
+
+@pytest.mark.parametrize("name", ["contract.md", "openapi.yaml", "sending-events.md"])
+def test_the_documents_for_senders_name_every_answer_of_the_door(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text()
+    for status in (204, 401, 403, 413, 422, 429, 503):
+        assert re.search(rf"\b{status}\b", text), status

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import sys
 from functools import partial
 from types import FrameType
@@ -21,8 +20,9 @@ from pipeline.config import Settings
 from pipeline.dashboard import page
 from pipeline.dashboard.report import report
 from pipeline.dashboard.snapshot import NotPublishedError, Snapshot
+from pipeline.listening import bare, listening, written
 
-_LOCAL = ("127.0.0.1", "localhost")
+_LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
 _HEADERS = {
     "content-security-policy": page.POLICY,
     "x-content-type-options": "nosniff",
@@ -55,41 +55,42 @@ def create_app(settings: Settings) -> Starlette:
         return PlainTextResponse(snapshot.version(), headers=_HEADERS)
 
     # A page elsewhere that names this address as its own (DNS rebinding) reads nothing.
-    local = settings.dashboard_host in _LOCAL
-    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=list(_LOCAL) if local else ["*"])
+    more = (name.strip().lower() for name in settings.dashboard_hosts.split(","))
+    allowed = [*_LOCAL, bare(settings.dashboard_host), *filter(None, more)]
+    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=allowed, www_redirect=False)
     return Starlette(routes=[Route("/", show), Route("/version", version)], middleware=[hosts])
 
 
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; 1 when the address is taken, with a line that says so."""
-    address = (settings.dashboard_host, settings.dashboard_port)
+    host, port = settings.dashboard_host, settings.dashboard_port
     try:
-        listener = socket.create_server(address)
+        listener = listening(host, port)
     except OSError as error:
         sys.stderr.write(
-            f"dashboard: cannot listen on {address[0]}:{address[1]} ({error.strerror}):"
+            f"dashboard: cannot listen on {written(host, port)} ({error.strerror}):"
             " set PIPELINE_DASHBOARD_PORT to another port, or 0 for any\n"
         )
         return 1
-    with listener:
-        host, port = listener.getsockname()[:2]
-        sys.stdout.write(f"dashboard: http://{host}:{port}\n")
-        sys.stdout.flush()
-        server = uvicorn.Server(
-            uvicorn.Config(
-                create_app(settings),
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=2,
-            )
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
         )
-        # uvicorn raises a signal again once it has shut down, which would make 0 an exit by signal.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, _ignored)
+    )
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    # uvicorn raises a signal again once it has shut down, which would make 0 an exit by signal; and
+    # one may come before it listens to any.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    with listener:
+        sys.stdout.write(f"dashboard: http://{written(*listener.getsockname()[:2])}\n")
+        sys.stdout.flush()
         server.run(sockets=[listener])
     return 0
-
-
-def _ignored(_number: int, _frame: FrameType | None) -> None:
-    pass

@@ -104,10 +104,11 @@ def _of_user_agent(text: str) -> Request:
     kind: str | None
     if any(marker in lowered for marker in _TABLETS):
         kind = "tablet"
-    elif system == "Android" and "mobi" not in lowered:
-        # Chrome's own rule: a tablet is an Android that does not say Mobile.
+    elif system == "Android" and "mobi" not in lowered and "dalvik" not in lowered:
+        # Chrome's own rule: a tablet is an Android that does not say Mobile. Dalvik, an app's own
+        # client, says it of no device: most are phones.
         kind = "tablet"
-    elif "mobi" in lowered or system == "iOS":
+    elif "mobi" in lowered or system in {"Android", "iOS"}:
         kind = "mobile"
     else:
         kind = "desktop" if system else None

@@ -19,6 +19,7 @@ from pipeline.ingest.accept import Accepted
 from pipeline.ingest.http.answers import Answer
 from pipeline.ingest.stores import Store
 from pipeline.ingest.validate import REQUIRED, Refusal, parse, validate
+from pipeline.listening import bare
 from pipeline.topics import Rejected
 
 log = logging.getLogger(__name__)
@@ -174,6 +175,6 @@ def _without(text: str, secret: str) -> str:
 def is_loopback(host: str) -> bool:
     """Whether `host` means this machine and no other."""
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(bare(host)).is_loopback
     except ValueError:
         return False

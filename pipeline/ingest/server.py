@@ -23,6 +23,7 @@ from pipeline.ingest.http.reader import Bounds
 from pipeline.ingest.http.server import BACKLOG, Server
 from pipeline.ingest.problems import log_problems
 from pipeline.ingest.stores import Stores, StoresError
+from pipeline.listening import listening, written
 
 # With the publisher's own flush behind it, the process is gone within ten seconds.
 GRACE = timedelta(seconds=4)
@@ -31,7 +32,7 @@ GRACE = timedelta(seconds=4)
 async def serve(
     app: App,
     settings: Settings,
-    listening: socket.socket,
+    door: socket.socket,
     *,
     stop: asyncio.Event,
     opened: Callable[[], None] = lambda: None,
@@ -46,7 +47,7 @@ async def serve(
             max_body_bytes=settings.max_body_bytes,
         ),
     )
-    await server.open(listening)
+    await server.open(door)
     with _little_garbage():
         opened()
         await stop.wait()
@@ -90,9 +91,9 @@ def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) ->
     except StoresError as error:
         return _failed(str(error))
     try:
-        listening = _listening(settings)
+        opened = listening(settings.ingest_host, settings.ingest_port, backlog=BACKLOG)
     except OSError as error:
-        address = f"{settings.ingest_host}:{settings.ingest_port}"
+        address = written(settings.ingest_host, settings.ingest_port)
         return _failed(f"cannot listen on {address}: {error.strerror}; set PIPELINE_INGEST_PORT")
     problems = log_problems()
     publisher = KafkaPublisher(settings, settings.kafka_bootstrap_servers)
@@ -109,30 +110,22 @@ def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) ->
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # Elsewhere it means "read again": it must not end what reads again by itself.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with listening:
-        uvloop.run(_serve_until_told(app, settings, listening))
+    with opened:
+        uvloop.run(_serve_until_told(app, settings, opened))
     problems.close()
     return 0
 
 
-async def _serve_until_told(app: App, settings: Settings, listening: socket.socket) -> None:
+async def _serve_until_told(app: App, settings: Settings, door: socket.socket) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
     def opened() -> None:
-        host, port = listening.getsockname()[:2]
-        sys.stdout.write(f"ingest: http://{host}:{port}/beacon\n")
+        sys.stdout.write(f"ingest: http://{written(*door.getsockname()[:2])}/beacon\n")
         sys.stdout.flush()
 
-    await serve(app, settings, listening, stop=stop, opened=opened)
-
-
-def _listening(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.ingest_host else socket.AF_INET
-    return socket.create_server(
-        (settings.ingest_host, settings.ingest_port), family=family, backlog=BACKLOG
-    )
+    await serve(app, settings, door, stop=stop, opened=opened)
 
 
 def _failed(message: str) -> int:

@@ -3,6 +3,9 @@
 Devices are spread over lanes with one request in flight each, so no device's events overtake each
 other. A recorded request goes whole; loose events are gathered anew by lane, which leaves the
 records the same: they are one per request and device.
+
+No lane runs ahead of the others by more than a window of event time (`pace.py`): a file in order of
+time makes no late events.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from pipeline.ingest.files import (
 )
 from pipeline.printable import printable
 from pipeline.send.lane import Lane, Sent
+from pipeline.send.pace import Pace
 
 LANES = 8
 PATIENCE = timedelta(minutes=1)
@@ -39,13 +43,14 @@ class _Body(msgspec.Struct):
     received_at: msgspec.Raw = msgspec.Raw(b"")
 
 
-class _Device(msgspec.Struct):
+class _Event(msgspec.Struct):
     device_id: str | None = None
     session_id: str = ""
+    timestamp: int | str = ""
 
 
 _body = msgspec.json.Decoder(_Body)
-_device = msgspec.json.Decoder(_Device)
+_event = msgspec.json.Decoder(_Event)
 
 
 def send(  # each is a choice of the command line's
@@ -65,6 +70,7 @@ def send(  # each is a choice of the command line's
     paths = list(files)
     sent = Sent()
     roads = [Lane(url, tokens, sent, patience) for _ in range(lanes)]
+    pace = Pace()
     try:
         for path, found in _read(paths):
             if sent.failure:
@@ -72,7 +78,7 @@ def send(  # each is a choice of the command line's
             if isinstance(found, BadLine):
                 sent.refuse(path, found.line, found.reason)
             else:
-                _dispatch(roads, path, found)
+                _dispatch(roads, pace, path, found)
     except OSError as error:
         sent.fail(f"{error.filename or 'a file'} cannot be read: {error.strerror or error}")
     except (EOFError, zlib.error) as error:
@@ -87,22 +93,35 @@ def send(  # each is a choice of the command line's
     return 1 if sent.failure or (strict and sent.bad_lines) else 0
 
 
-def _dispatch(roads: list[Lane], path: str, request: FileRequest) -> None:
+def _dispatch(roads: list[Lane], pace: Pace, path: str, request: FileRequest) -> None:
     body = _body.decode(request.body)
-    devices = [_device_of(raw) for raw in body.events]
-    lanes = [roads[zlib.crc32(f"{request.store}/{name}".encode()) % len(roads)] for name in devices]
+    events = [_event_of(raw) for raw in body.events]
+    lanes = [_lane_of(event, request, roads) for event in events]
     if _is_loose(request, body):
-        for lane, raw in zip(lanes, body.events, strict=True):
+        for event, lane, raw in zip(events, lanes, body.events, strict=True):
+            if pace.begins_anew(event.timestamp):
+                _wait(roads)
             lane.gather(path, request, bytes(raw))
-    elif len(set(lanes)) > 1:
+        return
+    # Each is asked, so that the window moves with the latest.
+    is_new = [pace.begins_anew(event.timestamp) for event in events]
+    if any(is_new) or len(set(lanes)) > 1:
+        _wait(roads)
+    lane = lanes[0] if lanes else roads[0]
+    lane.put(path, request, len(events))
+    if len(set(lanes)) > 1:
         # Whole, and in its place among the events of each of its devices.
-        for lane in roads:
-            lane.wait()
-        lanes[0].put(path, request, len(devices))
-        lanes[0].wait()
-    else:
-        lane = lanes[0] if lanes else roads[0]
-        lane.put(path, request, len(devices))
+        lane.wait()
+
+
+def _wait(roads: list[Lane]) -> None:
+    for lane in roads:
+        lane.wait()
+
+
+def _lane_of(event: _Event, request: FileRequest, roads: list[Lane]) -> Lane:
+    name = device_key(event.device_id, event.session_id)
+    return roads[zlib.crc32(f"{request.store}/{name}".encode()) % len(roads)]
 
 
 def _is_loose(request: FileRequest, body: _Body) -> bool:
@@ -115,13 +134,12 @@ def _is_loose(request: FileRequest, body: _Body) -> bool:
     )
 
 
-def _device_of(raw: msgspec.Raw) -> str:
+def _event_of(raw: msgspec.Raw) -> _Event:
     try:
-        device = _device.decode(raw)
+        return _event.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # Without a device it is no valid event, so it has no order to keep.
-        return ""
-    return device_key(device.device_id, device.session_id)
+        return _Event()
 
 
 def _read(paths: list[str]) -> Iterator[tuple[str, FileRequest | BadLine]]:

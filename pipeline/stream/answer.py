@@ -140,8 +140,8 @@ def _apply(
             continue
         device.keys[identity] = remembered
         change.session(session, replaced)
-        for conversion, attribution in converted:
-            change.conversion(conversion, attribution)
+        for conversion in converted:
+            change.conversion(conversion)
         facts.append(_fact(event, raw))
     outcome.facts, outcome.late, outcome.duplicates, outcome.failed = (
         facts,
@@ -150,7 +150,9 @@ def _apply(
         failed,
     )
     outcome.sessions, outcome.sessions_gone = change.session_rows(key)
-    outcome.conversions, outcome.touches = change.conversion_rows()
+    outcome.conversions, outcome.touches = change.conversion_rows(
+        device.touches, lookback_ms=rules.lookback_ms
+    )
 
 
 _SKEWED = {False: b"}", True: b',"is_clock_skewed":true}'}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pipeline.domain.attribution import (
     Attribution,
     Conversion,
-    Match,
     Touch,
+    attribution_of,
     conversion_key,
 )
 from pipeline.domain.outcomes import ConversionRow, SessionGone, SessionRow, TouchRow
@@ -21,7 +22,7 @@ class Change:
 
     sessions: list[Session] = field(default_factory=list)
     gone: list[Session] = field(default_factory=list)
-    conversions: dict[str, tuple[Conversion, Attribution]] = field(default_factory=dict)
+    conversions: dict[str, Conversion] = field(default_factory=dict)
 
     def session(self, session: Session, replaced: list[Session]) -> None:
         """`session` now stands for all of `replaced`."""
@@ -34,9 +35,9 @@ class Change:
                 self.gone.append(old)
         self.sessions.append(session)
 
-    def conversion(self, conversion: Conversion, attribution: Attribution) -> None:
-        """`conversion` is new, or has another path than before."""
-        self.conversions[conversion_key(conversion)] = (conversion, attribution)
+    def conversion(self, conversion: Conversion) -> None:
+        """`conversion` is new, or may have another path than before."""
+        self.conversions[conversion_key(conversion)] = conversion
 
     def session_rows(self, prefix: bytes) -> tuple[list[SessionRow], list[SessionGone]]:
         """Rows that stand, and rows that vanish because their start has moved (S4)."""
@@ -49,18 +50,16 @@ class Change:
         ]
         return rows, gone
 
-    def conversion_rows(self) -> tuple[list[ConversionRow], list[TouchRow]]:
-        """Each with its whole path, as places in the list of all touches on them."""
+    def conversion_rows(
+        self, touches: Sequence[Touch], *, lookback_ms: int
+    ) -> tuple[list[ConversionRow], list[TouchRow]]:
+        """Each with its whole path among the device's `touches`, as places in the list returned."""
         places: dict[Touch, int] = {}
-        rows = [
-            _conversion_row(
-                key,
-                conversion,
-                attribution.match,
-                [places.setdefault(touch, len(places)) for touch in attribution.path],
-            )
-            for key, (conversion, attribution) in self.conversions.items()
-        ]
+        rows = []
+        for key, conversion in self.conversions.items():
+            found = attribution_of(conversion, touches, lookback_ms=lookback_ms)
+            path = [places.setdefault(touch, len(places)) for touch in found.path]
+            rows.append(_conversion_row(key, conversion, found, path))
         return rows, [
             TouchRow(touch.touched_at, touch.attribution_token, touch.product_id, touch.event_key)
             for touch in places
@@ -89,7 +88,7 @@ def _session_row(prefix: bytes, session: Session) -> SessionRow:
 
 
 def _conversion_row(
-    key: str, conversion: Conversion, match: Match, path: list[int]
+    key: str, conversion: Conversion, attribution: Attribution, path: list[int]
 ) -> ConversionRow:
     return ConversionRow(
         conversion_key=key,
@@ -103,7 +102,7 @@ def _conversion_row(
         quantity=conversion.quantity,
         revenue=conversion.revenue,
         currency=conversion.currency,
-        match=match,
+        match=attribution.match,
         attribution_token=conversion.attribution_token,
         is_bot=conversion.is_bot,
         path=path,

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.domain.rules import Rules
-from pipeline.warehouse.sql import files, in_order
+from pipeline.warehouse.sql import files, in_order, inlined, table_macros
 
 # Every client from 1.4 on reads it; the default of 2.0 shuts out all of 1.x.
 STORAGE_VERSION = "v1.2.0"
@@ -51,11 +51,14 @@ def _prepare(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path) ->
     connection.execute("SET TimeZone = 'UTC'")
     migrate(connection)
     _keep_rules(connection, rules, path)
-    for _, text in in_order("macros"):
-        connection.execute(text)
+    for name in table_macros():
+        connection.execute(f"DROP MACRO TABLE IF EXISTS {name}")  # of an earlier version
+    for name, text in in_order("macros"):
+        if name not in table_macros():
+            connection.execute(text)
     define(connection)
     for name, text in in_order("views"):
-        connection.execute(f"CREATE OR REPLACE VIEW {name} AS {text}")
+        connection.execute(f"CREATE OR REPLACE VIEW {name} AS {inlined(text)}")
     for name, text in files("load"):
         if name.startswith("00_"):
             connection.execute(text)
@@ -80,7 +83,13 @@ def connect_published(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 def define(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the macros of `sql/recompute` known to `connection`, for its lifetime."""
+    """Make table macros and those of `sql/recompute` known to `connection`, for its lifetime.
+
+    A snapshot has none of them: attached under another name they would read another file.
+    """
+    for name, text in in_order("macros"):
+        if name in table_macros():
+            connection.execute(text.replace("REPLACE MACRO", "REPLACE TEMP MACRO"))
     for _, text in in_order("recompute"):
         connection.execute(text)
 

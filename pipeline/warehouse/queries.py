@@ -49,6 +49,17 @@ def ask(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[st
     return Answer([column[0] for column in result.description or []], result.fetchall())
 
 
+def required(name: str) -> list[str]:
+    """Parameters without which `sql/queries/<name>.sql` has no answer; none for no such name.
+
+    The others stand there as `$x IS NULL` or `coalesce($x, …)` says.
+    """
+    text = dict(files("queries")).get(name, "")
+    optional = re.findall(r"\$([a-z_]+) IS NULL|coalesce\(\$([a-z_]+)", text)
+    left_out = {found for pair in optional for found in pair}
+    return sorted(set(re.findall(r"\$([a-z_]+)", text)) - left_out)
+
+
 def broken(connection: duckdb.DuckDBPyConnection) -> dict[str, Answer]:
     """Each check's breaking rows (at most 20); no rows where the promise holds."""
     answers = {}

@@ -22,7 +22,7 @@ def files(folder: str) -> list[tuple[str, str]]:
 def in_order(folder: str) -> list[tuple[str, str]]:
     """The same, each file after those whose definitions it uses: DuckDB looks at a name at once."""
     texts = dict(files(folder))
-    bare = {name: re.sub(r"--.*", "", text) for name, text in texts.items()}
+    bare = {name: _without_comments(text) for name, text in texts.items()}
     defined = {
         made: name
         for name, text in bare.items()
@@ -33,6 +33,35 @@ def in_order(folder: str) -> list[tuple[str, str]]:
         for name, text in bare.items()
     }
     return [(name, texts[name]) for name in TopologicalSorter(uses).static_order()]
+
+
+_TABLE_MACRO = re.compile(r"CREATE OR REPLACE MACRO (\w+)\((.*?)\) AS TABLE\s(.*);\s*\Z", re.DOTALL)
+
+
+@cache
+def table_macros() -> dict[str, tuple[list[str], str]]:
+    """Parameters and body of each table macro of `sql/macros`."""
+    found = [_TABLE_MACRO.search(text) for _, text in in_order("macros")]
+    return {made[1]: (made[2].split(", "), made[3]) for made in found if made}
+
+
+def inlined(text: str) -> str:
+    """`text` with each call of a table macro replaced by its body; arguments without parentheses.
+
+    DuckDB binds a macro's names in the catalog of the caller, and a view's in the view's own.
+    """
+
+    def body_of(call: re.Match[str]) -> str:
+        parameters, body = table_macros()[call[1]]
+        for parameter, argument in zip(parameters, call[2].split(", "), strict=True):
+            body = re.sub(rf"\b{parameter}\b", argument, body)
+        return f"({inlined(body)})"
+
+    return re.sub(rf"\b({'|'.join(table_macros())})\(([^()]*)\)", body_of, _without_comments(text))
+
+
+def _without_comments(text: str) -> str:
+    return re.sub(r"--.*", "", text)
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,3 @@
--- Grain: one row per store, UTC day of t0, `grain`, name and currency: revenue of blended purchases and
--- per impression. `FROM kpi_revenue(first_day, last_day)` reads those days alone.
+-- Grain: one row per store, UTC day of t0, `grain`, name and currency: revenue of blended purchases
+-- and per impression.
 FROM kpi_revenue(DATE '-infinity', DATE 'infinity');

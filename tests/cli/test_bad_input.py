@@ -124,8 +124,6 @@ def test_topics_that_were_never_made(pipeline: Pipeline, settings: Settings) -> 
         ("session_gap", "-PT30M", "PIPELINE_SESSION_GAP=-PT30M: "),
         ("session_gap", "half an hour", "as in PT30M or 00:30:00"),
         ("max_body_bytes", "99999999", "PIPELINE_MAX_BODY_BYTES=99999999: "),
-        ("partition", "4", "PIPELINE_PARTITION is no setting: did you mean PIPELINE_PARTITIONS?"),
-        ("sesion_gap", "PT1M", "did you mean PIPELINE_SESSION_GAP?"),
     ],
 )
 def test_a_wrong_setting(pipeline: Pipeline, name: str, value: str, said: str) -> None:
@@ -136,7 +134,6 @@ def test_a_wrong_setting(pipeline: Pipeline, name: str, value: str, said: str) -
     ("text", "said"),
     [
         ("PIPELINE_WORKERS=many", "PIPELINE_WORKERS=many: "),
-        ("PIPELINE_WORKER=2", "did you mean PIPELINE_WORKERS?"),
     ],
 )
 def test_a_wrong_setting_in_the_file(
@@ -151,8 +148,25 @@ def test_a_settings_file_that_is_no_text(pipeline: Pipeline, tmp_path: Path) -> 
     assert ".env" in line_of(pipeline("check"))
 
 
-def test_a_name_that_others_set_is_none_of_ours(pipeline: Pipeline) -> None:
-    assert pipeline("query", workspace="/agent").returncode == 0
+@pytest.mark.parametrize("in_file", [False, True])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("partition", "did you mean PIPELINE_PARTITIONS?"),
+        ("sesion_gap", "did you mean PIPELINE_SESSION_GAP?"),
+        ("gap", "docs/settings.md has them all"),
+    ],
+)
+def test_a_name_that_is_no_setting(
+    pipeline: Pipeline, tmp_path: Path, *, name: str, said: str, in_file: bool
+) -> None:
+    variable = f"PIPELINE_{name.upper()}"
+    if in_file:
+        (tmp_path / ".env").write_text(f"{variable}=4\nOTHER=3\n")
+    ran = pipeline("query", **({} if in_file else {name: "4"}))
+    assert ran.returncode == 2
+    assert ran.stderr.startswith(f"Error: {variable} is no setting: {said}")
+    assert len(ran.stderr.splitlines()) == 1
 
 
 def test_a_question_that_is_not_there(pipeline: Pipeline, snapshot: str) -> None:
@@ -163,6 +177,26 @@ def test_a_question_that_is_not_there(pipeline: Pipeline, snapshot: str) -> None
 def test_a_parameter_that_the_question_does_not_take(pipeline: Pipeline, snapshot: str) -> None:
     line = line_of(pipeline("query", "funnel", "-p", "shop=x", "--database", snapshot))
     assert "has no parameter 'shop'; it takes: " in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needs"),
+    [
+        (("kpis",), "-p first=VALUE -p last=VALUE"),
+        (("kpis", "-p", "first=2026-07-01"), "-p last=VALUE"),
+        (("dashboard_stores",), ""),
+        (("funnel",), ""),
+        (("dashboard_totals", "-p", "first=2026-07-01", "-p", "last=2026-07-01"), "-p store=VALUE"),
+    ],
+)
+def test_a_parameter_that_the_question_needs(
+    pipeline: Pipeline, snapshot: str, arguments: tuple[str, ...], needs: str
+) -> None:
+    done = pipeline("query", *arguments, "--database", snapshot)
+    if needs:
+        assert line_of(done, 2).endswith(f"query '{arguments[0]}' also needs {needs}")
+    else:
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
+import tomllib
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -90,6 +91,7 @@ def test_a_revoked_token_is_refused_at_once(pipeline: Pipeline, path: Path) -> N
         (("rotate", "shop", "--overlap", "99999w"), 2, "7d"),
         (("add", "b", "--origin", "https://shop.example/"), 2, "no path"),
         (("add", "b", "--origin", "shop.example"), 2, "no path"),
+        (("add", "b", "--origin", "Capacitor://localhost"), 2, "no path"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_changes_nothing(
@@ -112,3 +114,12 @@ def test_a_comment_in_the_file_stays(pipeline: Pipeline, path: Path) -> None:
     after = [line for line in path.read_text().splitlines() if line.startswith("#")]
     assert before
     assert after == before
+
+
+def test_the_origins_of_apps_and_of_pages_without_one_are_taken(
+    pipeline: Pipeline, path: Path
+) -> None:
+    wanted = ["null", "capacitor://localhost", "ionic://localhost", "http://[::1]:3000"]
+    token_of(pipeline("stores", "add", "app", *(f"--origin={origin}" for origin in wanted)))
+    assert tomllib.loads(path.read_text())["stores"]["app"]["origins"] == wanted
+    assert Stores.load(path).count == 1

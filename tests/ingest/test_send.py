@@ -187,3 +187,32 @@ def test_a_file_that_is_not_there_is_one_line(
     error = capsys.readouterr().err
     assert missing in error
     assert error.count("\n") == 1
+
+
+def test_history_in_order_of_time_arrives_in_order_but_for_an_hour(
+    settings: Settings, serve: Any, tmp_path: Path
+) -> None:
+    kept = MemoryPublisher()
+    door = serve(settings, kept)
+    begin, hour = 1_750_000_000_000, 3_600_000
+    # Half a year, of which one lane has few events: what it gathers must not wait for weeks.
+    lines = [
+        {**event("rare" if number % 97 == 0 else f"d{number % 20}", number), "timestamp": at}
+        for number, at in enumerate(range(begin, begin + 180 * 24 * hour, 2 * hour))
+        for at in (at, at + hour // 2)
+    ]
+    assert (
+        send([write(tmp_path / "events.ndjson", *lines)], door.url, {"": door.backfill_token}) == 0
+    )
+    times = [
+        fact["timestamp"]
+        for accepted in kept.published
+        for _, value in accepted.records
+        for fact in json.loads(value)["events"]
+    ]
+    assert len(times) == len(lines)
+    latest, behind = 0, 0
+    for at in times:
+        latest = max(latest, at)
+        behind = max(behind, latest - at)
+    assert behind <= hour

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.ingest.durable.backlog import Backlog
+from pipeline.ingest.durable.file import WAL_BYTES
 from pipeline.ingest.durable.orphans import adopt
 from pipeline.ingest.durable.pending import Record
 from pipeline.ingest.durable.slots import SpoolError
@@ -168,3 +169,30 @@ def test_an_orphan_that_cannot_be_opened_is_said_let_go_and_keeps_no_other_back(
     assert not (tmp_path / "2.db").exists()
     (tmp_path / "1.db").rmdir()
     opened(tmp_path, slot=1).close()
+
+
+def test_a_reader_of_the_file_fills_the_spool_and_not_the_disk(tmp_path: Path) -> None:
+    cap, large = 4 * 1024 * 1024, Record("beacons", b"key", b"x" * 100_000)
+    spool = opened(tmp_path, cap=cap)
+    keep(spool, ONE)
+    (path,) = tmp_path.glob("*.db")
+    wal = path.with_name(f"{path.name}-wal")
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM batches").fetchall()
+
+    def fill() -> None:
+        # Each batch is forgotten at once: only the reader holds its bytes.
+        for _ in range(1000):
+            keep(spool, gone=(keep(spool, large),))
+
+    with pytest.raises(SpoolError, match="full"):
+        fill()
+    assert spool.bytes < cap / 2
+    assert spool.size > cap / 2
+    assert wal.stat().st_size < 2 * cap
+    reader.close()
+    keep(spool, gone=(keep(spool, large),))
+    assert wal.stat().st_size <= WAL_BYTES
+    assert spool.size == spool.bytes
+    assert read_all(spool) == [ONE]

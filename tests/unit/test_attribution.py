@@ -1,7 +1,12 @@
 """Rules A1-A6 and A10."""
 
+import sys
+from collections import Counter
+from types import FrameType
+
 import pytest
 from factories import DAY, Log, cart, click, make_event, purchase
+from stream_log import Topic
 
 
 def paths(*events: dict[str, object]) -> list[tuple[str, list[str]]]:
@@ -99,3 +104,22 @@ def test_a10_revenue_is_exact_and_absent_without_a_price() -> None:
 def test_a_cart_earns_nothing() -> None:
     row = Log().send(make_event("add_to_cart", price="5", currency="USD")).conversions[0]
     assert row.revenue is None
+
+
+def test_a_record_looks_at_each_conversion_once_however_many_clicks_it_has() -> None:
+    topic = Topic()
+    topic.send(*[cart(5, None, ms=number) for number in range(60)])
+    topic.send(*[click(4, f"token-{number}", ms=number) for number in range(60)])
+    calls: Counter[str] = Counter()
+
+    def count(frame: FrameType, event: str, _argument: object) -> None:
+        if event == "call":
+            calls[frame.f_code.co_name] += 1
+
+    sys.setprofile(count)
+    try:
+        topic.run(topic.assigned())
+    finally:
+        sys.setprofile(None)
+    assert [len(row.path) for row in topic.outcomes[1].conversions] == [60] * 60
+    assert calls["attribution_of"] == 120

@@ -1,8 +1,15 @@
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from pipeline.addresses import Address
+from pipeline.first_store import make_first_store
 from pipeline.supervise import StartError
 
 
@@ -14,6 +21,8 @@ from pipeline.supervise import StartError
         ("0.0.0.0", "http://127.0.0.1:80/beacon"),  # noqa: S104  # what a container listens on
         ("::", "http://[::1]:80/beacon"),
         ("::1", "http://[::1]:80/beacon"),
+        ("[::1]", "http://[::1]:80/beacon"),
+        ("[::]", "http://[::1]:80/beacon"),
     ],
 )
 def test_a_program_on_this_machine_finds_whatever_is_listened_on(host: str, url: str) -> None:
@@ -37,3 +46,35 @@ def test_an_address_of_another_machine_is_one_line() -> None:
 def test_a_host_that_is_no_name_is_one_line() -> None:
     with pytest.raises(StartError, match="cannot listen on no host:80"):
         Address("no host", 80, "PIPELINE_INGEST_PORT").held()
+
+
+def test_an_ipv6_address_may_have_its_brackets_and_is_told_with_them() -> None:
+    with Address("[::1]", 0, "").held() as held:
+        port = held.getsockname()[1]
+        for host in ("::1", "[::1]"):
+            with pytest.raises(StartError, match=rf"cannot listen on \[::1\]:{port} "):
+                Address(host, port, "").held()
+
+
+@pytest.mark.parametrize("verb", ["ingest", "dashboard"])
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_a_process_listens_on_ipv6_and_says_where(tmp_path: Path, verb: str, host: str) -> None:
+    settings = {
+        "home": str(tmp_path),
+        "kafka_bootstrap_servers": "127.0.0.1:9",
+        f"{verb}_host": host,
+        f"{verb}_port": "0",
+    }
+    make_first_store(tmp_path / "stores.toml", "shop")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", verb],
+        env={**os.environ, **{f"PIPELINE_{name.upper()}": text for name, text in settings.items()}},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        process.terminate()
+    assert re.match(rf"{verb}: http://\[::1\]:\d+(/beacon)?\n$", said)
+    assert process.returncode == 0

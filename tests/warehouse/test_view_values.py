@@ -10,6 +10,7 @@ from factories import MINUTE, MORNING, Log, cart, click, make_event, purchase
 from house import Warehouse
 
 from pipeline.topics import Rejected
+from pipeline.warehouse.queries import ask
 
 TOKEN = {"attribution_token": "token"}
 HOUR = 60
@@ -128,3 +129,40 @@ def test_a10_a_currency_has_the_places_of_iso_4217(
 ) -> None:
     query = f"SELECT places FROM currencies WHERE currency = '{currency}'"
     assert warehouse.rows(query) == [(places,)]
+
+
+def test_the_question_kpis_compares_with_the_period_before(warehouse: Warehouse) -> None:
+    """A day of 8 impressions, 4 clicks, 2 carts, 1 purchase, after one of 4, 1, 0 and 2."""
+    log = Log(warehouse.rules)
+    line = {"product_id": 1, "price": "10", **TOKEN}
+    for start, shown, clicks, carts, purchases in ((0, 4, 1, 0, 2), (24 * HOUR, 8, 4, 2, 1)):
+        log.send(
+            *(
+                make_event("product_impression", start, position=place, **TOKEN)
+                for place in range(1, shown + 1)
+            ),
+            *(click(start + 1) for _ in range(clicks)),
+            *(cart(start + 2, "token") for _ in range(carts)),
+            *(purchase(start + 3, line, order_id=f"{start}.{n}") for n in range(purchases)),
+        )
+    warehouse.load(log.outcomes)
+    ((first,),) = warehouse.rows("SELECT CAST(max(occurred_at) AS DATE) FROM events")
+    asked = {"grain": "product", "first": str(first), "last": str(first)}
+    answer = ask(warehouse.connection, "kpis", asked)
+    (row,) = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    assert row == {
+        "store_id": "store",
+        "name": "1",
+        "impressions": 8,
+        "clicks": 4,
+        "add_to_carts": 2,
+        "purchases": 1,
+        "click_through_rate": 0.5,
+        "add_to_cart_rate": 0.25,
+        "purchase_rate": 0.125,
+        "impressions_change": 1.0,
+        "clicks_change": 3.0,
+        "purchases_change": -0.5,
+        "click_through_rate_change": 1.0,
+        "purchase_rate_change": -0.75,
+    }

@@ -19,6 +19,10 @@ CREATE TABLE IF NOT EXISTS refused (
 );
 """
 
+# A WAL that someone's reading kept growing is cut back to this once they are done. More than this
+# of it counts as contents: while they read, only the spool's cap holds it.
+WAL_BYTES = 1024 * 1024
+
 log = logging.getLogger(__name__)
 
 
@@ -54,6 +58,7 @@ def _checked(path: Path) -> tuple[sqlite3.Connection, Contents]:
         # Moving the WAL into the file holds up the commit behind it: often and short, not SQLite's
         # 4 MB, which takes 15 ms.
         connection.execute("PRAGMA wal_autocheckpoint = 64")
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
         connection.executescript(SCHEMA)
         _refuse_fault(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
         row = connection.execute(
@@ -71,6 +76,24 @@ def _checked(path: Path) -> tuple[sqlite3.Connection, Contents]:
         connection.close()
         raise
     return connection, Contents(*row)
+
+
+def excess(path: Path) -> int:
+    """Bytes of the WAL of the file at `path` beyond `WAL_BYTES`."""
+    try:
+        return max(0, path.with_name(path.name + "-wal").stat().st_size - WAL_BYTES)
+    except FileNotFoundError:
+        return 0
+
+
+def cut_back(connection: sqlite3.Connection) -> None:
+    """Empty the WAL, unless somebody reads it: nobody is waited for."""
+    (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {patience}")
 
 
 def is_corrupt(error: sqlite3.Error) -> bool:

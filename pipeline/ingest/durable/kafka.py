@@ -79,7 +79,7 @@ class KafkaPublisher:
         """See `Publisher`."""
         spool = self._backlog.spool
         return SpoolState(
-            spool.depth, spool.bytes, spool.age(now=self._backlog.now()), self.is_circuit_open
+            spool.depth, spool.size, spool.age(now=self._backlog.now()), self.is_circuit_open
         )
 
     def start(self) -> None:

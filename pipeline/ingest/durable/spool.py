@@ -36,9 +36,14 @@ class Spool:
         self.depth = 0
         """Records in it."""
         self.bytes = 0
-        """Of its batches; with them the cap is met."""
+        """Of its batches."""
         self.last = 0
         """The highest number of a batch."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that count against the cap: batches, and a WAL that someone's reading holds."""
+        return self.bytes + (file.excess(self._slot.path) if self._slot else 0)
 
     def open(self, *, slot: int | None = None) -> sqlite3.Connection:
         """Own a slot (`slot`, else the first free one) with what is in it. Again does nothing."""
@@ -63,7 +68,7 @@ class Spool:
         without room for more must still become empty.
         """
         body = _encode(records) if records else b""
-        if records and self.bytes + len(body) > self._cap:
+        if records and not self._has_room(len(body)):
             if gone:
                 self._transaction(None, gone)
             raise SpoolError("the spool is full")
@@ -75,6 +80,13 @@ class Spool:
                 with suppress(SpoolError):  # the caller hears of the records, and tries again
                     self._transaction(None, gone)
             raise
+
+    def _has_room(self, size: int) -> bool:
+        if self.size + size > self._cap and self.size > self.bytes and self._connection is not None:
+            # Without a commit nothing else would cut it back once nobody reads it any more.
+            with suppress(sqlite3.Error):
+                file.cut_back(self._connection)
+        return self.size + size <= self._cap
 
     def _transaction(
         self, row: tuple[int, int, int, int, bytes] | None, gone: Sequence[int]
@@ -151,7 +163,7 @@ class Spool:
 
     def check(self) -> None:
         """Whether it would take a record now; costs a commit."""
-        if self.bytes >= self._cap:
+        if not self._has_room(1):
             raise SpoolError("the spool is full")
         self._query("PRAGMA user_version = 1")
 

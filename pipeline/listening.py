@@ -1,0 +1,23 @@
+"""A host and a port, written and listened on: an IPv6 address has brackets where a port follows."""
+
+from __future__ import annotations
+
+import socket
+
+
+def bare(host: str) -> str:
+    """`host` without the brackets that an IPv6 address may have."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+def written(host: str, port: int) -> str:
+    """As a URL has it."""
+    host = bare(host)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def listening(host: str, port: int, *, backlog: int | None = None) -> socket.socket:
+    """A socket that listens there, port 0 being any free one. Raises OSError."""
+    host = bare(host)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=backlog)

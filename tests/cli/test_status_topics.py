@@ -1,0 +1,80 @@
+"""`pipeline status` where Kafka's topics are not those that the snapshot or the group knew."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from answered import Answered
+from confluent_kafka.admin import AdminClient
+from factories import click
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from processes import environment, wait_for
+
+from pipeline.config import Settings
+from pipeline.kafka_admin import create_topics
+from pipeline.stream.mark import Mark
+from pipeline.topics import group
+
+
+@pytest.fixture
+def answered(settings: Settings) -> Answered:
+    found = Answered(settings)
+    found.write([found.logs[0].send(click())])
+    found.refuse("invalid")
+    found.load()
+    return found
+
+
+def commit(answered: Answered, *, topic_id: str) -> None:
+    """What a worker commits after the one record."""
+    settings = answered.settings
+    mark = Mark(offset=1, stream_time=None, topic_id=topic_id, rules=settings.rules.digest())
+    consumer = KafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        group_id=group(settings),
+        enable_auto_commit=False,
+    )
+    place = TopicPartition(answered.topics.beacons.name, 0)
+    consumer.assign([place])
+    consumer.commit({place: OffsetAndMetadata(1, mark.metadata(), -1)})
+    consumer.close()
+
+
+def status(settings: Settings) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline", "status"],
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_the_same_topics_are_no_trouble(answered: Answered) -> None:
+    commit(answered, topic_id=answered.logs[0].topic_id)
+    done = status(answered.settings)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_commit_of_another_topic_is_said(answered: Answered) -> None:
+    commit(answered, topic_id="another")
+    done = status(answered.settings)
+    assert done.returncode == 1
+    assert "the group's commit is of another topic (id another," in done.stderr
+
+
+@pytest.mark.parametrize("name", ["beacons", "outcomes", "rejected"])
+def test_a_topic_made_anew_is_said(answered: Answered, name: str) -> None:
+    settings, topic = answered.settings, getattr(answered.topics, name)
+    commit(answered, topic_id=answered.logs[0].topic_id)
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
+    admin.delete_topics([topic.name])[topic.name].result()
+    wait_for(lambda: topic.name in create_topics(settings, settings.kafka_bootstrap_servers))
+    done = status(settings)
+    assert done.returncode == 1
+    assert f"(topic ids differ): {topic.name};" in done.stderr
+    if name == "rejected":
+        assert "refused events: 0, published: 0" in done.stdout
