@@ -14,7 +14,9 @@ _MILLISECOND = timedelta(milliseconds=1)
 class Pace:
     """Cuts a file into windows of event time; all of one is answered before the next begins.
 
-    What is out of order in the file itself stays as it is.
+    What is out of order in the file itself stays as it is, and waits for nothing: it is behind the
+    stream time of what was sent before it. The window moves back with it, so one clock far ahead
+    does not end the pacing.
     """
 
     def __init__(self, window: timedelta = WINDOW) -> None:
@@ -31,7 +33,7 @@ class Pace:
         except ValueError:
             return False
         begin = self._begin
-        if begin is not None and at - begin <= self._window:
+        if begin is not None and abs(at - begin) <= self._window:
             return False
         self._begin = at
-        return begin is not None
+        return begin is not None and at > begin
