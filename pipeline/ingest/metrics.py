@@ -30,7 +30,7 @@ MEANINGS = {
     "pipeline_ingest_body_bytes_total": "Bytes of bodies read, inflated.",
     "pipeline_ingest_ack_seconds": "From the end of validation until durable, or given up.",
     "pipeline_ingest_spool_records": "Records in the spool, waiting for Kafka.",
-    "pipeline_ingest_spool_bytes": "Bytes of the spool.",
+    "pipeline_ingest_spool_bytes": "Bytes of the spool, and of its WAL beyond 1 MiB.",
     "pipeline_ingest_spool_oldest_seconds": "Age of the oldest record in the spool.",
     "pipeline_ingest_circuit_open": "1 while records go to the spool instead of Kafka.",
     "pipeline_ingest_stores": "Stores that may send.",

@@ -196,3 +196,21 @@ def test_a_reader_of_the_file_fills_the_spool_and_not_the_disk(tmp_path: Path) -
     assert wal.stat().st_size <= WAL_BYTES
     assert spool.size == spool.bytes
     assert read_all(spool) == [ONE]
+
+
+def test_a_wal_that_grew_below_the_cap_is_cut_back_by_the_next_commits(tmp_path: Path) -> None:
+    large = Record("beacons", b"key", b"x" * 100_000)
+    spool = opened(tmp_path, cap=1024 * 1024 * 1024)
+    keep(spool, ONE)
+    (path,) = tmp_path.glob("*.db")
+    wal = path.with_name(f"{path.name}-wal")
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM batches").fetchall()
+    while wal.stat().st_size < 4 * WAL_BYTES:
+        keep(spool, gone=(keep(spool, large),))
+    reader.close()
+    # One commit moves all of the WAL into the file, the next begins it anew.
+    for _ in range(2):
+        keep(spool, gone=(keep(spool, ONE),))
+    assert wal.stat().st_size <= WAL_BYTES
