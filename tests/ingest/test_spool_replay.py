@@ -133,6 +133,32 @@ def test_a_record_that_kafka_takes_in_no_form_is_rejected_and_the_rest_goes_on(
     assert json.loads(rejected["raw"])["query"] == large
 
 
+def test_what_landed_beside_a_refused_record_is_not_sent_again(
+    quick: Settings, read_topic: Read
+) -> None:
+    ours = topics(quick)
+    admin = KafkaAdminClient(bootstrap_servers=quick.kafka_bootstrap_servers)
+    small = {"max.message.bytes": "1500"}
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, ours.beacons.name, small)])
+    admin.close()
+    large = "".join(chr(0x4E00 + number) for number in range(1000))
+    # Devices of every partition: Kafka is asked for each partition in a request of its own.
+    others = [str(number) for number in range(12)]
+
+    async def story() -> None:
+        publisher = KafkaPublisher(quick, quick.kafka_bootstrap_servers)
+        publisher.start()
+        await until(lambda: not publisher.is_circuit_open)
+        requests = [request(large), *(request(text, device=text) for text in others)]
+        await asyncio.gather(*[kept(publisher, each) for each in requests])
+        await until(lambda: not publisher.is_circuit_open and publisher.spool().records == 0)
+        publisher.close()
+
+    asyncio.run(story())
+    assert sorted(queries_in(read_topic(ours.beacons))) == sorted(others)
+    assert len(read_topic(ours.rejected)) == 1
+
+
 def test_the_spool_of_a_process_that_is_gone_is_taken_over(
     quick: Settings, read_topic: Read
 ) -> None:

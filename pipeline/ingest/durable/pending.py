@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pipeline.ingest.publisher import Told
@@ -50,13 +50,14 @@ def awaited(left: int) -> tuple[Waiting, asyncio.Future[object | None]]:
 class Item:
     """A record to be made durable.
 
-    `waiting` is there until someone was told; `batch` once it has its place in the spool; `since`,
-    of `time.monotonic`, is its last start for Kafka.
+    `waiting` is there until someone was told; `batch` once it has its place in the spool, and
+    `place` is that in the batch; `since`, of `time.monotonic`, is its last start for Kafka.
     """
 
     record: Record
     waiting: Waiting | None = None
     batch: Batch | None = None
+    place: int = 0
     since: float = 0.0
 
     @property
@@ -76,7 +77,8 @@ class Batch:
     """Records that are one row of the spool, in their order.
 
     `left` are those flying to Kafka; a failed batch is read again from the spool. `is_flying`: its
-    records had been handed to Kafka before it was spooled.
+    records had been handed to Kafka before it was spooled. `landed` are the places of those that
+    Kafka has acknowledged.
     """
 
     seq: int
@@ -85,8 +87,10 @@ class Batch:
     left: int = 0
     is_flying: bool = False
     is_failed: bool = False
+    landed: set[int] = field(default_factory=set)
 
     def add(self, item: Item) -> None:
         """Put `item` behind the others."""
+        item.place = len(self.items)
         self.items.append(item)
         self.size += item.size

@@ -58,8 +58,8 @@ class Replay:
         # Batches whose records fly, by number, and their bytes.
         self._batches: dict[int, Batch] = {}
         self._bytes = 0
-        # Those that Kafka refused in company.
-        self._suspects: set[int] = set()
+        # Those of which Kafka refused a record, by number, with the places of what has landed.
+        self._suspects: dict[int, set[int]] = {}
         self._cursor = 0
         self._must_rewind = False
         self._changed = asyncio.Event()
@@ -81,13 +81,16 @@ class Replay:
         self._probe.opened()
         self._changed.set()
 
-    def landed(self, batch: Batch, failure: Failure | None) -> None:
-        """A record of `batch` is on Kafka, or has failed."""
+    def landed(self, item: Item, batch: Batch, failure: Failure | None) -> None:
+        """`item`, a record of `batch`, is on Kafka, or has failed."""
         batch.left -= 1
-        if failure is not None:
+        if failure is None:
+            batch.landed.add(item.place)
+        else:
             batch.is_failed = self._must_rewind = True
             if failure.is_permanent:
-                self._suspects.add(batch.seq)
+                # The set itself: what lands after it counts, too.
+                self._suspects[batch.seq] = batch.landed
         if batch.left == 0:
             del self._batches[batch.seq]
             self._bytes -= batch.size
@@ -151,7 +154,7 @@ class Replay:
         if seq in self._batches or self._backlog.is_forgotten(seq):
             return
         batch = Batch(seq, [], left=len(records))
-        items = [Item(record, batch=batch) for record in records]
+        items = [Item(record, batch=batch, place=place) for place, record in enumerate(records)]
         batch.size = sum(item.size for item in items)
         self._fly(batch)
         for item in items:
@@ -161,12 +164,14 @@ class Replay:
         self._tick()
 
     async def _next_suspect(self, seq: int, records: list[Record]) -> None:
+        landed = self._suspects[seq]
+        left = [record for place, record in enumerate(records) if place not in landed]
         if self._sender.flying:
             await asyncio.sleep(PAUSE)
-        elif await self._singly.deliver(records) is not None:
+        elif await self._singly.deliver(left) is not None:
             await asyncio.sleep(1)
         else:
-            self._suspects.discard(seq)
+            del self._suspects[seq]
             self._cursor = seq
             self._backlog.forget(seq)
 
