@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from pipeline.ingest.http.answers import lines_of
+from pipeline.remembered import remembered
 
 METHODS = "POST, OPTIONS"
 
@@ -12,16 +11,9 @@ VARY = lines_of([(b"vary", b"Origin")])
 
 
 # A stranger's may be as long as a head; a name of a host has at most 253 characters.
-LONGEST_REMEMBERED = 300
-
-
+@remembered(most=1024, longest=300)
 def cors(origin: str) -> bytes:
     """Lines of headers for an origin that may send."""
-    return _lines(origin) if len(origin) <= LONGEST_REMEMBERED else _lines.__wrapped__(origin)
-
-
-@lru_cache(maxsize=1024)
-def _lines(origin: str) -> bytes:
     return VARY + lines_of(
         [
             (b"access-control-allow-origin", origin.encode("latin-1")),

@@ -12,7 +12,6 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
@@ -21,13 +20,12 @@ import msgspec
 
 from pipeline.ingest.accept import Sender
 from pipeline.ingest.limits import NO_RATE, Rate
+from pipeline.remembered import remembered
 
 log = logging.getLogger(__name__)
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 NEVER = float("inf")
-# Of tokens; a stranger's may be as long as a head.
-LONGEST_REMEMBERED = 256
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Amount = Annotated[float, msgspec.Meta(ge=0)]
 
@@ -144,7 +142,7 @@ class Stores:
 
     def by_token(self, token: str, *, at: float) -> Store | None:
         """The store that `token` belongs to, unless it has ended `at` (epoch seconds)."""
-        digest = _digest(token) if len(token) <= LONGEST_REMEMBERED else _digest.__wrapped__(token)
+        digest = _digest(token)
         # The time of the look-up tells of hashes only, which nobody can steer towards one of ours;
         # the last word is a comparison in constant time all the same.
         known, end, store = self._by_hash.get(digest, ("", NEVER, None))
@@ -155,8 +153,8 @@ class Stores:
         return self._any_origin or origin in self._origins
 
 
-# A shop's pages send the same token each time.
-@lru_cache(maxsize=256)
+# A shop's pages send the same token each time; a stranger's may be as long as a head.
+@remembered(most=256, longest=256)
 def _digest(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 

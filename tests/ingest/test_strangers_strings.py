@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import _lru_cache_wrapper
 from typing import Any
 
 import pytest
@@ -18,17 +17,16 @@ LONG = "x" * 30_000
 
 
 @pytest.mark.parametrize(
-    ("use", "cache"),
+    ("use", "function"),
     [
-        (lambda text: cors.cors(f"https://{text}"), cors._lines),
-        (lambda text: head.target_of(f"/{text}".encode()), head._target),
+        (lambda text: cors.cors(f"https://{text}"), cors.cors),
+        (lambda text: head.target_of(f"/{text}".encode()), head.target_of),
         (lambda text: stores.Stores({}).by_token(text, at=0), stores._digest),
     ],
     ids=["origin", "target", "token"],
 )
-def test_what_is_long_is_not_remembered(
-    use: Callable[[str], object], cache: _lru_cache_wrapper[Any]
-) -> None:
+def test_what_is_long_is_not_remembered(use: Callable[[str], object], function: Any) -> None:
+    cache = function.__wrapped__
     cache.cache_clear()
     assert use(LONG) == use(LONG)
     assert cache.cache_info().currsize == 0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from urllib.parse import unquote
 
 import httptools
+
+from pipeline.remembered import remembered
 
 # What is read of every head, whatever the handler reads.
 OWN = frozenset({"content-length", "transfer-encoding", "expect"})
@@ -22,16 +23,9 @@ def length_of(headers: Mapping[str, str]) -> bytes | None:
 
 
 # A shop's pages ask for few; a stranger's may be as long as a head.
-LONGEST_REMEMBERED = 1024
-
-
+@remembered(most=256, longest=1024)
 def target_of(url: bytes) -> tuple[str, bytes]:
     """The path, unquoted, and the query."""
-    return _target(url) if len(url) <= LONGEST_REMEMBERED else _target.__wrapped__(url)
-
-
-@lru_cache(maxsize=256)
-def _target(url: bytes) -> tuple[str, bytes]:
     path: bytes
     if url.startswith(b"/"):
         path, _, query = url.partition(b"#")[0].partition(b"?")
