@@ -239,14 +239,14 @@ def check(settings: Settings, database: Path | None) -> int:
 @with_settings
 def status(settings: Settings, behind: int | None) -> int:
     """How far each hop has come, partition by partition, and how old the snapshot is."""
-    from pipeline.status import refused_commits  # noqa: PLC0415  # as above
     from pipeline.status import status as of_all  # noqa: PLC0415  # as above
+    from pipeline.stream.commits import refused_commits  # noqa: PLC0415  # as above
 
     settings = on_kafka(settings)
     found = of_all(settings, settings.kafka_bootstrap_servers)
     show(found.table())
     click.echo(found.ages(datetime.now(UTC)))
-    trouble = refused_commits(settings, settings.kafka_bootstrap_servers)
+    trouble = refused_commits(settings, topic_id=found.topic_id, rules=None)
     if found.snapshot is not None and found.snapshot.other_topics:
         trouble.append(
             "the snapshot was loaded from other topics than Kafka has now (topic ids differ): "

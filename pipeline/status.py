@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from kafka import KafkaConsumer, TopicPartition
 
 from pipeline.config import Settings
 from pipeline.kafka_admin import committed_offsets, end_offsets, topic_ids
-from pipeline.stream.mark import StateError, mark_of, refuse_a_missing_mark
-from pipeline.topics import Topic, group, topics
+from pipeline.topics import group, topics
 from pipeline.warehouse.database import DatabaseError, connect_published
 from pipeline.warehouse.queries import Answer
 
@@ -64,11 +62,15 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Status:
-    """All partitions, the refused events, and the snapshot, None before the first."""
+    """All partitions, the refused events, and the snapshot, None before the first.
+
+    `topic_id` is Kafka's of `beacons`.
+    """
 
     partitions: list[Partition]
     rejected_end: int
     snapshot: Snapshot | None
+    topic_id: str = ""
 
     @property
     def published(self) -> int:
@@ -125,7 +127,9 @@ def status(settings: Settings, bootstrap: str) -> Status:
     ends = end_offsets(bootstrap, ours.beacons)
     committed = committed_offsets(bootstrap, group(settings), ours.beacons)
     rejected = sum(end_offsets(bootstrap, ours.rejected).values())
-    ids = topic_ids(bootstrap, [topic.name for topic in _recorded(settings)])
+    # Those of which the snapshot notes the ids.
+    recorded = (ours.beacons, ours.outcomes, ours.rejected)
+    ids = topic_ids(bootstrap, [topic.name for topic in recorded])
     snapshot = read_snapshot(
         settings.database, beacons=ours.beacons.name, rejected=ours.rejected.name, ids=ids
     )
@@ -137,42 +141,8 @@ def status(settings: Settings, bootstrap: str) -> Status:
         ],
         rejected,
         snapshot,
+        ids[ours.beacons.name],
     )
-
-
-def _recorded(settings: Settings) -> tuple[Topic, Topic, Topic]:
-    # Those of which the snapshot notes the ids.
-    ours = topics(settings)
-    return ours.beacons, ours.outcomes, ours.rejected
-
-
-def refused_commits(settings: Settings, bootstrap: str) -> list[str]:
-    """Why a worker would refuse what the group has committed, a line a partition; mostly none."""
-    ours = topics(settings)
-    name = ours.beacons.name
-    topic_id = topic_ids(bootstrap, [name])[name]
-    # Before the commits: a worker's first commit precedes its first records.
-    outcomes = end_offsets(bootstrap, ours.outcomes)
-    changelog = end_offsets(bootstrap, ours.changelog)
-    # For its metadata, which librdkafka's Python client mangles.
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, group_id=group(settings))
-    refused = []
-    try:
-        for number in range(settings.partitions):
-            held = consumer.committed(TopicPartition(name, number), metadata=True)
-            try:
-                if held is None or held.offset < 0:
-                    refuse_a_missing_mark(
-                        number, outcomes=outcomes[number], changelog=changelog[number]
-                    )
-                    continue
-                mark = mark_of(held.offset, held.metadata, partition=number)
-                mark.refuse_others(topic_id=topic_id, rules=mark.rules, partition=number)
-            except StateError as error:
-                refused.append(str(error))
-    finally:
-        consumer.close()
-    return refused
 
 
 def read_snapshot(

@@ -7,14 +7,12 @@ import logging
 import signal
 import threading
 
-from kafka import KafkaConsumer, TopicPartition
-
 from pipeline.config import Settings
-from pipeline.kafka_admin import KafkaUnusableError, check_topics, end_offsets, topic_ids
+from pipeline.kafka_admin import KafkaUnusableError, check_topics, topic_ids
 from pipeline.stream.app import WorkerApp, create_app, end_process
-from pipeline.stream.mark import StateError, mark_of, refuse_a_missing_mark
+from pipeline.stream.commits import refused_commits
 from pipeline.stream.outbox import Outbox
-from pipeline.topics import group, topics
+from pipeline.topics import topics
 
 log = logging.getLogger(__name__)
 
@@ -49,34 +47,10 @@ def run(settings: Settings) -> int:
     check_topics(settings, bootstrap)
     beacons = topics(settings).beacons
     topic_id = topic_ids(bootstrap, [beacons.name])[beacons.name]
-    try:
-        _refuse_what_is_not_ours(settings, topic_id)
-    except StateError as error:
-        raise KafkaUnusableError(str(error)) from None
+    refused = refused_commits(settings, topic_id=topic_id, rules=settings.rules.digest())
+    if refused:
+        raise KafkaUnusableError(refused[0])
     return asyncio.run(_serve(settings, topic_id))
-
-
-def _refuse_what_is_not_ours(settings: Settings, topic_id: str) -> None:
-    bootstrap, ours = settings.kafka_bootstrap_servers, topics(settings)
-    # Before the commits: another worker may write its first one, and then records, meanwhile.
-    outcomes = end_offsets(bootstrap, ours.outcomes)
-    changelog = end_offsets(bootstrap, ours.changelog)
-    # kafka-python's consumer: librdkafka's Python client mangles the metadata of a commit. Its
-    # `committed` joins no group.
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, group_id=group(settings))
-    try:
-        for number in range(settings.partitions):
-            held = consumer.committed(TopicPartition(ours.beacons.name, number), metadata=True)
-            if held is None or held.offset < 0:
-                refuse_a_missing_mark(
-                    number, outcomes=outcomes[number], changelog=changelog[number]
-                )
-            else:
-                mark_of(held.offset, held.metadata, partition=number).refuse_others(
-                    topic_id=topic_id, rules=settings.rules.digest(), partition=number
-                )
-    finally:
-        consumer.close()
 
 
 async def _serve(settings: Settings, topic_id: str) -> int:
