@@ -105,11 +105,12 @@ def _dispatch(roads: list[Lane], pace: Pace, path: str, request: FileRequest) ->
         return
     # Each is asked, so that the window moves with the latest.
     is_new = [pace.begins_anew(event.timestamp) for event in events]
-    if any(is_new) or len(set(lanes)) > 1:
+    is_shared = len(set(lanes)) > 1
+    if any(is_new) or is_shared:
         _wait(roads)
     lane = lanes[0] if lanes else roads[0]
     lane.put(path, request, len(events))
-    if len(set(lanes)) > 1:
+    if is_shared:
         # Whole, and in its place among the events of each of its devices.
         lane.wait()
 

@@ -132,7 +132,7 @@ class KafkaPublisher:
             # Gives it, and all that flies with it, a place in the spool.
             self._open(failure.reason)
         if item.batch is not None:
-            self._replay.landed(item, item.batch, failure)
+            self._replay.landed(item.batch, item.place, failure)
         elif failure is not None:
             item.tell(failure)
 

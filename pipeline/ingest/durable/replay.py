@@ -81,11 +81,11 @@ class Replay:
         self._probe.opened()
         self._changed.set()
 
-    def landed(self, item: Item, batch: Batch, failure: Failure | None) -> None:
-        """`item`, a record of `batch`, is on Kafka, or has failed."""
+    def landed(self, batch: Batch, place: int, failure: Failure | None) -> None:
+        """The record at `place` in `batch` is on Kafka, or has failed."""
         batch.left -= 1
         if failure is None:
-            batch.landed.add(item.place)
+            batch.landed.add(place)
         else:
             batch.is_failed = self._must_rewind = True
             if failure.is_permanent:

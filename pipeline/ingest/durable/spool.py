@@ -82,11 +82,13 @@ class Spool:
             raise
 
     def _has_room(self, size: int) -> bool:
-        if self.size + size > self._cap and self.size > self.bytes and self._connection is not None:
+        taken = self.size
+        if taken + size > self._cap and taken > self.bytes and self._connection is not None:
             # Without a commit nothing else would cut it back once nobody reads it any more.
             with suppress(sqlite3.Error):
                 file.cut_back(self._connection)
-        return self.size + size <= self._cap
+            taken = self.size
+        return taken + size <= self._cap
 
     def _transaction(
         self, row: tuple[int, int, int, int, bytes] | None, gone: Sequence[int]
