@@ -7,6 +7,8 @@ from pathlib import Path
 
 import duckdb
 
+from pipeline.config import Settings
+from pipeline.local import replay
 from pipeline.warehouse.database import connect_published
 from pipeline.warehouse.queries import broken
 
@@ -45,6 +47,14 @@ def broken_checks(database: Path) -> list[str]:
     """Names of the promises of sql/checks that the database does not keep."""
     with connect_published(database) as connection:
         return [name for name, answer in broken(connection).items() if answer.rows]
+
+
+def assert_those_of_a_quiet_day(settings: Settings, traffic: Path, folder: Path) -> None:
+    """The published tables are those that `traffic` makes when nothing disturbs it."""
+    quiet = folder / "quiet.duckdb"
+    replay([str(traffic)], database=quiet, rules=settings.rules)
+    assert differing(exported(settings.database, folder / "a"), exported(quiet, folder / "b")) == []
+    assert broken_checks(settings.database) == []
 
 
 def differing(left: dict[str, bytes], right: dict[str, bytes]) -> list[str]:

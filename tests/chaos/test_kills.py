@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 from beacons import Door, accepted, write_traffic
 from processes import Verb, wait_for
-from tables import broken_checks, differing, exported
+from tables import assert_those_of_a_quiet_day
 
 from pipeline.config import Settings
 from pipeline.kafka_admin import create_topics, end_offsets
-from pipeline.local import replay
 from pipeline.status import status
 from pipeline.topics import topics
 
@@ -72,10 +71,4 @@ def test_kills_of_two_workers_and_the_loader_leave_the_tables_of_a_quiet_day(
     ]
     print(f"\n{ends[0]} records, {ends[1] - ends[0]} outcomes repeated")
 
-    quiet = tmp_path / "quiet.duckdb"
-    replay([str(traffic)], database=quiet, rules=settings.rules)
-    assert (
-        differing(exported(settings.database, tmp_path / "a"), exported(quiet, tmp_path / "b"))
-        == []
-    )
-    assert broken_checks(settings.database) == []
+    assert_those_of_a_quiet_day(settings, traffic, tmp_path)

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 from beacons import Door, accepted, write_traffic
 from processes import Verb, wait_for
-from tables import broken_checks, differing, exported
+from tables import assert_those_of_a_quiet_day
 
 from pipeline.config import Settings
 from pipeline.kafka_admin import committed_offsets, create_topics
-from pipeline.local import replay
 from pipeline.status import status
 from pipeline.topics import group, topics
 
@@ -65,10 +64,4 @@ def test_a_worker_that_wakes_up_beside_its_replacement_changes_no_table(
             process.kill()
     said = "\n".join(process.said() for process in kept)
     assert "Traceback" not in said, said
-    quiet = tmp_path / "quiet.duckdb"
-    replay([str(traffic)], database=quiet, rules=settings.rules)
-    assert (
-        differing(exported(settings.database, tmp_path / "a"), exported(quiet, tmp_path / "b"))
-        == []
-    )
-    assert broken_checks(settings.database) == []
+    assert_those_of_a_quiet_day(settings, traffic, tmp_path)

@@ -171,15 +171,20 @@ def test_an_orphan_that_cannot_be_opened_is_said_let_go_and_keeps_no_other_back(
     opened(tmp_path, slot=1).close()
 
 
+def read_by_another(folder: Path) -> tuple[sqlite3.Connection, Path]:
+    """One who has begun to read the spool's file, and that file's WAL."""
+    (path,) = folder.glob("*.db")
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM batches").fetchall()
+    return reader, path.with_name(f"{path.name}-wal")
+
+
 def test_a_reader_of_the_file_fills_the_spool_and_not_the_disk(tmp_path: Path) -> None:
     cap, large = 4 * 1024 * 1024, Record("beacons", b"key", b"x" * 100_000)
     spool = opened(tmp_path, cap=cap)
     keep(spool, ONE)
-    (path,) = tmp_path.glob("*.db")
-    wal = path.with_name(f"{path.name}-wal")
-    reader = sqlite3.connect(path, isolation_level=None)
-    reader.execute("BEGIN")
-    reader.execute("SELECT count(*) FROM batches").fetchall()
+    reader, wal = read_by_another(tmp_path)
 
     def fill() -> None:
         # Each batch is forgotten at once: only the reader holds its bytes.
@@ -202,11 +207,7 @@ def test_a_wal_that_grew_below_the_cap_is_cut_back_by_the_next_commits(tmp_path:
     large = Record("beacons", b"key", b"x" * 100_000)
     spool = opened(tmp_path, cap=1024 * 1024 * 1024)
     keep(spool, ONE)
-    (path,) = tmp_path.glob("*.db")
-    wal = path.with_name(f"{path.name}-wal")
-    reader = sqlite3.connect(path, isolation_level=None)
-    reader.execute("BEGIN")
-    reader.execute("SELECT count(*) FROM batches").fetchall()
+    reader, wal = read_by_another(tmp_path)
     while wal.stat().st_size < 4 * WAL_BYTES:
         keep(spool, gone=(keep(spool, large),))
     reader.close()

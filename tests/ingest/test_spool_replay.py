@@ -23,12 +23,22 @@ from pipeline.topics import Topic, topics
 
 Read = Callable[[Topic], list[Any]]
 NOW = 1_782_907_200_000
+# No two characters alike, for compression would make it small.
+LARGE = "".join(chr(0x4E00 + number) for number in range(1000))
 
 
 def request(query: str, device: str = "d") -> Accepted:
     event = {"event_type": "search", "timestamp": NOW, "session_id": "s", "device_id": device}
     body = json.dumps({"events": [{**event, "query": query}]}).encode()
     return accept(body, sender=Sender("shop"), request=Request(), is_app=False, received_at=NOW)
+
+
+def take_no_large_ones(settings: Settings) -> None:
+    """Kafka shall refuse `LARGE`."""
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    beacons, small = topics(settings).beacons.name, {"max.message.bytes": "1500"}
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, beacons, small)])
+    admin.close()
 
 
 async def kept(publisher: KafkaPublisher, accepted: Accepted) -> None:
@@ -109,19 +119,14 @@ def test_a_record_that_kafka_takes_in_no_form_is_rejected_and_the_rest_goes_on(
     quick: Settings, read_topic: Read
 ) -> None:
     ours = topics(quick)
-    admin = KafkaAdminClient(bootstrap_servers=quick.kafka_bootstrap_servers)
-    small = {"max.message.bytes": "1500"}
-    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, ours.beacons.name, small)])
-    admin.close()
-    # No two alike, for compression would make a large one small.
-    large = "".join(chr(0x4E00 + number) for number in range(1000))
+    take_no_large_ones(quick)
 
     async def story() -> None:
         publisher = KafkaPublisher(quick, quick.kafka_bootstrap_servers)
         publisher.start()
         await until(lambda: not publisher.is_circuit_open)
         await asyncio.gather(
-            *[kept(publisher, request(text)) for text in ("before", large, "after")]
+            *[kept(publisher, request(text)) for text in ("before", LARGE, "after")]
         )
         await until(lambda: not publisher.is_circuit_open and publisher.spool().records == 0)
         publisher.close()
@@ -130,18 +135,14 @@ def test_a_record_that_kafka_takes_in_no_form_is_rejected_and_the_rest_goes_on(
     assert queries_in(read_topic(ours.beacons)) == ["before", "after"]
     (rejected,) = [json.loads(record.value) for record in read_topic(ours.rejected)]
     assert rejected["reason"] == "refused_by_kafka"
-    assert json.loads(rejected["raw"])["query"] == large
+    assert json.loads(rejected["raw"])["query"] == LARGE
 
 
 def test_what_landed_beside_a_refused_record_is_not_sent_again(
     quick: Settings, read_topic: Read
 ) -> None:
     ours = topics(quick)
-    admin = KafkaAdminClient(bootstrap_servers=quick.kafka_bootstrap_servers)
-    small = {"max.message.bytes": "1500"}
-    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, ours.beacons.name, small)])
-    admin.close()
-    large = "".join(chr(0x4E00 + number) for number in range(1000))
+    take_no_large_ones(quick)
     # Devices of every partition: Kafka is asked for each partition in a request of its own.
     others = [str(number) for number in range(12)]
 
@@ -149,7 +150,7 @@ def test_what_landed_beside_a_refused_record_is_not_sent_again(
         publisher = KafkaPublisher(quick, quick.kafka_bootstrap_servers)
         publisher.start()
         await until(lambda: not publisher.is_circuit_open)
-        requests = [request(large), *(request(text, device=text) for text in others)]
+        requests = [request(LARGE), *(request(text, device=text) for text in others)]
         await asyncio.gather(*[kept(publisher, each) for each in requests])
         await until(lambda: not publisher.is_circuit_open and publisher.spool().records == 0)
         publisher.close()
