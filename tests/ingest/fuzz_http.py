@@ -16,7 +16,9 @@ from pathlib import Path
 
 import atheris
 
-sys.path[:0] = [str(Path(__file__).parents[2])]
+sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
+
+from ingest.transport import Wire  # noqa: E402  # of the path above
 
 with atheris.instrument_imports(include=["pipeline"]):
     from pipeline.ingest.http.answers import Answer
@@ -53,34 +55,6 @@ Seen = tuple[bool, list[tuple[object, ...]], bytes]
 """Whether the connection has ended, what was taken, what was sent."""
 
 _seen = Counter[str]()
-
-
-class Wire:
-    """What a transport is to a connection: what was sent, and whether it reads or has ended."""
-
-    def __init__(self) -> None:
-        self.sent = b""
-        self.is_reading = True
-        self.is_ended = False
-
-    def write(self, data: bytes) -> None:
-        if self.is_ended:
-            raise AssertionError("an answer after the end")
-        self.sent += data
-
-    def pause_reading(self) -> None:
-        self.is_reading = False
-
-    def resume_reading(self) -> None:
-        self.is_reading = True
-
-    def is_closing(self) -> bool:
-        return self.is_ended
-
-    def close(self) -> None:
-        self.is_ended = True
-
-    abort = close
 
 
 class Requests:

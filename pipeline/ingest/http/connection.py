@@ -214,8 +214,6 @@ class Connection(asyncio.Protocol):
             if not exchange.method:
                 self._terms.handler.refused(answer)
             exchange.reply(answer)
-        elif self._exchanges:
-            exchange.is_last = True
         else:
             self._end()
 
