@@ -19,10 +19,13 @@ from pipeline.warehouse.transaction import Ledger, Transactions
 
 # Short, so that a story of some hours meets every bound.
 RULES = Rules(
-    gap=timedelta(minutes=30), lookback=timedelta(minutes=120), lateness=timedelta(minutes=60)
+    gap=timedelta(minutes=30),
+    lookback=timedelta(minutes=120),
+    lateness=timedelta(minutes=60),
+    most_touches=3,
 )
 # A device is hot after a few events: nearly everything goes the way of late ones.
-TIGHT = msgspec.structs.replace(RULES, most_keys=5, most_rows=3)
+TIGHT = msgspec.structs.replace(RULES, most_keys=5, most_rows=3, most_claims=2)
 KEPT = {"migrations", "rules"}
 
 

@@ -94,12 +94,13 @@ def revenue_of(line: Line) -> str | None:
 
 
 def attribution_of(
-    conversion: Conversion, touches: Iterable[Touch], *, lookback_ms: int
+    conversion: Conversion, touches: Iterable[Touch], *, lookback_ms: int, most_touches: int
 ) -> Attribution:
     """The match and path of `conversion` among `touches`, of its device, in any order.
 
     The lookback is closed at both ends (A3). A click ranks before any conversion of its
-    millisecond (T5), so the comparison of times is enough.
+    millisecond (T5), so the comparison of times is enough. A path ends with the conversion, so
+    of a longer one the latest `most_touches` stay (A5).
     """
     token, product = conversion.attribution_token, conversion.product_id
     until = conversion.occurred_at
@@ -113,7 +114,7 @@ def attribution_of(
         ]
         found = [t for t in found if t.product_id == product] or found
         match = "direct" if found else "orphan"
-    return Attribution(match, _path(found))
+    return Attribution(match, _path(found)[-most_touches:])
 
 
 def _path(touches: list[Touch]) -> tuple[Touch, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import msgspec
 
-from pipeline.domain.attribution import Conversion, Touch
+from pipeline.domain.attribution import Conversion, Touch, conversions_of, touch_of
 from pipeline.domain.events import Event
 from pipeline.domain.rules import Rules
 from pipeline.domain.sessions import Session
@@ -81,4 +83,31 @@ def _has_room(device: Device, event: Event, rules: Rules) -> bool:
         and len(device.sessions) < rules.most_rows
         and len(device.touches) < rules.most_rows
         and len(device.conversions) + len(event.items or ()) < rules.most_rows
+        and _claims(device, event, most=rules.most_claims) <= rules.most_claims
+    )
+
+
+def _claims(device: Device, event: Event, *, most: int) -> int:
+    """How often a touch of the device may claim a conversion (A4), once `event` is in its state.
+
+    At most: times are not looked at, nor in which order they came. What a click can make the
+    stream restate is bounded by it, where the numbers of clicks and of conversions are not enough:
+    499 clicks on a product that was put into the cart 499 times restate each of them each time.
+    """
+    touch = touch_of(event)
+    made = conversions_of(event, is_bot=False)
+    touches = len(device.touches) + (touch is not None)
+    pairs = touches * (len(device.conversions) + len(made))
+    if pairs <= most:  # as nearly always
+        return pairs
+    by_token: Counter[str] = Counter()
+    by_product: Counter[int | None] = Counter()
+    for each in device.touches if touch is None else (*device.touches, touch):
+        by_token[each.attribution_token] += 1
+        by_product[each.product_id] += 1
+    return sum(
+        by_product[each.product_id]
+        if each.attribution_token is None
+        else by_token[each.attribution_token]
+        for each in (*device.conversions, *made)
     )

@@ -9,7 +9,7 @@ import msgspec
 
 # Raise it whenever the same events and settings could now give other rows: every worker and
 # loader then refuses the older state instead of mixing two meanings in one table.
-CODE_VERSION = 2
+CODE_VERSION = 3
 
 MILLISECOND = timedelta(milliseconds=1)
 
@@ -19,7 +19,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     `most_keys`, and `most_rows` of sessions, touches and conversions, are what one device's state
     may hold: its record in the changelog, and an outcome that restates all of it, stay below
-    Kafka's limit. The half-life (A7) is read by views alone, and no part of the digest.
+    Kafka's limit. `most_claims` bounds the pairs of a touch and a conversion in it, and so the work
+    of restating them; `most_touches` is the length of a path (A5, decision 0021). The half-life
+    (A7) is read by views alone, and no part of the digest.
     """
 
     gap: timedelta = timedelta(minutes=30)
@@ -28,6 +30,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     half_life: timedelta = timedelta(days=7)
     most_keys: int = 20_000
     most_rows: int = 500
+    most_claims: int = 5_000
+    most_touches: int = 50
 
     # Whole milliseconds, the unit of every time on the wire; a property per look-up would be
     # paid for each event.
@@ -48,6 +52,6 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         """16 hexadecimal digits that differ whenever the rules could give other rows."""
         text = (
             f"{CODE_VERSION} {self.gap_ms} {self.lookback_ms} {self.lateness_ms}"
-            f" {self.most_keys} {self.most_rows}"
+            f" {self.most_keys} {self.most_rows} {self.most_claims} {self.most_touches}"
         )
         return hashlib.sha256(text.encode()).hexdigest()[:16]

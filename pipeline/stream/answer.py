@@ -151,7 +151,7 @@ def _apply(
     )
     outcome.sessions, outcome.sessions_gone = change.session_rows(key)
     outcome.conversions, outcome.touches = change.conversion_rows(
-        device.touches, lookback_ms=rules.lookback_ms
+        device.touches, lookback_ms=rules.lookback_ms, most_touches=rules.most_touches
     )
 
 

@@ -51,13 +51,15 @@ class Change:
         return rows, gone
 
     def conversion_rows(
-        self, touches: Sequence[Touch], *, lookback_ms: int
+        self, touches: Sequence[Touch], *, lookback_ms: int, most_touches: int
     ) -> tuple[list[ConversionRow], list[TouchRow]]:
         """Each with its whole path among the device's `touches`, as places in the list returned."""
         places: dict[Touch, int] = {}
         rows = []
         for key, conversion in self.conversions.items():
-            found = attribution_of(conversion, touches, lookback_ms=lookback_ms)
+            found = attribution_of(
+                conversion, touches, lookback_ms=lookback_ms, most_touches=most_touches
+            )
             path = [places.setdefault(touch, len(places)) for touch in found.path]
             rows.append(_conversion_row(key, conversion, found, path))
         return rows, [

@@ -125,8 +125,15 @@ def _keep_rules(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path)
     held = connection.execute("SELECT digest FROM rules").fetchall()
     if not held:
         connection.execute(
-            "INSERT INTO rules VALUES (?, ?, ?, ?, ?)",
-            [rules.digest(), rules.gap, rules.lookback, rules.lateness, rules.half_life],
+            "INSERT INTO rules VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                rules.digest(),
+                rules.gap,
+                rules.lookback,
+                rules.lateness,
+                rules.half_life,
+                rules.most_touches,
+            ],
         )
     elif held[0][0] != rules.digest():
         raise DatabaseError(

@@ -1,6 +1,6 @@
--- Grain: one row per conversion in `source`, a relation shaped like `events`, and touch on its
--- path; one row with NULLs for a conversion without touches (A1-A6). Repeated order lines (A9)
--- are still in: one device's events cannot tell them.
+-- Grain: one row per conversion in `source`, a relation shaped like `events`, with its path, newest
+-- touch first; NULL for a conversion without touches (A1-A6). Repeated order lines (A9) are still
+-- in: one device's events cannot tell them.
 CREATE OR REPLACE TEMP MACRO recompute_paths(source) AS TABLE
 WITH clicks AS (
     SELECT
@@ -9,7 +9,15 @@ WITH clicks AS (
         occurred_at AS touched_at,
         attribution_token AS touch_token,
         product_id AS touch_product_id,
-        event_key AS touch_event_key
+        -- In the order of its fields, which is that of touches.
+        {
+            'touched_at': occurred_at, 'event_key': event_key,
+            'attribution_token': attribution_token, 'product_id': product_id
+        } AS touch,
+        lead(occurred_at) OVER (
+            PARTITION BY store_id, device_key, attribution_token, product_id
+            ORDER BY occurred_at, event_key
+        ) AS clicked_again_at
     FROM query_table(source)
     WHERE event_type = 'product_click' AND attribution_token IS NOT NULL
 ),
@@ -37,13 +45,19 @@ converted AS (
     FROM (FROM carts UNION ALL FROM purchases)
 ),
 
--- Two joins by equality; one with an OR would compare every pair.
+-- A5: of a token and product only the last click before a conversion, and of those the latest.
+-- `max(…, n)` holds no more than n: a join that kept each pair would take all memory for a device
+-- with thousands of clicks and of conversions. Two joins by equality; one with an OR would compare
+-- every pair.
 carrying AS (
     SELECT
-        converted.*,
+        conversion_key,
         'direct' AS match,
-        clicks.* EXCLUDE (store_id, device_key),
-        bool_or(touch_product_id = product_id) OVER (PARTITION BY conversion_key) AS on_product
+        coalesce(
+            max(touch, (SELECT most_touches FROM rules))
+                FILTER (WHERE touch_product_id = product_id),
+            max(touch, (SELECT most_touches FROM rules))
+        ) AS path
     FROM converted
     JOIN clicks
         ON converted.store_id = clicks.store_id
@@ -51,10 +65,15 @@ carrying AS (
         AND converted.attribution_token = clicks.touch_token
         AND touched_at <= occurred_at
         AND touched_at >= occurred_at - (SELECT lookback FROM rules)
+        AND coalesce(clicked_again_at > occurred_at, true)
+    GROUP BY conversion_key
 ),
 
 remembered AS (
-    SELECT converted.*, 'carried' AS match, clicks.* EXCLUDE (store_id, device_key)
+    SELECT
+        conversion_key,
+        'carried' AS match,
+        max(touch, (SELECT most_touches FROM rules)) AS path
     FROM converted
     JOIN clicks
         ON converted.store_id = clicks.store_id
@@ -62,39 +81,18 @@ remembered AS (
         AND converted.product_id = clicks.touch_product_id
         AND touched_at <= occurred_at
         AND touched_at >= occurred_at - (SELECT lookback FROM rules)
+        AND coalesce(clicked_again_at > occurred_at, true)
     WHERE attribution_token IS NULL
-),
-
-claimed AS (
-    SELECT * EXCLUDE (on_product) FROM carrying
-    WHERE touch_product_id = product_id OR NOT on_product
-    UNION ALL
-    SELECT * FROM remembered
-),
-
--- A5: one touch per token and product, at the last time it was clicked.
-latest AS (
-    SELECT * FROM claimed
-    QUALIFY row_number() OVER (
-        PARTITION BY conversion_key, touch_token, touch_product_id
-        ORDER BY touched_at DESC, touch_event_key DESC
-    ) = 1
+    GROUP BY conversion_key
 )
 
 SELECT
-    *,
-    row_number() OVER (
-        PARTITION BY conversion_key ORDER BY touched_at, touch_event_key
-    ) AS position,
-    count(*) OVER (PARTITION BY conversion_key) AS touches
-FROM latest
-UNION ALL BY NAME
-SELECT
     converted.*,
-    CASE WHEN attribution_token IS NULL THEN 'none' ELSE 'orphan' END AS match,
-    0 AS touches
+    coalesce(match, CASE WHEN attribution_token IS NULL THEN 'none' ELSE 'orphan' END) AS match,
+    path,
+    coalesce(len(path), 0) AS touches
 FROM converted
-ANTI JOIN latest USING (conversion_key);
+LEFT JOIN (FROM carrying UNION ALL FROM remembered) USING (conversion_key);
 
 -- Grain: one row per conversion.
 CREATE OR REPLACE TEMP MACRO recompute_conversions(source) AS TABLE
@@ -102,14 +100,17 @@ SELECT
     store_id, conversion_key, event_key, CAST(line AS INTEGER) AS line, conversion_type,
     occurred_at, device_key, session_id, product_id, variant_id, quantity,
     CAST(revenue AS DECIMAL(18, 4)) AS revenue, currency, match, attribution_token,
-    touch_token AS last_touch_token, touches, is_bot
-FROM recompute_paths(source)
-WHERE coalesce(position, 0) = touches;
+    path[1].attribution_token AS last_touch_token, touches, is_bot
+FROM recompute_paths(source);
 
 -- Grain: one row per touch on a conversion's path.
 CREATE OR REPLACE TEMP MACRO recompute_conversion_touches(source) AS TABLE
 SELECT
-    store_id, conversion_key, occurred_at, position, touches, touched_at,
-    touch_token AS attribution_token, touch_product_id AS product_id, touch_event_key
-FROM recompute_paths(source)
-WHERE touches > 0;
+    store_id, conversion_key, occurred_at, touches - nth + 1 AS position, touches,
+    touch.touched_at, touch.attribution_token, touch.product_id, touch.event_key AS touch_event_key
+FROM (
+    SELECT
+        store_id, conversion_key, occurred_at, touches,
+        unnest(path) AS touch, generate_subscripts(path, 1) AS nth
+    FROM recompute_paths(source)
+);

@@ -8,6 +8,8 @@ import pytest
 from factories import DAY, Log, cart, click, make_event, purchase
 from stream_log import Topic
 
+from pipeline.domain.rules import Rules
+
 
 def paths(*events: dict[str, object]) -> list[tuple[str, list[str]]]:
     log = Log()
@@ -62,6 +64,17 @@ def test_a4_a_token_that_was_never_clicked_is_an_orphan() -> None:
 def test_a5_a_path_holds_each_token_and_product_once_at_its_last_click() -> None:
     found = paths(click(0, "a"), click(1, "b"), click(2, "a"), cart(3))
     assert found == [("carried", ["b", "a"])]
+
+
+def test_a5_of_a_longer_path_the_latest_touches_stay() -> None:
+    log = Log(Rules(most_touches=2))
+    log.send(click(2, "b"), click(3, "c"))
+    log.send(cart(4))
+    assert log.paths() == [("carried", ["b", "c"])]
+    log.send(click(1, "a"))
+    assert log.paths() == [("carried", ["b", "c"])]
+    log.send(click(2, "d", ms=1))
+    assert log.paths() == [("carried", ["d", "c"])]
 
 
 def test_a6_a_click_after_its_conversion_never_counts() -> None:
@@ -121,5 +134,5 @@ def test_a_record_looks_at_each_conversion_once_however_many_clicks_it_has() -> 
         topic.run(topic.assigned())
     finally:
         sys.setprofile(None)
-    assert [len(row.path) for row in topic.outcomes[1].conversions] == [60] * 60
+    assert [len(row.path) for row in topic.outcomes[1].conversions] == [50] * 60
     assert calls["attribution_of"] == 120

@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from factories import MORNING, Log, cart, click, make_event
+from factories import MORNING, Log, cart, click, make_event, purchase
 
 from pipeline.domain.device import Device, forget
 from pipeline.domain.rules import Rules
 
 RULES = Rules(gap=timedelta(minutes=30), lookback=timedelta(minutes=120))
+ONE = {"product_id": 1, "price": "1"}
 
 
 def state_of(*events: dict[str, Any]) -> Device:
@@ -55,6 +56,44 @@ def test_a_state_that_is_full_of_one_kind_takes_no_more(name: str) -> None:
     assert log.send(build(3)).late
     (device,) = log.devices.values()
     assert len(getattr(device, name)) == 3
+
+
+@pytest.mark.parametrize(
+    ("before", "then"),
+    [
+        ([cart(5), cart(5), click(1), click(2)], click(3)),
+        ([cart(5, "a"), cart(5, "a"), click(1, "a"), click(2, "a", product_id=2)], click(3, "a")),
+        ([cart(5), click(1), click(2), click(3), click(4)], cart(5)),
+        ([click(1), click(2), purchase(5, ONE, ONE)], purchase(5, ONE)),
+    ],
+    ids=["click", "click with a token", "cart", "line"],
+)
+def test_a_device_is_hot_where_too_many_clicks_may_claim_too_many_conversions(
+    before: list[dict[str, Any]], then: dict[str, Any]
+) -> None:
+    log = Log(msgspec.structs.replace(RULES, most_claims=4))
+    for event in before:
+        assert log.send(event).facts
+    assert log.send(then).late
+
+
+def test_clicks_on_other_products_and_of_other_tokens_make_no_device_hot() -> None:
+    log = Log(msgspec.structs.replace(RULES, most_claims=20))
+    for number in range(1, 11):
+        assert log.send(click(0, f"t{number}", product_id=number)).facts
+        assert log.send(cart(1, product_id=number)).facts
+        assert log.send(cart(1, f"t{number}", product_id=99)).facts
+
+
+def test_what_clicks_of_one_product_restate_is_bounded() -> None:
+    log = Log()
+    for number in range(499):
+        log.send(cart(5, ms=number))
+    restated = [log.send(click(4, f"token-{number}", ms=number)) for number in range(499)]
+    assert sum(len(row.path) for outcome in restated for row in outcome.conversions) == 499 * (
+        sum(range(1, 11))
+    )
+    assert [bool(outcome.late) for outcome in restated] == [False] * 10 + [True] * 489
 
 
 def test_a_device_is_hot_while_what_had_no_room_is_at_the_horizon() -> None:

@@ -14,6 +14,8 @@ OTHERS: dict[str, Any] = {
     "lateness": timedelta(hours=73),
     "most_keys": 20_001,
     "most_rows": 501,
+    "most_claims": 5_001,
+    "most_touches": 51,
 }
 
 

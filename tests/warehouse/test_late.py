@@ -80,3 +80,27 @@ def test_a3_a_late_touch_claims_what_is_bought_up_to_a_lookback_after_it(
         ("carried", "late")
     ]
     assert warehouse.broken() == {}
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["streamed", "recomputed"])
+@pytest.mark.parametrize("token", [None, "t"], ids=["carried", "direct"])
+def test_a5_of_a_longer_path_the_latest_touches_stay(
+    warehouse: Warehouse, token: str | None, *, is_late: bool
+) -> None:
+    log = Log(warehouse.rules)
+    outcomes = [all_before_is_late(log, 60)] if is_late else []
+    clicks = [
+        click(minute, token or f"t{minute}", product_id=1 if token is None else 10 + minute)
+        for minute in range(5)
+    ]
+    # The first is clicked again: it stands at its last click.
+    again = click(5, token or "t0", product_id=1 if token is None else 10)
+    warehouse.load([*outcomes, log.send(*clicks, again), log.send(cart(6, token))])
+    assert warehouse.rows(
+        "SELECT position, touches, minute(touched_at) - (SELECT minute(min(touched_at)) FROM"
+        " conversion_touches) FROM conversion_touches ORDER BY position"
+    ) == [(1, 3, 0), (2, 3, 1), (3, 3, 2)]
+    assert warehouse.rows("SELECT touches, last_touch_token FROM conversions") == [
+        (3, token or "t0")
+    ]
+    assert warehouse.broken() == {}
