@@ -81,6 +81,11 @@ class Settings(BaseSettings):
     # Ingest
     ingest_host: str = Field(default="127.0.0.1", description="Address that ingest listens on.")
     ingest_port: int = Field(default=8080, ge=0, le=65535, description="0 takes a free one.")
+    admin_host: str = Field(
+        default="127.0.0.1",
+        description="Address of ingest's probes, metrics and `/explain`, which are for operators.",
+    )
+    admin_port: int = Field(default=8082, ge=0, le=65535, description="0 takes a free one.")
     # A record holds at most three times its body: each event as the rules read it, and as it came,
     # where a quote takes two bytes; a refused one at most three bytes for each that is no text.
     # Twice that stays under a record of Kafka.
