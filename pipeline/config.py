@@ -100,6 +100,11 @@ class Settings(BaseSettings):
         ge=TICK,
         description="A connection may rest so long: longer than a load balancer would keep it.",
     )
+    max_connections: int = Field(
+        default=10_000,
+        ge=1,
+        description="Open at once at one ingest; then the one that has waited longest is closed.",
+    )
     ack_timeout: timedelta = Field(
         default=timedelta(seconds=5),
         ge=TICK,

@@ -24,6 +24,7 @@ with atheris.instrument_imports(include=["pipeline"]):
     from pipeline.ingest.http.answers import Answer
     from pipeline.ingest.http.connection import CONTINUE, Connection
     from pipeline.ingest.http.exchange import Exchange, Take
+    from pipeline.ingest.http.places import Places
     from pipeline.ingest.http.reader import Bounds, Terms
 
 LIMIT = 200
@@ -105,9 +106,9 @@ def run(data: bytes) -> None:
 
 def served(pieces: list[bytes], chance: random.Random, *, is_in_order: bool) -> Seen:
     handler, wire = Requests(), Wire()
-    open_ones: set[Connection] = set()
+    places = Places[Connection](10)
     soon: list[Callable[[], None]] = []
-    connection = Connection(Terms(handler, Bounds(10, 75, LIMIT)), open_ones, soon.append)
+    connection = Connection(Terms(handler, Bounds(10, 75, LIMIT, 10)), places, soon.append)
     connection.connection_made(wire)  # type: ignore[arg-type]
 
     def answer_one() -> None:
@@ -133,7 +134,7 @@ def served(pieces: list[bytes], chance: random.Random, *, is_in_order: bool) -> 
     check(wire, handler)
     end(connection, wire, chance.randrange(3))
     connection.connection_lost(None)
-    if open_ones:
+    if any(places):
         raise AssertionError("it is still open")
     return found
 

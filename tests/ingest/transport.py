@@ -22,6 +22,9 @@ class Wire:
     def resume_reading(self) -> None:
         self.is_reading = True
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def is_closing(self) -> bool:
         return self.is_ended
 

@@ -74,5 +74,7 @@ MALFORMED = refusal(400, "Not a request", is_last=True)
 LATE = refusal(408, "The request took too long", is_last=True)
 LONG_HEAD = refusal(431, "The head is too long", is_last=True)
 FAILED = refusal(500, "It failed here", is_last=True)
+# There is no room: later, or elsewhere, there may be.
+CROWDED = refusal(503, "Try again", RETRY, is_last=True)
 # The process ends: another one will take it.
 STOPPING = refusal(503, "Try again", RETRY, is_last=True)

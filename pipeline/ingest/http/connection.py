@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from math import inf
 from time import monotonic
 from typing import ParamSpec, TypeVar
 
-from pipeline.ingest.http.answers import FAILED, LATE, STOPPING, Answer
+from pipeline.ingest.http.answers import CROWDED, FAILED, LATE, STOPPING, Answer
 from pipeline.ingest.http.exchange import Exchange
+from pipeline.ingest.http.places import Places
 from pipeline.ingest.http.reader import Reader, Terms
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ T = TypeVar("T")
 
 
 class Connection(asyncio.Protocol):
-    """One of `open_ones` while it is open. Somebody has to call `late` once `ends` has passed.
+    """It has one of `places` while it is open. Somebody has to call `late` once `ends` has passed.
 
     One request is handed over at a time: the next begins behind the answer before it, and lets
     others have a turn first. While two wait, or a client does not take its answers, nothing is
@@ -35,13 +36,14 @@ class Connection(asyncio.Protocol):
     def __init__(
         self,
         terms: Terms,
-        open_ones: set[Connection],
+        places: Places[Connection],
         soon: Callable[[Callable[[], None]], object],
     ) -> None:
         """`soon` calls what it is given, but not at once: as the loop's `call_soon` does."""
         self._terms = terms
         self._soon = soon
-        self._open_ones = open_ones
+        self._places = places
+        self._line: OrderedDict[Connection, None] | None = None
         self._reader = Reader(terms, self)
         # Those whose answer is not sent yet, in their order; the last may still be read.
         self._exchanges: deque[Exchange] = deque()
@@ -49,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._is_full = False
         self._is_held = False
         self._is_stopping = False
+        self._has_place = False
         self.ends = inf
         """When it is late, by `time.monotonic`."""
 
@@ -57,12 +60,16 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client that says nothing is given as long as a head."""
         self.transport = transport  # type: ignore[assignment]
-        self._open_ones.add(self)
-        self._expect(self._terms.bounds.within)
+        self._has_place = self._places.enter(self)
+        if self._has_place:
+            self._wait(self._terms.bounds.within, self._places.resting)
+        else:
+            self._refuse(CROWDED)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """What waits goes on, and its answer is dropped."""
-        self._open_ones.discard(self)
+        self._stand(None)
+        self._places.leave(self)
         self._exchanges.clear()
         self._reader.close()
 
@@ -193,14 +200,25 @@ class Connection(asyncio.Protocol):
             else:
                 self.transport.resume_reading()
         if self._is_full or (current is not None and not is_held):
-            self._expect(bounds.within)
+            self._wait(bounds.within, self._places.unfinished)
         elif self._exchanges:
             self.ends = inf  # it is our turn
+            self._stand(None)
         else:
-            self._expect(bounds.rest)
+            self._wait(bounds.rest, self._places.resting)
 
-    def _expect(self, seconds: float) -> None:
+    def _wait(self, seconds: float, line: OrderedDict[Connection, None]) -> None:
+        """It is the client's turn, for so long at most."""
         self.ends = monotonic() + seconds
+        self._stand(line)
+
+    def _stand(self, line: OrderedDict[Connection, None] | None) -> None:
+        """At the end of the line of those that give way, or in none."""
+        if self._line is not None:
+            self._line.pop(self, None)
+        self._line = line if self._has_place else None
+        if self._line is not None:
+            self._line[self] = None
 
     def _refuse(self, answer: Answer) -> None:
         """Give up what is being read, with `answer` where it has none yet."""
@@ -221,7 +239,7 @@ class Connection(asyncio.Protocol):
         self._reader.is_ended = True
         self.transport.close()
         # What was sent has to be taken.
-        self._expect(self._terms.bounds.within)
+        self._wait(self._terms.bounds.within, self._places.unfinished)
 
     # What the server calls
 
@@ -231,6 +249,17 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
         elif self._reader.current is not None:
             self._refuse(LATE)
+        else:
+            self._end()
+
+    def give_way(self) -> None:
+        """Another one needs its place."""
+        self._has_place = False
+        self._stand(None)
+        if self.transport.is_closing() or self.transport.get_write_buffer_size():
+            self.transport.abort()
+        elif self._reader.current is not None:
+            self._refuse(CROWDED)
         else:
             self._end()
 

@@ -17,11 +17,15 @@ MAX_HEAD_BYTES = 32 * 1024
 
 @dataclass(frozen=True)
 class Bounds:
-    """Seconds that a head and a body each may take, and a connection may rest; the largest body."""
+    """Seconds that a head and a body each may take, and a connection may rest; what else is most.
+
+    `max_body_bytes`: the largest body; `max_connections`: open at the same time.
+    """
 
     within: float
     rest: float
     max_body_bytes: int
+    max_connections: int
 
 
 class Terms:
