@@ -90,6 +90,11 @@ class Settings(BaseSettings):
         le=2 * MEBIBYTE,
         description="A larger body, inflated, is answered 413.",
     )
+    max_bodies_bytes: int = Field(
+        default=128 * MEBIBYTE,
+        ge=2 * MEBIBYTE,
+        description="Of all requests in hand at one ingest, inflated; over it 503.",
+    )
     body_timeout: timedelta = Field(
         default=timedelta(seconds=10),
         ge=TICK,

@@ -48,6 +48,7 @@ async def serve(
             within=settings.body_timeout.total_seconds(),
             rest=settings.keep_alive.total_seconds(),
             max_body_bytes=settings.max_body_bytes,
+            max_bodies_bytes=settings.max_bodies_bytes,
             max_connections=settings.max_connections,
         ),
     )

@@ -108,7 +108,8 @@ def served(pieces: list[bytes], chance: random.Random, *, is_in_order: bool) -> 
     handler, wire = Requests(), Wire()
     places = Places[Connection](10)
     soon: list[Callable[[], None]] = []
-    connection = Connection(Terms(handler, Bounds(10, 75, LIMIT, 10)), places, soon.append)
+    terms = Terms(handler, Bounds(10, 75, LIMIT, 1_000_000, 10))
+    connection = Connection(terms, places, soon.append)
     connection.connection_made(wire)  # type: ignore[arg-type]
 
     def answer_one() -> None:
@@ -136,6 +137,8 @@ def served(pieces: list[bytes], chance: random.Random, *, is_in_order: bool) -> 
     connection.connection_lost(None)
     if any(places):
         raise AssertionError("it is still open")
+    if terms.bodies.held or terms.bodies.arriving:
+        raise AssertionError("it still counts")
     return found
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ingest.clients import BODY, Client, Held, client_of, has
+from ingest.clients import Client, Held, client_of, has
+from ingest.transport import Wire
 
 from pipeline.config import Settings
-from pipeline.ingest.publisher import MemoryPublisher
+from pipeline.ingest.http.answers import Answer
+from pipeline.ingest.http.connection import Connection
+from pipeline.ingest.http.exchange import Exchange
+from pipeline.ingest.http.places import Places
+from pipeline.ingest.http.reader import Bounds, Terms
 
 MOST = 3
 
@@ -103,21 +108,26 @@ def test_who_waits_for_an_answer_of_ours_keeps_its_place(door: Door) -> None:
     door.served()
 
 
-def test_who_does_not_take_answers_gives_way(tmp_path: Path, serve: Callable[..., Any]) -> None:
-    settings = Settings(_env_file=None, home=tmp_path, max_connections=1)
-    with client_of(serve(settings, MemoryPublisher())) as client:
-        client.socket.settimeout(0.5)
-        with suppress(TimeoutError):
-            while True:
-                client.send(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n" * 1000)
-        with client_of(client.door) as other:
-            other.send(other.post(BODY))
-            assert other.answer()[0] == 204
-        with pytest.raises(ConnectionResetError):
-            all_of(client)
+@pytest.mark.parametrize("unsent", [0, 1])
+def test_who_does_not_take_answers_gives_way_at_once(unsent: int) -> None:
+    places = Places[Connection](1)
+    wires: list[Any] = [Wire(), Wire()]
+    for wire in wires:
+        terms = Terms(Prompt(), Bounds(10, 75, 100, 10_000, 1))
+        connection = Connection(terms, places, lambda _: None)
+        connection.connection_made(wire)
+        connection.data_received(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert wire.sent.startswith(b"HTTP/1.1 204")
+        wire.unsent = unsent
+    assert (wires[0].is_ended, wires[0].is_aborted) == (True, bool(unsent))
+    assert not wires[1].is_ended
 
 
-def all_of(client: Client) -> None:
-    """Read up to the end."""
-    while client.socket.recv(65_536):
-        pass
+class Prompt:
+    reads = frozenset[str]()
+
+    def begin(self, exchange: Exchange) -> None:
+        exchange.reply(Answer(204))
+
+    def refused(self, answer: Answer) -> None:
+        raise AssertionError(answer)

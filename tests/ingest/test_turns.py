@@ -41,7 +41,9 @@ def connected(handler: Handler) -> tuple[Connection, list[Callable[[], None]], W
     """A connection, what it wants called in a later turn, and what it sends."""
     soon: list[Callable[[], None]] = []
     wire: Any = Wire()
-    connection = Connection(Terms(handler, Bounds(10, 75, 100, 10)), Places(10), soon.append)
+    connection = Connection(
+        Terms(handler, Bounds(10, 75, 100, 10_000, 10)), Places(10), soon.append
+    )
     connection.connection_made(wire)
     return connection, soon, wire
 

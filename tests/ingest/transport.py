@@ -10,6 +10,9 @@ class Wire:
         self.sent = b""
         self.is_reading = True
         self.is_ended = False
+        self.is_aborted = False
+        self.unsent = 0
+        """Bytes that the client does not take."""
 
     def write(self, data: bytes) -> None:
         if self.is_ended:
@@ -23,7 +26,7 @@ class Wire:
         self.is_reading = True
 
     def get_write_buffer_size(self) -> int:
-        return 0
+        return self.unsent
 
     def is_closing(self) -> bool:
         return self.is_ended
@@ -31,4 +34,5 @@ class Wire:
     def close(self) -> None:
         self.is_ended = True
 
-    abort = close
+    def abort(self) -> None:
+        self.is_ended = self.is_aborted = True

@@ -69,6 +69,8 @@ def _date_line(second: int) -> bytes:
     return lines_of([(b"date", formatdate(second, usegmt=True).encode())])
 
 
+UNAVAILABLE = refusal(503, "Try again", RETRY)
+
 # What ends a connection, whoever asks for what.
 MALFORMED = refusal(400, "Not a request", is_last=True)
 LATE = refusal(408, "The request took too long", is_last=True)

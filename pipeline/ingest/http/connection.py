@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
         """What waits goes on, and its answer is dropped."""
         self._stand(None)
         self._places.leave(self)
-        self._exchanges.clear()
+        self._drop_all()
         self._reader.close()
 
     def data_received(self, data: bytes) -> None:
@@ -100,7 +100,7 @@ class Connection(asyncio.Protocol):
 
     def opened(self) -> Exchange:
         """Next in the line."""
-        exchange = Exchange(self._flush)
+        exchange = Exchange(self._flush, self._terms.bodies)
         self._exchanges.append(exchange)
         return exchange
 
@@ -180,11 +180,18 @@ class Connection(asyncio.Protocol):
             first = exchanges.popleft()
             self.transport.write(out)
             if first.is_last or not (first.keeps_alive or first is self._reader.current):
-                exchanges.clear()
+                self._drop_all()
                 self._end()
                 return
         self._settle()
         self._next()
+
+    def _drop_all(self) -> None:
+        """Answer none any more. What has begun goes on, and holds what it holds until its end."""
+        for exchange in self._exchanges:
+            if not exchange.is_begun:
+                exchange.free()
+        self._exchanges.clear()
 
     def _settle(self) -> None:
         """Read on or not, and until when."""

@@ -7,7 +7,15 @@ from typing import Protocol
 
 import httptools
 
-from pipeline.ingest.http.answers import LONG_HEAD, MALFORMED, Answer, too_large
+from pipeline.ingest.http.answers import (
+    CROWDED,
+    LONG_HEAD,
+    MALFORMED,
+    UNAVAILABLE,
+    Answer,
+    too_large,
+)
+from pipeline.ingest.http.bodies import EACH, Bodies
 from pipeline.ingest.http.exchange import Exchange, Handler
 from pipeline.ingest.http.head import OWN, length_of, target_of
 
@@ -19,12 +27,14 @@ MAX_HEAD_BYTES = 32 * 1024
 class Bounds:
     """Seconds that a head and a body each may take, and a connection may rest; what else is most.
 
-    `max_body_bytes`: the largest body; `max_connections`: open at the same time.
+    `max_body_bytes`: the largest body; `max_bodies_bytes`: of all requests in hand together;
+    `max_connections`: open at the same time.
     """
 
     within: float
     rest: float
     max_body_bytes: int
+    max_bodies_bytes: int
     max_connections: int
 
 
@@ -37,6 +47,7 @@ class Terms:
         # As they are sent, in lower case, and as they are found.
         self.reads = {name.encode(): name for name in OWN | handler.reads}
         self.too_large = too_large(bounds.max_body_bytes)
+        self.bodies = Bodies(bounds.max_bodies_bytes)
 
 
 class Owner(Protocol):
@@ -108,7 +119,9 @@ class Reader:
     def close(self) -> None:
         """Let go of what holds it in turn, which else only the garbage collector would find."""
         self.is_ended = True
-        self.current = None
+        if self.current is not None:
+            self._forget(self.current)
+            self.current = None
         del self._parser, self._owner
 
     # What the parser calls
@@ -141,6 +154,9 @@ class Reader:
         self.has_moved = True
         self._is_in_head = False
         self._loose_bytes = 0
+        if not exchange.has_room(EACH + self._head_bytes):
+            self._refusal = CROWDED
+            raise _Stopped
         exchange.method = parser.get_method().decode()
         exchange.path, exchange.query = target_of(self._url)
         exchange.keeps_alive = parser.should_keep_alive()
@@ -155,19 +171,21 @@ class Reader:
         exchange = self._read()
         if exchange.out is not None or exchange.refusal is not None:
             return
+        if not exchange.has_room(len(data)):
+            self._drop(exchange, UNAVAILABLE)
+            return
+        if exchange.out is not None or exchange.refusal is not None:
+            exchange.free()  # it was itself the one that gave way
+            return
         if not self._body:
             self._body = data
+            self._terms.bodies.arriving[self] = None
         else:
             if isinstance(self._body, bytes):
                 self._body = bytearray(self._body)
             self._body += data
         if len(self._body) > self._terms.bounds.max_body_bytes:
-            self._body = b""
-            # Not the end at once: a client that is still sending would not see the answer.
-            if exchange.is_begun:
-                exchange.reply(self._terms.too_large)
-            else:
-                exchange.refusal = self._terms.too_large
+            self._drop(exchange, self._terms.too_large)
 
     def on_message_complete(self) -> None:
         """The request is whole."""
@@ -179,7 +197,29 @@ class Reader:
         self.is_ended = self.is_ended or not exchange.keeps_alive
         self._loose_bytes = 0
         body, self._body = self._body, b""
+        self._terms.bodies.arriving.pop(self, None)
         self._owner.take(exchange, bytes(body))
+
+    def give_way(self) -> None:
+        """See `Arriving`."""
+        self._drop(self._read(), UNAVAILABLE)
+
+    def _drop(self, exchange: Exchange, answer: Answer) -> None:
+        """Refuse it, and read the rest of its body for nothing.
+
+        Not the end at once: a client that is still sending would not see the answer.
+        """
+        self._forget(exchange)
+        if exchange.is_begun:
+            exchange.reply(answer)
+        else:
+            exchange.refusal = answer
+
+    def _forget(self, exchange: Exchange) -> None:
+        """Keep nothing of its body."""
+        self._body = b""
+        self._terms.bodies.arriving.pop(self, None)
+        exchange.free()
 
     def _count(self, size: int) -> None:
         self._head_bytes += size
