@@ -133,7 +133,7 @@ def served(pieces: list[bytes], chance: random.Random, *, is_in_order: bool) -> 
         answer_one()
     found = wire.is_ended, handler.taken, DATE.sub(b"", wire.sent).replace(CONTINUE, b"")
     check(wire, handler)
-    end(connection, wire, chance.randrange(3))
+    end(connection, wire, chance.randrange(4))
     connection.connection_lost(None)
     if any(places):
         raise AssertionError("it is still open")
@@ -168,6 +168,8 @@ def end(connection: Connection, wire: Wire, how: int) -> None:
         connection.late()
     elif how == 1:
         connection.stop()
+    elif how == 3 and not connection.eof_received():
+        wire.close()
     if how == 2 or not wire.is_ended:
         connection.give_up()
     if not wire.is_ended:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -403,3 +404,38 @@ def test_nothing_of_a_request_is_left_for_the_garbage_collector(
         wait_for(lambda: left() == 0, seconds=10)
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("more", [b"", b"POST /beacon", b"{"])
+def test_who_has_said_all_and_still_reads_gets_its_answers(
+    held: tuple[Held, Client], count: int, more: bytes
+) -> None:
+    publisher, client = held
+    before = client.head("content-length: 2") if more == b"{" else b""
+    client.send(client.post() * count + before + more)
+    client.socket.shutdown(socket.SHUT_WR)
+    for number in range(count):
+        has(publisher, number + 1)
+        # Another one is served, so the end of the first would have been met by now.
+        with client_of(client.door) as other:
+            other.send(other.post(b"{}"))
+            assert other.answer()[0] == 422
+        publisher.release(number)
+        assert client.answer()[0] == 204
+    assert client.is_ended()
+
+
+@pytest.mark.parametrize("until", [0, 10, -1])
+def test_who_stops_amid_a_request_is_hung_up_on(client: Client, until: int) -> None:
+    client.send(client.post()[:until])
+    client.socket.shutdown(socket.SHUT_WR)
+    assert client.is_ended()
+    assert malformed(client) == 0
+
+
+def malformed(client: Client) -> int:
+    """How often something was refused that was no request."""
+    with client_of(client.door) as other:
+        other.send(other.head(first="GET /metrics HTTP/1.1"))
+        return other.answer()[2].decode().count("pipeline_ingest_malformed_total{")

@@ -85,6 +85,17 @@ class Connection(asyncio.Protocol):
         elif reader.has_moved:
             self._settle()
 
+    def eof_received(self) -> bool:
+        """The client says nothing more, but may still read: what is whole gets its answer."""
+        unfinished = self._reader.end()
+        if self._exchanges and self._exchanges[-1] is unfinished:
+            self._exchanges.pop()
+        if not self._exchanges:
+            return False  # the transport ends, once what was sent is taken
+        self._exchanges[-1].keeps_alive = False
+        self._settle()
+        return True
+
     def pause_writing(self) -> None:
         """The client does not take its answers."""
         self._is_full = True

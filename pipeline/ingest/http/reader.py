@@ -116,12 +116,17 @@ class Reader:
         self._loose_bytes = 0
         return self.feed(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % length + data)
 
+    def end(self) -> Exchange | None:
+        """Nothing more comes: let go of the request that will never be whole, and name it."""
+        self.is_ended = True
+        unfinished, self.current = self.current, None
+        if unfinished is not None:
+            self._forget(unfinished)
+        return unfinished
+
     def close(self) -> None:
         """Let go of what holds it in turn, which else only the garbage collector would find."""
-        self.is_ended = True
-        if self.current is not None:
-            self._forget(self.current)
-            self.current = None
+        self.end()
         del self._parser, self._owner
 
     # What the parser calls
