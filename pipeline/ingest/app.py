@@ -89,6 +89,7 @@ class App:
         self._more_chores = chores
         self._tasks: set[asyncio.Task[None]] = set()
         self.reads = beacon.reads | READS
+        self.once = beacon.once
 
     def begin(self, exchange: Exchange) -> Take | None:
         """See `Handler`."""

@@ -32,8 +32,8 @@ from pipeline.ingest.stores import Store, Stores
 
 log = logging.getLogger(__name__)
 
-# Of a request's own; what tells of it `EdgeHeaders` names.
-READ = {"origin", "x-storefront-access-token", "content-encoding"}
+# Of a request's own; what tells of it `EdgeHeaders` names. Of two, a proxy might go by the other.
+READ = frozenset({"origin", "x-storefront-access-token", "content-encoding"})
 # A stranger's may be as long as a head; so much of it is read for a token.
 LONGEST_QUERY = 1024
 ACCEPTED = Answer(204)
@@ -60,6 +60,7 @@ class BeaconEndpoint:
         self._edge = EdgeHeaders.of(settings)
         # A browser sends fifteen more.
         self.reads = self._edge.read() | READ
+        self.once = READ
         self._stores = stores
         self._publisher = publisher
         self._clock = clock

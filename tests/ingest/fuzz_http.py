@@ -30,7 +30,8 @@ with atheris.instrument_imports(include=["pipeline"]):
 LIMIT = 200
 ACCEPTED, REFUSED, FAILED = Answer(204), Answer(401, b"{}"), Answer(500, is_last=True)
 PARTS = [
-    b"POST /beacon HTTP/1.1\r\n", b"GET /refused HTTP/1.1\r\n", b"HEAD /%62 HTTP/1.1\r\n",
+    b"POST /beacon HTTP/1.1\r\nhost: x\r\n", b"GET /refused HTTP/1.1\r\nhost: x\r\n",
+    b"HEAD /%62 HTTP/1.1\r\nhost: x\r\n",
     b"PUT http://x/a?b#c HTTP/1.0\r\n", b"CONNECT x:1 HTTP/1.1\r\n", b"host: x\r\n",
     b"origin: y\r\n", b"expect: 100-continue\r\n", b"connection: close\r\n",
     b"connection: keep-alive\r\n", b"connection: upgrade\r\nupgrade: h2c\r\n", b"\r\n",
@@ -62,6 +63,7 @@ class Requests:
     """A handler that keeps what it is given, and answers when it is told to."""
 
     reads = frozenset({"origin", "host"})
+    once = frozenset({"origin"})
 
     def __init__(self) -> None:
         self.taken: list[tuple[object, ...]] = []

@@ -30,7 +30,7 @@ NEARLY = BODY + b" " * (900_000 - len(BODY))
 class Handler:
     """Answers when it is told to; a request to `/refused` at once."""
 
-    reads = frozenset[str]()
+    reads = once = frozenset[str]()
 
     def __init__(self) -> None:
         self.taken: list[Exchange] = []

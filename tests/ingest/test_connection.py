@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import re
 import socket
 from collections.abc import Callable, Iterator
@@ -439,3 +440,81 @@ def malformed(client: Client) -> int:
     with client_of(client.door) as other:
         other.send(other.head(first="GET /metrics HTTP/1.1"))
         return other.answer()[2].decode().count("pipeline_ingest_malformed_total{")
+
+
+@pytest.mark.parametrize("expected", ["200-ok", "100-continue, x", "100"])
+@pytest.mark.parametrize("waits", [False, True])
+def test_what_else_is_expected_is_417_and_the_connection_goes_on(
+    held: tuple[Held, Client], expected: str, *, waits: bool
+) -> None:
+    publisher, client = held
+    lines = (f"expect: {expected}", "origin: https://shop.example")
+    client.send(client.post() * waits + client.post(BODY, *lines) + client.post())
+    if waits:
+        has(publisher, 1)
+        publisher.release(0)
+        assert client.answer()[0] == 204
+    status, headers, body = client.answer()
+    assert (status, headers.get("connection")) == (417, None)
+    assert headers["access-control-allow-origin"] == "https://shop.example"
+    assert "100-continue" in json.loads(body)["error"]
+    has(publisher, 1 + waits)
+    publisher.release(waits)
+    assert client.answer()[0] == 204
+
+
+@pytest.mark.parametrize("expected", ["100-continue", "100-Continue", "200-ok"])
+def test_nothing_is_expected_by_http_1_0(client: Client, expected: str) -> None:
+    lines = (f"expect: {expected}", f"content-length: {len(BODY)}", "connection: keep-alive")
+    client.send(client.head(*lines, first="POST /beacon HTTP/1.0"))
+    client.socket.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        client.answer(has_body=False)
+    client.socket.settimeout(15)
+    client.send(BODY)
+    assert client.answer()[0] == 204
+
+
+@pytest.mark.parametrize("expected", ["100-CONTINUE", " 100-continue "])
+def test_a_body_is_asked_for_in_any_case(client: Client, expected: str) -> None:
+    client.send(client.head(f"expect: {expected}", f"content-length: {len(BODY)}"))
+    assert client.answer(has_body=False)[0] == 100
+    client.send(BODY)
+    assert client.answer()[0] == 204
+
+
+TOKEN = "x-storefront-access-token: x"
+
+
+@pytest.mark.parametrize(
+    ("first", "lines", "status"),
+    [
+        ("POST /beacon HTTP/1.1", [], 400),
+        ("POST /beacon HTTP/1.1", ["host: x", "host: x"], 400),
+        ("POST /beacon HTTP/1.1", ["host: x", "Host: y"], 400),
+        ("POST /beacon HTTP/1.1", ["host:"], 401),
+        ("POST http://x/beacon HTTP/1.1", [], 400),
+        ("GET /livez HTTP/1.1", [], 400),
+        ("POST /beacon HTTP/1.0", [], 401),
+        ("POST /beacon HTTP/1.0", ["host: x", "host: x"], 400),
+        ("POST /beacon HTTP/1.1", ["host: x", TOKEN], 401),
+        ("POST /beacon HTTP/1.1", ["host: x", TOKEN, TOKEN], 400),
+        ("POST /beacon HTTP/1.1", ["host: x", "origin: a", "origin: b"], 400),
+        ("POST /beacon HTTP/1.1", ["host: x", "content-encoding: x", "content-encoding: y"], 400),
+        ("POST /beacon HTTP/1.1", ["host: x", "expect: 100-continue", "expect: x"], 400),
+        ("POST /beacon HTTP/1.1", ["host: x", "expect:"], 401),
+        ("POST /beacon HTTP/1.1", ["host: x", "user-agent: a", "user-agent: b"], 401),
+    ],
+)  # fmt: skip
+def test_one_host_is_required_and_what_decides_may_stand_once(
+    client: Client, first: str, lines: list[str], status: int
+) -> None:
+    head = "\r\n".join([first, *lines, "", ""]).encode()
+    behind = client.head(first="GET /livez HTTP/1.1")
+    client.send(head + behind)
+    answered, headers, body = client.answer()
+    assert answered == status
+    if status == 400:
+        assert headers["connection"] == "close"
+        assert json.loads(body).keys() == {"error"}
+        assert client.is_ended()

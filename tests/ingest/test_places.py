@@ -124,7 +124,7 @@ def test_who_does_not_take_answers_gives_way_at_once(unsent: int) -> None:
 
 
 class Prompt:
-    reads = frozenset[str]()
+    reads = once = frozenset[str]()
 
     def begin(self, exchange: Exchange) -> None:
         exchange.reply(Answer(204))

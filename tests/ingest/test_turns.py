@@ -21,7 +21,7 @@ REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 class Handler:
     """Answers `NO` at once, or not at all."""
 
-    reads = frozenset[str]()
+    reads = once = frozenset[str]()
 
     def __init__(self, *, is_prompt: bool) -> None:
         self.is_prompt = is_prompt

@@ -70,9 +70,12 @@ def _date_line(second: int) -> bytes:
 
 
 UNAVAILABLE = refusal(503, "Try again", RETRY)
+UNEXPECTED = refusal(417, "Expect may be 100-continue")
 
 # What ends a connection, whoever asks for what.
 MALFORMED = refusal(400, "Not a request", is_last=True)
+NO_HOST = refusal(400, "Host is required", is_last=True)
+TWICE = refusal(400, "A header that may stand once stands twice", is_last=True)
 LATE = refusal(408, "The request took too long", is_last=True)
 LONG_HEAD = refusal(431, "The head is too long", is_last=True)
 FAILED = refusal(500, "It failed here", is_last=True)

@@ -10,7 +10,7 @@ from math import inf
 from time import monotonic
 from typing import ParamSpec, TypeVar
 
-from pipeline.ingest.http.answers import CROWDED, FAILED, LATE, STOPPING, Answer
+from pipeline.ingest.http.answers import CROWDED, FAILED, LATE, STOPPING, UNEXPECTED, Answer
 from pipeline.ingest.http.exchange import Exchange
 from pipeline.ingest.http.places import Places
 from pipeline.ingest.http.reader import Reader, Terms
@@ -162,8 +162,11 @@ class Connection(asyncio.Protocol):
             length = exchange.headers.get("content-length")
             if length is not None and int(length) > terms.bounds.max_body_bytes:
                 exchange.reply(terms.too_large)
-            elif "expect" in exchange.headers and not is_read:
-                self.transport.write(CONTINUE)
+            elif expected := exchange.headers.get("expect"):
+                if expected.strip().lower() != "100-continue":
+                    exchange.reply(UNEXPECTED)
+                elif not is_read:
+                    self.transport.write(CONTINUE)
 
     def _take(self, exchange: Exchange, body: bytes) -> None:
         if exchange.out is None and exchange.take is not None:

@@ -87,6 +87,10 @@ class Handler(Protocol):
     def reads(self) -> frozenset[str]:
         """The headers that it reads, in lower case; it is given no others."""
 
+    @property
+    def once(self) -> frozenset[str]:
+        """Those of them that may stand once in a head."""
+
     def begin(self, exchange: Exchange) -> Take | None:
         """The head is whole: say what takes the body, or None where the answer needs none of it."""
 

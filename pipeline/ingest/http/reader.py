@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import httptools
 
@@ -11,6 +11,8 @@ from pipeline.ingest.http.answers import (
     CROWDED,
     LONG_HEAD,
     MALFORMED,
+    NO_HOST,
+    TWICE,
     UNAVAILABLE,
     Answer,
     too_large,
@@ -46,6 +48,7 @@ class Terms:
         self.bounds = bounds
         # As they are sent, in lower case, and as they are found.
         self.reads = {name.encode(): name for name in OWN | handler.reads}
+        self.once = OWN | handler.once
         self.too_large = too_large(bounds.max_body_bytes)
         self.bodies = Bodies(bounds.max_bodies_bytes)
 
@@ -83,6 +86,7 @@ class Reader:
         self._refusal: Answer | None = None
         self._unread: bytes | None = None
         self._is_in_head = False
+        self._is_ambiguous = False
         self._url = b""
         self._head_bytes = 0
         self._body: bytes | bytearray = b""
@@ -138,6 +142,7 @@ class Reader:
         self.current = self._owner.opened()
         self.has_moved = True
         self._is_in_head = True
+        self._is_ambiguous = False
         self._url = b""
         self._head_bytes = 0
 
@@ -151,7 +156,10 @@ class Reader:
         self._count(len(name) + len(value) + len(b": \r\n"))
         known = self._terms.reads.get(name.lower())
         if known is not None and self._is_in_head:
-            self._read().headers[known] = value.decode("latin-1")
+            headers = self._read().headers
+            if known in headers and known in self._terms.once:
+                self._is_ambiguous = True
+            headers[known] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
@@ -160,8 +168,13 @@ class Reader:
         self._is_in_head = False
         self._loose_bytes = 0
         if not exchange.has_room(EACH + self._head_bytes):
-            self._refusal = CROWDED
-            raise _Stopped
+            self._stop(CROWDED)
+        if self._is_ambiguous:
+            self._stop(TWICE)
+        if parser.get_http_version() == "1.0":
+            exchange.headers.pop("expect", None)
+        elif "host" not in exchange.headers:
+            self._stop(NO_HOST)
         exchange.method = parser.get_method().decode()
         exchange.path, exchange.query = target_of(self._url)
         exchange.keeps_alive = parser.should_keep_alive()
@@ -229,8 +242,12 @@ class Reader:
     def _count(self, size: int) -> None:
         self._head_bytes += size
         if self._head_bytes > MAX_HEAD_BYTES:
-            self._refusal = LONG_HEAD
-            raise _Stopped
+            self._stop(LONG_HEAD)
+
+    def _stop(self, answer: Answer) -> NoReturn:
+        """Read nothing more, and answer so."""
+        self._refusal = answer
+        raise _Stopped
 
     def _read(self) -> Exchange:
         if self.current is None:
