@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from functools import lru_cache, partial
 from urllib.parse import unquote_plus
+from uuid import uuid4
 
 from pipeline.config import Settings
 from pipeline.ingest.accept import Accepted, BadBodyError, accept
@@ -29,6 +30,7 @@ from pipeline.ingest.limits import Limits, Rate, retry_after
 from pipeline.ingest.metrics import Metrics
 from pipeline.ingest.publisher import Publisher
 from pipeline.ingest.stores import Store, Stores
+from pipeline.topics import Rejected
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +112,7 @@ class BeaconEndpoint:
                 is_app=is_app(headers),
                 received_at=sent.received_at,
             )
+            identify(sent.accepted.rejected)
         except TooLargeError:
             exchange.reply(self._too_large)
         except (BadBodyError, UnreadableError) as error:
@@ -147,6 +150,14 @@ class BeaconEndpoint:
         if not (store.allows(origin) if store else self._stores.any_allows(origin)):
             return VARY
         return cors(origin)
+
+
+def identify(rejected: list[Rejected]) -> None:
+    """Give the refused events of one request its id: what is sent twice is counted once."""
+    if rejected:
+        request_id = uuid4().hex
+        for each in rejected:
+            each.request_id = request_id
 
 
 def token_of(exchange: Exchange) -> str:

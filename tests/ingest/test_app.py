@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from pipeline.config import Settings
 from pipeline.ingest.accept import Accepted
@@ -68,6 +69,17 @@ def test_a_batch_of_only_invalid_events_is_204_and_all_of_it_is_kept(
         (0, '{"event_type":"view"}', "shop"),
         (1, "3", "shop"),
     ]
+
+
+def test_the_refused_events_of_a_request_have_its_id_and_no_other_has_it(
+    door: Any, settings: Settings, read_topic: Read
+) -> None:
+    for _ in range(2):
+        assert door.post(b'{"events": [1, 1]}').status == 204
+    rejected = [json.loads(record.value) for record in read_topic(topics(settings).rejected)]
+    first, same, second, _ = (UUID(each["request_id"]) for each in rejected)
+    assert first == same != second
+    assert [each["index"] for each in rejected] == [0, 1, 0, 1]
 
 
 def test_an_event_of_nearly_a_mebibyte_is_rejected_with_all_its_bytes(
