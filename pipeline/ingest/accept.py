@@ -155,7 +155,7 @@ def _text(raw: msgspec.Raw | Deep) -> str:
 def _replayed(raw: msgspec.Raw) -> int:
     try:
         return epoch_ms(msgspec.json.decode(raw))
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise BadBodyError(f"received_at: {error}") from None
 
 

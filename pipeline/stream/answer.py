@@ -62,8 +62,6 @@ def read(value: bytes, *, appended_at: int) -> Record:
         try:
             event = _events.decode(raw)
             place_in_time(event, received_at=received_at)
-        except RecursionError as error:
-            record.failed.append(_failed(error, bytes(raw)))
         except _CAUGHT as error:
             _let_pass(error)
             record.failed.append(_failed(error, bytes(raw)))
