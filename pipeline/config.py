@@ -96,6 +96,11 @@ class Settings(BaseSettings):
         le=2 * MEBIBYTE,
         description="A larger body, inflated, is answered 413.",
     )
+    max_bodies_bytes: int = Field(
+        default=128 * MEBIBYTE,
+        ge=2 * MEBIBYTE,
+        description="Of all requests in hand at one ingest, inflated; over it 503.",
+    )
     body_timeout: timedelta = Field(
         default=timedelta(seconds=10),
         ge=TICK,
@@ -105,6 +110,11 @@ class Settings(BaseSettings):
         default=timedelta(seconds=75),
         ge=TICK,
         description="A connection may rest so long: longer than a load balancer would keep it.",
+    )
+    max_connections: int = Field(
+        default=10_000,
+        ge=1,
+        description="Open at once at one ingest; then the one that has waited longest is closed.",
     )
     ack_timeout: timedelta = Field(
         default=timedelta(seconds=5),

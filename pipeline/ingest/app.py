@@ -86,6 +86,7 @@ class App:
         self._metrics = metrics
         self._more_chores = chores
         self.reads = beacon.reads
+        self.once = beacon.once
 
     def begin(self, exchange: Exchange) -> Take | None:
         """See `Handler`."""

@@ -27,7 +27,7 @@ WRONG_METHOD = refusal(405, "Use GET, HEAD", (b"allow", b"GET, HEAD"))
 class Pages:
     """The `Handler` of operators; `explained` None: there is no `/explain`."""
 
-    reads = frozenset({"host"})
+    reads = once = frozenset({"host"})
 
     def __init__(self, publisher: Publisher, metrics: Metrics, explained: Explained | None) -> None:
         self._readiness = Readiness(publisher)

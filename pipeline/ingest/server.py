@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import resource
+import logging
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import uvloop
@@ -21,9 +22,12 @@ from pipeline.ingest.durable.kafka import KafkaPublisher
 from pipeline.ingest.explain import Explained, is_loopback
 from pipeline.ingest.http.reader import Bounds
 from pipeline.ingest.http.server import BACKLOG, Server
+from pipeline.ingest.open_files import OPERATORS, TooFewFilesError, connections
 from pipeline.ingest.problems import log_problems
 from pipeline.ingest.stores import Stores, StoresError
 from pipeline.listening import listening, written
+
+log = logging.getLogger(__name__)
 
 # With the publisher's own flush behind it, the process is gone within ten seconds.
 GRACE = timedelta(seconds=4)
@@ -47,8 +51,11 @@ async def serve(
         within=settings.body_timeout.total_seconds(),
         rest=settings.keep_alive.total_seconds(),
         max_body_bytes=settings.max_body_bytes,
+        max_bodies_bytes=settings.max_bodies_bytes,
+        max_connections=settings.max_connections,
     )
-    servers = [Server(app, bounds), Server(app.pages, bounds)]
+    few = replace(bounds, max_bodies_bytes=bounds.max_body_bytes, max_connections=OPERATORS)
+    servers = [Server(app, bounds), Server(app.pages, few)]
     for server, listener in zip(servers, (door, admin), strict=True):
         await server.open(listener)
     with _little_garbage():
@@ -93,6 +100,10 @@ def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) ->
         stores = Stores.load(settings.stores)
     except StoresError as error:
         return _failed(str(error))
+    try:
+        most = connections(settings.max_connections)
+    except TooFewFilesError as error:
+        return _failed(str(error))
     with ExitStack() as sockets:
         doors: list[socket.socket] = []
         for host, port, setting in (
@@ -113,9 +124,13 @@ def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) ->
             explained=Explained(anywhere=anywhere) if explain else None,
             chores=problems.tell_repeats,
         )
-        # A thousand slow clients must not use up the files of everyone else.
-        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        if most < settings.max_connections:
+            log.warning(
+                "at most %d connections instead of %d: the limit of open files is lower"
+                " (ulimit -Hn)",
+                *(most, settings.max_connections),
+            )
+            settings = settings.model_copy(update={"max_connections": most})
         # Elsewhere it means "read again": it must not end what reads again by itself.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         uvloop.run(_serve_until_told(app, settings, *doors))
