@@ -165,7 +165,9 @@ def servers(settings: Settings, bootstrap: str, stores: Stores) -> dict[str, Ser
 
     def serving(publisher: Callable[[], Any]) -> Served:
         async def ours(listening: socket.socket, stop: asyncio.Event) -> None:
-            await serve(door(settings, stores, publisher()), settings, listening, stop=stop)
+            with socket.create_server(("127.0.0.1", 0)) as admin:
+                app = door(settings, stores, publisher())
+                await serve(app, settings, listening, admin, stop=stop)
 
         return ours
 

@@ -138,8 +138,8 @@ def test_what_cannot_be_made_durable_is_503_with_retry_after(
     door = serve(settings, Full())
     answer = door.post(batch())
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-    assert door.http.request("GET", door.url.replace("beacon", "readyz")).status == 503
-    assert door.http.request("GET", door.url.replace("beacon", "livez")).status == 200
+    assert door.page("/readyz").status == 503
+    assert door.page("/livez").status == 200
 
 
 def test_without_kafka_and_without_a_spool_the_answer_is_503_and_not_a_wait_without_end(
@@ -151,7 +151,7 @@ def test_without_kafka_and_without_a_spool_the_answer_is_503_and_not_a_wait_with
         door = serve(away, KafkaPublisher(away, address))
         answer = door.post(batch())
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-        assert door.http.request("GET", door.url.replace("beacon", "readyz")).status == 503
+        assert door.page("/readyz").status == 503
 
 
 def test_a_door_that_is_up_before_kafka_takes_events_once_kafka_is_there(

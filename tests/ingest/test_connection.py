@@ -57,6 +57,12 @@ def client(settings: Settings, serve: Serve) -> Iterator[Client]:
         yield client
 
 
+@pytest.fixture
+def at_admin(settings: Settings, serve: Serve) -> Iterator[Client]:
+    with client_of(serve(settings, MemoryPublisher()).at_admin()) as client:
+        yield client
+
+
 def test_each_request_begins_behind_the_answer_before_it(held: tuple[Held, Client]) -> None:
     publisher, client = held
     client.send(client.post() * 2 + client.post(b"{}") + client.post())
@@ -88,7 +94,8 @@ def test_pages_are_made_one_by_one_and_others_are_served_between(
     settings: Settings, serve: Serve
 ) -> None:
     count, publisher = 400, Knocking()
-    with client_of(serve(settings, publisher)) as client, client_of(client.door) as other:
+    door = serve(settings, publisher)
+    with client_of(door.at_admin()) as client, client_of(door) as other:
         publisher.knock = lambda: other.send(other.post())
         client.send(client.head(first="GET /metrics HTTP/1.1") * count)
         pages = [client.answer()[2].decode() for _ in range(count)]
@@ -165,7 +172,7 @@ def test_who_does_not_take_answers_is_not_read_on_and_then_cut_off(
     settings: Settings, serve: Serve
 ) -> None:
     hasty = settings.model_copy(update={"body_timeout": timedelta(seconds=1)})
-    with client_of(serve(hasty, MemoryPublisher())) as client:
+    with client_of(serve(hasty, MemoryPublisher()).at_admin()) as client:
         asked = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n" * 1000
         with suppress(ConnectionResetError, BrokenPipeError):
             while True:
@@ -196,7 +203,8 @@ def test_a_body_is_not_asked_for_before_an_earlier_answer(held: tuple[Held, Clie
     assert client.answer()[0] == 204
 
 
-def test_the_head_of_a_page_is_its_head_alone(client: Client) -> None:
+def test_the_head_of_a_page_is_its_head_alone(at_admin: Client) -> None:
+    client = at_admin
     client.send(client.head(first="HEAD /livez HTTP/1.1"))
     status, headers, _ = client.answer(has_body=False)
     assert (status, headers["content-length"]) == (200, "6")
@@ -307,14 +315,15 @@ def test_a_late_body_is_a_request_and_a_late_head_is_none(settings: Settings, se
             status, headers, _ = client.answer()
             assert (status, headers["connection"]) == (408, "close")
             assert client.is_ended()
-    with client_of(door) as client:
+    with client_of(door.at_admin()) as client:
         client.send(client.head(first="GET /metrics HTTP/1.1"))
         text = client.answer()[2].decode()
     for name in ("requests", "malformed"):
         assert f'pipeline_ingest_{name}_total{{status="408"}} 1.0' in text
 
 
-def test_a_request_to_speak_otherwise_is_answered_as_it_is(client: Client) -> None:
+def test_a_request_to_speak_otherwise_is_answered_as_it_is(at_admin: Client) -> None:
+    client = at_admin
     lines = ["connection: upgrade, http2-settings", "upgrade: h2c", "http2-settings: AAMAAABk"]
     client.send(client.head(*lines, first="GET /livez HTTP/1.1"))
     assert client.answer()[::2] == (200, b"alive\n")
@@ -437,9 +446,11 @@ def test_who_stops_amid_a_request_is_hung_up_on(client: Client, until: int) -> N
 
 def malformed(client: Client) -> int:
     """How often something was refused that was no request."""
-    with client_of(client.door) as other:
+    with client_of(client.door.at_admin()) as other:
         other.send(other.head(first="GET /metrics HTTP/1.1"))
-        return other.answer()[2].decode().count("pipeline_ingest_malformed_total{")
+        text = other.answer()[2].decode()
+    assert "# TYPE pipeline_ingest_malformed_total" in text
+    return text.count("pipeline_ingest_malformed_total{")
 
 
 @pytest.mark.parametrize("expected", ["200-ok", "100-continue, x", "100"])

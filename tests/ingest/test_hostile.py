@@ -80,6 +80,7 @@ def ingest(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         topic_prefix="hostile-",
         home=home,
         ingest_port=0,
+        admin_port=0,
         body_timeout="PT3S",  # type: ignore[arg-type]
     )
     create_topics(settings, kafka.bootstrap_servers)

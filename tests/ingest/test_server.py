@@ -25,11 +25,14 @@ RUN = (
 BODY = '{"events":[{"event_type":"search","timestamp":"2099-01-01T00:00:00Z","session_id":"s","query":""}]}'  # noqa: E501
 
 
-def start(settings: Settings, *, port: int = 0, files: int | None = None) -> subprocess.Popen[str]:
+def start(
+    settings: Settings, *, port: int = 0, admin_port: int = 0, files: int | None = None
+) -> subprocess.Popen[str]:
     environment = {
         **os.environ,
         "PIPELINE_HOME": str(settings.home),
         "PIPELINE_INGEST_PORT": str(port),
+        "PIPELINE_ADMIN_PORT": str(admin_port),
         "PIPELINE_TOPIC_PREFIX": settings.topic_prefix,
         "PIPELINE_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
         "PIPELINE_ACK_TIMEOUT": "PT1S",
@@ -83,20 +86,23 @@ def test_without_a_stores_file_it_says_so_in_one_line(settings: Settings) -> Non
     assert str(settings.stores) in error
 
 
-def test_a_port_in_use_is_one_line(settings: Settings) -> None:
+@pytest.mark.parametrize(
+    ("port", "setting"), [("port", "PIPELINE_INGEST_PORT"), ("admin_port", "PIPELINE_ADMIN_PORT")]
+)
+def test_a_port_in_use_is_one_line(settings: Settings, port: str, setting: str) -> None:
     write_stores(settings.stores, {"shop": {"tokens_sha256": [new_token()[1]]}})
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        process = start(settings, port=taken.getsockname()[1])
+        process = start(settings, **{port: taken.getsockname()[1]})
         _, error = process.communicate(timeout=20)
     assert process.returncode == 1
     assert error.count("\n") == 1
-    assert "PIPELINE_INGEST_PORT" in error
+    assert f"set {setting}\n" in error
 
 
 def test_events_are_not_shown_to_all_the_world_by_a_slip(settings: Settings) -> None:
     write_stores(settings.stores, {"shop": {"tokens_sha256": [new_token()[1]]}})
     for host in ("0.0.0.0", "::", "203.0.113.1"):  # noqa: S104  # the case
-        open_to_all = settings.model_copy(update={"ingest_host": host})
+        open_to_all = settings.model_copy(update={"admin_host": host})
         assert run(open_to_all, explain=True) == 1
 
 
