@@ -33,7 +33,7 @@ def nested(levels: int) -> str:
     )
 
 
-DEEP = nested(3000)
+DEEP = nested(2000)
 
 
 def take(body: str, *, may_backfill: bool = False) -> Accepted:
