@@ -21,7 +21,7 @@ from pipeline.ingest.stores import new_token
 from pipeline.ingest.stores_file import write_stores
 
 MOST_BODIES = 16 * MEBIBYTE
-REQUESTS = 100
+REQUESTS, TIMES = 50, 3
 
 
 class Door:
@@ -97,10 +97,13 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 @pytest.mark.parametrize("name", [*(name for name in SAID if name != "good"), *HELD])
 def test_a_good_request_waits_little_longer_and_memory_stays(door: Door, name: str) -> None:
     before = door.memory()
-    beside_good = door.median("good")
-    beside = door.median(name)
+    # In turn, for what else the machine does is in both; a hiccup only ever adds.
+    beside_good, beside = [], []
+    for _ in range(TIMES):
+        beside_good.append(door.median("good"))
+        beside.append(door.median(name))
+    ratio = min(beside) / min(beside_good)
     grown = door.memory() - before
-    print(f"{name}: {beside / beside_good:.2f} times the wait, {grown / MEBIBYTE:.0f} MiB more")
-    # Generous: a shared machine's own hiccups are in both.
-    assert beside < 10 * beside_good
+    print(f"{name}: {ratio:.2f} times the wait, {grown / MEBIBYTE:.0f} MiB more")
+    assert ratio < 10
     assert grown < 4 * MOST_BODIES
