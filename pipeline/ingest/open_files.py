@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import resource
 
-# Kafka's connections, the spool, the file of the stores: what cannot be opened then is not served.
+# Connections of probes, and of who reads metrics.
+OPERATORS = 32
+# Theirs, Kafka's connections, the spool, the file of the stores: what cannot be opened then is not
+# served.
 OTHERS = 256
 
 

@@ -22,7 +22,7 @@ from pipeline.ingest.durable.kafka import KafkaPublisher
 from pipeline.ingest.explain import Explained, is_loopback
 from pipeline.ingest.http.reader import Bounds
 from pipeline.ingest.http.server import BACKLOG, Server
-from pipeline.ingest.open_files import TooFewFilesError, connections
+from pipeline.ingest.open_files import OPERATORS, TooFewFilesError, connections
 from pipeline.ingest.problems import log_problems
 from pipeline.ingest.stores import Stores, StoresError
 from pipeline.listening import listening, written
@@ -57,7 +57,11 @@ async def serve(
         max_bodies_bytes=settings.max_bodies_bytes,
         max_connections=settings.max_connections,
     )
+<<<<<<< HEAD
     few = replace(bounds, max_connections=OPERATORS)
+=======
+    few = replace(bounds, max_bodies_bytes=bounds.max_body_bytes, max_connections=OPERATORS)
+>>>>>>> main
     servers = [Server(app, bounds), Server(app.pages, few)]
     for server, listener in zip(servers, (door, admin), strict=True):
         await server.open(listener)
