@@ -26,6 +26,7 @@ from pipeline.config import Settings
 from pipeline.first_store import as_curl, make_first_store
 from pipeline.ingest.stores import Stores
 from pipeline.kafka_admin import create_topics
+from pipeline.kafka_security import refuse_for_our_own, security
 from pipeline.supervise import StartError, Supervisor
 
 # The processes beside Kafka, in order of their start; docker-compose.yml runs the same.
@@ -94,12 +95,15 @@ class Up:
         # What needs a user's hand is found before anything runs.
         if self.settings.stores.exists():
             Stores.load(self.settings.stores)
+        security(self.settings)
+        if not self.settings.kafka_bootstrap_servers:
+            refuse_for_our_own(self.settings)
         ingest, dashboard = ingest_address(self.settings), dashboard_address(self.settings)
         with ingest.held() as door, dashboard.held() as window:
             self._change(ingest_port=door.getsockname()[1], dashboard_port=window.getsockname()[1])
             if not self.settings.kafka_bootstrap_servers:
                 self._start_kafka()
-        self.during(lambda: create_topics(self.settings, self.settings.kafka_bootstrap_servers))
+        self.during(lambda: create_topics(self.settings))
         if self.is_stopping:
             return
         token = make_first_store(self.settings.stores)

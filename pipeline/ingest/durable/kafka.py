@@ -41,14 +41,18 @@ log = logging.getLogger(__name__)
 
 
 class KafkaPublisher:
-    """See `Publisher`."""
+    """See `Publisher`.
+
+    `check` raises `KafkaUnusableError` while nothing may be sent yet; until it has passed once, all
+    stays in the spool.
+    """
 
     def __init__(
         self,
         settings: Settings,
-        bootstrap: str,
         *,
         clock: Callable[[], float] = time.time,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         names = topics(settings)
         self._beacons, self._rejected = names.beacons.name, names.rejected.name
@@ -63,7 +67,7 @@ class KafkaPublisher:
         self._backlog = Backlog(
             Spool(settings.home / "spool", cap=settings.spool_bytes), clock=clock
         )
-        self._sender = Sender(bootstrap, self._told)
+        self._sender = Sender(settings, self._told)
         self._probe = Probe(self._sender, self._beacons, limit=self._limit)
         self._replay = Replay(
             self._sender,
@@ -73,6 +77,7 @@ class KafkaPublisher:
             tick=self._tick_on,
             opened=self._open,
             closed=self._close_circuit,
+            check=check,
         )
 
     def spool(self) -> SpoolState:

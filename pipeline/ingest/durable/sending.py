@@ -10,7 +10,9 @@ from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from pipeline.config import Settings
 from pipeline.ingest.durable.pending import Item
+from pipeline.kafka_security import security
 from pipeline.topics import MAX_RECORD_BYTES
 
 QUEUE_BYTES = 256 * 1024 * 1024
@@ -43,8 +45,11 @@ class Sender:
     `told`, are of one thread.
     """
 
-    def __init__(self, bootstrap: str, told: Callable[[Item, Failure | None], None]) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, settings: Settings, told: Callable[[Item, Failure | None], None]) -> None:
+        self._words = {
+            "bootstrap.servers": settings.kafka_bootstrap_servers,
+            **security(settings).for_librdkafka(),
+        }
         self._told = told
         self._is_fatal = False
         self._producer = self._made()
@@ -54,7 +59,7 @@ class Sender:
     def _made(self) -> Producer:
         return Producer(
             {
-                "bootstrap.servers": self._bootstrap,
+                **self._words,
                 "acks": "all",
                 "enable.idempotence": True,
                 "compression.type": "lz4",
