@@ -32,11 +32,12 @@ from http_requests import AGENT, NOW_MS, body, requests_of
 from kafka import KafkaProducer
 
 from pipeline.broker.server import Broker
-from pipeline.config import Settings
+from pipeline.config import MEBIBYTE, Settings
 from pipeline.ingest.accept import Accepted
 from pipeline.ingest.app import App, create_app
 from pipeline.ingest.durable.kafka import KafkaPublisher
 from pipeline.ingest.durable.pending import Waiting
+from pipeline.ingest.http.bodies import Bodies
 from pipeline.ingest.http.exchange import Exchange
 from pipeline.ingest.publisher import MemoryPublisher, Told
 from pipeline.ingest.server import serve
@@ -169,7 +170,9 @@ def servers(settings: Settings, stores: Stores) -> dict[str, Served]:
 
     def serving(publisher: Callable[[], Any]) -> Served:
         async def ours(listening: socket.socket, stop: asyncio.Event) -> None:
-            await serve(door(settings, stores, publisher()), settings, listening, stop=stop)
+            with socket.create_server(("127.0.0.1", 0)) as admin:
+                app = door(settings, stores, publisher())
+                await serve(app, settings, listening, admin, stop=stop)
 
         return ours
 
@@ -222,10 +225,11 @@ def in_a_process(served: Served, listening: socket.socket, done: Signal) -> None
 def profiled(app: App, token: str) -> None:
     """Print where the time of a request goes, without sockets and Kafka: the ten dearest."""
     sent = body(1)
+    bodies = Bodies(MEBIBYTE)
 
     def many(count: int) -> None:
         for _ in range(count):
-            exchange = Exchange(lambda: None)
+            exchange = Exchange(lambda: None, bodies)
             exchange.method, exchange.path = "POST", "/beacon"
             exchange.query = f"token={token}".encode()
             exchange.headers["user-agent"] = AGENT

@@ -16,6 +16,7 @@ from pipeline.command import on_kafka, show, with_settings
 from pipeline.config import Settings
 from pipeline.kafka_admin import create_topics, held_topics, topic_findings
 from pipeline.printable import printable
+from pipeline.private import write_for_ourselves
 from pipeline.stores_verbs import stores
 from pipeline.topic_settings import COLUMNS, row
 from pipeline.warehouse.database import connect_published
@@ -26,6 +27,7 @@ from pipeline.warehouse.queries import Answer, ask, broken, questions, required
 @click.version_option(package_name="clickstream-pipeline")
 def cli() -> None:
     """Beacons over HTTP, through Kafka and Faust, to DuckDB: exactly once."""
+    write_for_ourselves()
 
 
 @cli.command()

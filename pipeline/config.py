@@ -129,6 +129,11 @@ class Settings(BaseSettings):
     # Ingest
     ingest_host: str = Field(default="127.0.0.1", description="Address that ingest listens on.")
     ingest_port: int = Field(default=8080, ge=0, le=65535, description="0 takes a free one.")
+    admin_host: str = Field(
+        default="127.0.0.1",
+        description="Address of ingest's probes, metrics and `/explain`, which are for operators.",
+    )
+    admin_port: int = Field(default=8082, ge=0, le=65535, description="0 takes a free one.")
     # A record holds at most three times its body: each event as the rules read it, and as it came,
     # where a quote takes two bytes; a refused one at most three bytes for each that is no text.
     # Twice that stays under a record of Kafka.
@@ -137,6 +142,11 @@ class Settings(BaseSettings):
         ge=1024,
         le=2 * MEBIBYTE,
         description="A larger body, inflated, is answered 413.",
+    )
+    max_bodies_bytes: int = Field(
+        default=128 * MEBIBYTE,
+        ge=2 * MEBIBYTE,
+        description="Of all requests in hand at one ingest, inflated; over it 503.",
     )
     body_timeout: timedelta = Field(
         default=timedelta(seconds=10),
@@ -147,6 +157,11 @@ class Settings(BaseSettings):
         default=timedelta(seconds=75),
         ge=TICK,
         description="A connection may rest so long: longer than a load balancer would keep it.",
+    )
+    max_connections: int = Field(
+        default=10_000,
+        ge=1,
+        description="Open at once at one ingest; then the one that has waited longest is closed.",
     )
     ack_timeout: timedelta = Field(
         default=timedelta(seconds=5),
@@ -198,6 +213,10 @@ class Settings(BaseSettings):
     snapshots_kept: int = Field(
         default=2, ge=0, description="Snapshots of earlier days to keep; each is a whole database."
     )
+    snapshot_readers: Literal["owner", "group", "all"] = Field(
+        default="owner",
+        description="Users who may read snapshots: owner, group or all (docs/operating.md).",
+    )
 
     # Dashboard
     dashboard_host: str = Field(default="127.0.0.1", description="Address of the dashboard.")
@@ -233,6 +252,11 @@ class Settings(BaseSettings):
     def database(self) -> Path:
         """The published snapshot that everyone reads."""
         return self.home / "analytics.duckdb"
+
+    @property
+    def snapshot_mode(self) -> int:
+        """Of a snapshot's file: nobody writes to it (decision 0020)."""
+        return {"owner": 0o400, "group": 0o440, "all": 0o444}[self.snapshot_readers]
 
     @property
     def stores(self) -> Path:

@@ -31,9 +31,11 @@ class Rejected(msgspec.Struct, kw_only=True):
     """A record of `rejected`: an event refused at the door.
 
     `raw` is the event's JSON as the shop sent it, `index` its place in the request, `received_at`
-    epoch milliseconds.
+    epoch milliseconds. `request_id` (32 hexadecimal digits) and `index` are the event's identity:
+    ingest may send a record twice, and the loader keeps one. Empty: it has none.
     """
 
+    request_id: str = ""
     store_id: str
     received_at: int
     index: int

@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
@@ -17,7 +17,7 @@ from typing import Self, TypeVar
 import psutil  # type: ignore[import-untyped]  # it brings none
 import urllib3
 
-from pipeline.addresses import dashboard_address, ingest_address
+from pipeline.addresses import admin_address, dashboard_address, ingest_address
 from pipeline.broker.node import last_words
 from pipeline.broker.progress import download_shown
 from pipeline.broker.server import Broker
@@ -98,9 +98,14 @@ class Up:
         security(self.settings)
         if not self.settings.kafka_bootstrap_servers:
             refuse_for_our_own(self.settings)
-        ingest, dashboard = ingest_address(self.settings), dashboard_address(self.settings)
-        with ingest.held() as door, dashboard.held() as window:
-            self._change(ingest_port=door.getsockname()[1], dashboard_port=window.getsockname()[1])
+        of_port = {
+            "ingest_port": ingest_address(self.settings),
+            "admin_port": admin_address(self.settings),
+            "dashboard_port": dashboard_address(self.settings),
+        }
+        with ExitStack() as held:
+            for port, address in of_port.items():
+                self._change(**{port: held.enter_context(address.held()).getsockname()[1]})
             if not self.settings.kafka_bootstrap_servers:
                 self._start_kafka()
         self.during(lambda: create_topics(self.settings))
@@ -159,7 +164,7 @@ class Up:
     def wait_ready(self) -> None:
         """Until ingest can acknowledge and the dashboard shows. Raises `StartError`."""
         urls = (
-            ingest_address(self.settings).url("readyz"),
+            admin_address(self.settings).url("readyz"),
             dashboard_address(self.settings).url("version"),
         )
         until = time.monotonic() + START_SECONDS

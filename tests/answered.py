@@ -44,11 +44,17 @@ class Answered:
             self._producer.produce(name, value, b"key", partition)
         assert self._producer.flush(60) == 0
 
-    def refuse(self, *reasons: str) -> None:
-        """Records of `rejected`, acknowledged."""
+    def refuse(self, *reasons: str, request_id: str = "") -> None:
+        """Records of `rejected`, acknowledged: the events of one request."""
         for index, reason in enumerate(reasons):
             rejected = Rejected(
-                store_id="store", received_at=0, index=index, reason=reason, detail="", raw="{}"
+                request_id=request_id,
+                store_id="store",
+                received_at=0,
+                index=index,
+                reason=reason,
+                detail="",
+                raw="{}",
             )
             self._producer.produce(self.topics.rejected.name, msgspec.json.encode(rejected))
         assert self._producer.flush(60) == 0

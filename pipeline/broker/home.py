@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from pipeline.broker.jars import BrokerError
+from pipeline.private import close_folder
 
 # Below what systems give to outgoing connections: a client that knocks at a port of that range
 # while the broker restarts can be given this very port as its own, and then keeps it.
@@ -45,7 +46,7 @@ class Home:
     def __init__(self, folder: Path, *, patience: float = PATIENCE) -> None:
         self.folder = folder
         self.logs = folder / "logs"
-        folder.mkdir(parents=True, exist_ok=True)
+        close_folder(folder)
         self._lock = (folder / "lock").open("a+")
         try:
             self._take(time.monotonic() + patience)

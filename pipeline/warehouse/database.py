@@ -24,6 +24,9 @@ def connect_live(path: Path, rules: Rules) -> duckdb.DuckDBPyConnection:
     Raises `DatabaseError` when another process holds the file or other rules made it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        # It may be of a version that let others read it.
+        path.chmod(0o600)
     try:
         connection = duckdb.connect(
             path,

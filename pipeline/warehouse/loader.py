@@ -52,6 +52,7 @@ class Loader:
             settings.live_database,
             settings.database,
             kept=settings.snapshots_kept,
+            mode=settings.snapshot_mode,
         )
         self._publish_error = ""
         self._ledger = Ledger.read(self._connection)

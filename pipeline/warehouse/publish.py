@@ -6,6 +6,7 @@ Readers hold the old file open or find the new one whole; there is no state betw
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import duckdb
@@ -26,22 +27,31 @@ class PublishError(Exception):
 class Publisher:
     """Makes `snapshot` the last committed state of `live`, which `connection` has open.
 
-    `kept` snapshots of earlier days stay beside it: `<snapshot>.1`, the newest, and on.
+    `kept` snapshots of earlier days stay beside it: `<snapshot>.1`, the newest, and on. `mode` is
+    that of all of them.
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, live: Path, snapshot: Path, *, kept: int = 0
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        live: Path,
+        snapshot: Path,
+        *,
+        kept: int = 0,
+        mode: int = 0o400,
     ) -> None:
         self._connection = connection
         self._live = live
         self._snapshot = snapshot
         self._kept = [snapshot.with_name(f"{snapshot.name}.{n + 1}") for n in range(kept)]
+        self._mode = mode
         self._ours: int | None = None  # inode of the snapshot that this object published
 
     def publish(self) -> None:
         """Not inside a transaction. Raises `PublishError` with the old snapshot in place."""
         try:
             _close_to_writers(self._snapshot)
+            self._set_modes()
             self._refuse_less()
             self._connection.execute("CHECKPOINT")
             # No checkpoint may move blocks under the copy; commits only append to the log beside.
@@ -53,6 +63,12 @@ class Publisher:
         except (duckdb.IOException, OSError, CopyError) as error:
             reason = str(error).splitlines()[0]
             raise PublishError(f"no new snapshot at {self._snapshot}: {reason}") from None
+
+    def _set_modes(self) -> None:
+        """Those of snapshots that were made under another setting."""
+        for path in (self._snapshot, *self._kept):
+            if path.exists() and stat.S_IMODE(path.stat().st_mode) != self._mode:
+                path.chmod(self._mode)
 
     def _refuse_less(self) -> None:
         """Our own is never ahead of us; one of another live file may be."""
@@ -75,7 +91,7 @@ class Publisher:
 
     def _replace(self) -> None:
         with copied(self._live, self._snapshot) as fresh:
-            fresh.chmod(0o444)
+            fresh.chmod(self._mode)
             _sync(fresh)
             self._keep()
             _close_to_writers(self._snapshot)

@@ -28,6 +28,8 @@ def pipeline(tmp_path: Path) -> Pipeline:
             text=True,
             check=False,
             timeout=120,
+            # What most systems have: whatever is private then is so by our own doing.
+            umask=0o022,
         )
 
     return run

@@ -12,6 +12,7 @@ from pipeline.config import Settings
 from pipeline.ingest import beacon, cors, stores
 from pipeline.ingest.enrichment import EdgeHeaders, enrich
 from pipeline.ingest.http import head
+from pipeline.ingest.http.bodies import Bodies
 
 LONG = "x" * 30_000
 
@@ -46,7 +47,7 @@ def test_what_is_long_is_not_remembered(use: Callable[[str], object], function: 
     ],
 )
 def test_a_token_is_looked_for_at_the_beginning_of_a_query(query: bytes, token: str) -> None:
-    exchange = beacon.Exchange(lambda: None)
+    exchange = beacon.Exchange(lambda: None, Bodies(0))
     exchange.query = query
     assert beacon.token_of(exchange) == token
 

@@ -88,6 +88,7 @@ def start(tmp_path: Path, cache: Path) -> Iterator[Callable[..., Run]]:
             "home": str(tmp_path / "home"),
             "cache": str(cache),
             "ingest_port": "0",
+            "admin_port": "0",
             "dashboard_port": "0",
             **settings,
         }
@@ -100,6 +101,8 @@ def start(tmp_path: Path, cache: Path) -> Iterator[Callable[..., Run]]:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
+                # What most systems have: whatever is private then is so by our own doing.
+                umask=0o022,
             )
         runs.append(Run(process, folder))
         return runs[-1]

@@ -39,7 +39,7 @@ def position(number: int) -> str:
 
 def test_a_snapshot_is_read_only(publisher: Publisher, snapshot: Path) -> None:
     publisher.publish()
-    assert snapshot.stat().st_mode & 0o777 == 0o444
+    assert snapshot.stat().st_mode & 0o777 == 0o400
 
 
 def test_no_write_to_a_snapshot_is_committed(publisher: Publisher, snapshot: Path) -> None:

@@ -6,6 +6,7 @@ import random
 import time
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import duckdb
 import pytest
@@ -52,6 +53,19 @@ def test_all_outcomes_and_rejects_are_in_the_snapshot_once(answered: Answered) -
     assert rows(settings, "SELECT count(*) FROM events") == [(len(outcomes),)]
     refused = rows(settings, 'SELECT "index", reason FROM rejected_events ORDER BY ALL')
     assert refused == [(0, "unknown_event_type"), (1, "missing_field")]
+
+
+def test_what_ingest_refused_and_sends_again_is_there_once(answered: Answered) -> None:
+    request_id, later = uuid4().hex, uuid4().hex
+    answered.refuse("too_old", request_id=request_id)
+    answered.load()
+    answered.refuse("too_old", "too_large", request_id=request_id)
+    answered.refuse("too_old", request_id=later)
+    answered.load()
+    assert rows(
+        answered.settings,
+        "SELECT replace(CAST(request_id AS VARCHAR), '-', ''), index FROM rejected_events",
+    ) == [(request_id, 0), (request_id, 1), (later, 0)]
 
 
 def test_what_a_worker_sends_again_changes_nothing(answered: Answered, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from pipeline.private import close_folder
+
 # More ingest processes than this on one home are a mistake.
 SLOTS = range(256)
 
@@ -31,7 +33,7 @@ class Slot:
     @classmethod
     def take(cls, folder: Path, numbers: Iterable[int] = SLOTS) -> Self:
         """The first free one of `numbers`. Raises `OwnedError`, `OSError`."""
-        folder.mkdir(parents=True, exist_ok=True)
+        close_folder(folder)
         for number in numbers:
             # O_CLOEXEC is Python's default: no child keeps the slot after this process.
             lock = os.open(folder / f"{number}.lock", os.O_RDWR | os.O_CREAT, 0o600)
