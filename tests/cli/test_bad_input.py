@@ -107,6 +107,19 @@ def test_a_kafka_that_does_not_answer(
     assert f"Kafka at {nobody} does not answer" in line
 
 
+def test_tls_is_for_a_kafka_that_is_not_our_own(pipeline: Pipeline) -> None:
+    for verb in ("up", "topics", "ingest"):
+        line = line_of(pipeline(verb, kafka_security_protocol="SSL"))
+        assert "PIPELINE_KAFKA_SECURITY_PROTOCOL is for a Kafka of your own: set" in line
+
+
+def test_a_file_that_is_not_there_is_said_before_any_kafka_is_asked(pipeline: Pipeline) -> None:
+    given = {"kafka_bootstrap_servers": "127.0.0.1:9", "kafka_security_protocol": "SSL"}
+    for verb in ("up", "ingest", "worker", "load", "topics", "status"):
+        line = line_of(pipeline(verb, kafka_ssl_ca="/nowhere/ca.pem", **given))
+        assert "PIPELINE_KAFKA_SSL_CA=/nowhere/ca.pem cannot be used: No such file" in line
+
+
 def test_topics_that_were_never_made(pipeline: Pipeline, settings: Settings) -> None:
     given = {
         "kafka_bootstrap_servers": settings.kafka_bootstrap_servers,

@@ -103,10 +103,8 @@ def test_probe_metric_and_log_say_so(
     ahead: float,
     way: str,
 ) -> None:
-    create_topics(settings, settings.kafka_bootstrap_servers)
-    publisher = KafkaPublisher(
-        settings, settings.kafka_bootstrap_servers, clock=lambda: time.time() + ahead
-    )
+    create_topics(settings)
+    publisher = KafkaPublisher(settings, clock=lambda: time.time() + ahead)
     door = serve(settings, publisher)
     wait_for(lambda: not publisher.is_circuit_open)
     assert door.post(BODY).status == 204

@@ -16,8 +16,10 @@ from confluent_kafka import (
     Producer,
 )
 
+from pipeline.config import Settings
 from pipeline.ingest.clock import ClockWatch
 from pipeline.ingest.durable.pending import Item
+from pipeline.kafka_security import security
 from pipeline.topics import MAX_RECORD_BYTES
 
 QUEUE_BYTES = 256 * 1024 * 1024
@@ -51,9 +53,15 @@ class Sender:
     """
 
     def __init__(
-        self, bootstrap: str, told: Callable[[Item, Failure | None], None], clock: ClockWatch
+        self,
+        settings: Settings,
+        told: Callable[[Item, Failure | None], None],
+        clock: ClockWatch,
     ) -> None:
-        self._bootstrap = bootstrap
+        self._words = {
+            "bootstrap.servers": settings.kafka_bootstrap_servers,
+            **security(settings).for_librdkafka(),
+        }
         self._told = told
         self._clock = clock
         self._is_fatal = False
@@ -64,7 +72,7 @@ class Sender:
     def _made(self) -> Producer:
         return Producer(
             {
-                "bootstrap.servers": self._bootstrap,
+                **self._words,
                 "acks": "all",
                 "enable.idempotence": True,
                 "compression.type": "lz4",
