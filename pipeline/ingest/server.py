@@ -29,9 +29,6 @@ from pipeline.listening import listening, written
 
 log = logging.getLogger(__name__)
 
-# Connections to the pages of operators; their files are among `open_files.OTHERS`.
-OPERATORS = 64
-
 # With the publisher's own flush behind it, the process is gone within ten seconds.
 GRACE = timedelta(seconds=4)
 
@@ -57,11 +54,7 @@ async def serve(
         max_bodies_bytes=settings.max_bodies_bytes,
         max_connections=settings.max_connections,
     )
-<<<<<<< HEAD
-    few = replace(bounds, max_connections=OPERATORS)
-=======
     few = replace(bounds, max_bodies_bytes=bounds.max_body_bytes, max_connections=OPERATORS)
->>>>>>> main
     servers = [Server(app, bounds), Server(app.pages, few)]
     for server, listener in zip(servers, (door, admin), strict=True):
         await server.open(listener)
