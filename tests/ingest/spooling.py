@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -53,9 +54,13 @@ class ByHand:
         self.sent: list[Record] = []
         self.flying: dict[Item, None] = {}
         self.recalled = 0
+        self.asked = 0
+        self.is_known = True
+        """Whether Kafka answers the question of the probe."""
 
     def send(self, item: Item) -> bool:
         self.sent.append(item.record)
+        item.since = time.monotonic()
         self.flying[item] = None
         return True
 
@@ -67,7 +72,8 @@ class ByHand:
             del self.flying[item]
 
     def knows(self, _topic: str, *, within: timedelta) -> bool:
-        return within > timedelta(0)
+        self.asked += 1
+        return self.is_known and within > timedelta(0)
 
     def recall(self) -> None:
         self.recalled += 1
@@ -75,6 +81,25 @@ class ByHand:
     def poll(self) -> None: ...
 
     renew = poll
+
+
+def read_all(spool: Spool) -> list[Record]:
+    """The records of its batches, in their order."""
+    found: list[Record] = []
+    after = 0
+    while (batch := spool.read(after=after)) is not None:
+        after = batch[0]
+        found += batch[1]
+    return found
+
+
+def left_in(folder: Path, *, slot: int = 0) -> list[Record]:
+    """What a process that is gone has left in its slot."""
+    spool = Spool(folder, cap=ROOM)
+    spool.open(slot=slot)
+    found = read_all(spool)
+    spool.close()
+    return found
 
 
 def backlog_of(spool: Spool) -> Backlog:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from ingest.spooling import until
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from processes import paused
 from records import queries_in
@@ -46,12 +47,6 @@ async def kept(publisher: KafkaPublisher, accepted: Accepted) -> None:
     done = asyncio.get_running_loop().create_future()
     publisher.publish(accepted, done.set_result)
     assert await done is None
-
-
-async def until(claim: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not claim():  # noqa: ASYNC110  # nothing tells of it
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture

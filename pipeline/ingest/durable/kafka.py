@@ -21,6 +21,7 @@ import msgspec
 
 from pipeline.config import Settings
 from pipeline.ingest.accept import Accepted
+from pipeline.ingest.clock import ClockWatch
 from pipeline.ingest.durable.backlog import Backlog
 from pipeline.ingest.durable.pending import Item, Record, Waiting
 from pipeline.ingest.durable.probe import Probe
@@ -63,7 +64,9 @@ class KafkaPublisher:
         self._backlog = Backlog(
             Spool(settings.home / "spool", cap=settings.spool_bytes), clock=clock
         )
-        self._sender = Sender(bootstrap, self._told)
+        self.clock = ClockWatch(clock)
+        """See `Publisher`."""
+        self._sender = Sender(bootstrap, self._told, self.clock)
         self._probe = Probe(self._sender, self._beacons, limit=self._limit)
         self._replay = Replay(
             self._sender,

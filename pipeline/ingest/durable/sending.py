@@ -8,8 +8,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import (
+    TIMESTAMP_LOG_APPEND_TIME,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+)
 
+from pipeline.ingest.clock import ClockWatch
 from pipeline.ingest.durable.pending import Item
 from pipeline.topics import MAX_RECORD_BYTES
 
@@ -43,9 +50,12 @@ class Sender:
     `told`, are of one thread.
     """
 
-    def __init__(self, bootstrap: str, told: Callable[[Item, Failure | None], None]) -> None:
+    def __init__(
+        self, bootstrap: str, told: Callable[[Item, Failure | None], None], clock: ClockWatch
+    ) -> None:
         self._bootstrap = bootstrap
         self._told = told
+        self._clock = clock
         self._is_fatal = False
         self._producer = self._made()
         # In the order of their start: a dict, for one may end anywhere in it.
@@ -91,8 +101,12 @@ class Sender:
             self._landed(item, error.args[0], None)
         return True
 
-    def _landed(self, item: Item, error: KafkaError | None, _message: Message | None) -> None:
+    def _landed(self, item: Item, error: KafkaError | None, message: Message | None) -> None:
         if error is None:
+            if message is not None:
+                kind, appended_at = message.timestamp()
+                if kind == TIMESTAMP_LOG_APPEND_TIME:
+                    self._clock.saw(appended_at / 1000, since=item.since)
             self._told(item, None)
         else:
             self._is_fatal = self._is_fatal or error.fatal()
