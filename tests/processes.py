@@ -15,6 +15,7 @@ import psutil
 
 from pipeline.broker.server import Broker
 from pipeline.config import Settings
+from pipeline.status import status
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -96,6 +97,11 @@ def wait_for(
         assert time.monotonic() < until, "it never came true"
         each()
         time.sleep(0.1)
+
+
+def wait_published(settings: Settings) -> None:
+    """Until all that came is in the snapshot."""
+    wait_for(lambda: status(settings, settings.kafka_bootstrap_servers).is_published)
 
 
 @contextmanager
