@@ -32,11 +32,12 @@ from http_requests import AGENT, NOW_MS, body, requests_of
 from kafka import KafkaProducer
 
 from pipeline.broker.server import Broker
-from pipeline.config import Settings
+from pipeline.config import MEBIBYTE, Settings
 from pipeline.ingest.accept import Accepted
 from pipeline.ingest.app import App, create_app
 from pipeline.ingest.durable.kafka import KafkaPublisher
 from pipeline.ingest.durable.pending import Waiting
+from pipeline.ingest.http.bodies import Bodies
 from pipeline.ingest.http.exchange import Exchange
 from pipeline.ingest.publisher import MemoryPublisher, Told
 from pipeline.ingest.server import serve
@@ -63,11 +64,11 @@ class Nowhere(MemoryPublisher):
 class KafkaPython(Nowhere):
     """kafka-python's producer set as ours: lz4, idempotent, no linger; one wake-up a request."""
 
-    def __init__(self, settings: Settings, bootstrap: str) -> None:
+    def __init__(self, settings: Settings) -> None:
         super().__init__()
         self._topic = topics(settings).beacons.name
         self._producer = KafkaProducer(
-            bootstrap_servers=bootstrap, acks="all", compression_type="lz4"
+            bootstrap_servers=settings.kafka_bootstrap_servers, acks="all", compression_type="lz4"
         )
 
     def start(self) -> None:
@@ -123,8 +124,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(_env_file=None, home=Path(home))
         with Broker(settings.home / "broker", settings.cache, is_lasting=True) as broker:
-            create_topics(settings, broker.bootstrap_servers)
-            there = servers(settings, broker.bootstrap_servers, stores)
+            settings = _on(settings, broker.bootstrap_servers)
+            create_topics(settings)
+            there = servers(settings, stores)
             for name in (KAFKA, KAFKA_PYTHON):
                 measured(there[name], sent)  # Java compiles what it sees used
             print(f"three events a request, {len(body(1))} bytes; {CONNECTIONS} connections")
@@ -132,7 +134,7 @@ def main() -> None:
             for number in range(ROUNDS):
                 # Each with a spool of its own: what one leaves there another would send.
                 ours = settings.model_copy(update={"home": settings.home / str(number)})
-                made = servers(ours, broker.bootstrap_servers, stores)
+                made = servers(ours, stores)
                 rounds.append({name: measured(server, sent) for name, server in made.items()})
     report(rounds)
     profiled(door(settings, stores, Nowhere()), token)
@@ -159,21 +161,29 @@ def door(settings: Settings, stores: Stores, publisher: Any) -> App:
     return create_app(settings, stores=stores, publisher=publisher, clock=lambda: NOW_MS / 1000)
 
 
-def servers(settings: Settings, bootstrap: str, stores: Stores) -> dict[str, Served]:
+def _on(settings: Settings, bootstrap: str) -> Settings:
+    return settings.model_copy(update={"kafka_bootstrap_servers": bootstrap})
+
+
+def servers(settings: Settings, stores: Stores) -> dict[str, Served]:
     """What is measured, by name."""
 
     def serving(publisher: Callable[[], Any]) -> Served:
         async def ours(listening: socket.socket, stop: asyncio.Event) -> None:
-            await serve(door(settings, stores, publisher()), settings, listening, stop=stop)
+            with socket.create_server(("127.0.0.1", 0)) as admin:
+                app = door(settings, stores, publisher())
+                await serve(app, settings, listening, admin, stop=stop)
 
         return ours
 
     return {
         BARE: uvicorn_bare,
         "door, nothing kept": serving(Nowhere),
-        KAFKA: serving(lambda: KafkaPublisher(settings, bootstrap)),
-        "door, Kafka away: the spool": serving(lambda: KafkaPublisher(settings, "127.0.0.1:1")),
-        KAFKA_PYTHON: serving(lambda: KafkaPython(settings, bootstrap)),
+        KAFKA: serving(lambda: KafkaPublisher(settings)),
+        "door, Kafka away: the spool": serving(
+            lambda: KafkaPublisher(_on(settings, "127.0.0.1:1"))
+        ),
+        KAFKA_PYTHON: serving(lambda: KafkaPython(settings)),
     }
 
 
@@ -215,10 +225,11 @@ def in_a_process(served: Served, listening: socket.socket, done: Signal) -> None
 def profiled(app: App, token: str) -> None:
     """Print where the time of a request goes, without sockets and Kafka: the ten dearest."""
     sent = body(1)
+    bodies = Bodies(MEBIBYTE)
 
     def many(count: int) -> None:
         for _ in range(count):
-            exchange = Exchange(lambda: None)
+            exchange = Exchange(lambda: None, bodies)
             exchange.method, exchange.path = "POST", "/beacon"
             exchange.query = f"token={token}".encode()
             exchange.headers["user-agent"] = AGENT

@@ -1,4 +1,4 @@
-"""Where ingest and the dashboard listen, and how a program on this machine reaches them."""
+"""Where our servers listen, and how a program on this machine reaches them."""
 
 from __future__ import annotations
 
@@ -51,6 +51,11 @@ def _reason(error: OSError) -> str:
 def ingest_address(settings: Settings) -> Address:
     """Of `settings`, its port 0 where any will do."""
     return Address(settings.ingest_host, settings.ingest_port, "PIPELINE_INGEST_PORT")
+
+
+def admin_address(settings: Settings) -> Address:
+    """The same of ingest's pages for operators."""
+    return Address(settings.admin_host, settings.admin_port, "PIPELINE_ADMIN_PORT")
 
 
 def dashboard_address(settings: Settings) -> Address:

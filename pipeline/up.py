@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
@@ -17,7 +17,7 @@ from typing import Self, TypeVar
 import psutil  # type: ignore[import-untyped]  # it brings none
 import urllib3
 
-from pipeline.addresses import dashboard_address, ingest_address
+from pipeline.addresses import admin_address, dashboard_address, ingest_address
 from pipeline.broker.node import last_words
 from pipeline.broker.progress import download_shown
 from pipeline.broker.server import Broker
@@ -26,6 +26,7 @@ from pipeline.config import Settings
 from pipeline.first_store import as_curl, make_first_store
 from pipeline.ingest.stores import Stores
 from pipeline.kafka_admin import create_topics
+from pipeline.kafka_security import refuse_for_our_own, security
 from pipeline.supervise import StartError, Supervisor
 
 # The processes beside Kafka, in order of their start; docker-compose.yml runs the same.
@@ -94,12 +95,20 @@ class Up:
         # What needs a user's hand is found before anything runs.
         if self.settings.stores.exists():
             Stores.load(self.settings.stores)
-        ingest, dashboard = ingest_address(self.settings), dashboard_address(self.settings)
-        with ingest.held() as door, dashboard.held() as window:
-            self._change(ingest_port=door.getsockname()[1], dashboard_port=window.getsockname()[1])
+        security(self.settings)
+        if not self.settings.kafka_bootstrap_servers:
+            refuse_for_our_own(self.settings)
+        of_port = {
+            "ingest_port": ingest_address(self.settings),
+            "admin_port": admin_address(self.settings),
+            "dashboard_port": dashboard_address(self.settings),
+        }
+        with ExitStack() as held:
+            for port, address in of_port.items():
+                self._change(**{port: held.enter_context(address.held()).getsockname()[1]})
             if not self.settings.kafka_bootstrap_servers:
                 self._start_kafka()
-        self.during(lambda: create_topics(self.settings, self.settings.kafka_bootstrap_servers))
+        self.during(lambda: create_topics(self.settings))
         if self.is_stopping:
             return
         token = make_first_store(self.settings.stores)
@@ -155,7 +164,7 @@ class Up:
     def wait_ready(self) -> None:
         """Until ingest can acknowledge and the dashboard shows. Raises `StartError`."""
         urls = (
-            ingest_address(self.settings).url("readyz"),
+            admin_address(self.settings).url("readyz"),
             dashboard_address(self.settings).url("version"),
         )
         until = time.monotonic() + START_SECONDS

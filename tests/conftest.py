@@ -51,6 +51,7 @@ def settings(kafka: Broker, tmp_path: Path) -> Settings:
         partitions=4,
         home=tmp_path,
         ingest_port=0,
+        admin_port=0,
         dashboard_port=0,
         publish_interval=timedelta(milliseconds=200),
     )

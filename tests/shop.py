@@ -18,11 +18,13 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "sending-events.md"
 
 @dataclass(frozen=True)
 class Shop:
-    """`pages` is the origin that may send, `folder` what it serves; `server` is ingest's."""
+    """`pages` is the origin that may send, `folder` what it serves; `server` is ingest's origin,
+    `admin` that of its pages for operators."""
 
     settings: Settings
     token: str
     server: str
+    admin: str
     pages: str
     folder: Path
 
@@ -62,5 +64,4 @@ class Shop:
 
     def settle(self) -> None:
         """Until the snapshot holds all that ingest has taken."""
-        bootstrap = self.settings.kafka_bootstrap_servers
-        wait_for(lambda: status(self.settings, bootstrap).is_published, seconds=30)
+        wait_for(lambda: status(self.settings).is_published, seconds=30)

@@ -10,7 +10,8 @@ import msgspec
 
 from pipeline.domain.events import Beacon, Request
 from pipeline.domain.identity import device_key, record_key
-from pipeline.ingest.validate import Reason, Refusal, validate
+from pipeline.ingest.deep import Deep, without_deep
+from pipeline.ingest.validate import Reason, Refusal, too_deep, validate
 from pipeline.ingest.wire import WireEvent, epoch_ms
 from pipeline.topics import Rejected
 
@@ -64,12 +65,13 @@ def accept(
     `received_at` is epoch ms (T2). A sender with the right to backfill may give its own in the
     body, so that a recorded request replays exactly. `is_app`: the request came from an app.
     """
-    envelope = _read(body)
+    envelope, deep = _read(body)
     if sender.may_backfill and bytes(envelope.received_at) not in (b"", b"null"):
         received_at = _replayed(envelope.received_at)
     accepted = Accepted()
     devices: dict[str, list[msgspec.Raw]] = {}
-    for index, raw in enumerate(envelope.events):
+    for index, found in enumerate(envelope.events):
+        raw = deep.get(bytes(found), found) if deep else found
         try:
             text = _text(raw)
             event = validate(text, received_at=received_at, may_backfill=sender.may_backfill)
@@ -100,9 +102,16 @@ def accept(
     return accepted
 
 
-def _read(body: bytes) -> _Body:
+def _read(body: bytes) -> tuple[_Body, dict[bytes, Deep]]:
+    """The body, and what stands for an event that is too deep."""
+    deep: dict[bytes, Deep] = {}
     try:
-        envelope = _decode(mended(body))
+        text = mended(body)
+        try:
+            envelope = _decode(text)
+        except RecursionError:
+            text, deep = without_deep(text)
+            envelope = _decode(text)
     except msgspec.ValidationError as error:
         raise BadBodyError(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -111,7 +120,7 @@ def _read(body: bytes) -> _Body:
         raise BadBodyError("events: is empty")
     if len(envelope.events) > MAX_EVENTS:
         raise BadBodyError(f"events: {len(envelope.events)} of at most {MAX_EVENTS}")
-    return envelope
+    return envelope, deep
 
 
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -131,7 +140,9 @@ def mended(text: bytes) -> bytes:
     return _ESCAPE.sub(lambda escape: rb"\ufffd" if escape[1] else escape[0], text)
 
 
-def _text(raw: msgspec.Raw) -> str:
+def _text(raw: msgspec.Raw | Deep) -> str:
+    if isinstance(raw, Deep):
+        raise too_deep()
     if len(raw) > MAX_EVENT_BYTES:
         size = f"{len(raw)} bytes, at most {MAX_EVENT_BYTES}"
         raise Refusal(Reason.TOO_LARGE, "event", size)

@@ -1,20 +1,19 @@
-"""The app: `/beacon`, the pages of operators and integrators, and nothing else."""
+"""The app: `/beacon` at one address, the pages of operators at another, and nothing else."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from pipeline.config import Settings
 from pipeline.ingest.beacon import BeaconEndpoint
 from pipeline.ingest.enrichment import warm_up
 from pipeline.ingest.explain import Explained
-from pipeline.ingest.http.answers import FAILED, Answer, refusal
+from pipeline.ingest.http.answers import Answer
 from pipeline.ingest.http.exchange import Exchange, Take
 from pipeline.ingest.metrics import Metrics
-from pipeline.ingest.pages import READS, Pages
+from pipeline.ingest.pages import NOT_FOUND, Pages
 from pipeline.ingest.publisher import Publisher
 from pipeline.ingest.stores import Stores
 
@@ -22,7 +21,6 @@ log = logging.getLogger(__name__)
 
 # How old what ingest knows of the stores' file may be.
 CHORES_SECONDS = 1.0
-NOT_FOUND = refusal(404, "Not found")
 
 
 def create_app(
@@ -46,6 +44,7 @@ def create_app(
             "pipeline_ingest_spool_bytes": spool.bytes,
             "pipeline_ingest_spool_oldest_seconds": spool.age.total_seconds(),
             "pipeline_ingest_circuit_open": spool.is_circuit_open,
+            "pipeline_ingest_clock_ahead_seconds": publisher.clock.ahead or 0.0,
             "pipeline_ingest_stores": stores.count,
             "pipeline_ingest_stores_outdated": stores.is_outdated,
         }
@@ -69,7 +68,7 @@ def create_app(
 
 
 class App:
-    """A `Handler`, from `start` to `close`."""
+    """From `start` to `close`. It is the `Handler` of strangers; `pages` is that of operators."""
 
     def __init__(
         self,
@@ -82,49 +81,36 @@ class App:
         chores: Callable[[], None],
     ) -> None:
         self._beacon = beacon
-        self._pages = pages
+        self.pages = pages
         self._stores = stores
         self._publisher = publisher
         self._metrics = metrics
         self._more_chores = chores
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.reads = beacon.reads | READS
+        self.reads = beacon.reads
+        self.once = beacon.once
 
     def begin(self, exchange: Exchange) -> Take | None:
         """See `Handler`."""
         if exchange.path == "/beacon":
             return self._beacon.begin(exchange)
-        self._start(self._show(exchange))
+        exchange.reply(NOT_FOUND)
         return None
 
     def refused(self, answer: Answer) -> None:
         """See `Handler`."""
         self._metrics.malformed[answer.status] += 1
 
-    async def _show(self, exchange: Exchange) -> None:
-        try:
-            exchange.reply(await self._pages.answer(exchange) or NOT_FOUND)
-        except Exception:
-            log.exception("a page failed")
-            exchange.reply(FAILED)
-
     def start(self) -> None:
         """Begin, in the running event loop."""
         warm_up()
         self._publisher.start()
-        self._start(self._chores())
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        # The loop itself would forget it.
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._at_work = asyncio.get_running_loop().create_task(self._chores())
 
     async def close(self) -> None:
         """End, once nobody asks any more. Blocks as long as the publisher does."""
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._at_work.cancel()
+        await asyncio.gather(self._at_work, return_exceptions=True)
+        await self.pages.close()
         self._publisher.close()
 
     async def _chores(self) -> None:

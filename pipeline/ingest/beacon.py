@@ -16,31 +16,32 @@ import time
 from collections.abc import Callable
 from functools import lru_cache, partial
 from urllib.parse import unquote_plus
+from uuid import uuid4
 
 from pipeline.config import Settings
 from pipeline.ingest.accept import Accepted, BadBodyError, accept
 from pipeline.ingest.cors import METHODS, VARY, cors
 from pipeline.ingest.enrichment import EdgeHeaders, enrich, is_app
 from pipeline.ingest.explain import Explained, Sent
-from pipeline.ingest.http.answers import RETRY, Answer, refusal, said, too_large
+from pipeline.ingest.http.answers import UNAVAILABLE, Answer, refusal, said, too_large
 from pipeline.ingest.http.exchange import Exchange, Take
 from pipeline.ingest.http.inflate import TooLargeError, UnreadableError, inflated
 from pipeline.ingest.limits import Limits, Rate, retry_after
 from pipeline.ingest.metrics import Metrics
 from pipeline.ingest.publisher import Publisher
 from pipeline.ingest.stores import Store, Stores
+from pipeline.topics import Rejected
 
 log = logging.getLogger(__name__)
 
-# Of a request's own; what tells of it `EdgeHeaders` names.
-READ = {"origin", "x-storefront-access-token", "content-encoding"}
+# Of a request's own; what tells of it `EdgeHeaders` names. Of two, a proxy might go by the other.
+READ = frozenset({"origin", "x-storefront-access-token", "content-encoding"})
 # A stranger's may be as long as a head; so much of it is read for a token.
 LONGEST_QUERY = 1024
 ACCEPTED = Answer(204)
 UNAUTHENTICATED = refusal(401, "Unauthenticated")
 WRONG_ORIGIN = refusal(403, "Origin not allowed")
 WRONG_METHOD = refusal(405, f"Use {METHODS}", (b"allow", METHODS.encode()))
-UNAVAILABLE = refusal(503, "Try again", RETRY)
 
 
 class BeaconEndpoint:
@@ -61,6 +62,7 @@ class BeaconEndpoint:
         self._edge = EdgeHeaders.of(settings)
         # A browser sends fifteen more.
         self.reads = self._edge.read() | READ
+        self.once = READ
         self._stores = stores
         self._publisher = publisher
         self._clock = clock
@@ -97,7 +99,11 @@ class BeaconEndpoint:
         """Validate, and answer once all of it is durable."""
         headers = exchange.headers
         try:
+            length = len(body)
             body = inflated(body, headers.get("content-encoding", ""), limit=self._limit)
+            if len(body) > length and not exchange.has_room(len(body) - length):
+                exchange.reply(UNAVAILABLE)
+                return
             self._metrics.body_bytes += len(body)
             sent.accepted = accept(
                 body,
@@ -106,6 +112,7 @@ class BeaconEndpoint:
                 is_app=is_app(headers),
                 received_at=sent.received_at,
             )
+            identify(sent.accepted.rejected)
         except TooLargeError:
             exchange.reply(self._too_large)
         except (BadBodyError, UnreadableError) as error:
@@ -143,6 +150,14 @@ class BeaconEndpoint:
         if not (store.allows(origin) if store else self._stores.any_allows(origin)):
             return VARY
         return cors(origin)
+
+
+def identify(rejected: list[Rejected]) -> None:
+    """Give the refused events of one request its id: what is sent twice is counted once."""
+    if rejected:
+        request_id = uuid4().hex
+        for each in rejected:
+            each.request_id = request_id
 
 
 def token_of(exchange: Exchange) -> str:

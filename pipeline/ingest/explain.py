@@ -124,9 +124,9 @@ def problems_of(rejected: Rejected, *, may_backfill: bool) -> list[str]:
     """Everything that is wrong with an event, not only what it was refused for."""
     try:
         event = msgspec.json.decode(rejected.raw, type=dict[str, object])
+        found = _wrong(event) + _missing(event)
     except (msgspec.DecodeError, RecursionError):
         return [rejected.detail]
-    found = _wrong(event) + _missing(event)
     if not found:
         try:
             validate(rejected.raw, received_at=rejected.received_at, may_backfill=may_backfill)

@@ -13,10 +13,13 @@ from typing import IO
 import msgspec
 
 from pipeline.ingest.accept import mended
+from pipeline.ingest.deep import MOST_LEVELS, may_be_deep, without_deep
 
 # A line without headers comes from no browser, and is no bot for that.
 USER_AGENT = "pipeline-replay/1"
 EVENTS_PER_REQUEST = 50
+# Levels: those around an event in a body, and what calls of Python take of the same measure.
+ROOM = 100
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class _Line(msgspec.Struct):
 
 _recorded = msgspec.json.Decoder(_Recorded)
 _line = msgspec.json.Decoder(_Line)
+_anything = msgspec.json.Decoder(msgspec.Raw)
 
 
 @contextmanager
@@ -78,7 +82,7 @@ def read_requests(lines: Iterable[bytes]) -> Iterator[FileRequest | BadLine]:
         if not stripped:
             continue
         try:
-            stripped, recorded = _decoded(stripped)
+            stripped, recorded, deep = _decoded(stripped)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             yield BadLine(number, str(error))
             continue
@@ -88,17 +92,37 @@ def read_requests(lines: Iterable[bytes]) -> Iterator[FileRequest | BadLine]:
         if gathered and (recorded is not None or len(gathered) == EVENTS_PER_REQUEST):
             yield FileRequest(first, _body(gathered))
             gathered = []
+        for index in deep:
+            yield BadLine(number, f"events.{index}: nested over {MOST_LEVELS} levels")
         if recorded is not None:
             yield _request(number, recorded)
     if gathered:
         yield FileRequest(first, _body(gathered))
 
 
-def _decoded(line: bytes) -> tuple[bytes, _Recorded | None]:
-    """The line, mended as the door mends a body, and the request in it; None for an event."""
+def _decoded(line: bytes) -> tuple[bytes, _Recorded | None, list[int]]:
+    """The line, mended as the door mends a body, and the request in it; None for an event.
+
+    The places of a request's events that are too deep, which are left out of it.
+    """
     line = mended(line)
-    has_events = _line.decode(line).events != _ABSENT
-    return line, _recorded.decode(line) if has_events else None
+    try:
+        return line, _found(line), []
+    except RecursionError:
+        shallow, deep = without_deep(line)
+        recorded = _found(shallow)
+        if recorded is None:
+            raise
+        places = [place for place, raw in enumerate(recorded.events) if bytes(raw) in deep]
+        recorded.events = [raw for raw in recorded.events if bytes(raw) not in deep]
+        return line, recorded, places
+
+
+def _found(line: bytes) -> _Recorded | None:
+    if may_be_deep(line):
+        # It will be read inside a body, by others: there has to be room for that.
+        _anything.decode(b"[" * ROOM + line + b"]" * ROOM)
+    return _recorded.decode(line) if _line.decode(line).events != _ABSENT else None
 
 
 def _request(number: int, recorded: _Recorded) -> FileRequest:

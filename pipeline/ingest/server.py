@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import resource
+import logging
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import uvloop
 
@@ -21,37 +23,51 @@ from pipeline.ingest.durable.kafka import KafkaPublisher
 from pipeline.ingest.explain import Explained, is_loopback
 from pipeline.ingest.http.reader import Bounds
 from pipeline.ingest.http.server import BACKLOG, Server
+from pipeline.ingest.open_files import OPERATORS, TooFewFilesError, connections
 from pipeline.ingest.problems import log_problems
 from pipeline.ingest.stores import Stores, StoresError
+from pipeline.kafka_admin import check_topics
+from pipeline.kafka_security import security
+from pipeline.kafka_trouble import KafkaUnusableError, UnfitTopicError
 from pipeline.listening import listening, written
+
+log = logging.getLogger(__name__)
 
 # With the publisher's own flush behind it, the process is gone within ten seconds.
 GRACE = timedelta(seconds=4)
+# Seconds for a Kafka to answer at the start; a supervisor's stop waits for it, too.
+PATIENCE = 1.0
 
 
 async def serve(
     app: App,
     settings: Settings,
     door: socket.socket,
+    admin: socket.socket,
     *,
     stop: asyncio.Event,
     opened: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve `app` on a socket until `stop`; `opened` is called once requests are taken."""
+    """Serve beacons on `door` and the pages of operators on `admin` until `stop`.
+
+    `opened` is called once requests are taken.
+    """
     app.start()
-    server = Server(
-        app,
-        Bounds(
-            within=settings.body_timeout.total_seconds(),
-            rest=settings.keep_alive.total_seconds(),
-            max_body_bytes=settings.max_body_bytes,
-        ),
+    bounds = Bounds(
+        within=settings.body_timeout.total_seconds(),
+        rest=settings.keep_alive.total_seconds(),
+        max_body_bytes=settings.max_body_bytes,
+        max_bodies_bytes=settings.max_bodies_bytes,
+        max_connections=settings.max_connections,
     )
-    await server.open(door)
+    few = replace(bounds, max_bodies_bytes=bounds.max_body_bytes, max_connections=OPERATORS)
+    servers = [Server(app, bounds), Server(app.pages, few)]
+    for server, listener in zip(servers, (door, admin), strict=True):
+        await server.open(listener)
     with _little_garbage():
         opened()
         await stop.wait()
-    await server.close(within=GRACE)
+    await asyncio.gather(*[server.close(within=GRACE) for server in servers])
     await app.close()
 
 
@@ -77,55 +93,90 @@ def _little_garbage() -> Iterator[None]:
 def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) -> int:
     """Serve until SIGTERM or SIGINT; the exit code. Kafka may come later: until then the spool.
 
+    Raises `KafkaUnusableError` where the settings for TLS or SASL cannot be right, or Kafka's
+    topics would refuse or lose what is answered 204.
+
     `explain`: with `/explain`, on this machine's own address unless it is said `anywhere`.
     """
-    if explain and not anywhere and not is_loopback(settings.ingest_host):
+    if explain and not anywhere and not is_loopback(settings.admin_host):
         return _failed(
-            f"--explain shows events to all who reach {settings.ingest_host}:"
-            " set PIPELINE_INGEST_HOST=127.0.0.1, or add --explain-anywhere"
+            f"--explain shows events to all who reach {settings.admin_host}:"
+            " set PIPELINE_ADMIN_HOST=127.0.0.1, or add --explain-anywhere"
         )
     if not settings.kafka_bootstrap_servers:
         return _failed("no Kafka: set PIPELINE_KAFKA_BOOTSTRAP_SERVERS, or run `pipeline up`")
+    security(settings)
     try:
         stores = Stores.load(settings.stores)
     except StoresError as error:
         return _failed(str(error))
     try:
-        opened = listening(settings.ingest_host, settings.ingest_port, backlog=BACKLOG)
-    except OSError as error:
-        address = written(settings.ingest_host, settings.ingest_port)
-        return _failed(f"cannot listen on {address}: {error.strerror}; set PIPELINE_INGEST_PORT")
-    problems = log_problems()
-    publisher = KafkaPublisher(settings, settings.kafka_bootstrap_servers)
-    app = create_app(
-        settings,
-        stores=stores,
-        publisher=publisher,
-        clock=time.time,
-        explained=Explained(anywhere=anywhere) if explain else None,
-        chores=problems.tell_repeats,
-    )
-    # A thousand slow clients must not use up the files of everyone else.
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    # Elsewhere it means "read again": it must not end what reads again by itself.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with opened:
-        uvloop.run(_serve_until_told(app, settings, opened))
+        most = connections(settings.max_connections)
+    except TooFewFilesError as error:
+        return _failed(str(error))
+    with ExitStack() as sockets:
+        doors: list[socket.socket] = []
+        for host, port, setting in (
+            (settings.ingest_host, settings.ingest_port, "PIPELINE_INGEST_PORT"),
+            (settings.admin_host, settings.admin_port, "PIPELINE_ADMIN_PORT"),
+        ):
+            try:
+                doors.append(sockets.enter_context(listening(host, port, backlog=BACKLOG)))
+            except OSError as error:
+                address = written(host, port)
+                return _failed(f"cannot listen on {address}: {error.strerror}; set {setting}")
+        problems = log_problems()
+        _refuse_unfit_topics(settings)
+        app = create_app(
+            settings,
+            stores=stores,
+            publisher=KafkaPublisher(
+                settings, check=partial(check_topics, settings, patience=PATIENCE)
+            ),
+            clock=time.time,
+            explained=Explained(anywhere=anywhere) if explain else None,
+            chores=problems.tell_repeats,
+        )
+        if most < settings.max_connections:
+            log.warning(
+                "at most %d connections instead of %d: the limit of open files is lower"
+                " (ulimit -Hn)",
+                *(most, settings.max_connections),
+            )
+            settings = settings.model_copy(update={"max_connections": most})
+        # Elsewhere it means "read again": it must not end what reads again by itself.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        uvloop.run(_serve_until_told(app, settings, *doors))
     problems.close()
     return 0
 
 
-async def _serve_until_told(app: App, settings: Settings, door: socket.socket) -> None:
+def _refuse_unfit_topics(settings: Settings) -> None:
+    """Raises `UnfitTopicError`. What else is wrong may pass, and the publisher tells of it."""
+    try:
+        check_topics(settings, patience=PATIENCE)
+    except UnfitTopicError:
+        raise
+    except KafkaUnusableError:
+        return
+
+
+async def _serve_until_told(
+    app: App, settings: Settings, door: socket.socket, admin: socket.socket
+) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
     def opened() -> None:
-        sys.stdout.write(f"ingest: http://{written(*door.getsockname()[:2])}/beacon\n")
+        # In one piece: who reads the first line alone may be gone by the second.
+        sys.stdout.write(
+            f"ingest: http://{written(*door.getsockname()[:2])}/beacon\n"
+            f"ingest: http://{written(*admin.getsockname()[:2])}/metrics\n"
+        )
         sys.stdout.flush()
 
-    await serve(app, settings, door, stop=stop, opened=opened)
+    await serve(app, settings, door, admin, stop=stop, opened=opened)
 
 
 def _failed(message: str) -> int:

@@ -9,6 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from pipeline.domain.events import is_too_old
+from pipeline.ingest.deep import MOST_LEVELS
 from pipeline.ingest.wire import FieldError, WireEvent
 
 # A line's revenue must fit DECIMAL(18, 4).
@@ -19,6 +20,7 @@ class Reason(StrEnum):
     """Why an event was refused at the door."""
 
     NOT_AN_EVENT = "not_an_event"
+    TOO_DEEP = "too_deep"
     TOO_LARGE = "too_large"
     UNKNOWN_EVENT_TYPE = "unknown_event_type"
     MISSING_FIELD = "missing_field"
@@ -78,8 +80,15 @@ def parse(text: str) -> WireEvent:
         return _decode(text)
     except msgspec.ValidationError as error:
         raise _refusal(error) from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except msgspec.DecodeError as error:
         raise Refusal(Reason.NOT_AN_EVENT, "event", str(error)) from None
+    except RecursionError:
+        raise too_deep() from None
+
+
+def too_deep() -> Refusal:
+    """Of an event that cannot be read for its depth."""
+    return Refusal(Reason.TOO_DEEP, "event", f"nested over {MOST_LEVELS} levels")
 
 
 def _refusal(error: msgspec.ValidationError) -> Refusal:

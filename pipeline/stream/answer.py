@@ -50,6 +50,9 @@ def read(value: bytes, *, appended_at: int) -> Record:
     """
     try:
         beacon = _beacons.decode(value)
+    except RecursionError as error:
+        # It is the record that is too deep, for all who read it; the door makes none.
+        return Record(None, 0, [], [_failed(error, value)])
     except _CAUGHT as error:
         _let_pass(error)
         return Record(None, 0, [], [_failed(error, value)])

@@ -45,7 +45,7 @@ def mark_of(offset: int, metadata: str, *, partition: int) -> Mark:
     """The mark in a commit. Raises `StateError` where anyone else has committed."""
     try:
         mark = msgspec.json.decode(metadata, type=Mark)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         mark = None
     if mark is None or mark.offset != offset:
         raise StateError(

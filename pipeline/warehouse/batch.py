@@ -48,6 +48,7 @@ class Batch:
     events: list[Row] = field(default_factory=list)
     duplicates: list[Row] = field(default_factory=list)
     rejected: list[Row] = field(default_factory=list)
+    refused: set[tuple[str, int]] = field(default_factory=set)
     sessions: dict[str, Row] = field(default_factory=dict)
     gone: dict[str, Row] = field(default_factory=dict)
     conversions: dict[str, tuple[Outcome, ConversionRow]] = field(default_factory=dict)
@@ -75,8 +76,23 @@ class Batch:
         self._derived(outcome)
 
     def refuse(self, rejected: Rejected) -> None:
-        """An event refused at the door."""
-        self.rejected.append(msgspec.structs.astuple(rejected))
+        """An event refused at the door, once however often it comes."""
+        if rejected.request_id:
+            identity = (rejected.request_id, rejected.index)
+            if identity in self.refused:
+                return
+            self.refused.add(identity)
+        self.rejected.append(
+            (
+                rejected.store_id,
+                rejected.received_at,
+                rejected.index,
+                rejected.reason,
+                rejected.detail,
+                rejected.raw,
+                rejected.request_id or None,
+            )
+        )
 
     def _facts(self, outcome: Outcome) -> None:
         for facts, is_late in ((outcome.facts, False), (outcome.late, True)):
@@ -101,7 +117,7 @@ class Batch:
             # A record that could not be read names no store and no time.
             at = outcome.received_at or None
             self.rejected.append(
-                (outcome.store_id, at, None, failed.reason, failed.detail, failed.raw)
+                (outcome.store_id, at, None, failed.reason, failed.detail, failed.raw, None)
             )
 
     def _derived(self, outcome: Outcome) -> None:

@@ -71,7 +71,10 @@ DUPLICATES = _schema(
     store_id=_TEXT, event_key=_TEXT, kind=_TEXT, received_at=_TIME, partition=_INT, offset=_INT
 )
 REJECTED = _schema(
-    store_id=_TEXT, received_at=_TIME, index=_INT, reason=_TEXT, detail=_TEXT, raw=_TEXT
+    store_id=_TEXT,
+    received_at=_TIME,
+    index=_INT,
+    **_texts("reason", "detail", "raw", "request_id"),
 )
 # sql/migrations/0001: one count per event type, in the order of EVENT_TYPES.
 COUNTS = (

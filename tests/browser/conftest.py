@@ -81,6 +81,7 @@ def shop(
         partitions=2,
         home=tmp_path_factory.mktemp("shop"),
         ingest_port=0,
+        admin_port=0,
         dashboard_port=0,
         publish_interval=timedelta(milliseconds=200),
         load_interval=timedelta(milliseconds=200),
@@ -89,7 +90,7 @@ def shop(
     token, digest = new_token()
     origin = f"http://127.0.0.1:{port}"
     write_stores(settings.stores, {"shop": {"tokens_sha256": [digest], "origins": [origin]}})
-    create_topics(settings, settings.kafka_bootstrap_servers)
+    create_topics(settings)
     running = [
         Verb("ingest --explain", settings, "ingest"),
         Verb("worker", settings),
@@ -97,11 +98,11 @@ def shop(
     ]
     try:
         # All of them: one that is stopped before it listens to signals ends by the signal.
-        says = ("ingest: http", "answering", "loading into")
+        says = ("/metrics", "answering", "loading into")
         wait_for(lambda: all(map(_has_said, running, says)), seconds=60)
-        found = re.search(r"ingest: (\S+)/beacon", running[0].said())
-        assert found is not None
-        yield Shop(settings, token, found[1], origin, folder)
+        said = running[0].said()
+        server, admin = re.findall(r"^ingest: (\S+)/(?:beacon|metrics)$", said, re.MULTILINE)
+        yield Shop(settings, token, server, admin, origin, folder)
         for verb in running:
             assert verb.stop() == 0, verb.said()
             assert "Traceback" not in verb.said()

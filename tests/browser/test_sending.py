@@ -76,7 +76,7 @@ def test_what_was_refused_is_found(shop: Shop) -> None:
     shop.settle()
     (row,) = shop.rows(shop.example("sql", "rejected_events"))
     assert "refused" in row["raw"]
-    entries = requests.get(f"{shop.server}/explain.json", timeout=30).json()["entries"]
+    entries = requests.get(f"{shop.admin}/explain.json", timeout=30).json()["entries"]
     (entry,) = [entry for entry in entries if "refused" in entry["event"]]
     assert entry["reason"] == row["reason"]
     assert any("query" in problem for problem in entry["problems"])

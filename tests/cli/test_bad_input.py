@@ -107,6 +107,19 @@ def test_a_kafka_that_does_not_answer(
     assert f"Kafka at {nobody} does not answer" in line
 
 
+def test_tls_is_for_a_kafka_that_is_not_our_own(pipeline: Pipeline) -> None:
+    for verb in ("up", "topics", "ingest"):
+        line = line_of(pipeline(verb, kafka_security_protocol="SSL"))
+        assert "PIPELINE_KAFKA_SECURITY_PROTOCOL is for a Kafka of your own: set" in line
+
+
+def test_a_file_that_is_not_there_is_said_before_any_kafka_is_asked(pipeline: Pipeline) -> None:
+    given = {"kafka_bootstrap_servers": "127.0.0.1:9", "kafka_security_protocol": "SSL"}
+    for verb in ("up", "ingest", "worker", "load", "topics", "status"):
+        line = line_of(pipeline(verb, kafka_ssl_ca="/nowhere/ca.pem", **given))
+        assert "PIPELINE_KAFKA_SSL_CA=/nowhere/ca.pem cannot be used: No such file" in line
+
+
 def test_topics_that_were_never_made(pipeline: Pipeline, settings: Settings) -> None:
     given = {
         "kafka_bootstrap_servers": settings.kafka_bootstrap_servers,
@@ -255,23 +268,25 @@ def test_a_stores_file_that_cannot_be_used(pipeline: Pipeline, tmp_path: Path, t
     given = {"stores_file": str(stores), "kafka_bootstrap_servers": "127.0.0.1:9"}
     assert str(stores) in line_of(pipeline("ingest", **given))
     for verb in ("up", "demo"):
-        done = pipeline(verb, **given, ingest_port="0", dashboard_port="0")
+        done = pipeline(verb, **given, ingest_port="0", admin_port="0", dashboard_port="0")
         assert str(stores) in line_of(done)
 
 
-@pytest.mark.parametrize("verb", ["ingest", "dashboard"])
-def test_a_port_in_use(pipeline: Pipeline, verb: str) -> None:
+@pytest.mark.parametrize(
+    ("verb", "of"), [("ingest", "ingest"), ("ingest", "admin"), ("dashboard", "dashboard")]
+)
+def test_a_port_in_use(pipeline: Pipeline, verb: str, of: str) -> None:
     pipeline("stores", "add")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        given = {"kafka_bootstrap_servers": "127.0.0.1:9", f"{verb}_port": port}
-        assert f"PIPELINE_{verb.upper()}_PORT" in line_of(pipeline(verb, **given))
+        given = {"kafka_bootstrap_servers": "127.0.0.1:9", "ingest_port": "0", f"{of}_port": port}
+        assert f"PIPELINE_{of.upper()}_PORT" in line_of(pipeline(verb, **given))
 
 
 @pytest.mark.parametrize("verb", ["up", "demo", "stores add"])
 def test_a_home_that_is_a_file(pipeline: Pipeline, tmp_path: Path, verb: str) -> None:
     (tmp_path / "home").write_text("")
-    done = pipeline(*verb.split(), ingest_port="0", dashboard_port="0")
+    done = pipeline(*verb.split(), ingest_port="0", admin_port="0", dashboard_port="0")
     assert str(tmp_path / "home") in line_of(done)
 
 

@@ -49,7 +49,9 @@ INSERT INTO events BY NAME SELECT
     false AS is_bot, true AS is_late, false AS is_clock_skewed, '{}' AS raw, 0 AS partition,
     0 AS "offset";
 INSERT INTO duplicates VALUES ($store, uuid(), 'conflict', '2025-11-24 12:00:02', 0, 1);
-INSERT INTO rejected_events VALUES ($store, '2025-11-24 12:00:03', 0, 'too_old', 'x', '{}');
+INSERT INTO rejected_events BY NAME SELECT
+    $store AS store_id, '2025-11-24 12:00:03' AS received_at, 0 AS index, 'too_old' AS reason,
+    'x' AS detail, '{}' AS raw;
 INSERT INTO ledger VALUES ('t', 0, 0, 9, '2025-11-24 12:00:00', 9, 31, 4, 0, 0, NULL)
 """
 

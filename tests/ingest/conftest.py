@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -35,7 +35,10 @@ NOW = 1_782_907_200.0  # 2026-07-01T12:00:00Z
 
 @dataclass
 class Door:
+    """`url` takes beacons; `admin` is the origin of the pages for operators."""
+
     url: str
+    admin: str
     token: str
     backfill_token: str
     stop: Callable[[], object]
@@ -45,6 +48,14 @@ class Door:
         """A raw connection to it."""
         host, port = self.url.split("/")[2].split(":")
         return socket.create_connection((host, int(port)), timeout=15)
+
+    def at_admin(self) -> Door:
+        """The same at the operators' address."""
+        return replace(self, url=f"{self.admin}/beacon")
+
+    def page(self, path: str, method: str = "GET", **headers: str) -> Any:
+        """A page for operators."""
+        return self.http.request(method, self.admin + path, headers=headers)
 
     def post(self, body: Any, *, token: str | None = "", query: str = "", **headers: str) -> Any:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -67,8 +78,8 @@ def serving(settings: Settings, publisher: Publisher, **more: Any) -> Iterator[D
     )
     given = {"stores": stores, **more}
     app = create_app(settings, publisher=publisher, clock=lambda: NOW, **given)
-    listening = socket.create_server(("127.0.0.1", 0))
-    port = listening.getsockname()[1]
+    doors = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    url, admin = (f"http://127.0.0.1:{each.getsockname()[1]}" for each in doors)
     opened = threading.Event()
     stops: list[Callable[[], object]] = []
 
@@ -76,13 +87,13 @@ def serving(settings: Settings, publisher: Publisher, **more: Any) -> Iterator[D
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         stops.append(lambda: loop.is_closed() or loop.call_soon_threadsafe(stop.set))
-        await run_until(app, settings, listening, stop=stop, opened=opened.set)
+        await run_until(app, settings, *doors, stop=stop, opened=opened.set)
 
     thread = threading.Thread(target=uvloop.run, args=(until_stopped(),))
     thread.start()
     assert opened.wait(30)
     try:
-        yield Door(f"http://127.0.0.1:{port}/beacon", token, past, stops[0])
+        yield Door(f"{url}/beacon", admin, token, past, stops[0])
     finally:
         stops[0]()
         thread.join()
@@ -148,8 +159,8 @@ def wire(wire_of_module: Wire) -> Wire:
 
 @pytest.fixture
 def door(settings: Settings, serve: Callable[..., Door]) -> Door:
-    create_topics(settings, settings.kafka_bootstrap_servers)
-    publisher = KafkaPublisher(settings, settings.kafka_bootstrap_servers)
+    create_topics(settings)
+    publisher = KafkaPublisher(settings)
     door = serve(settings, publisher)
     # Until Kafka has answered once, records take the way of the spool.
     wait_for(lambda: not publisher.is_circuit_open)

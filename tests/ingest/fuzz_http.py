@@ -24,12 +24,14 @@ with atheris.instrument_imports(include=["pipeline"]):
     from pipeline.ingest.http.answers import Answer
     from pipeline.ingest.http.connection import CONTINUE, Connection
     from pipeline.ingest.http.exchange import Exchange, Take
+    from pipeline.ingest.http.places import Places
     from pipeline.ingest.http.reader import Bounds, Terms
 
 LIMIT = 200
 ACCEPTED, REFUSED, FAILED = Answer(204), Answer(401, b"{}"), Answer(500, is_last=True)
 PARTS = [
-    b"POST /beacon HTTP/1.1\r\n", b"GET /refused HTTP/1.1\r\n", b"HEAD /%62 HTTP/1.1\r\n",
+    b"POST /beacon HTTP/1.1\r\nhost: x\r\n", b"GET /refused HTTP/1.1\r\nhost: x\r\n",
+    b"HEAD /%62 HTTP/1.1\r\nhost: x\r\n",
     b"PUT http://x/a?b#c HTTP/1.0\r\n", b"CONNECT x:1 HTTP/1.1\r\n", b"host: x\r\n",
     b"origin: y\r\n", b"expect: 100-continue\r\n", b"connection: close\r\n",
     b"connection: keep-alive\r\n", b"connection: upgrade\r\nupgrade: h2c\r\n", b"\r\n",
@@ -61,6 +63,7 @@ class Requests:
     """A handler that keeps what it is given, and answers when it is told to."""
 
     reads = frozenset({"origin", "host"})
+    once = frozenset({"origin"})
 
     def __init__(self) -> None:
         self.taken: list[tuple[object, ...]] = []
@@ -105,9 +108,10 @@ def run(data: bytes) -> None:
 
 def served(pieces: list[bytes], chance: random.Random, *, is_in_order: bool) -> Seen:
     handler, wire = Requests(), Wire()
-    open_ones: set[Connection] = set()
+    places = Places[Connection](10)
     soon: list[Callable[[], None]] = []
-    connection = Connection(Terms(handler, Bounds(10, 75, LIMIT)), open_ones, soon.append)
+    terms = Terms(handler, Bounds(10, 75, LIMIT, 1_000_000, 10))
+    connection = Connection(terms, places, soon.append)
     connection.connection_made(wire)  # type: ignore[arg-type]
 
     def answer_one() -> None:
@@ -131,10 +135,12 @@ def served(pieces: list[bytes], chance: random.Random, *, is_in_order: bool) -> 
         answer_one()
     found = wire.is_ended, handler.taken, DATE.sub(b"", wire.sent).replace(CONTINUE, b"")
     check(wire, handler)
-    end(connection, wire, chance.randrange(3))
+    end(connection, wire, chance.randrange(4))
     connection.connection_lost(None)
-    if open_ones:
+    if any(places):
         raise AssertionError("it is still open")
+    if terms.bodies.held or terms.bodies.arriving:
+        raise AssertionError("it still counts")
     return found
 
 
@@ -164,6 +170,8 @@ def end(connection: Connection, wire: Wire, how: int) -> None:
         connection.late()
     elif how == 1:
         connection.stop()
+    elif how == 3 and not connection.eof_received():
+        wire.close()
     if how == 2 or not wire.is_ended:
         connection.give_up()
     if not wire.is_ended:

@@ -93,6 +93,7 @@ def test_of_two_equal_names_the_last_counts_everywhere() -> None:
 
 HOSTILE = [
     b"[" * 300 + b"]" * 300,
+    b"[" * 100_000 + b"]" * 100_000,
     b'{"x":' * 300 + b"1" + b"}" * 300,
     b'{"product_id":' + b"9" * 6000 + b"}",
     b'{"query":"\xff"}',
@@ -111,10 +112,9 @@ def test_a_hostile_event_is_one_rejected_event(raw: bytes) -> None:
 
 
 BODIES = [b"", b"{", b"[]", b"3", b"{}", b'{"events":null}', b'{"events":[]}', b'{"events":{}}']
-DEEP = b'{"events":[' + b"[" * 100_000 + b"]" * 100_000 + b"]}"
 
 
-@pytest.mark.parametrize("body", [*BODIES, b'{"events":[NaN]}', DEEP])
+@pytest.mark.parametrize("body", [*BODIES, b'{"events":[NaN]}'])
 def test_what_is_no_batch_of_events_is_refused_whole(body: bytes) -> None:
     with pytest.raises(BadBodyError):
         take(body)

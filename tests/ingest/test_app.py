@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from pipeline.config import Settings
 from pipeline.ingest.accept import Accepted
@@ -70,6 +71,17 @@ def test_a_batch_of_only_invalid_events_is_204_and_all_of_it_is_kept(
     ]
 
 
+def test_the_refused_events_of_a_request_have_its_id_and_no_other_has_it(
+    door: Any, settings: Settings, read_topic: Read
+) -> None:
+    for _ in range(2):
+        assert door.post(b'{"events": [1, 1]}').status == 204
+    rejected = [json.loads(record.value) for record in read_topic(topics(settings).rejected)]
+    first, same, second, _ = (UUID(each["request_id"]) for each in rejected)
+    assert first == same != second
+    assert [each["index"] for each in rejected] == [0, 1, 0, 1]
+
+
 def test_an_event_of_nearly_a_mebibyte_is_rejected_with_all_its_bytes(
     door: Any, settings: Settings, read_topic: Read
 ) -> None:
@@ -126,8 +138,8 @@ def test_what_cannot_be_made_durable_is_503_with_retry_after(
     door = serve(settings, Full())
     answer = door.post(batch())
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-    assert door.http.request("GET", door.url.replace("beacon", "readyz")).status == 503
-    assert door.http.request("GET", door.url.replace("beacon", "livez")).status == 200
+    assert door.page("/readyz").status == 503
+    assert door.page("/livez").status == 200
 
 
 def test_without_kafka_and_without_a_spool_the_answer_is_503_and_not_a_wait_without_end(
@@ -135,21 +147,22 @@ def test_without_kafka_and_without_a_spool_the_answer_is_503_and_not_a_wait_with
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         address = f"127.0.0.1:{deaf.getsockname()[1]}"
-        away = settings.model_copy(update={"spool_bytes": 0})
-        door = serve(away, KafkaPublisher(away, address))
+        away = settings.model_copy(update={"spool_bytes": 0, "kafka_bootstrap_servers": address})
+        door = serve(away, KafkaPublisher(away))
         answer = door.post(batch())
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-        assert door.http.request("GET", door.url.replace("beacon", "readyz")).status == 503
+        assert door.page("/readyz").status == 503
 
 
 def test_a_door_that_is_up_before_kafka_takes_events_once_kafka_is_there(
     settings: Settings, serve: Any, read_topic: Read
 ) -> None:
-    create_topics(settings, settings.kafka_bootstrap_servers)
+    create_topics(settings)
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
-    quick = settings.model_copy(update={"ack_timeout": timedelta(seconds=1)})
-    door = serve(quick, KafkaPublisher(quick, f"127.0.0.1:{port}"))
+    changed = {"ack_timeout": timedelta(seconds=1), "kafka_bootstrap_servers": f"127.0.0.1:{port}"}
+    quick = settings.model_copy(update=changed)
+    door = serve(quick, KafkaPublisher(quick))
     sent = [str(number) for number in range(50)]
     for query in sent:
         assert door.post(batch({**SEARCH, "query": query})).status == 204

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import json
 import re
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -13,91 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ingest.wire_cases import minimal
+from ingest.clients import BODY, EMPTY, Client, Held, chunked, client_of, has
 from processes import wait_for
 
 from pipeline.config import Settings
 from pipeline.ingest import server
-from pipeline.ingest.accept import Accepted
 from pipeline.ingest.http.connection import Connection
 from pipeline.ingest.http.exchange import Exchange
 from pipeline.ingest.http.reader import MAX_HEAD_BYTES
-from pipeline.ingest.publisher import MemoryPublisher, SpoolState, Told
+from pipeline.ingest.publisher import MemoryPublisher, SpoolState
 
-BODY = json.dumps({"events": [minimal("search", query="shoes")]}).encode()
-EMPTY = b'{"events":[{}]}'
 Serve = Callable[..., Any]
-
-
-class Held(MemoryPublisher):
-    """Makes nothing durable until it is told to."""
-
-    def start(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.waiting: list[Told] = []
-
-    def publish(self, accepted: Accepted, told: Told) -> None:
-        self.published.append(accepted)
-        self.waiting.append(told)
-
-    def release(self, *numbers: int) -> None:
-        for number in numbers:
-            self.loop.call_soon_threadsafe(self.waiting[number], None)
-
-
-def has(publisher: Held, count: int) -> None:
-    """Wait until so many requests wait."""
-    wait_for(lambda: len(publisher.waiting) == count, seconds=10)
-
-
-class Client:
-    """A raw connection to a door; answers are read one by one."""
-
-    def __init__(self, door: Any) -> None:
-        self.door = door
-        self.socket = door.connect()
-        self._read = b""
-
-    def head(self, *lines: str, first: str = "POST /beacon HTTP/1.1") -> bytes:
-        token = f"x-storefront-access-token: {self.door.token}"
-        return "\r\n".join([first, "host: x", token, *lines, "", ""]).encode("latin-1")
-
-    def post(self, body: bytes = BODY, *lines: str) -> bytes:
-        return self.head(f"content-length: {len(body)}", *lines) + body
-
-    def send(self, data: bytes) -> None:
-        self.socket.sendall(data)
-
-    def answer(self, *, has_body: bool = True) -> tuple[int, dict[str, str], bytes]:
-        """The next one: status, headers, body."""
-        while b"\r\n\r\n" not in self._read:
-            self._more()
-        head, _, self._read = self._read.partition(b"\r\n\r\n")
-        first, *lines = head.decode().split("\r\n")
-        assert first.startswith("HTTP/1.1 ")
-        headers = dict(line.split(": ", 1) for line in lines)
-        length = int(headers.get("content-length", "0")) if has_body else 0
-        while len(self._read) < length:
-            self._more()
-        body, self._read = self._read[:length], self._read[length:]
-        return int(first.split(" ")[1]), headers, body
-
-    def _more(self) -> None:
-        more = self.socket.recv(65_536)
-        assert more, f"it ended after {self._read!r}"
-        self._read += more
-
-    def is_ended(self) -> bool:
-        """Whether there is no answer more, but the end."""
-        assert self._read == b""
-        return self.socket.recv(1) == b""
-
-
-@contextmanager
-def client_of(door: Any) -> Iterator[Client]:
-    client = Client(door)
-    with client.socket:
-        yield client
 
 
 @pytest.fixture
@@ -128,6 +54,12 @@ def stopped_amid(publisher: Held, client: Client) -> Iterator[Client]:
 @pytest.fixture
 def client(settings: Settings, serve: Serve) -> Iterator[Client]:
     with client_of(serve(settings, MemoryPublisher())) as client:
+        yield client
+
+
+@pytest.fixture
+def at_admin(settings: Settings, serve: Serve) -> Iterator[Client]:
+    with client_of(serve(settings, MemoryPublisher()).at_admin()) as client:
         yield client
 
 
@@ -162,7 +94,8 @@ def test_pages_are_made_one_by_one_and_others_are_served_between(
     settings: Settings, serve: Serve
 ) -> None:
     count, publisher = 400, Knocking()
-    with client_of(serve(settings, publisher)) as client, client_of(client.door) as other:
+    door = serve(settings, publisher)
+    with client_of(door.at_admin()) as client, client_of(door) as other:
         publisher.knock = lambda: other.send(other.post())
         client.send(client.head(first="GET /metrics HTTP/1.1") * count)
         pages = [client.answer()[2].decode() for _ in range(count)]
@@ -239,7 +172,7 @@ def test_who_does_not_take_answers_is_not_read_on_and_then_cut_off(
     settings: Settings, serve: Serve
 ) -> None:
     hasty = settings.model_copy(update={"body_timeout": timedelta(seconds=1)})
-    with client_of(serve(hasty, MemoryPublisher())) as client:
+    with client_of(serve(hasty, MemoryPublisher()).at_admin()) as client:
         asked = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n" * 1000
         with suppress(ConnectionResetError, BrokenPipeError):
             while True:
@@ -270,7 +203,8 @@ def test_a_body_is_not_asked_for_before_an_earlier_answer(held: tuple[Held, Clie
     assert client.answer()[0] == 204
 
 
-def test_the_head_of_a_page_is_its_head_alone(client: Client) -> None:
+def test_the_head_of_a_page_is_its_head_alone(at_admin: Client) -> None:
+    client = at_admin
     client.send(client.head(first="HEAD /livez HTTP/1.1"))
     status, headers, _ = client.answer(has_body=False)
     assert (status, headers["content-length"]) == (200, "6")
@@ -381,14 +315,15 @@ def test_a_late_body_is_a_request_and_a_late_head_is_none(settings: Settings, se
             status, headers, _ = client.answer()
             assert (status, headers["connection"]) == (408, "close")
             assert client.is_ended()
-    with client_of(door) as client:
+    with client_of(door.at_admin()) as client:
         client.send(client.head(first="GET /metrics HTTP/1.1"))
         text = client.answer()[2].decode()
     for name in ("requests", "malformed"):
         assert f'pipeline_ingest_{name}_total{{status="408"}} 1.0' in text
 
 
-def test_a_request_to_speak_otherwise_is_answered_as_it_is(client: Client) -> None:
+def test_a_request_to_speak_otherwise_is_answered_as_it_is(at_admin: Client) -> None:
+    client = at_admin
     lines = ["connection: upgrade, http2-settings", "upgrade: h2c", "http2-settings: AAMAAABk"]
     client.send(client.head(*lines, first="GET /livez HTTP/1.1"))
     assert client.answer()[::2] == (200, b"alive\n")
@@ -412,12 +347,6 @@ def test_a_target_is_found_in_each_of_its_forms(client: Client, target: str, sta
     head = client.head(f"content-length: {len(BODY)}", first=f"POST {target} HTTP/1.1")
     client.send(head + BODY)
     assert client.answer()[0] == status
-
-
-def chunked(body: bytes, size: int, *trailers: bytes) -> bytes:
-    parts = [body[at : at + size] for at in range(0, len(body), size)]
-    chunks = b"".join([b"%x\r\n%b\r\n" % (len(part), part) for part in parts])
-    return chunks + b"0\r\n" + b"".join([line + b"\r\n" for line in trailers]) + b"\r\n"
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
@@ -485,3 +414,118 @@ def test_nothing_of_a_request_is_left_for_the_garbage_collector(
         wait_for(lambda: left() == 0, seconds=10)
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("more", [b"", b"POST /beacon", b"{"])
+def test_who_has_said_all_and_still_reads_gets_its_answers(
+    held: tuple[Held, Client], count: int, more: bytes
+) -> None:
+    publisher, client = held
+    before = client.head("content-length: 2") if more == b"{" else b""
+    client.send(client.post() * count + before + more)
+    client.socket.shutdown(socket.SHUT_WR)
+    for number in range(count):
+        has(publisher, number + 1)
+        # Another one is served, so the end of the first would have been met by now.
+        with client_of(client.door) as other:
+            other.send(other.post(b"{}"))
+            assert other.answer()[0] == 422
+        publisher.release(number)
+        assert client.answer()[0] == 204
+    assert client.is_ended()
+
+
+@pytest.mark.parametrize("until", [0, 10, -1])
+def test_who_stops_amid_a_request_is_hung_up_on(client: Client, until: int) -> None:
+    client.send(client.post()[:until])
+    client.socket.shutdown(socket.SHUT_WR)
+    assert client.is_ended()
+    assert malformed(client) == 0
+
+
+def malformed(client: Client) -> int:
+    """How often something was refused that was no request."""
+    with client_of(client.door.at_admin()) as other:
+        other.send(other.head(first="GET /metrics HTTP/1.1"))
+        text = other.answer()[2].decode()
+    assert "# TYPE pipeline_ingest_malformed_total" in text
+    return text.count("pipeline_ingest_malformed_total{")
+
+
+@pytest.mark.parametrize("expected", ["200-ok", "100-continue, x", "100"])
+@pytest.mark.parametrize("waits", [False, True])
+def test_what_else_is_expected_is_417_and_the_connection_goes_on(
+    held: tuple[Held, Client], expected: str, *, waits: bool
+) -> None:
+    publisher, client = held
+    lines = (f"expect: {expected}", "origin: https://shop.example")
+    client.send(client.post() * waits + client.post(BODY, *lines) + client.post())
+    if waits:
+        has(publisher, 1)
+        publisher.release(0)
+        assert client.answer()[0] == 204
+    status, headers, body = client.answer()
+    assert (status, headers.get("connection")) == (417, None)
+    assert headers["access-control-allow-origin"] == "https://shop.example"
+    assert "100-continue" in json.loads(body)["error"]
+    has(publisher, 1 + waits)
+    publisher.release(waits)
+    assert client.answer()[0] == 204
+
+
+@pytest.mark.parametrize("expected", ["100-continue", "100-Continue", "200-ok"])
+def test_nothing_is_expected_by_http_1_0(client: Client, expected: str) -> None:
+    lines = (f"expect: {expected}", f"content-length: {len(BODY)}", "connection: keep-alive")
+    client.send(client.head(*lines, first="POST /beacon HTTP/1.0"))
+    client.socket.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        client.answer(has_body=False)
+    client.socket.settimeout(15)
+    client.send(BODY)
+    assert client.answer()[0] == 204
+
+
+@pytest.mark.parametrize("expected", ["100-CONTINUE", " 100-continue "])
+def test_a_body_is_asked_for_in_any_case(client: Client, expected: str) -> None:
+    client.send(client.head(f"expect: {expected}", f"content-length: {len(BODY)}"))
+    assert client.answer(has_body=False)[0] == 100
+    client.send(BODY)
+    assert client.answer()[0] == 204
+
+
+TOKEN = "x-storefront-access-token: x"
+
+
+@pytest.mark.parametrize(
+    ("first", "lines", "status"),
+    [
+        ("POST /beacon HTTP/1.1", [], 400),
+        ("POST /beacon HTTP/1.1", ["host: x", "host: x"], 400),
+        ("POST /beacon HTTP/1.1", ["host: x", "Host: y"], 400),
+        ("POST /beacon HTTP/1.1", ["host:"], 401),
+        ("POST http://x/beacon HTTP/1.1", [], 400),
+        ("GET /livez HTTP/1.1", [], 400),
+        ("POST /beacon HTTP/1.0", [], 401),
+        ("POST /beacon HTTP/1.0", ["host: x", "host: x"], 400),
+        ("POST /beacon HTTP/1.1", ["host: x", TOKEN], 401),
+        ("POST /beacon HTTP/1.1", ["host: x", TOKEN, TOKEN], 400),
+        ("POST /beacon HTTP/1.1", ["host: x", "origin: a", "origin: b"], 400),
+        ("POST /beacon HTTP/1.1", ["host: x", "content-encoding: x", "content-encoding: y"], 400),
+        ("POST /beacon HTTP/1.1", ["host: x", "expect: 100-continue", "expect: x"], 400),
+        ("POST /beacon HTTP/1.1", ["host: x", "expect:"], 401),
+        ("POST /beacon HTTP/1.1", ["host: x", "user-agent: a", "user-agent: b"], 401),
+    ],
+)  # fmt: skip
+def test_one_host_is_required_and_what_decides_may_stand_once(
+    client: Client, first: str, lines: list[str], status: int
+) -> None:
+    head = "\r\n".join([first, *lines, "", ""]).encode()
+    behind = client.head(first="GET /livez HTTP/1.1")
+    client.send(head + behind)
+    answered, headers, body = client.answer()
+    assert answered == status
+    if status == 400:
+        assert headers["connection"] == "close"
+        assert json.loads(body).keys() == {"error"}
+        assert client.is_ended()

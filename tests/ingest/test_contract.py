@@ -223,6 +223,7 @@ def test_the_headers_of_a_preflight_stand_on_every_answer(
         405: door.http.request("PUT", door.url, headers={"origin": SHOP}),
         408: door.http.request("POST", door.url, body=b"{", headers=stalled),
         413: door.post(padded(MEBIBYTE + 1), origin=SHOP),
+        417: door.post(BATCH, origin=SHOP, expect="200-ok"),
         422: door.post(b"{", origin=SHOP),
         503: full.post(BATCH, origin=SHOP),
     }

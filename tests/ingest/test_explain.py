@@ -20,20 +20,16 @@ def explaining(settings: Settings, serve: Any) -> Any:
     return serve(settings, MemoryPublisher(), explained=Explained())
 
 
-def get(door: Any, page: str, **headers: str) -> Any:
-    return door.http.request("GET", door.url.replace("/beacon", page), headers=headers)
-
-
 def test_accepted_and_refused_events_are_shown_newest_first(explaining: Any) -> None:
     events = [{**SEARCH, "query": "shoes"}, {"event_type": "view"}]
     assert explaining.post({"events": events}).status == 204
-    refused, accepted = get(explaining, "/explain.json").json()["entries"]
+    refused, accepted = explaining.page("/explain.json").json()["entries"]
     assert (accepted["store"], accepted["reason"], accepted["problems"]) == ("shop", "accepted", [])
     assert (accepted["status"], accepted["time"]) == (204, "2026-07-01T12:00:00.000Z")
     assert json.loads(accepted["event"])["query"] == "shoes"
     assert json.loads(refused["event"]) == {"event_type": "view"}
     assert "event_type" in refused["problems"][0]
-    page = get(explaining, "/explain")
+    page = explaining.page("/explain")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     for entry in (accepted, refused):
         assert html.escape(entry["event"]) in page.data.decode()
@@ -65,7 +61,7 @@ def test_what_is_no_event_has_a_problem_too(raw: str) -> None:
 def test_a_request_refused_as_a_whole_is_shown_with_why(explaining: Any) -> None:
     explaining.post(b"{")
     explaining.post({"events": [SEARCH]}, token="unknown")
-    unauthenticated, broken = get(explaining, "/explain.json").json()["entries"]
+    unauthenticated, broken = explaining.page("/explain.json").json()["entries"]
     assert (broken["status"], broken["store"], broken["event"]) == (422, "shop", "")
     assert "not JSON" in broken["problems"][0]
     assert (unauthenticated["status"], unauthenticated["store"]) == (401, "")
@@ -73,7 +69,7 @@ def test_a_request_refused_as_a_whole_is_shown_with_why(explaining: Any) -> None
 
 def test_hostile_values_stay_text(explaining: Any) -> None:
     explaining.post({"events": [{**SEARCH, "query": HOSTILE}, {"event_type": HOSTILE}]})
-    page = get(explaining, "/explain")
+    page = explaining.page("/explain")
     text = page.data.decode()
     assert "<script" not in text
     assert "<img" not in text
@@ -88,7 +84,7 @@ def test_a_token_is_shown_nowhere_even_where_it_stands_in_an_event(explaining: A
         explaining.post(f'{{"{token}'.encode(), token=token)
         explaining.post({"events": [{"e": token}]}, token=None, query=f"?token={token}")
     for page in ("/explain", "/explain.json"):
-        shown = get(explaining, page).data.decode()
+        shown = explaining.page(page).data.decode()
         assert "[token]" in shown
         assert explaining.token not in shown
         assert "wrong-token-canary" not in shown
@@ -97,14 +93,14 @@ def test_a_token_is_shown_nowhere_even_where_it_stands_in_an_event(explaining: A
 def test_only_the_last_entries_are_kept(explaining: Any) -> None:
     for _ in range(6):
         explaining.post({"events": [{**SEARCH, "query": "q"}] * 100})
-    assert len(get(explaining, "/explain.json").json()["entries"]) == MOST
+    assert len(explaining.page("/explain.json").json()["entries"]) == MOST
 
 
 def test_a_name_of_a_stranger_that_leads_here_sees_nothing(explaining: Any) -> None:
     for host in ("evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "10.0.0.1"):
-        assert get(explaining, "/explain.json", host=host).status == 404
+        assert explaining.page("/explain.json", host=host).status == 404
     for host in ("localhost:8080", "127.0.0.1", "[::1]:80", "[::1]"):
-        assert get(explaining, "/explain.json", host=host).status == 200
+        assert explaining.page("/explain.json", host=host).status == 200
     assert is_loopback("127.0.0.77")
     assert Explained(anywhere=True).is_for("shop.example")
 
@@ -112,5 +108,5 @@ def test_a_name_of_a_stranger_that_leads_here_sees_nothing(explaining: Any) -> N
 def test_without_being_asked_for_there_is_no_such_page(settings: Settings, serve: Any) -> None:
     door = serve(settings, MemoryPublisher())
     for page in ("/explain", "/explain.json"):
-        answer = get(door, page)
+        answer = door.page(page)
         assert (answer.status, answer.json()) == (404, {"error": "Not found"})

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pipeline.config import Settings
 from pipeline.ingest.accept import Accepted
 from pipeline.ingest.durable.kafka import KafkaPublisher
+from pipeline.ingest.explain import Explained
 from pipeline.ingest.publisher import MemoryPublisher, Told
 from pipeline.ingest.stores import StoreEntry, Stores, new_token
 from pipeline.ingest.stores_file import changing, write_stores
@@ -34,12 +35,8 @@ class Failing(MemoryPublisher):
         raise LookupError(f"a slip of ours: {len(accepted.records)}")
 
 
-def get(door: Any, page: str, method: str = "GET") -> Any:
-    return door.http.request(method, door.url.replace("/beacon", page))
-
-
 def metric(door: Any, name: str, label: str = "") -> float:
-    text = get(door, "/metrics").data.decode()
+    text = door.page("/metrics").data.decode()
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             if sample.name == name and label in ("", *sample.labels.values()):
@@ -49,18 +46,23 @@ def metric(door: Any, name: str, label: str = "") -> float:
 
 def test_ready_says_that_kafka_answers(door: Any) -> None:
     # Until Kafka has answered once, records take the way of the spool.
-    wait_for(lambda: get(door, "/readyz").json()["status"] == "ready", seconds=30)
-    answer = get(door, "/readyz")
+    wait_for(lambda: door.page("/readyz").json()["status"] == "ready", seconds=30)
+    answer = door.page("/readyz")
     assert answer.status == 200
-    assert answer.json() == {"status": "ready", "kafka": "answers", "spool": "empty"}
+    words = {"status": "ready", "kafka": "answers", "spool": "empty"}
+    assert answer.json() == {**words, "clock": "not compared with Kafka's clock yet"}
+
+
+def without_kafka(settings: Settings) -> Settings:
+    return settings.model_copy(update={"kafka_bootstrap_servers": "127.0.0.1:9"})
 
 
 def test_with_only_the_spool_it_is_ready_and_says_degraded(
     settings: Settings, serve: Callable[..., Any]
 ) -> None:
-    door = serve(settings, KafkaPublisher(settings, "127.0.0.1:9"))
+    door = serve(settings, KafkaPublisher(without_kafka(settings)))
     assert [door.post(BODY).status for _ in range(3)] == [204] * 3
-    answer = get(door, "/readyz")
+    answer = door.page("/readyz")
     assert (answer.status, answer.json()["status"]) == (200, "degraded")
     assert answer.json()["kafka"] == "does not answer"
     assert re.fullmatch(r"3 records, the oldest \d+ s old", answer.json()["spool"])
@@ -74,13 +76,13 @@ def test_without_kafka_and_spool_it_is_not_ready_and_says_why(
     settings: Settings, serve: Callable[..., Any]
 ) -> None:
     (settings.home / "spool").write_text("in the way of the folder")
-    door = serve(settings, KafkaPublisher(settings, "127.0.0.1:9"))
-    answer = get(door, "/readyz")
+    door = serve(settings, KafkaPublisher(without_kafka(settings)))
+    answer = door.page("/readyz")
     assert answer.status == 503
     assert answer.json()["status"] == "unavailable"
     assert answer.json()["kafka"] == "does not answer"
     assert door.post(BODY).status == 503
-    assert get(door, "/livez").status == 200
+    assert door.page("/livez").status == 200
 
 
 def test_what_is_answered_is_counted(settings: Settings, serve: Callable[..., Any]) -> None:
@@ -133,20 +135,36 @@ def test_another_method_than_post_is_405_with_allow(
     settings: Settings, serve: Callable[..., Any], method: str
 ) -> None:
     door = serve(settings, MemoryPublisher())
-    answer = get(door, "/beacon", method)
+    answer = door.http.request(method, door.url)
     assert (answer.status, answer.headers["allow"]) == (405, "POST, OPTIONS")
     for page in ("/livez", "/metrics"):
-        status = get(door, page, method).status
+        status = door.page(page, method).status
         assert status == (200 if method in ("GET", "HEAD") else 405)
 
 
 def test_another_path_is_404_and_says_nothing(settings: Settings, serve: Any) -> None:
     door = serve(settings, MemoryPublisher())
-    for path in ("/", "/beacon/", "/Beacon", "/explain", "/docs", "/metrics/", "/beacon%00"):
-        for method in ("GET", "POST", "OPTIONS"):
-            answer = get(door, path, method)
-            assert (answer.status, answer.json()) == (404, {"error": "Not found"}), path
-            assert set(answer.headers) <= {"date", "content-type", "content-length"}
+    for at in (door, door.at_admin()):
+        for path in ("/", "/beacon/", "/Beacon", "/explain", "/docs", "/metrics/", "/beacon%00"):
+            for method in ("GET", "POST", "OPTIONS"):
+                assert_not_found(at.http.request(method, at.url.replace("/beacon", path)))
+
+
+def assert_not_found(answer: Any) -> None:
+    assert (answer.status, answer.json()) == (404, {"error": "Not found"})
+    assert set(answer.headers) <= {"date", "content-type", "content-length"}
+
+
+def test_strangers_reach_no_page_of_operators_and_operators_no_beacons(
+    settings: Settings, serve: Any
+) -> None:
+    door = serve(settings, MemoryPublisher(), explained=Explained(anywhere=True))
+    for page in ("/livez", "/readyz", "/metrics", "/explain", "/explain.json"):
+        assert door.page(page).status == 200
+        for method in ("GET", "HEAD", "POST"):
+            answer = door.http.request(method, door.url.replace("/beacon", page))
+            assert answer.status == 404
+    assert_not_found(door.at_admin().post(BODY))
 
 
 def test_a_running_ingest_follows_the_stores_file_and_the_ends_in_it(

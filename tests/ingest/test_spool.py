@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from ingest.spooling import read_all
 
 from pipeline.ingest.durable.backlog import Backlog
 from pipeline.ingest.durable.file import WAL_BYTES
@@ -28,15 +29,6 @@ def keep(spool: Spool, *records: Record, gone: tuple[int, ...] = ()) -> int:
     seq = spool.last + 1
     spool.write(records, seq=seq, spooled_at=1000, gone=gone)
     return seq
-
-
-def read_all(spool: Spool) -> list[Record]:
-    found: list[Record] = []
-    after = 0
-    while (batch := spool.read(after=after)) is not None:
-        after = batch[0]
-        found += batch[1]
-    return found
 
 
 def test_what_was_written_is_there_in_order_for_who_takes_the_slot_next(tmp_path: Path) -> None:

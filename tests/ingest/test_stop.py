@@ -52,9 +52,9 @@ def token(settings: Settings) -> str:
 
 def url_of(ingest: Verb) -> str:
     """Where it listens, once Kafka has answered it: until then the spool takes all."""
-    wait_for(lambda: "http://" in ingest.said(), seconds=60)
-    url = next(word for word in ingest.said().split() if word.startswith("http://"))
-    ready = url.replace("/beacon", "/readyz")
+    wait_for(lambda: "/metrics" in ingest.said(), seconds=60)
+    url, metrics = (word for word in ingest.said().split() if word.startswith("http://"))
+    ready = metrics.replace("/metrics", "/readyz")
     wait_for(lambda: urllib3.request("GET", ready).json()["status"] == "ready", seconds=60)
     return url
 
@@ -70,7 +70,7 @@ def test_a_half_sent_body_and_a_wait_for_an_ack_are_answered_and_the_exit_is_0( 
     patience: int,
     answered: bytes,
 ) -> None:
-    create_topics(settings, settings.kafka_bootstrap_servers)
+    create_topics(settings)
     patient = settings.model_copy(update={"ack_timeout": timedelta(seconds=patience)})
     body = json.dumps(BODY).encode()
     ingest = Verb("ingest", patient)
@@ -97,8 +97,8 @@ def test_a_half_sent_body_and_a_wait_for_an_ack_are_answered_and_the_exit_is_0( 
         with pytest.raises(ConnectionRefusedError):
             connected(url, token, 0, b"")
         assert token not in ingest.said()
-        # Its address, and then one line of JSON a problem: nothing else, to the very end.
-        assert all(json.loads(line)["level"] for line in ingest.said().splitlines()[1:])
+        # Its addresses, and then one line of JSON a problem: nothing else, to the very end.
+        assert all(json.loads(line)["level"] for line in ingest.said().splitlines()[2:])
     finally:
         ingest.kill()
     heir = Verb("ingest", patient, "heir")
@@ -112,7 +112,7 @@ def test_a_half_sent_body_and_a_wait_for_an_ack_are_answered_and_the_exit_is_0( 
 def test_what_was_acknowledged_while_it_ended_is_on_kafka(
     settings: Settings, token: str, read_topic: Any
 ) -> None:
-    create_topics(settings, settings.kafka_bootstrap_servers)
+    create_topics(settings)
     ingest = Verb("ingest", settings)
     body = json.dumps(BODY).encode()
     acknowledged = 0

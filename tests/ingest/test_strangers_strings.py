@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from pipeline.config import Settings
-from pipeline.ingest import beacon, cors, stores
+from pipeline.ingest import beacon, cors, enrichment, stores
 from pipeline.ingest.enrichment import EdgeHeaders, enrich
 from pipeline.ingest.http import head
+from pipeline.ingest.http.bodies import Bodies
 
 LONG = "x" * 30_000
 
@@ -34,6 +35,18 @@ def test_what_is_long_is_not_remembered(use: Callable[[str], object], function: 
     assert cache.cache_info().currsize == 1
 
 
+@pytest.mark.parametrize("name", ["x-country", "x-region", "x-city"])
+def test_a_long_name_of_a_place_is_read_and_not_remembered(name: str) -> None:
+    edge = EdgeHeaders("x-country", "x-region", "x-city")
+    cache = enrichment._request
+    cache.cache_clear()
+    found = enrich({"user-agent": LONG, name: LONG}, edge)
+    assert getattr(found, name[2:]) == LONG[:1024]
+    assert cache.cache_info().currsize == 0
+    enrich({"user-agent": LONG, name: LONG[:256]}, edge)
+    assert cache.cache_info().currsize == 1
+
+
 @pytest.mark.parametrize(
     ("query", "token"),
     [
@@ -46,7 +59,7 @@ def test_what_is_long_is_not_remembered(use: Callable[[str], object], function: 
     ],
 )
 def test_a_token_is_looked_for_at_the_beginning_of_a_query(query: bytes, token: str) -> None:
-    exchange = beacon.Exchange(lambda: None)
+    exchange = beacon.Exchange(lambda: None, Bodies(0))
     exchange.query = query
     assert beacon.token_of(exchange) == token
 

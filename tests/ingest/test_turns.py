@@ -11,6 +11,7 @@ from ingest.transport import Wire
 from pipeline.ingest.http.answers import Answer
 from pipeline.ingest.http.connection import Connection
 from pipeline.ingest.http.exchange import Exchange
+from pipeline.ingest.http.places import Places
 from pipeline.ingest.http.reader import Bounds, Terms
 
 NO, YES = Answer(405), Answer(204)
@@ -20,7 +21,7 @@ REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 class Handler:
     """Answers `NO` at once, or not at all."""
 
-    reads = frozenset[str]()
+    reads = once = frozenset[str]()
 
     def __init__(self, *, is_prompt: bool) -> None:
         self.is_prompt = is_prompt
@@ -40,7 +41,9 @@ def connected(handler: Handler) -> tuple[Connection, list[Callable[[], None]], W
     """A connection, what it wants called in a later turn, and what it sends."""
     soon: list[Callable[[], None]] = []
     wire: Any = Wire()
-    connection = Connection(Terms(handler, Bounds(10, 75, 100)), set(), soon.append)
+    connection = Connection(
+        Terms(handler, Bounds(10, 75, 100, 10_000, 10)), Places(10), soon.append
+    )
     connection.connection_made(wire)
     return connection, soon, wire
 

@@ -10,6 +10,9 @@ class Wire:
         self.sent = b""
         self.is_reading = True
         self.is_ended = False
+        self.is_aborted = False
+        self.unsent = 0
+        """Bytes that the client does not take."""
 
     def write(self, data: bytes) -> None:
         if self.is_ended:
@@ -22,10 +25,14 @@ class Wire:
     def resume_reading(self) -> None:
         self.is_reading = True
 
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
+
     def is_closing(self) -> bool:
         return self.is_ended
 
     def close(self) -> None:
         self.is_ended = True
 
-    abort = close
+    def abort(self) -> None:
+        self.is_ended = self.is_aborted = True

@@ -88,6 +88,7 @@ def start(tmp_path: Path, cache: Path) -> Iterator[Callable[..., Run]]:
             "home": str(tmp_path / "home"),
             "cache": str(cache),
             "ingest_port": "0",
+            "admin_port": "0",
             "dashboard_port": "0",
             **settings,
         }

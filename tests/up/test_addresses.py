@@ -64,6 +64,7 @@ def test_a_process_listens_on_ipv6_and_says_where(tmp_path: Path, verb: str, hos
         "kafka_bootstrap_servers": "127.0.0.1:9",
         f"{verb}_host": host,
         f"{verb}_port": "0",
+        "admin_port": "0",
     }
     make_first_store(tmp_path / "stores.toml", "shop")
     process = subprocess.Popen(

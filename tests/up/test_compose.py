@@ -79,10 +79,13 @@ def test_what_is_not_set_is_what_up_has(
     for name, value in ours["ingest"]["environment"].items():
         monkeypatch.setenv(name, value)
     settings = Settings(_env_file=None)
-    ports = {"ingest": settings.ingest_port, "dashboard": settings.dashboard_port}
-    for name, port in ports.items():
-        assert ours[name]["ports"] == [f"127.0.0.1:{port}:{port}"]
-        assert f"127.0.0.1:{port}/" in ours[name]["healthcheck"]["test"][-1]
+    ports = {
+        "ingest": [settings.ingest_port, settings.admin_port],
+        "dashboard": [settings.dashboard_port],
+    }
+    for name, of in ports.items():
+        assert ours[name]["ports"] == [f"127.0.0.1:{port}:{port}" for port in of]
+        assert f"127.0.0.1:{of[-1]}/" in ours[name]["healthcheck"]["test"][-1]
     assert ours["ingest"]["volumes"] == [f"data:{settings.home}"]
 
 

@@ -92,7 +92,7 @@ def test_a_download_that_hangs_does_not_hold_a_signal_up(start: Start, tmp_path:
     assert run.process.wait(5) == 0
 
 
-@pytest.mark.parametrize("verb", ["ingest", "dashboard"])
+@pytest.mark.parametrize("verb", ["ingest", "admin", "dashboard"])
 def test_a_port_in_use_is_one_line_before_anything_has_started(
     start: Start, tmp_path: Path, verb: str
 ) -> None:
@@ -106,7 +106,7 @@ def test_a_port_in_use_is_one_line_before_anything_has_started(
     assert not (tmp_path / "home" / "kafka").exists()
 
 
-def test_one_port_for_both_is_one_line(start: Start) -> None:
+def test_one_port_for_two_is_one_line(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = str(found.getsockname()[1])
     run = start("up", ingest_port=port, dashboard_port=port)
@@ -216,11 +216,11 @@ def test_what_dies_later_is_started_again_at_its_old_port(
     run.child("pipeline ingest").kill()
     eventually(lambda: "ingest ended with code -9; starting it again" in run.errors)
     http: Any = urllib3.PoolManager(retries=False)
-    ready = url_of(run, "Send beacons to").replace("beacon", "readyz")
+    url = url_of(run, "Send beacons to")
 
     def answers() -> bool:
         try:
-            return bool(http.request("GET", ready).status == 200)
+            return bool(http.request("OPTIONS", url).status == 204)
         except urllib3.exceptions.HTTPError:
             return False
 

@@ -6,6 +6,7 @@ import random
 import time
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import duckdb
 import pytest
@@ -52,6 +53,19 @@ def test_all_outcomes_and_rejects_are_in_the_snapshot_once(answered: Answered) -
     assert rows(settings, "SELECT count(*) FROM events") == [(len(outcomes),)]
     refused = rows(settings, 'SELECT "index", reason FROM rejected_events ORDER BY ALL')
     assert refused == [(0, "unknown_event_type"), (1, "missing_field")]
+
+
+def test_what_ingest_refused_and_sends_again_is_there_once(answered: Answered) -> None:
+    request_id, later = uuid4().hex, uuid4().hex
+    answered.refuse("too_old", request_id=request_id)
+    answered.load()
+    answered.refuse("too_old", "too_large", request_id=request_id)
+    answered.refuse("too_old", request_id=later)
+    answered.load()
+    assert rows(
+        answered.settings,
+        "SELECT replace(CAST(request_id AS VARCHAR), '-', ''), index FROM rejected_events",
+    ) == [(request_id, 0), (request_id, 1), (later, 0)]
 
 
 def test_what_a_worker_sends_again_changes_nothing(answered: Answered, tmp_path: Path) -> None:
@@ -119,7 +133,7 @@ def test_a_topic_made_anew_is_refused(answered: Answered, name: str) -> None:
     admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
     admin.delete_topics([topic.name])[topic.name].result()
     wait_for(lambda: topic.name not in admin.list_topics(timeout=10).topics)
-    create_topics(settings, settings.kafka_bootstrap_servers)
+    create_topics(settings)
     with pytest.raises(DatabaseError, match="loaded from other topics than Kafka has now"):
         run_loader(settings)
 
@@ -232,4 +246,4 @@ def test_it_waits_out_a_kafka_that_sends_nothing_and_ends_with_a_snapshot(
     assert positions(answered.settings) == {}
     with duckdb.connect(answered.settings.database, read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM events").fetchall() == [(0,)]
-    assert end_offsets(answered.settings.kafka_bootstrap_servers, answered.topics.outcomes)
+    assert end_offsets(answered.settings, answered.topics.outcomes)

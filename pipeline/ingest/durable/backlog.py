@@ -40,6 +40,8 @@ class Backlog:
         self._queue: deque[Batch] = deque()
         self._queued_bytes = 0
         self._gone: list[int] = []
+        # What the commit that is running deletes: a read before it has them still.
+        self._going: list[int] = []
         self._is_gathering = False
         self._is_writing = False
         self._is_held = False
@@ -118,7 +120,7 @@ class Backlog:
 
     def is_forgotten(self, seq: int) -> bool:
         """Whether `seq` is on Kafka, though still in the spool."""
-        return seq in self._gone
+        return seq in self._gone or seq in self._going
 
     def _write_soon(self) -> None:
         # A commit costs as much for one record as for fifty: what else this turn of the event loop
@@ -133,24 +135,27 @@ class Backlog:
         if self._is_writing or not (is_next or self._gone):
             return
         batch = self._queue.popleft() if is_next else Batch(0, [])
-        gone, self._gone = self._gone, []
+        self._going, self._gone = self._gone, []
         self._queued_bytes -= batch.size
         self._is_writing = True
         records = [item.record for item in batch.items]
-        write = partial(self.spool.write, records, seq=batch.seq, spooled_at=self.now(), gone=gone)
+        write = partial(
+            self.spool.write, records, seq=batch.seq, spooled_at=self.now(), gone=self._going
+        )
         self._loop.run_in_executor(self._thread, write).add_done_callback(
-            partial(self._wrote, batch, gone)
+            partial(self._wrote, batch)
         )
 
-    def _wrote(self, batch: Batch, gone: list[int], result: asyncio.Future[None]) -> None:
+    def _wrote(self, batch: Batch, result: asyncio.Future[None]) -> None:
         self._is_writing = False
+        going, self._going = self._going, []
         error = result.exception()
         if error is None:
             self._is_troubled = False
             self.written = max(self.written, batch.seq)
         else:
             self._trouble(error)
-            self._gone = gone + self._gone
+            self._gone = going + self._gone
             if not self._queue:
                 self._loop.call_later(1.0, self._write_next)
         items, batch.items = batch.items, []

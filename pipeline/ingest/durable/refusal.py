@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 import msgspec
@@ -20,7 +21,8 @@ class _WithRaw(msgspec.Struct):
 def refusals(record: Record, reason: str, *, topic: str) -> Iterator[Record]:
     """One record for each event of a beacon; for what is no beacon, the record itself.
 
-    `reason` is Kafka's own. An event's index is its place in the beacon.
+    `reason` is Kafka's own, and may be another each time. An event's index is its place in the
+    beacon; its request id follows from the record, so that the same record refused twice is one.
     """
     try:
         beacon = msgspec.json.decode(record.value, type=Beacon)
@@ -28,8 +30,10 @@ def refusals(record: Record, reason: str, *, topic: str) -> Iterator[Record]:
     except msgspec.DecodeError:
         yield record
         return
+    digest = hashlib.sha256(record.key + record.value).hexdigest()
     for index, raw in enumerate(raws):
         rejected = Rejected(
+            request_id=digest[:32],
             store_id=beacon.store_id,
             received_at=beacon.received_at,
             index=index,

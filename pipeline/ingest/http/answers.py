@@ -69,10 +69,17 @@ def _date_line(second: int) -> bytes:
     return lines_of([(b"date", formatdate(second, usegmt=True).encode())])
 
 
+UNAVAILABLE = refusal(503, "Try again", RETRY)
+UNEXPECTED = refusal(417, "Expect may be 100-continue")
+
 # What ends a connection, whoever asks for what.
 MALFORMED = refusal(400, "Not a request", is_last=True)
+NO_HOST = refusal(400, "Host is required", is_last=True)
+TWICE = refusal(400, "A header that may stand once stands twice", is_last=True)
 LATE = refusal(408, "The request took too long", is_last=True)
 LONG_HEAD = refusal(431, "The head is too long", is_last=True)
 FAILED = refusal(500, "It failed here", is_last=True)
+# There is no room: later, or elsewhere, there may be.
+CROWDED = refusal(503, "Try again", RETRY, is_last=True)
 # The process ends: another one will take it.
 STOPPING = refusal(503, "Try again", RETRY, is_last=True)

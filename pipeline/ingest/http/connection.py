@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from math import inf
 from time import monotonic
 from typing import ParamSpec, TypeVar
 
-from pipeline.ingest.http.answers import FAILED, LATE, STOPPING, Answer
+from pipeline.ingest.http.answers import CROWDED, FAILED, LATE, STOPPING, UNEXPECTED, Answer
 from pipeline.ingest.http.exchange import Exchange
+from pipeline.ingest.http.places import Places
 from pipeline.ingest.http.reader import Reader, Terms
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ T = TypeVar("T")
 
 
 class Connection(asyncio.Protocol):
-    """One of `open_ones` while it is open. Somebody has to call `late` once `ends` has passed.
+    """It has one of `places` while it is open. Somebody has to call `late` once `ends` has passed.
 
     One request is handed over at a time: the next begins behind the answer before it, and lets
     others have a turn first. While two wait, or a client does not take its answers, nothing is
@@ -35,13 +36,14 @@ class Connection(asyncio.Protocol):
     def __init__(
         self,
         terms: Terms,
-        open_ones: set[Connection],
+        places: Places[Connection],
         soon: Callable[[Callable[[], None]], object],
     ) -> None:
         """`soon` calls what it is given, but not at once: as the loop's `call_soon` does."""
         self._terms = terms
         self._soon = soon
-        self._open_ones = open_ones
+        self._places = places
+        self._line: OrderedDict[Connection, None] | None = None
         self._reader = Reader(terms, self)
         # Those whose answer is not sent yet, in their order; the last may still be read.
         self._exchanges: deque[Exchange] = deque()
@@ -49,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._is_full = False
         self._is_held = False
         self._is_stopping = False
+        self._has_place = False
         self.ends = inf
         """When it is late, by `time.monotonic`."""
 
@@ -57,13 +60,17 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client that says nothing is given as long as a head."""
         self.transport = transport  # type: ignore[assignment]
-        self._open_ones.add(self)
-        self._expect(self._terms.bounds.within)
+        self._has_place = self._places.enter(self)
+        if self._has_place:
+            self._wait(self._terms.bounds.within, self._places.unfinished)
+        else:
+            self._refuse(CROWDED)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """What waits goes on, and its answer is dropped."""
-        self._open_ones.discard(self)
-        self._exchanges.clear()
+        self._stand(None)
+        self._places.leave(self)
+        self._drop_all()
         self._reader.close()
 
     def data_received(self, data: bytes) -> None:
@@ -77,6 +84,17 @@ class Connection(asyncio.Protocol):
             self._refuse(refused)
         elif reader.has_moved:
             self._settle()
+
+    def eof_received(self) -> bool:
+        """The client says nothing more, but may still read: what is whole gets its answer."""
+        unfinished = self._reader.end()
+        if self._exchanges and self._exchanges[-1] is unfinished:
+            self._exchanges.pop()
+        if not self._exchanges:
+            return False  # the transport ends, once what was sent is taken
+        self._exchanges[-1].keeps_alive = False
+        self._settle()
+        return True
 
     def pause_writing(self) -> None:
         """The client does not take its answers."""
@@ -93,7 +111,7 @@ class Connection(asyncio.Protocol):
 
     def opened(self) -> Exchange:
         """Next in the line."""
-        exchange = Exchange(self._flush)
+        exchange = Exchange(self._flush, self._terms.bodies)
         self._exchanges.append(exchange)
         return exchange
 
@@ -144,8 +162,11 @@ class Connection(asyncio.Protocol):
             length = exchange.headers.get("content-length")
             if length is not None and int(length) > terms.bounds.max_body_bytes:
                 exchange.reply(terms.too_large)
-            elif "expect" in exchange.headers and not is_read:
-                self.transport.write(CONTINUE)
+            elif expected := exchange.headers.get("expect"):
+                if expected.strip().lower() != "100-continue":
+                    exchange.reply(UNEXPECTED)
+                elif not is_read:
+                    self.transport.write(CONTINUE)
 
     def _take(self, exchange: Exchange, body: bytes) -> None:
         if exchange.out is None and exchange.take is not None:
@@ -173,11 +194,18 @@ class Connection(asyncio.Protocol):
             first = exchanges.popleft()
             self.transport.write(out)
             if first.is_last or not (first.keeps_alive or first is self._reader.current):
-                exchanges.clear()
+                self._drop_all()
                 self._end()
                 return
         self._settle()
         self._next()
+
+    def _drop_all(self) -> None:
+        """Answer none any more. What has begun goes on, and holds what it holds until its end."""
+        for exchange in self._exchanges:
+            if not exchange.is_begun:
+                exchange.free()
+        self._exchanges.clear()
 
     def _settle(self) -> None:
         """Read on or not, and until when."""
@@ -193,14 +221,25 @@ class Connection(asyncio.Protocol):
             else:
                 self.transport.resume_reading()
         if self._is_full or (current is not None and not is_held):
-            self._expect(bounds.within)
+            self._wait(bounds.within, self._places.unfinished)
         elif self._exchanges:
             self.ends = inf  # it is our turn
+            self._stand(None)
         else:
-            self._expect(bounds.rest)
+            self._wait(bounds.rest, self._places.resting)
 
-    def _expect(self, seconds: float) -> None:
+    def _wait(self, seconds: float, line: OrderedDict[Connection, None]) -> None:
+        """It is the client's turn, for so long at most."""
         self.ends = monotonic() + seconds
+        self._stand(line)
+
+    def _stand(self, line: OrderedDict[Connection, None] | None) -> None:
+        """At the end of the line of those that give way, or in none."""
+        if self._line is not None:
+            self._line.pop(self, None)
+        self._line = line if self._has_place else None
+        if self._line is not None:
+            self._line[self] = None
 
     def _refuse(self, answer: Answer) -> None:
         """Give up what is being read, with `answer` where it has none yet."""
@@ -221,7 +260,7 @@ class Connection(asyncio.Protocol):
         self._reader.is_ended = True
         self.transport.close()
         # What was sent has to be taken.
-        self._expect(self._terms.bounds.within)
+        self._wait(self._terms.bounds.within, self._places.unfinished)
 
     # What the server calls
 
@@ -231,6 +270,17 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
         elif self._reader.current is not None:
             self._refuse(LATE)
+        else:
+            self._end()
+
+    def give_way(self) -> None:
+        """Another one needs its place."""
+        self._has_place = False
+        self._stand(None)
+        if self.transport.is_closing() or self.transport.get_write_buffer_size():
+            self.transport.abort()
+        elif self._reader.current is not None:
+            self._refuse(CROWDED)
         else:
             self._end()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pipeline.ingest.http.answers import Answer, date_line
+from pipeline.ingest.http.bodies import Bodies
 
 CLOSE = b"connection: close\r\n"
 
@@ -19,11 +20,14 @@ class Exchange:
 
     __slots__ = (
         *("_answered", "also", "body", "headers", "is_begun", "is_last", "keeps_alive", "method"),
-        *("out", "path", "query", "refusal", "take", "told"),
+        *("_bodies", "out", "path", "query", "refusal", "take", "told", "weight"),
     )
 
-    def __init__(self, answered: Callable[[], None]) -> None:
+    def __init__(self, answered: Callable[[], None], bodies: Bodies) -> None:
         self._answered = answered
+        self._bodies = bodies
+        self.weight = 0
+        """Bytes that are held of it."""
         self.headers: dict[str, str] = {}
         self.method = ""
         self.path = ""
@@ -45,10 +49,19 @@ class Exchange:
         self.out: bytes | None = None
         """The answer as it is sent."""
 
+    def has_room(self, size: int) -> bool:
+        """Whether `size` bytes more may be held of it until its answer."""
+        return self._bodies.has_room(self, size)
+
+    def free(self) -> None:
+        """Nothing of it is held any more."""
+        self._bodies.free(self)
+
     def reply(self, answer: Answer) -> None:
         """Answer it. After the first answer there is no other: somebody had given it up."""
         if self.out is not None:
             return
+        self.free()
         if answer.is_last:
             self.is_last = True
             self.keeps_alive = False
@@ -73,6 +86,10 @@ class Handler(Protocol):
     @property
     def reads(self) -> frozenset[str]:
         """The headers that it reads, in lower case; it is given no others."""
+
+    @property
+    def once(self) -> frozenset[str]:
+        """Those of them that may stand once in a head."""
 
     def begin(self, exchange: Exchange) -> Take | None:
         """The head is whole: say what takes the body, or None where the answer needs none of it."""

@@ -9,8 +9,8 @@ import httptools
 
 from pipeline.remembered import remembered
 
-# What is read of every head, whatever the handler reads.
-OWN = frozenset({"content-length", "transfer-encoding", "expect"})
+# What is read of every head, whatever the handler reads; each may stand once.
+OWN = frozenset({"content-length", "transfer-encoding", "expect", "host"})
 
 
 def length_of(headers: Mapping[str, str]) -> bytes | None:

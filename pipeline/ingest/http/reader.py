@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import httptools
 
-from pipeline.ingest.http.answers import LONG_HEAD, MALFORMED, Answer, too_large
+from pipeline.ingest.http.answers import (
+    CROWDED,
+    LONG_HEAD,
+    MALFORMED,
+    NO_HOST,
+    TWICE,
+    UNAVAILABLE,
+    Answer,
+    too_large,
+)
+from pipeline.ingest.http.bodies import EACH, Bodies
 from pipeline.ingest.http.exchange import Exchange, Handler
 from pipeline.ingest.http.head import OWN, length_of, target_of
 
@@ -17,11 +27,17 @@ MAX_HEAD_BYTES = 32 * 1024
 
 @dataclass(frozen=True)
 class Bounds:
-    """Seconds that a head and a body each may take, and a connection may rest; the largest body."""
+    """Seconds that a head and a body each may take, and a connection may rest; what else is most.
+
+    `max_body_bytes`: the largest body; `max_bodies_bytes`: of all requests in hand together;
+    `max_connections`: open at the same time.
+    """
 
     within: float
     rest: float
     max_body_bytes: int
+    max_bodies_bytes: int
+    max_connections: int
 
 
 class Terms:
@@ -32,7 +48,9 @@ class Terms:
         self.bounds = bounds
         # As they are sent, in lower case, and as they are found.
         self.reads = {name.encode(): name for name in OWN | handler.reads}
+        self.once = OWN | handler.once
         self.too_large = too_large(bounds.max_body_bytes)
+        self.bodies = Bodies(bounds.max_bodies_bytes)
 
 
 class Owner(Protocol):
@@ -68,6 +86,7 @@ class Reader:
         self._refusal: Answer | None = None
         self._unread: bytes | None = None
         self._is_in_head = False
+        self._is_ambiguous = False
         self._url = b""
         self._head_bytes = 0
         self._body: bytes | bytearray = b""
@@ -101,10 +120,17 @@ class Reader:
         self._loose_bytes = 0
         return self.feed(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % length + data)
 
+    def end(self) -> Exchange | None:
+        """Nothing more comes: let go of the request that will never be whole, and name it."""
+        self.is_ended = True
+        unfinished, self.current = self.current, None
+        if unfinished is not None:
+            self._forget(unfinished)
+        return unfinished
+
     def close(self) -> None:
         """Let go of what holds it in turn, which else only the garbage collector would find."""
-        self.is_ended = True
-        self.current = None
+        self.end()
         del self._parser, self._owner
 
     # What the parser calls
@@ -116,6 +142,7 @@ class Reader:
         self.current = self._owner.opened()
         self.has_moved = True
         self._is_in_head = True
+        self._is_ambiguous = False
         self._url = b""
         self._head_bytes = 0
 
@@ -129,7 +156,10 @@ class Reader:
         self._count(len(name) + len(value) + len(b": \r\n"))
         known = self._terms.reads.get(name.lower())
         if known is not None and self._is_in_head:
-            self._read().headers[known] = value.decode("latin-1")
+            headers = self._read().headers
+            if known in headers and known in self._terms.once:
+                self._is_ambiguous = True
+            headers[known] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
@@ -137,6 +167,14 @@ class Reader:
         self.has_moved = True
         self._is_in_head = False
         self._loose_bytes = 0
+        if not exchange.has_room(EACH + self._head_bytes):
+            self._stop(CROWDED)
+        if self._is_ambiguous:
+            self._stop(TWICE)
+        if parser.get_http_version() == "1.0":
+            exchange.headers.pop("expect", None)
+        elif "host" not in exchange.headers:
+            self._stop(NO_HOST)
         exchange.method = parser.get_method().decode()
         exchange.path, exchange.query = target_of(self._url)
         exchange.keeps_alive = parser.should_keep_alive()
@@ -151,19 +189,21 @@ class Reader:
         exchange = self._read()
         if exchange.out is not None or exchange.refusal is not None:
             return
+        if not exchange.has_room(len(data)):
+            self._drop(exchange, UNAVAILABLE)
+            return
+        if exchange.out is not None or exchange.refusal is not None:
+            exchange.free()  # it was itself the one that gave way
+            return
         if not self._body:
             self._body = data
+            self._terms.bodies.arriving[self] = None
         else:
             if isinstance(self._body, bytes):
                 self._body = bytearray(self._body)
             self._body += data
         if len(self._body) > self._terms.bounds.max_body_bytes:
-            self._body = b""
-            # Not the end at once: a client that is still sending would not see the answer.
-            if exchange.is_begun:
-                exchange.reply(self._terms.too_large)
-            else:
-                exchange.refusal = self._terms.too_large
+            self._drop(exchange, self._terms.too_large)
 
     def on_message_complete(self) -> None:
         """The request is whole."""
@@ -175,13 +215,39 @@ class Reader:
         self.is_ended = self.is_ended or not exchange.keeps_alive
         self._loose_bytes = 0
         body, self._body = self._body, b""
+        self._terms.bodies.arriving.pop(self, None)
         self._owner.take(exchange, bytes(body))
+
+    def give_way(self) -> None:
+        """See `Arriving`."""
+        self._drop(self._read(), UNAVAILABLE)
+
+    def _drop(self, exchange: Exchange, answer: Answer) -> None:
+        """Refuse it, and read the rest of its body for nothing.
+
+        Not the end at once: a client that is still sending would not see the answer.
+        """
+        self._forget(exchange)
+        if exchange.is_begun:
+            exchange.reply(answer)
+        else:
+            exchange.refusal = answer
+
+    def _forget(self, exchange: Exchange) -> None:
+        """Keep nothing of its body."""
+        self._body = b""
+        self._terms.bodies.arriving.pop(self, None)
+        exchange.free()
 
     def _count(self, size: int) -> None:
         self._head_bytes += size
         if self._head_bytes > MAX_HEAD_BYTES:
-            self._refusal = LONG_HEAD
-            raise _Stopped
+            self._stop(LONG_HEAD)
+
+    def _stop(self, answer: Answer) -> NoReturn:
+        """Read nothing more, and answer so."""
+        self._refusal = answer
+        raise _Stopped
 
     def _read(self) -> Exchange:
         if self.current is None:

@@ -9,6 +9,7 @@ from time import monotonic
 
 from pipeline.ingest.http.connection import Connection
 from pipeline.ingest.http.exchange import Handler
+from pipeline.ingest.http.places import Places
 from pipeline.ingest.http.reader import Bounds, Terms
 
 BACKLOG = 2048
@@ -23,14 +24,14 @@ class Server:
 
     def __init__(self, handler: Handler, bounds: Bounds) -> None:
         self._terms = Terms(handler, bounds)
-        self._open_ones: set[Connection] = set()
+        self._places = Places[Connection](bounds.max_connections)
         self._pause = min(1.0, bounds.within / 4)
 
     async def open(self, listening: socket.socket) -> None:
         """Begin."""
         self._loop = asyncio.get_running_loop()
         self._listener = await self._loop.create_server(
-            lambda: Connection(self._terms, self._open_ones, self._loop.call_soon),
+            lambda: Connection(self._terms, self._places, self._loop.call_soon),
             sock=listening,
             backlog=BACKLOG,
         )
@@ -38,7 +39,7 @@ class Server:
 
     def _sweep(self) -> None:
         now = monotonic()
-        late = [connection for connection in self._open_ones if connection.ends < now]
+        late = [connection for connection in self._places if connection.ends < now]
         pause = self._pause if len(late) <= MOST_AT_ONCE else SOON
         self._timer = self._loop.call_later(pause, self._sweep)
         for connection in late[:MOST_AT_ONCE]:
@@ -47,17 +48,17 @@ class Server:
     async def close(self, *, within: timedelta) -> None:
         """Take nothing new, finish what has begun; what is not finished `within` is refused."""
         self._listener.close()
-        for connection in tuple(self._open_ones):
+        for connection in self._places:
             connection.stop()
         await self._are_gone(within)
-        for connection in tuple(self._open_ones):
+        for connection in self._places:
             connection.give_up()
         await self._are_gone(LAST_WORDS)
-        for connection in tuple(self._open_ones):
+        for connection in self._places:
             connection.transport.abort()
         self._timer.cancel()
 
     async def _are_gone(self, within: timedelta) -> None:
         until = monotonic() + within.total_seconds()
-        while self._open_ones and monotonic() < until:  # noqa: ASYNC110  # nothing tells of it
+        while any(self._places) and monotonic() < until:  # noqa: ASYNC110  # nothing tells of it
             await asyncio.sleep(SOON)

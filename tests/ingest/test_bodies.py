@@ -1,0 +1,205 @@
+"""What requests hold together: who gives way, and what counts."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from select import select
+from typing import Any
+
+import pytest
+from ingest.clients import BODY, Held, client_of, has
+from ingest.transport import Wire
+from processes import wait_for
+
+from pipeline.config import MEBIBYTE, Settings
+from pipeline.ingest.http.answers import Answer
+from pipeline.ingest.http.bodies import EACH
+from pipeline.ingest.http.connection import Connection
+from pipeline.ingest.http.exchange import Exchange, Take
+from pipeline.ingest.http.places import Places
+from pipeline.ingest.http.reader import Bounds, Terms
+from pipeline.ingest.publisher import MemoryPublisher
+
+MOST = 10_000
+NEARLY = BODY + b" " * (900_000 - len(BODY))
+
+
+class Handler:
+    """Answers when it is told to; a request to `/refused` at once."""
+
+    reads = once = frozenset[str]()
+
+    def __init__(self) -> None:
+        self.taken: list[Exchange] = []
+
+    def begin(self, exchange: Exchange) -> Take | None:
+        if exchange.path == "/refused":
+            exchange.reply(Answer(401))
+        return self.take
+
+    def take(self, exchange: Exchange, body: bytes) -> None:
+        assert body
+        self.taken.append(exchange)
+
+    def refused(self, answer: Answer) -> None:
+        assert answer.status == 503
+
+
+class Door:
+    """Connections without sockets, of one handler and `MOST` bytes."""
+
+    def __init__(self) -> None:
+        self.handler = Handler()
+        self.terms = Terms(self.handler, Bounds(10, 75, MOST, MOST, 100))
+        self.places = Places[Connection](100)
+        self.soon: list[Callable[[], None]] = []
+
+    def connection(self, data: bytes = b"") -> tuple[Connection, Wire]:
+        wire: Any = Wire()
+        connection = Connection(self.terms, self.places, self.soon.append)
+        connection.connection_made(wire)
+        if data:
+            connection.data_received(data)
+        return connection, wire
+
+    @property
+    def held(self) -> int:
+        return self.terms.bodies.held
+
+
+def post(length: int, path: str = "/") -> bytes:
+    return b"POST %b HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % (path.encode(), length)
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door()
+
+
+def test_the_oldest_of_the_bodies_on_their_way_gives_way(door: Door) -> None:
+    (first, gone), (second, wire) = [door.connection(post(5000) + b" " * 4000) for _ in range(2)]
+    _, third = door.connection(post(3000) + b" " * 2000)
+    assert gone.sent.startswith(b"HTTP/1.1 503")
+    assert b"retry-after: 1" in gone.sent
+    assert wire.sent == third.sent == b""
+    second.data_received(b" " * 1000)
+    (exchange,) = door.handler.taken
+    exchange.reply(Answer(204))
+    assert wire.sent.startswith(b"HTTP/1.1 204")
+    # The rest of what was refused is read for nothing, and the connection goes on.
+    first.data_received(b" " * 1000 + post(1) + b" ")
+    door.handler.taken[1].reply(Answer(204))
+    assert gone.sent.count(b"HTTP/1.1 204") == 1
+
+
+def test_a_whole_body_does_not_give_way_and_the_next_one_is_refused(door: Door) -> None:
+    _, whole = door.connection(post(5000) + b" " * 5000)
+    _, late = door.connection(post(5000) + b" " * 5000)
+    assert whole.sent == b""
+    assert late.sent.startswith(b"HTTP/1.1 503")
+    door.handler.taken[0].reply(Answer(204))
+    _, next_one = door.connection(post(5000) + b" " * 5000)
+    assert next_one.sent == b""
+    assert len(door.handler.taken) == 2
+
+
+def test_one_that_alone_is_too_much_is_refused_itself_and_holds_nothing(door: Door) -> None:
+    connection, wire = door.connection(post(MOST) + b" " * 8000)
+    connection.data_received(b" " * 1900)
+    assert wire.sent.startswith(b"HTTP/1.1 503")
+    assert door.held == 0
+    connection.data_received(b" " * 100 + post(1) + b" ")
+    assert len(door.handler.taken) == 1
+
+
+def test_requests_behind_one_that_waits_have_a_bound(door: Door) -> None:
+    """In one piece, as the transport may read it: each is held while the first one waits."""
+    connection, wire = door.connection(post(1) + b" " + post(1) + b" ")
+    connection.data_received((post(1) + b" ") * 1000)
+    assert EACH < door.held <= MOST
+    while door.handler.taken:
+        door.handler.taken.pop().reply(Answer(204))
+        for call in door.soon:
+            call()
+        door.soon.clear()
+    assert 1 < wire.sent.count(b"HTTP/1.1 204") < MOST // EACH
+    assert wire.sent.count(b"HTTP/1.1 503") == 1
+    assert wire.is_ended
+    assert door.held == 0
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        post(10) + b" ",
+        post(1) + b" " + post(1) + b" ",
+        post(1) + b" " + post(10) + b" ",
+        post(10, "/refused") + b" ",
+        post(10, "/refused"),
+        post(10),
+        post(10)[:-1],
+    ],
+)
+def test_who_is_gone_holds_nothing_but_what_is_not_durable(door: Door, data: bytes) -> None:
+    connection, _ = door.connection(data)
+    connection.connection_lost(None)
+    assert bool(door.held) is bool(door.handler.taken)
+    for exchange in door.handler.taken:
+        exchange.reply(Answer(204))
+    assert door.held == 0
+    assert not door.terms.bodies.arriving
+
+
+def test_what_comes_behind_the_last_answer_holds_nothing(door: Door) -> None:
+    connection, wire = door.connection(post(1) + b" " + post(1) + b" ")
+    connection.stop()
+    door.handler.taken[0].reply(Answer(503, is_last=True))
+    assert wire.is_ended
+    assert door.held == 0
+
+
+Serve = Callable[..., Any]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(_env_file=None, home=tmp_path, max_bodies_bytes=2 * MEBIBYTE)
+
+
+def test_beside_stalled_bodies_a_whole_one_is_taken(settings: Settings, serve: Serve) -> None:
+    door = serve(settings, MemoryPublisher())
+    with ExitStack() as clients, client_of(door) as good:
+        stalled = [clients.enter_context(client_of(door)) for _ in range(20)]
+        for client in stalled:
+            client.send(client.post(NEARLY)[:-1])
+        sockets = [client.socket for client in stalled]
+        wait_for(lambda: len(select(sockets, [], [], 0)[0]) >= 18, seconds=10)
+        good.send(good.post(NEARLY))
+        assert good.answer()[0] == 204
+        statuses = [one.answer()[0] for one in stalled if select([one.socket], [], [], 0)[0]]
+        assert set(statuses) == {503}
+
+
+def test_a_body_counts_as_what_it_inflates_to_until_it_is_durable(
+    settings: Settings, serve: Serve
+) -> None:
+    publisher = Held()
+    body = gzip.compress(NEARLY, mtime=0)
+    with ExitStack() as clients:
+        door = serve(settings, publisher)
+        one, other, third = [clients.enter_context(client_of(door)) for _ in range(3)]
+        for number, client in enumerate((one, other), start=1):
+            client.send(client.post(body, "content-encoding: gzip"))
+            has(publisher, number)
+        third.send(third.post(body, "content-encoding: gzip"))
+        status, headers, _ = third.answer()
+        assert (status, headers["retry-after"]) == (503, "1")
+        publisher.release(0, 1)
+        assert one.answer()[0] == other.answer()[0] == 204
+        third.send(third.post(body, "content-encoding: gzip"))
+        has(publisher, 3)
+        publisher.release(2)
+        assert third.answer()[0] == 204

@@ -1,0 +1,57 @@
+"""What a dead process left in its spool is moved: copied and durable first, then deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+from ingest.spooling import ONE, ROOM, TWO, GatedSpool, backlog_of, left_in, until
+
+from pipeline.ingest.durable.orphans import adopt
+from pipeline.ingest.durable.pending import Record
+from pipeline.ingest.durable.spool import Spool
+
+
+def leave(folder: Path, *records: Record) -> None:
+    """A spool of a process that is gone, in slot 1: each record a batch."""
+    spool = Spool(folder, cap=ROOM)
+    spool.open(slot=1)
+    for seq, record in enumerate(records, start=1):
+        spool.write([record], seq=seq, spooled_at=1000, gone=[])
+    spool.close()
+
+
+def test_what_finds_no_room_stays_where_it_is(tmp_path: Path) -> None:
+    leave(tmp_path, ONE, TWO)
+
+    async def story() -> None:
+        backlog = backlog_of(Spool(tmp_path, cap=1))
+        await adopt(backlog, lambda: None)
+        backlog.close()
+
+    asyncio.run(story())
+    assert left_in(tmp_path, slot=1) == [ONE, TWO]
+
+
+def test_a_batch_is_deleted_only_after_its_copy_is_durable(tmp_path: Path) -> None:
+    leave(tmp_path, ONE)
+    spool = GatedSpool(tmp_path)
+    found: list[tuple[int]] = []
+
+    async def story() -> None:
+        backlog = backlog_of(spool)
+        spool.write_gate.clear()
+        adopting = asyncio.create_task(adopt(backlog, lambda: None))
+        await until(lambda: spool.writes)
+        other = sqlite3.connect(tmp_path / "1.db")
+        found.extend(other.execute("SELECT count(*) FROM batches").fetchall())
+        other.close()
+        spool.write_gate.set()
+        await adopting
+        backlog.close()
+
+    asyncio.run(story())
+    assert found == [(1,)]
+    assert left_in(tmp_path) == [ONE]
+    assert not (tmp_path / "1.db").exists()

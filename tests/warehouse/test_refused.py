@@ -1,0 +1,72 @@
+"""A refused event stands once, however often ingest sends it."""
+
+from __future__ import annotations
+
+import json
+from uuid import uuid4
+
+import msgspec
+from house import Warehouse
+
+from pipeline.domain.events import Request
+from pipeline.ingest.accept import Sender, accept
+from pipeline.ingest.durable.pending import Record
+from pipeline.ingest.durable.refusal import refusals
+from pipeline.topics import Rejected
+
+IDS = "SELECT replace(CAST(request_id AS VARCHAR), '-', ''), index FROM rejected_events ORDER BY 2"
+
+
+def refused(request_id: str, index: int = 0, received_at: int = 1_782_907_200_000) -> Rejected:
+    return Rejected(
+        request_id=request_id,
+        store_id="store",
+        received_at=received_at,
+        index=index,
+        reason="too_old",
+        detail="",
+        raw="{}",
+    )
+
+
+def test_in_one_transaction(warehouse: Warehouse) -> None:
+    one = uuid4().hex
+    warehouse.refuse([refused(one), refused(one, 1), refused(one), refused(one, 1)])
+    assert warehouse.rows(IDS) == [(one, 0), (one, 1)]
+
+
+def test_over_transactions_with_others_before_and_after_it(warehouse: Warehouse) -> None:
+    one, other = uuid4().hex, uuid4().hex
+    warehouse.refuse([refused(one, received_at=2_000), refused(other, 5, received_at=9_000)])
+    warehouse.refuse([refused(other, 6, received_at=9_000), refused(one, received_at=2_000)])
+    warehouse.refuse([refused(other, 5, received_at=9_000)])
+    assert warehouse.rows(IDS) == [(one, 0), (other, 5), (other, 6)]
+    assert warehouse.broken() == {}
+
+
+def test_without_an_id_nothing_is_taken_for_a_repeat(warehouse: Warehouse) -> None:
+    for _ in range(2):
+        warehouse.refuse([refused(""), refused("")])
+    assert warehouse.rows("SELECT request_id, index FROM rejected_events") == [(None, 0)] * 4
+
+
+def test_two_rows_of_one_refusal_are_a_broken_promise(warehouse: Warehouse) -> None:
+    warehouse.refuse([refused(uuid4().hex)])
+    warehouse.connection.execute("INSERT INTO rejected_events FROM rejected_events")
+    assert list(warehouse.broken()) == ["rejected_unique"]
+
+
+def test_what_kafka_refused_twice_for_two_reasons_stands_once(warehouse: Warehouse) -> None:
+    now = 1_782_907_200_000
+    event = {"event_type": "search", "timestamp": now, "session_id": "s"}
+    body = json.dumps({"events": [{**event, "query": query} for query in "ab"]}).encode()
+    sender = Sender("shop")
+    accepted = accept(body, sender=sender, request=Request(), is_app=False, received_at=now)
+    ((key, value),) = accepted.records
+    for reason in ("too large", "not authorized"):
+        told = refusals(Record("beacons", key, value), reason, topic="rejected")
+        warehouse.refuse(msgspec.json.decode(record.value, type=Rejected) for record in told)
+    assert warehouse.rows("SELECT index, detail FROM rejected_events ORDER BY 1") == [
+        (0, "too large"),
+        (1, "too large"),
+    ]
