@@ -20,6 +20,7 @@ from pipeline.private import write_for_ourselves
 from pipeline.stores_verbs import stores
 from pipeline.topic_settings import COLUMNS, row
 from pipeline.warehouse.database import connect_published
+from pipeline.warehouse.limits import limited
 from pipeline.warehouse.queries import Answer, ask, broken, questions, required
 
 
@@ -221,8 +222,14 @@ def query(
     missing = [f"-p {wanted}=VALUE" for wanted in required(name) if wanted not in values]
     if missing:
         raise click.UsageError(f"query {name!r} also needs {' '.join(missing)}")
-    with connect_published(database or settings.database) as connection:
-        show(ask(connection, name, values))
+    with (
+        connect_published(
+            database or settings.database, memory=settings.query_memory_bytes
+        ) as connection,
+        limited(connection, settings.query_timeout),
+    ):
+        answer = ask(connection, name, values)
+    show(answer)
 
 
 @cli.command()

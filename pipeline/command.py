@@ -30,10 +30,11 @@ from pipeline.printable import PrintableFormatter, printable
 from pipeline.seldom import Seldom
 from pipeline.supervise import StartError
 from pipeline.warehouse.database import DatabaseError
+from pipeline.warehouse.limits import LimitError
 from pipeline.warehouse.queries import Answer
 
 # Those whose message is the line.
-USER_ERRORS = (BrokerError, DatabaseError, KafkaUnusableError, StartError, StoresError)
+USER_ERRORS = (BrokerError, DatabaseError, KafkaUnusableError, LimitError, StartError, StoresError)
 
 P = ParamSpec("P")
 

@@ -218,6 +218,17 @@ class Settings(BaseSettings):
         description="Users who may read snapshots: owner, group or all (docs/operating.md).",
     )
 
+    # Those who ask: the dashboard, for a page, and `pipeline query`
+    query_timeout: timedelta = Field(
+        default=timedelta(minutes=1),
+        ge=TICK,
+        le=YEAR,
+        description="Longest that an answer of the dashboard or `pipeline query` may take.",
+    )
+    query_memory_bytes: int = Field(
+        default=2048 * MEBIBYTE, ge=16 * MEBIBYTE, description="Most memory that it may take."
+    )
+
     # Dashboard
     dashboard_host: str = Field(default="127.0.0.1", description="Address of the dashboard.")
     dashboard_hosts: str = Field(

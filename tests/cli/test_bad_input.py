@@ -212,6 +212,26 @@ def test_a_parameter_that_the_question_needs(
         assert done.returncode == 0, done.stderr
 
 
+def test_a_question_that_takes_for_ever(pipeline: Pipeline, snapshot: str) -> None:
+    columns = "'s' AS store_id, DATE '2025-01-01' AS day"
+    with duckdb.connect(snapshot) as connection:
+        connection.execute(
+            f"CREATE OR REPLACE VIEW traffic AS SELECT {columns} FROM range(1000000000000)"
+        )
+    done = pipeline("query", "traffic", "--database", snapshot, query_timeout="00:00:00.5")
+    assert "no answer within 0.5 s: " in line_of(done)
+
+
+def test_a_view_that_reads_another_file(pipeline: Pipeline, snapshot: str) -> None:
+    with duckdb.connect(snapshot) as connection:
+        connection.execute(
+            "CREATE OR REPLACE VIEW traffic AS SELECT 's' AS store_id, DATE '2025-01-01' AS day,"
+            " content FROM read_text('/etc/passwd')"
+        )
+    line = line_of(pipeline("query", "traffic", "--database", snapshot))
+    assert "Permission Error" in line
+
+
 @pytest.fixture
 def snapshot(pipeline: Pipeline, tmp_path: Path) -> str:
     (tmp_path / "one.ndjson").write_text(EVENT)
