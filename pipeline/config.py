@@ -18,7 +18,7 @@ YEAR = timedelta(days=366)
 
 
 class Settings(BaseSettings):
-    """All settings of all processes; only `pipeline.command` builds one, and tests by hand."""
+    """All settings of all processes; only `pipeline.cli.command` builds one, and tests by hand."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True

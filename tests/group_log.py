@@ -22,8 +22,8 @@ from stream_log import FakeRecord
 from pipeline.config import Settings
 from pipeline.domain.outcomes import Outcome
 from pipeline.stream.agents import Agent
+from pipeline.stream.checkpoint import Mark
 from pipeline.stream.failures import Failures
-from pipeline.stream.mark import Mark
 from pipeline.stream.partition import Pair, Partition
 from pipeline.stream.transport import Run
 from pipeline.topics import topics

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 from pydantic import SecretStr
 
-from pipeline.broker.server import Broker
 from pipeline.config import Settings
+from pipeline.devstack.broker.server import Broker
 from pipeline.status import status
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.config import Settings
-from pipeline.local import replay
+from pipeline.replay.local import replay
 from pipeline.warehouse.database import connect_published
 from pipeline.warehouse.queries import broken
 

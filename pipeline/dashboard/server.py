@@ -19,7 +19,7 @@ from pipeline.config import Settings
 from pipeline.dashboard import page
 from pipeline.dashboard.report import Report, report
 from pipeline.dashboard.snapshot import NotPublishedError, Snapshot
-from pipeline.listening import bare, listening, written
+from pipeline.sockets import bare, listening, written
 from pipeline.warehouse.limits import LimitError, limited
 
 _LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")

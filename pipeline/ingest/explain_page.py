@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+from pipeline.http.response import Answer
 from pipeline.ingest.explain import MOST, Entry
-from pipeline.ingest.http.answers import Answer
 from pipeline.printable import printable
 
 _STYLE = """body{font:14px system-ui,sans-serif;margin:2em;color:#222;background:#fff}

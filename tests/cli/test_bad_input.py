@@ -12,8 +12,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline.broker.home import free_port
 from pipeline.config import Settings
+from pipeline.devstack.broker.data_directory import free_port
 
 Pipeline = Callable[..., subprocess.CompletedProcess[str]]
 EVENT = '{"event_type":"search","query":"","session_id":"s","timestamp":1764000000000}\n'

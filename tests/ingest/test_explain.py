@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.config import Settings
+from pipeline.delivery.publisher import MemoryPublisher
 from pipeline.ingest.explain import MOST, Explained, is_loopback, problems_of
-from pipeline.ingest.publisher import MemoryPublisher
 from pipeline.topics import Rejected
 
 SEARCH = {"event_type": "search", "timestamp": "2026-07-01T12:00:00Z", "session_id": "s"}

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from ingest.spooling import read_all
 
-from pipeline.ingest.durable.backlog import Backlog
-from pipeline.ingest.durable.file import WAL_BYTES
-from pipeline.ingest.durable.orphans import adopt
-from pipeline.ingest.durable.pending import Record
-from pipeline.ingest.durable.slots import SpoolError
-from pipeline.ingest.durable.spool import Spool
+from pipeline.delivery.backlog import Backlog
+from pipeline.delivery.instance_lock import SpoolError
+from pipeline.delivery.publisher import Record
+from pipeline.delivery.recovery import adopt
+from pipeline.delivery.spool import Spool
+from pipeline.delivery.spool_file import WAL_BYTES
 
 ONE = Record("beacons", b"key", b"one")
 TWO = Record("beacons", b"key", b"two")

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from ingest.transport import Wire
 
-from pipeline.ingest.http.answers import Answer
-from pipeline.ingest.http.connection import Connection
-from pipeline.ingest.http.exchange import Exchange
-from pipeline.ingest.http.places import Places
-from pipeline.ingest.http.reader import Bounds, Terms
+from pipeline.http.connection import Connection
+from pipeline.http.connection_limit import Places
+from pipeline.http.exchange import Exchange
+from pipeline.http.parser import Bounds, Terms
+from pipeline.http.response import Answer
 
 NO, YES = Answer(405), Answer(204)
 REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"

@@ -9,7 +9,7 @@ from stream_log import mark
 
 from pipeline.config import Settings
 from pipeline.stream.app import create_app
-from pipeline.stream.outbox import Outbox
+from pipeline.stream.batch_producer import Outbox
 from pipeline.stream.table import DeviceTable
 from pipeline.topics import topics
 

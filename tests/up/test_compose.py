@@ -17,11 +17,11 @@ import jsonschema
 import pytest
 import yaml
 
-from pipeline.broker.jars import locked
-from pipeline.cli import cli
+from pipeline.cli.main import cli
 from pipeline.config import Settings
+from pipeline.devstack.broker.jars import locked
+from pipeline.devstack.up import VERBS
 from pipeline.topics import MAX_RECORD_BYTES
-from pipeline.up import VERBS
 
 ROOT = Path(__file__).parents[2]
 ONCE = ("topics", "stores")

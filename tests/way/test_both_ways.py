@@ -10,8 +10,8 @@ from processes import wait_published
 from tables import ARRIVAL, broken_checks, differing, exported
 
 from pipeline.config import Settings
-from pipeline.local import replay
-from pipeline.send import send
+from pipeline.replay.local import replay
+from pipeline.replay.send import send
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 

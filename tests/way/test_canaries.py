@@ -15,7 +15,7 @@ from records import records_of
 from pipeline.config import Settings
 from pipeline.ingest.stores import new_token
 from pipeline.ingest.stores_file import write_stores
-from pipeline.kafka_admin import create_topics
+from pipeline.kafka.admin import create_topics
 from pipeline.topics import topics
 
 UNKNOWN = "canary-unknown-token"
