@@ -143,19 +143,25 @@ class Spool:
     def refuse(self, record: Record, reason: str) -> None:
         """Keep a record that Kafka takes in no form, where a person can look at it.
 
-        They have a cap of their own, as large: a spool that is full has to become empty. Over it,
-        this record waits in its batch, and what is behind it too.
+        Raises `SpoolError` as `check_refused` does.
         """
-        size = len(record.key) + len(record.value)
-        if self.refused + size > self._cap:
+        self.check_refused()
+        self._query("INSERT INTO refused VALUES (?, ?, ?, ?)", *record, reason)
+        self.refused += len(record.key) + len(record.value)
+
+    def check_refused(self) -> None:
+        """Raises `SpoolError` where no more of what Kafka takes in no form is kept.
+
+        They have a cap of their own, as large: a spool that is full has to become empty. Over it,
+        such a record waits in its batch, and what is behind it too.
+        """
+        if self.refused > self._cap:
             self._recount_refused()
-        if self.refused + size > self._cap:
+        if self.refused > self._cap:
             raise SpoolError(
                 f"{self.refused} bytes of records that Kafka takes in no form: look at them in the"
                 " table `refused` of the spool's file, and delete them"
             )
-        self._query("INSERT INTO refused VALUES (?, ?, ?, ?)", *record, reason)
-        self.refused += size
 
     def _recount_refused(self) -> None:
         # A person may have deleted some.
