@@ -21,7 +21,14 @@ from pipeline.printable import printable
 from pipeline.umask import write_for_ourselves
 from pipeline.warehouse.database import connect_published
 from pipeline.warehouse.limits import limited
-from pipeline.warehouse.queries import Answer, ask, broken, questions, required
+from pipeline.warehouse.queries import (
+    Answer,
+    ask,
+    broken,
+    questions,
+    refuse_unknown_store,
+    required,
+)
 
 
 @click.group()
@@ -229,7 +236,11 @@ def query(
         limited(connection, settings.query_timeout),
     ):
         answer = ask(connection, name, values)
+        if "store" in values:
+            refuse_unknown_store(connection, values["store"])
     show(answer)
+    if not answer.rows:
+        click.echo("no rows: nothing in the snapshot is as asked for", err=True)
 
 
 @cli.command()

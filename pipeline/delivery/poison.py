@@ -27,6 +27,8 @@ class Singly:
 
     async def deliver(self, records: Iterable[Record]) -> Failure | None:
         """All of them, in order; what no retry mends goes to `rejected`. Else why it stopped."""
+        # First, for each attempt sends all of them again.
+        await self._backlog.run(self._backlog.spool.check_refused)
         for record in records:
             failure = await self._sent(record)
             if failure is not None and failure.is_permanent:

@@ -37,13 +37,15 @@ class Spool:
         """Records in it."""
         self.bytes = 0
         """Of its batches."""
+        self.refused = 0
+        """Bytes of records that Kafka takes in no form."""
         self.last = 0
         """The highest number of a batch."""
 
     @property
     def size(self) -> int:
-        """Bytes that count against the cap: batches, and a WAL that someone's reading holds."""
-        return self.bytes + (spool_file.excess(self._slot.path) if self._slot else 0)
+        """Bytes that count against the cap: batches, `refused`, a WAL that someone reads."""
+        return self.bytes + self.refused + (spool_file.excess(self._slot.path) if self._slot else 0)
 
     def open(self, *, slot: int | None = None) -> sqlite3.Connection:
         """Own a slot (`slot`, else the first free one) with what is in it. Again does nothing."""
@@ -55,6 +57,7 @@ class Spool:
             except (OSError, sqlite3.Error) as error:
                 raise SpoolError(str(error)) from None
             self.depth, self.bytes, self._oldest = found.depth, found.bytes, found.oldest
+            self.refused = found.refused
             # Numbers are never used again while the process lives.
             self.last = max(self.last, found.last)
         return self._connection
@@ -83,7 +86,14 @@ class Spool:
 
     def _has_room(self, size: int) -> bool:
         taken = self.size
-        if taken + size > self._cap and taken > self.bytes and self._connection is not None:
+        if taken + size > self._cap and self.refused:
+            self._recount_refused()
+            taken = self.size
+        if (
+            taken + size > self._cap
+            and taken > self.bytes + self.refused
+            and self._connection is not None
+        ):
             # Without a commit nothing else would cut it back once nobody reads it any more.
             with suppress(sqlite3.Error):
                 spool_file.cut_back(self._connection)
@@ -131,8 +141,31 @@ class Spool:
             self._failed(sqlite3.DatabaseError(f"batch {row[0]}: {error}"))
 
     def refuse(self, record: Record, reason: str) -> None:
-        """Keep a record that Kafka takes in no form, where a person can look at it."""
+        """Keep a record that Kafka takes in no form, where a person can look at it.
+
+        Raises `SpoolError` as `check_refused` does.
+        """
+        self.check_refused()
         self._query("INSERT INTO refused VALUES (?, ?, ?, ?)", *record, reason)
+        self.refused += len(record.key) + len(record.value)
+
+    def check_refused(self) -> None:
+        """Raises `SpoolError` where no more of what Kafka takes in no form is kept.
+
+        They have a cap of their own, as large: a spool that is full has to become empty. Over it,
+        such a record waits in its batch, and what is behind it too.
+        """
+        if self.refused > self._cap:
+            self._recount_refused()
+        if self.refused > self._cap:
+            raise SpoolError(
+                f"{self.refused} bytes of records that Kafka takes in no form: look at them in the"
+                " table `refused` of the spool's file, and delete them"
+            )
+
+    def _recount_refused(self) -> None:
+        # A person may have deleted some.
+        (self.refused,) = self._query(spool_file.REFUSED_BYTES) or (0,)
 
     def _query(self, statement: str, *values: object) -> tuple[Any, ...] | None:
         connection = self.open()
@@ -153,7 +186,7 @@ class Spool:
                 spool_file.set_aside(self._slot.path, error)
             except OSError as trouble:
                 raise SpoolError(f"{error}, and cannot be moved aside: {trouble}") from error
-            self.depth = self.bytes = 0
+            self.depth = self.bytes = self.refused = 0
             self._oldest = None
         raise SpoolError(str(error)) from error
 

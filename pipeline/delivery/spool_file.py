@@ -23,16 +23,22 @@ CREATE TABLE IF NOT EXISTS refused (
 # of it counts as contents: while they read, only the spool's cap holds it.
 WAL_BYTES = 1024 * 1024
 
+REFUSED_BYTES = "SELECT coalesce(sum(length(key) + length(value)), 0) FROM refused"
+
 log = logging.getLogger(__name__)
 
 
 class Contents(NamedTuple):
-    """What is in a file: records, bytes, the highest number of a batch, when the oldest came."""
+    """What is in a file: records, bytes, the highest number of a batch, when the oldest came.
+
+    `refused` are the bytes of records that Kafka takes in no form.
+    """
 
     depth: int
     bytes: int
     last: int
     oldest: int | None
+    refused: int
 
 
 def opened(path: Path) -> tuple[sqlite3.Connection, Contents]:
@@ -61,10 +67,11 @@ def _checked(path: Path) -> tuple[sqlite3.Connection, Contents]:
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
         connection.executescript(SCHEMA)
         _refuse_fault(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-        row = connection.execute(
+        depth, size, last, oldest = connection.execute(
             "SELECT coalesce(sum(records), 0), coalesce(sum(bytes), 0),"
             " coalesce(max(seq), 0), min(spooled_at) FROM batches"
         ).fetchone()
+        (refused,) = connection.execute(REFUSED_BYTES).fetchone()
         path.chmod(0o600)
         # The file's name has to be as durable as what is in it.
         folder = os.open(path.parent, os.O_RDONLY)
@@ -75,7 +82,7 @@ def _checked(path: Path) -> tuple[sqlite3.Connection, Contents]:
     except BaseException:
         connection.close()
         raise
-    return connection, Contents(*row)
+    return connection, Contents(depth, size, last, oldest, refused)
 
 
 def excess(path: Path) -> int:

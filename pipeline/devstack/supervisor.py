@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
 
-from pipeline.process import Child
+from pipeline.devstack.process import Child
 
 log = logging.getLogger(__name__)
 

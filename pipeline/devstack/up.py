@@ -23,11 +23,11 @@ from pipeline.devstack.broker.node import last_words
 from pipeline.devstack.broker.progress import download_shown
 from pipeline.devstack.broker.server import Broker
 from pipeline.devstack.first_store import as_curl, make_first_store
+from pipeline.devstack.process import Child
 from pipeline.devstack.supervisor import StartError, Supervisor
 from pipeline.ingest.stores import Stores
 from pipeline.kafka.admin import create_topics
 from pipeline.kafka.security import refuse_for_our_own, security
-from pipeline.process import Child
 
 # The processes beside Kafka, in order of their start; docker-compose.yml runs the same.
 VERBS = ("ingest", "worker", "load", "dashboard")

@@ -14,8 +14,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from pipeline.devstack.process import Child
 from pipeline.printable import PrintableFormatter, printable
-from pipeline.process import Child
 
 Pipeline = Callable[..., subprocess.CompletedProcess[str]]
 HOSTILE = "[/tok]:x:[link=http:a.example]b[/link]\x1b]0;c\x07\x9b2J\u202ed\u2066\u2029e"

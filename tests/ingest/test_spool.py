@@ -130,6 +130,39 @@ def test_a_file_that_goes_bad_while_in_use_is_kept_aside_and_said(
     assert read_all(spool) == [ONE]
 
 
+def test_what_kafka_takes_in_no_form_counts_and_has_its_cap(tmp_path: Path) -> None:
+    large = Record("rejected", b"key", b"x" * 397)
+    spool = opened(tmp_path, cap=1000)
+    spool.refuse(large, "too large")
+    assert spool.size == 400
+    spool.close()
+    # The next owner knows of it, too.
+    spool = opened(tmp_path, cap=1000)
+    assert spool.size == 400
+    with pytest.raises(SpoolError, match="full"):
+        keep(spool, Record("beacons", b"key", b"x" * 600))
+    for _ in range(2):
+        spool.refuse(large, "too large")
+    # A cap of their own: the last one goes over it by itself.
+    with pytest.raises(SpoolError, match="1200 bytes of records that Kafka takes in no form"):
+        spool.refuse(large, "too large")
+    with pytest.raises(SpoolError, match="1200 bytes"):
+        spool.check_refused()
+    with sqlite3.connect(tmp_path / "0.db") as person:
+        person.execute("DELETE FROM refused")
+    keep(spool, Record("beacons", b"key", b"x" * 600))
+    spool.refuse(large, "too large")
+    assert spool.refused == 400
+
+
+def test_a_full_spool_still_refuses_and_so_becomes_empty(tmp_path: Path) -> None:
+    spool = opened(tmp_path, cap=1000)
+    first = keep(spool, Record("beacons", b"key", b"x" * 900))
+    spool.refuse(Record("rejected", b"key", b"x" * 900), "too large")
+    spool.write([], seq=0, spooled_at=0, gone=[first])
+    assert spool.depth == 0
+
+
 def test_a_slot_is_let_go_whatever_else_fails(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     connection = spool._connection  # noqa: SLF001  # a disk that fails at the last question

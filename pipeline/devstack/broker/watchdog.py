@@ -7,27 +7,30 @@ without site-packages: it must be small, and start at once.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
 import time
 from functools import partial
+from pathlib import Path
+
+# Only the standard library is on the path of `python -I -S`.
+sys.path.append(str(Path(__file__).parents[3]))
+from pipeline.parent_death import end_with, signal_at_its_death
 
 INTERVAL = 0.1
 GRACE = 10.0
-_PR_SET_PDEATHSIG = 1
 
 
 def run(parent: int, command: list[str]) -> int:
     """Kafka's exit code, 0 where it was asked to end."""
     # A parent may have had itself set as ours with this call. The kernel sends that signal when
     # the parent's *thread* ends; we look for the process.
-    _signal_at_parents_death(0)
+    signal_at_its_death(0)
     kafka = subprocess.Popen(
         command,
-        preexec_fn=partial(_end_with, os.getpid()),  # noqa: PLW1509  # one thread, one call
+        preexec_fn=partial(end_with, os.getpid()),  # noqa: PLW1509  # one thread, one call
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: kafka.terminate())
@@ -50,18 +53,6 @@ def _end(kafka: subprocess.Popen[bytes]) -> int:
 def _as_shell(code: int) -> int:
     # Java's answer to SIGTERM is an orderly end with 143.
     return 0 if code in {143, -signal.SIGTERM} else code if code >= 0 else 128 - code
-
-
-def _end_with(watchdog: int) -> None:
-    _signal_at_parents_death(signal.SIGKILL)
-    # The watchdog may have died between its fork and the line above.
-    if os.getppid() != watchdog:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _signal_at_parents_death(number: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
 
 
 if __name__ == "__main__":

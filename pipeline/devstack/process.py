@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -14,12 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from pipeline.parent_death import end_with
 from pipeline.printable import printable
 
 LAST_LINES = 5
-_PR_SET_PDEATHSIG = 1
-# Found before any fork: a child of a process with threads may not look for libraries.
-_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
 @dataclass(slots=True)
@@ -71,14 +66,3 @@ class Child:
             # What a child of its own still holds open is not waited for.
             self.listener.join(1)
         return True
-
-
-def end_with(parent: int) -> None:
-    """In a child before its exec: end it when `parent`, or the thread that forked it, has ended."""
-    # The kernel ends a child whose supervisor was killed (Linux). Not by SIGTERM: Kafka may be gone
-    # before it, so an orderly end could wait for ever; and any process may die at any moment.
-    if _prctl is not None:
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    # The supervisor may have been killed between the fork and the line above.
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGKILL)
