@@ -85,7 +85,7 @@ class Secured:
     @property
     def admin(self) -> AdminClient:
         """By the door that asks for nothing."""
-        return AdminClient({"bootstrap.servers": self.broker.bootstrap_servers})
+        return AdminClient({"bootstrap.servers": self.broker.bootstrap_servers, "log_level": 0})
 
     def add_user(self, name: str, password: str) -> None:
         kind = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)

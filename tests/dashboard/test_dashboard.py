@@ -180,6 +180,18 @@ def test_hostile_names_queries_and_tokens_are_text(get: Get, settings: Settings)
     assert "&lt;img src=x onerror=alert(1)&gt;" in page
 
 
+def test_what_would_turn_a_line_round_is_shown_as_text(get: Get, settings: Settings) -> None:
+    hostile = "a\x9b2J\u202eb\u2066"
+    publish(settings, store=hostile, events=4321)
+    page = get(store=hostile)
+    shown = re.sub(r'value="[^"]*"', "", page)
+    assert not set(shown) & set("\x9b\u202e\u2066")
+    assert "a\ufffd2J\ufffdb\ufffd" in text_of(page)
+    # What the form sends names the store as it is.
+    assert f'value="{hostile}" selected' in page
+    assert "4,321" in page
+
+
 def test_a_replaced_snapshot_is_shown_at_once(get: Get, settings: Settings) -> None:
     publish(settings, events=1111)
     before = get("/version")

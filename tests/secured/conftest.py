@@ -95,6 +95,7 @@ def settings(secured: Secured, tmp_path: Path) -> Settings:
         topic_prefix=f"t{uuid4().hex[:8]}-",
         home=tmp_path,
         ingest_port=0,
+        admin_port=0,
         dashboard_port=0,
         publish_interval=timedelta(milliseconds=200),
     )

@@ -36,6 +36,7 @@ def by_certificate(settings: Settings, secured: Secured) -> Settings:
         topic_prefix=settings.topic_prefix,
         home=settings.home,
         ingest_port=0,
+        admin_port=0,
         publish_interval=settings.publish_interval,
     )
 
