@@ -64,11 +64,11 @@ class Nowhere(MemoryPublisher):
 class KafkaPython(Nowhere):
     """kafka-python's producer set as ours: lz4, idempotent, no linger; one wake-up a request."""
 
-    def __init__(self, settings: Settings, bootstrap: str) -> None:
+    def __init__(self, settings: Settings) -> None:
         super().__init__()
         self._topic = topics(settings).beacons.name
         self._producer = KafkaProducer(
-            bootstrap_servers=bootstrap, acks="all", compression_type="lz4"
+            bootstrap_servers=settings.kafka_bootstrap_servers, acks="all", compression_type="lz4"
         )
 
     def start(self) -> None:
@@ -124,8 +124,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(_env_file=None, home=Path(home))
         with Broker(settings.home / "broker", settings.cache, is_lasting=True) as broker:
-            create_topics(settings, broker.bootstrap_servers)
-            there = servers(settings, broker.bootstrap_servers, stores)
+            settings = _on(settings, broker.bootstrap_servers)
+            create_topics(settings)
+            there = servers(settings, stores)
             for name in (KAFKA, KAFKA_PYTHON):
                 measured(there[name], sent)  # Java compiles what it sees used
             print(f"three events a request, {len(body(1))} bytes; {CONNECTIONS} connections")
@@ -133,7 +134,7 @@ def main() -> None:
             for number in range(ROUNDS):
                 # Each with a spool of its own: what one leaves there another would send.
                 ours = settings.model_copy(update={"home": settings.home / str(number)})
-                made = servers(ours, broker.bootstrap_servers, stores)
+                made = servers(ours, stores)
                 rounds.append({name: measured(server, sent) for name, server in made.items()})
     report(rounds)
     profiled(door(settings, stores, Nowhere()), token)
@@ -160,7 +161,11 @@ def door(settings: Settings, stores: Stores, publisher: Any) -> App:
     return create_app(settings, stores=stores, publisher=publisher, clock=lambda: NOW_MS / 1000)
 
 
-def servers(settings: Settings, bootstrap: str, stores: Stores) -> dict[str, Served]:
+def _on(settings: Settings, bootstrap: str) -> Settings:
+    return settings.model_copy(update={"kafka_bootstrap_servers": bootstrap})
+
+
+def servers(settings: Settings, stores: Stores) -> dict[str, Served]:
     """What is measured, by name."""
 
     def serving(publisher: Callable[[], Any]) -> Served:
@@ -174,9 +179,11 @@ def servers(settings: Settings, bootstrap: str, stores: Stores) -> dict[str, Ser
     return {
         BARE: uvicorn_bare,
         "door, nothing kept": serving(Nowhere),
-        KAFKA: serving(lambda: KafkaPublisher(settings, bootstrap)),
-        "door, Kafka away: the spool": serving(lambda: KafkaPublisher(settings, "127.0.0.1:1")),
-        KAFKA_PYTHON: serving(lambda: KafkaPython(settings, bootstrap)),
+        KAFKA: serving(lambda: KafkaPublisher(settings)),
+        "door, Kafka away: the spool": serving(
+            lambda: KafkaPublisher(_on(settings, "127.0.0.1:1"))
+        ),
+        KAFKA_PYTHON: serving(lambda: KafkaPython(settings)),
     }
 
 

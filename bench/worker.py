@@ -53,7 +53,7 @@ class Record:
 def bare(settings: Settings) -> None:
     """The same job as a loop over librdkafka; runs until it is killed."""
     bootstrap, ours = settings.kafka_bootstrap_servers, topics(settings)
-    topic_id = topic_ids(bootstrap, [ours.beacons.name])[ours.beacons.name]
+    topic_id = topic_ids(settings, [ours.beacons.name])[ours.beacons.name]
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -104,14 +104,14 @@ def bare(settings: Settings) -> None:
 
 def measured(command: list[str], settings: Settings, records: int) -> tuple[float, float, float]:
     """(records, CPU seconds, wall seconds) between the first answers and the last."""
-    bootstrap, outcomes = settings.kafka_bootstrap_servers, topics(settings).outcomes
+    outcomes = topics(settings).outcomes
     child = subprocess.Popen(command, env=environment(settings))
     try:
         process = psutil.Process(child.pid)
         first: tuple[int, float, float] | None = None
         while True:
             time.sleep(POLL_SECONDS)
-            done = sum(end_offsets(bootstrap, outcomes).values())
+            done = sum(end_offsets(settings, outcomes).values())
             now = (done, sum(process.cpu_times()[:2]), time.monotonic())
             if first is None and done:
                 first = now
@@ -148,7 +148,7 @@ def main() -> None:
                         partitions=PARTITIONS,
                         home=home,
                     )
-                    create_topics(settings, broker.bootstrap_servers)
+                    create_topics(settings)
                     records = Door(settings).send(requests)
                     done, cpu, wall = measured(command, settings, records)
                     share = events / records

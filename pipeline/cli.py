@@ -14,12 +14,14 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from pipeline.command import on_kafka, show, with_settings
 from pipeline.config import Settings
-from pipeline.kafka_admin import create_topics
+from pipeline.kafka_admin import create_topics, held_topics, topic_findings
 from pipeline.printable import printable
 from pipeline.private import write_for_ourselves
 from pipeline.stores_verbs import stores
+from pipeline.topic_settings import COLUMNS, row
 from pipeline.warehouse.database import connect_published
-from pipeline.warehouse.queries import ask, broken, questions, required
+from pipeline.warehouse.limits import limited
+from pipeline.warehouse.queries import Answer, ask, broken, questions, required
 
 
 @click.group()
@@ -101,11 +103,18 @@ def dashboard(settings: Settings) -> int:
 
 @cli.command()
 @with_settings
-def topics(settings: Settings) -> None:
-    """Make the topics that are missing."""
+def topics(settings: Settings) -> int:
+    """Make the topics that are missing, show all, and say where one is not as it should be."""
     settings = on_kafka(settings)
-    made = create_topics(settings, settings.kafka_bootstrap_servers)
+    made = create_topics(settings)
     click.echo("made " + ", ".join(made) if made else "all topics are there")
+    held = held_topics(settings)
+    show(Answer(list(COLUMNS), [row(topic) for topic in held]))
+    found = topic_findings(settings, held)
+    for finding in found:
+        kind = "Error" if finding.is_refusal else "Remark"
+        click.echo(printable(f"{kind}: {finding.text}"), err=True)
+    return 1 if any(finding.is_refusal for finding in found) else 0
 
 
 @cli.command()
@@ -213,8 +222,14 @@ def query(
     missing = [f"-p {wanted}=VALUE" for wanted in required(name) if wanted not in values]
     if missing:
         raise click.UsageError(f"query {name!r} also needs {' '.join(missing)}")
-    with connect_published(database or settings.database) as connection:
-        show(ask(connection, name, values))
+    with (
+        connect_published(
+            database or settings.database, memory=settings.query_memory_bytes
+        ) as connection,
+        limited(connection, settings.query_timeout),
+    ):
+        answer = ask(connection, name, values)
+    show(answer)
 
 
 @cli.command()
@@ -245,7 +260,7 @@ def status(settings: Settings, behind: int | None) -> int:
     from pipeline.stream.commits import refused_commits  # noqa: PLC0415  # as above
 
     settings = on_kafka(settings)
-    found = of_all(settings, settings.kafka_bootstrap_servers)
+    found = of_all(settings)
     show(found.table())
     click.echo(found.ages(datetime.now(UTC)))
     trouble = refused_commits(settings, topic_id=found.topic_id, rules=None)

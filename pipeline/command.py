@@ -6,6 +6,7 @@ import gzip
 import logging
 import os
 import sys
+import time
 import zlib
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -23,14 +24,17 @@ from rich.text import Text
 from pipeline.broker.jars import BrokerError
 from pipeline.config import PREFIX, Settings
 from pipeline.ingest.stores import StoresError
-from pipeline.kafka_admin import KafkaUnusableError
+from pipeline.kafka_security import refuse_for_our_own
+from pipeline.kafka_trouble import KafkaUnusableError
 from pipeline.printable import PrintableFormatter, printable
+from pipeline.seldom import Seldom
 from pipeline.supervise import StartError
 from pipeline.warehouse.database import DatabaseError
+from pipeline.warehouse.limits import LimitError
 from pipeline.warehouse.queries import Answer
 
 # Those whose message is the line.
-USER_ERRORS = (BrokerError, DatabaseError, KafkaUnusableError, StartError, StoresError)
+USER_ERRORS = (BrokerError, DatabaseError, KafkaUnusableError, LimitError, StartError, StoresError)
 
 P = ParamSpec("P")
 
@@ -48,6 +52,9 @@ def with_settings(command: Callable[Concatenate[Settings, P], int | None]) -> Ca
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(PrintableFormatter("%(levelname)s %(message)s"))
+        # While Kafka is away its clients would say so many times a second. Each death of a process
+        # is worth a line.
+        handler.addFilter(Seldom(time.monotonic, but_for="pipeline.supervise"))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
         # kafka-python tells of each connection.
         logging.getLogger("kafka").setLevel(logging.WARNING)
@@ -111,6 +118,7 @@ def on_kafka(settings: Settings) -> Settings:
     """`settings` with the address of a Kafka: the one configured, or that of a running `up`."""
     if settings.kafka_bootstrap_servers:
         return settings
+    refuse_for_our_own(settings)
     port = settings.home / "kafka" / "port"
     if not port.exists():
         raise KafkaUnusableError(

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.domain.rules import Rules
@@ -28,6 +28,29 @@ class Settings(BaseSettings):
     kafka_bootstrap_servers: str = Field(
         default="", description="An existing Kafka; empty: `up` starts a broker of its own."
     )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="PLAIN", description="`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`."
+    )
+    kafka_sasl_username: str = Field(default="", description="The user that all processes are.")
+    kafka_sasl_password: SecretStr = Field(
+        default=SecretStr(""), description="Its password; better in a file, as below."
+    )
+    kafka_sasl_password_file: Path | None = Field(
+        default=None, description="A file that holds the password and nothing else."
+    )
+    kafka_ssl_ca: Path | None = Field(
+        default=None,
+        description="CA certificates that Kafka's is checked by (PEM); empty: the system's.",
+    )
+    kafka_ssl_certificate: Path | None = Field(
+        default=None, description="Our own certificate, if Kafka asks for one (PEM)."
+    )
+    kafka_ssl_key: Path | None = Field(
+        default=None, description="The key of that certificate, not encrypted (PEM)."
+    )
     topic_prefix: str = Field(
         default="", description="Put before every topic and group name: one per tenant or test."
     )
@@ -36,6 +59,30 @@ class Settings(BaseSettings):
     )
     replication: int = Field(
         default=1, ge=1, le=9, description="Copies of each partition; 3 on a cluster."
+    )
+    min_insync_replicas: int = Field(
+        default=0,
+        ge=0,
+        le=9,
+        description="Copies that must have a record for a 204; 0: one less than all, at least 1.",
+    )
+    beacons_retention: timedelta = Field(
+        default=timedelta(days=7),
+        ge=timedelta(0),
+        le=10 * YEAR,
+        description="How long Kafka keeps beacons: the longest outage of the workers; 0: for ever.",
+    )
+    outcomes_retention: timedelta = Field(
+        default=timedelta(days=14),
+        ge=timedelta(0),
+        le=10 * YEAR,
+        description="The same of outcomes: the longest outage of the loader.",
+    )
+    rejected_retention: timedelta = Field(
+        default=timedelta(days=30),
+        ge=timedelta(0),
+        le=10 * YEAR,
+        description="The same of refused events.",
     )
 
     # Rules (docs/semantics.md); all but the half-life are part of the rules hash
@@ -171,6 +218,17 @@ class Settings(BaseSettings):
         description="Users who may read snapshots: owner, group or all (docs/operating.md).",
     )
 
+    # Those who ask: the dashboard, for a page, and `pipeline query`
+    query_timeout: timedelta = Field(
+        default=timedelta(minutes=1),
+        ge=TICK,
+        le=YEAR,
+        description="Longest that an answer of the dashboard or `pipeline query` may take.",
+    )
+    query_memory_bytes: int = Field(
+        default=2048 * MEBIBYTE, ge=16 * MEBIBYTE, description="Most memory that it may take."
+    )
+
     # Dashboard
     dashboard_host: str = Field(default="127.0.0.1", description="Address of the dashboard.")
     dashboard_hosts: str = Field(
@@ -182,6 +240,8 @@ class Settings(BaseSettings):
     def environment(self) -> dict[str, str]:
         """What gives a child process these settings, whatever else it finds."""
         changed = self.model_dump(mode="json", exclude_defaults=True)
+        if "kafka_sasl_password" in changed:
+            changed["kafka_sasl_password"] = self.kafka_sasl_password.get_secret_value()
         return {PREFIX + name.upper(): str(value) for name, value in changed.items()}
 
     @property

@@ -80,9 +80,7 @@ def _wait_published(running: Up) -> None:
     settings = running.settings
     seen, since = -1, time.monotonic()
     while not running.is_stopping:
-        now: Status | None = running.during(
-            lambda: status(settings, settings.kafka_bootstrap_servers)
-        )
+        now: Status | None = running.during(lambda: status(settings))
         if now is None or now.is_published:
             return
         running.refuse_dying()

@@ -121,15 +121,15 @@ def _age(span: timedelta) -> str:
     return str(timedelta(seconds=max(0, round(span.total_seconds()))))
 
 
-def status(settings: Settings, bootstrap: str) -> Status:
+def status(settings: Settings) -> Status:
     """As of now. Raises `KafkaUnusableError`; a missing snapshot counts as nothing published."""
     ours = topics(settings)
-    ends = end_offsets(bootstrap, ours.beacons)
-    committed = committed_offsets(bootstrap, group(settings), ours.beacons)
-    rejected = sum(end_offsets(bootstrap, ours.rejected).values())
+    ends = end_offsets(settings, ours.beacons)
+    committed = committed_offsets(settings, group(settings), ours.beacons)
+    rejected = sum(end_offsets(settings, ours.rejected).values())
     # Those of which the snapshot notes the ids.
     recorded = (ours.beacons, ours.outcomes, ours.rejected)
-    ids = topic_ids(bootstrap, [topic.name for topic in recorded])
+    ids = topic_ids(settings, [topic.name for topic in recorded])
     snapshot = read_snapshot(
         settings.database, beacons=ours.beacons.name, rejected=ours.rejected.name, ids=ids
     )

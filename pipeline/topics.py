@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pipeline.config import Settings
 
 MEBIBYTE = 1024 * 1024
+# Kafka's word for it.
+FOR_EVER = -1
 # The longest record of any topic: a full request grows on its way to an outcome, and one refused
 # event may be the whole of it.
 MAX_RECORD_BYTES = 16 * MEBIBYTE
@@ -75,6 +77,9 @@ def topics(settings: Settings) -> Topics:
 
     def topic(name: str, partitions: int, **config: str) -> Topic:
         config["max.message.bytes"] = str(MAX_RECORD_BYTES)
+        # One broker may be away, and what is acknowledged is still on two.
+        fewest = settings.min_insync_replicas or max(1, settings.replication - 1)
+        config["min.insync.replicas"] = str(fewest)
         return Topic(settings.topic_prefix + name, partitions, config)
 
     def keyed(name: str, **config: str) -> Topic:
@@ -84,9 +89,11 @@ def topics(settings: Settings) -> Topics:
     # and one of a worker whose clock is ahead refused when its outcomes are out already.
     stamped = {"message.timestamp.type": "LogAppendTime"}
     return Topics(
-        beacons=keyed("beacons", **{**stamped, "retention.ms": _ms(days=7)}),
-        outcomes=keyed("outcomes", **{**stamped, "retention.ms": _ms(days=14)}),
-        rejected=topic("rejected", 1, **{**stamped, "retention.ms": _ms(days=30)}),
+        beacons=keyed("beacons", **{**stamped, "retention.ms": _ms(settings.beacons_retention)}),
+        outcomes=keyed("outcomes", **{**stamped, "retention.ms": _ms(settings.outcomes_retention)}),
+        rejected=topic(
+            "rejected", 1, **{**stamped, "retention.ms": _ms(settings.rejected_retention)}
+        ),
         changelog=keyed(
             f"worker-{CHANGELOG_TABLE}-changelog", **{**stamped, "cleanup.policy": "compact"}
         ),
@@ -97,5 +104,5 @@ def topics(settings: Settings) -> Topics:
 CHANGELOG_TABLE = "devices"
 
 
-def _ms(*, days: int) -> str:
-    return str(timedelta(days=days) // timedelta(milliseconds=1))
+def _ms(span: timedelta) -> str:
+    return str(span // timedelta(milliseconds=1) or FOR_EVER)

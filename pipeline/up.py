@@ -26,6 +26,7 @@ from pipeline.config import Settings
 from pipeline.first_store import as_curl, make_first_store
 from pipeline.ingest.stores import Stores
 from pipeline.kafka_admin import create_topics
+from pipeline.kafka_security import refuse_for_our_own, security
 from pipeline.supervise import StartError, Supervisor
 
 # The processes beside Kafka, in order of their start; docker-compose.yml runs the same.
@@ -94,6 +95,9 @@ class Up:
         # What needs a user's hand is found before anything runs.
         if self.settings.stores.exists():
             Stores.load(self.settings.stores)
+        security(self.settings)
+        if not self.settings.kafka_bootstrap_servers:
+            refuse_for_our_own(self.settings)
         of_port = {
             "ingest_port": ingest_address(self.settings),
             "admin_port": admin_address(self.settings),
@@ -104,7 +108,7 @@ class Up:
                 self._change(**{port: held.enter_context(address.held()).getsockname()[1]})
             if not self.settings.kafka_bootstrap_servers:
                 self._start_kafka()
-        self.during(lambda: create_topics(self.settings, self.settings.kafka_bootstrap_servers))
+        self.during(lambda: create_topics(self.settings))
         if self.is_stopping:
             return
         token = make_first_store(self.settings.stores)

@@ -25,15 +25,16 @@ class Answered:
     """The topics under `settings`, and one log of outcomes for each partition."""
 
     def __init__(self, settings: Settings) -> None:
-        bootstrap = settings.kafka_bootstrap_servers
-        create_topics(settings, bootstrap)
+        create_topics(settings)
         self.settings = settings
         self.topics = topics(settings)
-        topic_id = topic_ids(bootstrap, [self.topics.beacons.name])[self.topics.beacons.name]
+        topic_id = topic_ids(settings, [self.topics.beacons.name])[self.topics.beacons.name]
         self.logs = [
             Log(settings.rules, number, topic_id=topic_id) for number in range(settings.partitions)
         ]
-        self._producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True})
+        self._producer = Producer(
+            {"bootstrap.servers": settings.kafka_bootstrap_servers, "enable.idempotence": True}
+        )
 
     def write(self, outcomes: Iterable[Outcome]) -> None:
         """Records of `outcomes`, acknowledged."""
@@ -64,7 +65,7 @@ class Answered:
         return {
             (topic.name, partition): end
             for topic in read
-            for partition, end in end_offsets(self.settings.kafka_bootstrap_servers, topic).items()
+            for partition, end in end_offsets(self.settings, topic).items()
             if end
         }
 
@@ -78,7 +79,7 @@ class Answered:
 
 def run_loader(settings: Settings) -> None:
     """A loader in this thread: until it raises."""
-    loader = Loader(settings, settings.kafka_bootstrap_servers)
+    loader = Loader(settings)
     try:
         loader.run(threading.Event())
     finally:
@@ -88,7 +89,7 @@ def run_loader(settings: Settings) -> None:
 @contextmanager
 def loading(settings: Settings) -> Iterator[None]:
     """A loader in a thread of its own, ended as SIGTERM ends it."""
-    loader, stop = Loader(settings, settings.kafka_bootstrap_servers), threading.Event()
+    loader, stop = Loader(settings), threading.Event()
     failures: list[Exception] = []
 
     def run() -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+from pydantic import SecretStr
 
 from pipeline.broker.server import Broker
 from pipeline.config import Settings
@@ -21,11 +22,11 @@ from pipeline.status import status
 def environment(settings: Settings) -> dict[str, str]:
     """What hands `settings` to a process: each that is not its default."""
     told = {}
-    for name in Settings.model_fields:
+    for name, shown in settings.model_dump(mode="json").items():
         value = getattr(settings, name)
-        if name in settings.model_fields_set:
-            text = settings.model_dump(mode="json")[name]
-            told[f"PIPELINE_{name.upper()}"] = str(value if text is None else text)
+        if name in settings.model_fields_set and value is not None:
+            text = value.get_secret_value() if isinstance(value, SecretStr) else str(shown)
+            told[f"PIPELINE_{name.upper()}"] = text
     return {**os.environ, **told}
 
 
@@ -101,7 +102,7 @@ def wait_for(
 
 def wait_published(settings: Settings) -> None:
     """Until all that came is in the snapshot."""
-    wait_for(lambda: status(settings, settings.kafka_bootstrap_servers).is_published)
+    wait_for(lambda: status(settings).is_published)
 
 
 @contextmanager

@@ -64,5 +64,4 @@ class Shop:
 
     def settle(self) -> None:
         """Until the snapshot holds all that ingest has taken."""
-        bootstrap = self.settings.kafka_bootstrap_servers
-        wait_for(lambda: status(self.settings, bootstrap).is_published, seconds=30)
+        wait_for(lambda: status(self.settings).is_published, seconds=30)

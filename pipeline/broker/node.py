@@ -6,7 +6,8 @@ import base64
 import json
 import os
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
@@ -69,13 +70,15 @@ BRIEF = ("-XX:TieredStopAtLevel=1",)
 class Node:
     """A node that keeps its files under `folder` and is run by `java` from `jars`.
 
-    `is_lasting`: for hours and not for seconds.
+    `is_lasting`: for hours and not for seconds. `more` are properties in place of ours, or beside
+    them.
     """
 
     folder: Path
     java: Path
     jars: list[Path]
     is_lasting: bool = False
+    more: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def log(self) -> Path:
@@ -91,6 +94,8 @@ class Node:
         (self.folder / "log4j2.properties").write_text(_LOG4J.format(log=_escaped(self.log)))
         self._properties.write_text(
             _PROPERTIES.format(port=port, controller=controller, logs=_escaped(logs))
+            # Of two lines for one property the later counts.
+            + "".join(f"{name}={value}\n" for name, value in self.more.items())
         )
         # Kafka writes this file last.
         if not (logs / "meta.properties").exists():

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -30,7 +30,8 @@ class Broker:
 
     `with Broker(…)` is all a test needs. A supervisor calls `prepare`, runs `command` as often as
     it ends, asks `wait_ready`, and `release`s the home when it is done. `is_lasting`: it is to run
-    for hours, and may take longer to warm up.
+    for hours, and may take longer to warm up. `more` are properties of Kafka in place of ours, or
+    beside them.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Broker:
         maven_url: str | None = None,
         patience: float = PATIENCE,
         is_lasting: bool = False,
+        more: Mapping[str, str] | None = None,
     ) -> None:
         self._folder = home.absolute() / "kafka"
         self._cache = cache
@@ -49,6 +51,7 @@ class Broker:
         self._wanted_port = port
         self._patience = patience
         self._is_lasting = is_lasting
+        self._more = more or {}
         self._home: Home | None = None
         self._node: Node | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -75,7 +78,9 @@ class Broker:
         self._home = Home(self._folder, patience=self._patience)
         try:
             self.port = self._home.port(self._wanted_port)
-            self._node = Node(self._folder, java, jars, is_lasting=self._is_lasting)
+            self._node = Node(
+                self._folder, java, jars, is_lasting=self._is_lasting, more=self._more
+            )
             self._node.configure(
                 logs=self._home.logs, port=self.port, controller=_another(self.port)
             )

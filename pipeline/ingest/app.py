@@ -44,6 +44,7 @@ def create_app(
             "pipeline_ingest_spool_bytes": spool.bytes,
             "pipeline_ingest_spool_oldest_seconds": spool.age.total_seconds(),
             "pipeline_ingest_circuit_open": spool.is_circuit_open,
+            "pipeline_ingest_clock_ahead_seconds": publisher.clock.ahead or 0.0,
             "pipeline_ingest_stores": stores.count,
             "pipeline_ingest_stores_outdated": stores.is_outdated,
         }

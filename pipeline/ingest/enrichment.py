@@ -25,6 +25,8 @@ _AHEAD = ("prefetch", "prerender", "preview")
 # has as many as it likes.
 _LONGEST = 1024
 _LONGEST_AGENT = 512
+# Characters of all that is remembered of one: a browser's, and the names of its place.
+_LONGEST_REMEMBERED = 768
 _REMEMBERED = 8192
 _TABLETS = ("ipad", "tablet", "kindle")
 
@@ -55,14 +57,17 @@ class EdgeHeaders:
 def enrich(headers: Mapping[str, str], edge: EdgeHeaders) -> Request:
     """The request's facts. A missing or crawling User-Agent, or a prefetch, is a bot."""
     get = headers.get
+    agent = get("user-agent", "")[:_LONGEST_AGENT]
+    country = get(edge.country, "")[:_LONGEST]
+    region = get(edge.region, "")[:_LONGEST]
+    city = get(edge.city, "")[:_LONGEST]
+    length = len(agent) + len(country) + len(region) + len(city)
+    make = _request if length <= _LONGEST_REMEMBERED else _request.__wrapped__
+    request = make(agent, country, region, city)
     purpose = "".join([get(name, "") for name in _PURPOSES]).lower()
-    return _request(
-        get("user-agent", "")[:_LONGEST_AGENT],
-        get(edge.country, "")[:_LONGEST],
-        get(edge.region, "")[:_LONGEST],
-        get(edge.city, "")[:_LONGEST],
-        is_ahead=bool(purpose) and any(word in purpose for word in _AHEAD),
-    )
+    if purpose and any(word in purpose for word in _AHEAD):
+        return msgspec.structs.replace(request, is_bot=True)
+    return request
 
 
 def warm_up() -> None:
@@ -78,11 +83,9 @@ def is_app(headers: Mapping[str, str]) -> bool:
 
 # A visitor's requests are all alike.
 @lru_cache(maxsize=_REMEMBERED)
-def _request(agent: str, country: str, region: str, city: str, *, is_ahead: bool) -> Request:
-    request = _of_user_agent(agent)
+def _request(agent: str, country: str, region: str, city: str) -> Request:
     return msgspec.structs.replace(
-        request,
-        is_bot=request.is_bot or is_ahead,
+        _of_user_agent(agent),
         country=country or None,
         region=region or None,
         city=city or None,

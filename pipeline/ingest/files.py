@@ -20,6 +20,7 @@ USER_AGENT = "pipeline-replay/1"
 EVENTS_PER_REQUEST = 50
 # Levels: those around an event in a body, and what calls of Python take of the same measure.
 ROOM = 100
+TOO_DEEP = f"nested over {MOST_LEVELS} levels"
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,11 @@ def read_requests(lines: Iterable[bytes]) -> Iterator[FileRequest | BadLine]:
             continue
         try:
             stripped, recorded, deep = _decoded(stripped)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             yield BadLine(number, str(error))
+            continue
+        except RecursionError:
+            yield BadLine(number, TOO_DEEP)
             continue
         if recorded is None:
             first = first if gathered else number
@@ -93,7 +97,7 @@ def read_requests(lines: Iterable[bytes]) -> Iterator[FileRequest | BadLine]:
             yield FileRequest(first, _body(gathered))
             gathered = []
         for index in deep:
-            yield BadLine(number, f"events.{index}: nested over {MOST_LEVELS} levels")
+            yield BadLine(number, f"events.{index}: {TOO_DEEP}")
         if recorded is not None:
             yield _request(number, recorded)
     if gathered:

@@ -33,6 +33,7 @@ MEANINGS = {
     "pipeline_ingest_spool_bytes": "Bytes of the spool, and of its WAL beyond 1 MiB.",
     "pipeline_ingest_spool_oldest_seconds": "Age of the oldest record in the spool.",
     "pipeline_ingest_circuit_open": "1 while records go to the spool instead of Kafka.",
+    "pipeline_ingest_clock_ahead_seconds": "Ingest's clock before Kafka's; less than 0: behind.",
     "pipeline_ingest_stores": "Stores that may send.",
     "pipeline_ingest_stores_outdated": "1 while the stores' file cannot be used, and is not.",
 }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
 from pipeline.ingest.accept import Accepted
+from pipeline.ingest.clock import ClockWatch
 
 Told = Callable[[object | None], None]
 """Hears, once, that all is durable (None), or what is in the way; then some of it may be on Kafka
@@ -33,6 +35,10 @@ class SpoolState:
 class Publisher(Protocol):
     """What the door hands accepted events to."""
 
+    @property
+    def clock(self) -> ClockWatch:
+        """Ingest's clock beside Kafka's."""
+
     def start(self) -> None:
         """Begin, in the running event loop."""
 
@@ -57,6 +63,7 @@ class MemoryPublisher:
     """Keeps what it is given, in order; for tests and measurements without Kafka."""
 
     published: list[Accepted] = field(default_factory=list)
+    clock: ClockWatch = field(default_factory=lambda: ClockWatch(time.time))
 
     def start(self) -> None:
         """Nothing to begin."""

@@ -20,7 +20,7 @@ class Readiness:
         self._probe: asyncio.Task[tuple[bool, dict[str, str]]] | None = None
 
     async def ask(self) -> tuple[bool, dict[str, str]]:
-        """Whether beacons can be taken; and `status`, `kafka`, `spool` in words."""
+        """Whether beacons can be taken; and `status`, `kafka`, `spool`, `clock` in words."""
         probe = self._probe
         if probe is None or (probe.done() and time.monotonic() >= self._until):
             probe = self._probe = asyncio.get_running_loop().create_task(self._asked())
@@ -34,4 +34,5 @@ class Readiness:
         is_on_kafka = is_ready and not spool.is_circuit_open
         status = "ready" if is_on_kafka else "degraded" if is_ready else "unavailable"
         kafka = "answers" if is_on_kafka else "does not answer"
-        return is_ready, {"status": status, "kafka": kafka, "spool": str(spool)}
+        clock = str(self._publisher.clock)
+        return is_ready, {"status": status, "kafka": kafka, "spool": str(spool), "clock": clock}

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import uvloop
 
@@ -25,12 +26,17 @@ from pipeline.ingest.http.server import BACKLOG, Server
 from pipeline.ingest.open_files import OPERATORS, TooFewFilesError, connections
 from pipeline.ingest.problems import log_problems
 from pipeline.ingest.stores import Stores, StoresError
+from pipeline.kafka_admin import check_topics
+from pipeline.kafka_security import security
+from pipeline.kafka_trouble import KafkaUnusableError, UnfitTopicError
 from pipeline.listening import listening, written
 
 log = logging.getLogger(__name__)
 
 # With the publisher's own flush behind it, the process is gone within ten seconds.
 GRACE = timedelta(seconds=4)
+# Seconds for a Kafka to answer at the start; a supervisor's stop waits for it, too.
+PATIENCE = 1.0
 
 
 async def serve(
@@ -87,6 +93,9 @@ def _little_garbage() -> Iterator[None]:
 def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) -> int:
     """Serve until SIGTERM or SIGINT; the exit code. Kafka may come later: until then the spool.
 
+    Raises `KafkaUnusableError` where the settings for TLS or SASL cannot be right, or Kafka's
+    topics would refuse or lose what is answered 204.
+
     `explain`: with `/explain`, on this machine's own address unless it is said `anywhere`.
     """
     if explain and not anywhere and not is_loopback(settings.admin_host):
@@ -96,6 +105,7 @@ def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) ->
         )
     if not settings.kafka_bootstrap_servers:
         return _failed("no Kafka: set PIPELINE_KAFKA_BOOTSTRAP_SERVERS, or run `pipeline up`")
+    security(settings)
     try:
         stores = Stores.load(settings.stores)
     except StoresError as error:
@@ -116,10 +126,13 @@ def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) ->
                 address = written(host, port)
                 return _failed(f"cannot listen on {address}: {error.strerror}; set {setting}")
         problems = log_problems()
+        _refuse_unfit_topics(settings)
         app = create_app(
             settings,
             stores=stores,
-            publisher=KafkaPublisher(settings, settings.kafka_bootstrap_servers),
+            publisher=KafkaPublisher(
+                settings, check=partial(check_topics, settings, patience=PATIENCE)
+            ),
             clock=time.time,
             explained=Explained(anywhere=anywhere) if explain else None,
             chores=problems.tell_repeats,
@@ -136,6 +149,16 @@ def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) ->
         uvloop.run(_serve_until_told(app, settings, *doors))
     problems.close()
     return 0
+
+
+def _refuse_unfit_topics(settings: Settings) -> None:
+    """Raises `UnfitTopicError`. What else is wrong may pass, and the publisher tells of it."""
+    try:
+        check_topics(settings, patience=PATIENCE)
+    except UnfitTopicError:
+        raise
+    except KafkaUnusableError:
+        return
 
 
 async def _serve_until_told(

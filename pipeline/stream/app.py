@@ -11,7 +11,9 @@ from typing import cast
 import faust
 
 from pipeline.config import Settings
+from pipeline.kafka_security import security
 from pipeline.stream.agents import Agent
+from pipeline.stream.credentials import credentials
 from pipeline.stream.failures import Failures
 from pipeline.stream.outbox import Outbox
 from pipeline.stream.table import DeviceTable
@@ -37,6 +39,7 @@ def create_app(settings: Settings, *, topic_id: str, outbox: Outbox) -> WorkerAp
     app = WorkerApp(
         group(settings),
         broker=";".join(f"kafka://{server}" for server in bootstrap.split(",")),
+        broker_credentials=credentials(security(settings)),
         # Faust's assignor tells workers apart by their address, and a restarted one must keep its
         # own; nothing listens there.
         canonical_url=f"http://{settings.worker_name or secrets.token_hex(8)}",

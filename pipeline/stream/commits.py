@@ -6,6 +6,8 @@ from kafka import KafkaConsumer, TopicPartition
 
 from pipeline.config import Settings
 from pipeline.kafka_admin import end_offsets
+from pipeline.kafka_refusals import refusals_told
+from pipeline.kafka_security import security
 from pipeline.stream.mark import StateError, mark_of, refuse_a_missing_mark
 from pipeline.topics import group, topics
 
@@ -15,17 +17,22 @@ def refused_commits(settings: Settings, *, topic_id: str, rules: str | None) -> 
 
     `topic_id` is Kafka's of `beacons`, `rules` the digest, None for whichever made the commit.
     """
-    bootstrap, ours = settings.kafka_bootstrap_servers, topics(settings)
+    ours = topics(settings)
     # Before the commits: another worker may write its first one, and then records, meanwhile.
-    outcomes = end_offsets(bootstrap, ours.outcomes)
-    changelog = end_offsets(bootstrap, ours.changelog)
+    outcomes = end_offsets(settings, ours.outcomes)
+    changelog = end_offsets(settings, ours.changelog)
     # kafka-python's consumer: librdkafka's Python client mangles the metadata of a commit. Its
     # `committed` joins no group.
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, group_id=group(settings))
+    consumer = KafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        group_id=group(settings),
+        **security(settings).for_python(),
+    )
     refused = []
     try:
         for number in range(settings.partitions):
-            held = consumer.committed(TopicPartition(ours.beacons.name, number), metadata=True)
+            with refusals_told(settings):
+                held = consumer.committed(TopicPartition(ours.beacons.name, number), metadata=True)
             try:
                 if held is None or held.offset < 0:
                     refuse_a_missing_mark(

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from aiokafka import AIOKafkaProducer
 
+from pipeline.config import Settings
+from pipeline.kafka_security import security
 from pipeline.topics import MAX_RECORD_BYTES
 
 # Half of what the topic takes: the builder adds a first record above it without a word.
@@ -16,9 +18,10 @@ BATCH_BYTES = MAX_RECORD_BYTES // 2
 class Outbox:
     """The worker's only way to write. Raises aiokafka's errors; no caller goes on after one."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap,
+            bootstrap_servers=settings.kafka_bootstrap_servers,
+            **security(settings).for_python(),
             acks="all",
             # Of 7 MB of outcomes it leaves 0.8 in 25 ms; snappy 1.8 in 7, aiokafka's lz4 1.3 in 65.
             compression_type="zstd",

@@ -8,7 +8,8 @@ import signal
 import threading
 
 from pipeline.config import Settings
-from pipeline.kafka_admin import KafkaUnusableError, check_topics, topic_ids
+from pipeline.kafka_admin import check_topics, topic_ids
+from pipeline.kafka_trouble import KafkaUnusableError
 from pipeline.stream.app import WorkerApp, create_app, end_process
 from pipeline.stream.commits import refused_commits
 from pipeline.stream.outbox import Outbox
@@ -43,10 +44,9 @@ def run(settings: Settings) -> int:
     threading.excepthook = lambda ended: log.error(
         "%s: %s: %s", ended.thread and ended.thread.name, ended.exc_type.__name__, ended.exc_value
     )
-    bootstrap = settings.kafka_bootstrap_servers
-    check_topics(settings, bootstrap)
+    check_topics(settings)
     beacons = topics(settings).beacons
-    topic_id = topic_ids(bootstrap, [beacons.name])[beacons.name]
+    topic_id = topic_ids(settings, [beacons.name])[beacons.name]
     refused = refused_commits(settings, topic_id=topic_id, rules=settings.rules.digest())
     if refused:
         raise KafkaUnusableError(refused[0])
@@ -58,7 +58,7 @@ async def _serve(settings: Settings, topic_id: str) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    outbox = Outbox(settings.kafka_bootstrap_servers)
+    outbox = Outbox(settings)
     app = create_app(settings, topic_id=topic_id, outbox=outbox)
     await app.start()
     log.info("answering %s", topics(settings).beacons.name)

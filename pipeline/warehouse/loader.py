@@ -16,6 +16,8 @@ from kafka.errors import OffsetOutOfRangeError
 from pipeline.config import Settings
 from pipeline.domain.outcomes import Outcome
 from pipeline.kafka_admin import check_topics, topic_ids
+from pipeline.kafka_refusals import refusals_told
+from pipeline.kafka_security import security
 from pipeline.topics import MAX_RECORD_BYTES, Rejected, topics
 from pipeline.warehouse.batch import Batch
 from pipeline.warehouse.database import DatabaseError, connect_live
@@ -35,14 +37,14 @@ class Loader:
     it undoes in the positions.
     """
 
-    def __init__(self, settings: Settings, bootstrap: str) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._rules = settings.rules
         self._digest = self._rules.digest()
         self._topics = topics(settings)
-        check_topics(settings, bootstrap)
+        check_topics(settings)
         names = [self._topics.beacons.name, self._topics.outcomes.name, self._topics.rejected.name]
-        self._ids = topic_ids(bootstrap, names)
+        self._ids = topic_ids(settings, names)
         self._connection = connect_live(settings.live_database, self._rules)
         self._transactions = Transactions(self._connection)
         self._publisher = Publisher(
@@ -56,7 +58,8 @@ class Loader:
         self._ledger = Ledger.read(self._connection)
         self._refuse_other_topics()
         self._consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap,
+            bootstrap_servers=settings.kafka_bootstrap_servers,
+            **security(settings).for_python(),
             group_id=None,
             enable_auto_commit=False,
             # A position that retention overran must be an error, not a jump.
@@ -177,15 +180,17 @@ class Loader:
 def run(settings: Settings) -> int:
     """The process of `pipeline load`: until SIGTERM, then one last snapshot. Returns 0.
 
-    Raises `DatabaseError`, and `KafkaUnusableError` where Kafka is not there at the start.
+    Raises `DatabaseError`, and `KafkaUnusableError` where Kafka is not there at the start, or turns
+    the user away later.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    loader = Loader(settings, settings.kafka_bootstrap_servers)
-    log.info("loading into %s", settings.live_database)
-    try:
-        loader.run(stop)
-    finally:
-        loader.close()
+    with refusals_told(settings):
+        loader = Loader(settings)
+        log.info("loading into %s", settings.live_database)
+        try:
+            loader.run(stop)
+        finally:
+            loader.close()
     return 0

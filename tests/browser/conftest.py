@@ -90,7 +90,7 @@ def shop(
     token, digest = new_token()
     origin = f"http://127.0.0.1:{port}"
     write_stores(settings.stores, {"shop": {"tokens_sha256": [digest], "origins": [origin]}})
-    create_topics(settings, settings.kafka_bootstrap_servers)
+    create_topics(settings)
     running = [
         Verb("ingest --explain", settings, "ingest"),
         Verb("worker", settings),

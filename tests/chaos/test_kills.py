@@ -30,7 +30,7 @@ def kills(request: pytest.FixtureRequest) -> int:
 def test_kills_of_two_workers_and_the_loader_leave_the_tables_of_a_quiet_day(
     settings: Settings, kills: int, tmp_path: Path
 ) -> None:
-    create_topics(settings, settings.kafka_bootstrap_servers)
+    create_topics(settings)
     traffic = write_traffic(tmp_path / "traffic.ndjson", devices=150 * kills)
     requests = list(accepted(traffic))
     door, dice = Door(settings), random.Random(kills)  # noqa: S311  # which process dies next
@@ -55,7 +55,7 @@ def test_kills_of_two_workers_and_the_loader_leave_the_tables_of_a_quiet_day(
                 process.keep()
         door.send(rest)
         wait_for(
-            lambda: status(settings, settings.kafka_bootstrap_servers).is_published,
+            lambda: status(settings).is_published,
             each=lambda: [process.keep() for process in kept],
         )
     finally:
@@ -65,10 +65,7 @@ def test_kills_of_two_workers_and_the_loader_leave_the_tables_of_a_quiet_day(
     assert "Traceback" not in said, said
 
     ours = topics(settings)
-    ends = [
-        sum(end_offsets(settings.kafka_bootstrap_servers, topic).values())
-        for topic in (ours.beacons, ours.outcomes)
-    ]
+    ends = [sum(end_offsets(settings, topic).values()) for topic in (ours.beacons, ours.outcomes)]
     print(f"\n{ends[0]} records, {ends[1] - ends[0]} outcomes repeated")
 
     assert_those_of_a_quiet_day(settings, traffic, tmp_path)

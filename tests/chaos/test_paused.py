@@ -22,15 +22,14 @@ from pipeline.topics import group, topics
 def test_a_worker_that_wakes_up_beside_its_replacement_changes_no_table(
     settings: Settings, tmp_path: Path
 ) -> None:
-    bootstrap = settings.kafka_bootstrap_servers
-    create_topics(settings, bootstrap)
+    create_topics(settings)
     traffic = write_traffic(tmp_path / "traffic.ndjson", devices=300)
     rest = iter(requests := list(accepted(traffic)))
     share = len(requests) // 8 + 1
     door, ours = Door(settings), topics(settings)
 
     def committed() -> int:
-        return sum(committed_offsets(bootstrap, group(settings), ours.beacons).values())
+        return sum(committed_offsets(settings, group(settings), ours.beacons).values())
 
     settings = settings.model_copy(update={"session_timeout": timedelta(seconds=6)})
     paused, loader = Verb("worker", settings, "paused"), Verb("load", settings)
@@ -49,14 +48,14 @@ def test_a_worker_that_wakes_up_beside_its_replacement_changes_no_table(
         paused.process.send_signal(signal.SIGCONT)
         door.send(islice(rest, share))
         wait_for(
-            lambda: status(settings, bootstrap).behind == 0,
+            lambda: status(settings).behind == 0,
             each=lambda: [process.keep() for process in kept],
         )
         # What the one that was paused still holds of the partitions may not be used again.
         replacement.kill()
         door.send(rest)
         wait_for(
-            lambda: status(settings, bootstrap).is_published,
+            lambda: status(settings).is_published,
             each=lambda: [process.keep() for process in kept],
         )
     finally:

@@ -43,7 +43,7 @@ def kills(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 def ours(settings: Settings) -> Settings:
-    create_topics(settings, settings.kafka_bootstrap_servers)
+    create_topics(settings)
     return settings
 
 
@@ -111,7 +111,7 @@ def test_kafka_that_is_down_at_the_start_comes_dies_and_comes_again(
             for is_last in (False, True):
                 broker.start()
                 broker.wait_ready()
-                create_topics(settings, broker.bootstrap_servers)
+                create_topics(settings)
                 time.sleep(3)
                 if not is_last:
                     broker.kill()

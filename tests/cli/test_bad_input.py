@@ -107,6 +107,19 @@ def test_a_kafka_that_does_not_answer(
     assert f"Kafka at {nobody} does not answer" in line
 
 
+def test_tls_is_for_a_kafka_that_is_not_our_own(pipeline: Pipeline) -> None:
+    for verb in ("up", "topics", "ingest"):
+        line = line_of(pipeline(verb, kafka_security_protocol="SSL"))
+        assert "PIPELINE_KAFKA_SECURITY_PROTOCOL is for a Kafka of your own: set" in line
+
+
+def test_a_file_that_is_not_there_is_said_before_any_kafka_is_asked(pipeline: Pipeline) -> None:
+    given = {"kafka_bootstrap_servers": "127.0.0.1:9", "kafka_security_protocol": "SSL"}
+    for verb in ("up", "ingest", "worker", "load", "topics", "status"):
+        line = line_of(pipeline(verb, kafka_ssl_ca="/nowhere/ca.pem", **given))
+        assert "PIPELINE_KAFKA_SSL_CA=/nowhere/ca.pem cannot be used: No such file" in line
+
+
 def test_topics_that_were_never_made(pipeline: Pipeline, settings: Settings) -> None:
     given = {
         "kafka_bootstrap_servers": settings.kafka_bootstrap_servers,
@@ -197,6 +210,26 @@ def test_a_parameter_that_the_question_needs(
         assert line_of(done, 2).endswith(f"query '{arguments[0]}' also needs {needs}")
     else:
         assert done.returncode == 0, done.stderr
+
+
+def test_a_question_that_takes_for_ever(pipeline: Pipeline, snapshot: str) -> None:
+    columns = "'s' AS store_id, DATE '2025-01-01' AS day"
+    with duckdb.connect(snapshot) as connection:
+        connection.execute(
+            f"CREATE OR REPLACE VIEW traffic AS SELECT {columns} FROM range(1000000000000)"
+        )
+    done = pipeline("query", "traffic", "--database", snapshot, query_timeout="00:00:00.5")
+    assert "no answer within 0.5 s: " in line_of(done)
+
+
+def test_a_view_that_reads_another_file(pipeline: Pipeline, snapshot: str) -> None:
+    with duckdb.connect(snapshot) as connection:
+        connection.execute(
+            "CREATE OR REPLACE VIEW traffic AS SELECT 's' AS store_id, DATE '2025-01-01' AS day,"
+            " content FROM read_text('/etc/passwd')"
+        )
+    line = line_of(pipeline("query", "traffic", "--database", snapshot))
+    assert "Permission Error" in line
 
 
 @pytest.fixture

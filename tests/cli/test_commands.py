@@ -44,7 +44,7 @@ def test_a_store_is_made_once_and_its_token_shown_once(pipeline: Pipeline, tmp_p
 
 @pytest.fixture
 def on_kafka(settings: Settings) -> dict[str, str]:
-    create_topics(settings, settings.kafka_bootstrap_servers)
+    create_topics(settings)
     return {
         "kafka_bootstrap_servers": settings.kafka_bootstrap_servers,
         "topic_prefix": settings.topic_prefix,
@@ -83,4 +83,4 @@ def test_status_fails_where_more_than_so_much_is_behind(
 
 
 def test_topics_are_made_once(pipeline: Pipeline, on_kafka: dict[str, str]) -> None:
-    assert pipeline("topics", **on_kafka).stdout == "all topics are there\n"
+    assert pipeline("topics", **on_kafka).stdout.startswith("all topics are there\n")

@@ -72,7 +72,7 @@ def test_a_topic_made_anew_is_said(answered: Answered, name: str) -> None:
     commit(answered, topic_id=answered.logs[0].topic_id)
     admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
     admin.delete_topics([topic.name])[topic.name].result()
-    wait_for(lambda: topic.name in create_topics(settings, settings.kafka_bootstrap_servers))
+    wait_for(lambda: topic.name in create_topics(settings))
     done = status(settings)
     assert done.returncode == 1
     assert f"(topic ids differ): {topic.name};" in done.stderr

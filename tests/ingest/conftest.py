@@ -159,8 +159,8 @@ def wire(wire_of_module: Wire) -> Wire:
 
 @pytest.fixture
 def door(settings: Settings, serve: Callable[..., Door]) -> Door:
-    create_topics(settings, settings.kafka_bootstrap_servers)
-    publisher = KafkaPublisher(settings, settings.kafka_bootstrap_servers)
+    create_topics(settings)
+    publisher = KafkaPublisher(settings)
     door = serve(settings, publisher)
     # Until Kafka has answered once, records take the way of the spool.
     wait_for(lambda: not publisher.is_circuit_open)

@@ -147,8 +147,8 @@ def test_without_kafka_and_without_a_spool_the_answer_is_503_and_not_a_wait_with
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         address = f"127.0.0.1:{deaf.getsockname()[1]}"
-        away = settings.model_copy(update={"spool_bytes": 0})
-        door = serve(away, KafkaPublisher(away, address))
+        away = settings.model_copy(update={"spool_bytes": 0, "kafka_bootstrap_servers": address})
+        door = serve(away, KafkaPublisher(away))
         answer = door.post(batch())
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
         assert door.page("/readyz").status == 503
@@ -157,11 +157,12 @@ def test_without_kafka_and_without_a_spool_the_answer_is_503_and_not_a_wait_with
 def test_a_door_that_is_up_before_kafka_takes_events_once_kafka_is_there(
     settings: Settings, serve: Any, read_topic: Read
 ) -> None:
-    create_topics(settings, settings.kafka_bootstrap_servers)
+    create_topics(settings)
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
-    quick = settings.model_copy(update={"ack_timeout": timedelta(seconds=1)})
-    door = serve(quick, KafkaPublisher(quick, f"127.0.0.1:{port}"))
+    changed = {"ack_timeout": timedelta(seconds=1), "kafka_bootstrap_servers": f"127.0.0.1:{port}"}
+    quick = settings.model_copy(update=changed)
+    door = serve(quick, KafkaPublisher(quick))
     sent = [str(number) for number in range(50)]
     for query in sent:
         assert door.post(batch({**SEARCH, "query": query})).status == 204

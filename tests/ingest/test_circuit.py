@@ -38,7 +38,9 @@ def test_what_flies_when_the_circuit_opens_is_spooled_before_what_came_later(
     published: list[bytes] = []
 
     async def story() -> None:
-        publisher = KafkaPublisher(settings, "127.0.0.1:1")
+        publisher = KafkaPublisher(
+            settings.model_copy(update={"kafka_bootstrap_servers": "127.0.0.1:1"})
+        )
         publisher.start()
         # Kafka answered once, and is gone: what comes flies, until the limit opens the circuit.
         publisher.is_circuit_open = False

@@ -446,9 +446,11 @@ def test_who_stops_amid_a_request_is_hung_up_on(client: Client, until: int) -> N
 
 def malformed(client: Client) -> int:
     """How often something was refused that was no request."""
-    with client_of(client.door) as other:
+    with client_of(client.door.at_admin()) as other:
         other.send(other.head(first="GET /metrics HTTP/1.1"))
-        return other.answer()[2].decode().count("pipeline_ingest_malformed_total{")
+        text = other.answer()[2].decode()
+    assert "# TYPE pipeline_ingest_malformed_total" in text
+    return text.count("pipeline_ingest_malformed_total{")
 
 
 @pytest.mark.parametrize("expected", ["200-ok", "100-continue, x", "100"])

@@ -33,7 +33,7 @@ def nested(levels: int) -> str:
     )
 
 
-DEEP = nested(5000)
+DEEP = nested(2000)
 
 
 def take(body: str, *, may_backfill: bool = False) -> Accepted:
@@ -92,7 +92,7 @@ def test_up_to_so_many_levels_an_event_is_read_also_beside_one_that_is_not() -> 
         "[" * 10_000,
         "[" * 10_000 + "]" * 20_000,
         '{"a":' * 100_000,
-        '{"events":[%s]}' % ("[" * 5000 + "[],[]," * 20_000 + "0" + "]" * 5000),
+        '{"events":[%s]}' % ("[" * 5000 + "[[]]," * 20_000 + "0" + "]" * 5000),
     ],
     ids=range(11),
 )
@@ -142,7 +142,7 @@ def test_looking_where_it_is_too_deep_costs_little() -> None:
     with pytest.raises(BadBodyError):
         take(flat.decode())
     beside = time.perf_counter() - began
-    hostile = b'{"events":[%b%b' % (b"[" * 2000, b"[]," * 300_000)
+    hostile = b'{"events":[%b%b' % (b"[" * 2000, b"[[]]," * 200_000)
     began = time.perf_counter()
     with pytest.raises(BadBodyError):
         take(hostile.decode())
@@ -167,7 +167,7 @@ def test_in_a_file_it_costs_itself() -> None:
 def test_in_a_file_a_line_that_is_too_deep_is_told_and_left_out() -> None:
     for levels in (*range(880, 1000, 2), 5000):
         *bad, request = requests(nested(levels), GOOD_TEXT)
-        assert all(isinstance(one, BadLine) for one in bad)
+        assert set(bad) <= {BadLine(1, "nested over 500 levels")}
         assert request.body.count(b'"event_type"') == 2 - len(bad)
         # As whoever sends it reads it again.
         called_deeper(60, request.body)

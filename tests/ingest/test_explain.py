@@ -78,6 +78,17 @@ def test_hostile_values_stay_text(explaining: Any) -> None:
     assert "://" not in text.replace("http://127.0.0.1", "")
 
 
+def test_what_a_terminal_or_a_browser_would_obey_is_shown_as_text(explaining: Any) -> None:
+    hostile = "a\x1b]0;c\x07\x9b2J\u202eb\u2066"
+    events = [{**SEARCH, "query": hostile}, {"event_type": hostile}]
+    explaining.post(json.dumps({"events": events}, ensure_ascii=False).encode())
+    for path in ("/explain", "/explain.json"):
+        data = explaining.page(path).data.decode()
+        assert not set(data) & set("\x1b\x07\x9b\u202e\u2066"), path
+    accepted = explaining.page("/explain.json").json()["entries"][1]
+    assert json.loads(accepted["event"])["query"] == hostile
+
+
 def test_a_token_is_shown_nowhere_even_where_it_stands_in_an_event(explaining: Any) -> None:
     for token in (explaining.token, "wrong-token-canary"):
         explaining.post({"events": [{**SEARCH, "query": token}, {token: token}]}, token=token)

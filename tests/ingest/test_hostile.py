@@ -83,7 +83,7 @@ def ingest(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         admin_port=0,
         body_timeout="PT3S",  # type: ignore[arg-type]
     )
-    create_topics(settings, kafka.bootstrap_servers)
+    create_topics(settings)
     token, digest = new_token()
     write_stores(settings.stores, {"shop": {"tokens_sha256": [digest]}})
     verb = Verb("ingest", settings)

@@ -7,7 +7,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.ingest.metrics import MEANINGS, Metrics
 
-GAUGES = [name for name in MEANINGS if "spool" in name or "circuit" in name or "_stores" in name]
+GAUGES = [
+    name
+    for name in MEANINGS
+    if not name.endswith("_total") and name != "pipeline_ingest_ack_seconds"
+]
 OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
 
 

@@ -78,7 +78,7 @@ def example(folder: Path, *, port: int, ingest: str) -> str:
 @pytest.fixture
 def edge(settings: Settings, tmp_path: Path) -> Iterator[Edge]:
     nginx = needed("nginx", "apt-get install nginx-light")
-    create_topics(settings, settings.kafka_bootstrap_servers)
+    create_topics(settings)
     token, digest = new_token()
     write_stores(settings.stores, {"shop": {"tokens_sha256": [digest], "origins": [SHOP]}})
     ingest = Verb("ingest --explain", settings, "ingest")

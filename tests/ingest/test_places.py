@@ -81,6 +81,15 @@ def test_who_rests_gives_way_before_who_is_amid_a_request(door: Door) -> None:
     assert amid.answer()[0] == 422
 
 
+def test_who_stops_amid_a_request_does_not_keep_others_out(door: Door) -> None:
+    amid = [door.client(b"POST /beacon HTTP/1.1\r\n") for _ in range(MOST)]
+    new = door.client()
+    assert amid[0].answer()[0] == 503
+    door.client()
+    assert amid[1].answer()[0] == 503
+    serve_again(new)
+
+
 def test_who_is_amid_a_request_is_told_to_come_again(door: Door) -> None:
     amid = [door.client() for _ in range(MOST)]
     for client in amid:

@@ -51,6 +51,7 @@ def test_of_a_batch_with_a_refused_record_only_what_has_not_landed_is_sent(tmp_p
             tick=lambda: None,
             opened=lambda _reason: None,
             closed=lambda: None,
+            check=lambda: None,
         )
         (batch,) = backlog.add_flying([Item(record) for record in (ONE, LARGE, TWO)])
         replay.start()

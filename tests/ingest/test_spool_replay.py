@@ -51,7 +51,7 @@ async def kept(publisher: KafkaPublisher, accepted: Accepted) -> None:
 
 @pytest.fixture
 def quick(settings: Settings) -> Settings:
-    create_topics(settings, settings.kafka_bootstrap_servers)
+    create_topics(settings)
     return settings.model_copy(update={"ack_timeout": timedelta(seconds=1)})
 
 
@@ -59,7 +59,7 @@ def test_only_the_first_request_of_an_outage_waits_and_all_follow_in_order_witho
     kafka: Broker, quick: Settings, read_topic: Read
 ) -> None:
     async def story() -> None:
-        publisher = KafkaPublisher(quick, quick.kafka_bootstrap_servers)
+        publisher = KafkaPublisher(quick)
         publisher.start()
         await until(lambda: not publisher.is_circuit_open)
         await kept(publisher, request("0"))
@@ -91,7 +91,7 @@ def test_the_circuit_closes_while_as_much_comes_as_the_door_takes(
     sent = dict.fromkeys(map(str, range(shops)), 0)
 
     async def story() -> None:
-        publisher = KafkaPublisher(quick, quick.kafka_bootstrap_servers)
+        publisher = KafkaPublisher(quick)
         publisher.start()
 
         async def shop(device: str) -> None:
@@ -117,7 +117,7 @@ def test_a_record_that_kafka_takes_in_no_form_is_rejected_and_the_rest_goes_on(
     take_no_large_ones(quick)
 
     async def story() -> None:
-        publisher = KafkaPublisher(quick, quick.kafka_bootstrap_servers)
+        publisher = KafkaPublisher(quick)
         publisher.start()
         await until(lambda: not publisher.is_circuit_open)
         await asyncio.gather(
@@ -142,7 +142,7 @@ def test_what_landed_beside_a_refused_record_is_not_sent_again(
     others = [str(number) for number in range(12)]
 
     async def story() -> None:
-        publisher = KafkaPublisher(quick, quick.kafka_bootstrap_servers)
+        publisher = KafkaPublisher(quick)
         publisher.start()
         await until(lambda: not publisher.is_circuit_open)
         requests = [request(LARGE), *(request(text, device=text) for text in others)]
@@ -158,8 +158,10 @@ def test_what_landed_beside_a_refused_record_is_not_sent_again(
 def test_the_spool_of_a_process_that_is_gone_is_taken_over(
     quick: Settings, read_topic: Read
 ) -> None:
+    nowhere = quick.model_copy(update={"kafka_bootstrap_servers": "127.0.0.1:1"})
+
     async def leave(text: str) -> KafkaPublisher:
-        publisher = KafkaPublisher(quick, "127.0.0.1:1")
+        publisher = KafkaPublisher(nowhere)
         publisher.start()
         await kept(publisher, request(text))
         return publisher
@@ -168,7 +170,7 @@ def test_the_spool_of_a_process_that_is_gone_is_taken_over(
         publishers = [await leave("first"), await leave("second")]
         for publisher in publishers:
             publisher.close()
-        heir = KafkaPublisher(quick, quick.kafka_bootstrap_servers)
+        heir = KafkaPublisher(quick)
         heir.start()
         spools = quick.home / "spool"
         await until(lambda: not heir.is_circuit_open and not (spools / "1.db").exists())

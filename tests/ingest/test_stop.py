@@ -70,7 +70,7 @@ def test_a_half_sent_body_and_a_wait_for_an_ack_are_answered_and_the_exit_is_0( 
     patience: int,
     answered: bytes,
 ) -> None:
-    create_topics(settings, settings.kafka_bootstrap_servers)
+    create_topics(settings)
     patient = settings.model_copy(update={"ack_timeout": timedelta(seconds=patience)})
     body = json.dumps(BODY).encode()
     ingest = Verb("ingest", patient)
@@ -112,7 +112,7 @@ def test_a_half_sent_body_and_a_wait_for_an_ack_are_answered_and_the_exit_is_0( 
 def test_what_was_acknowledged_while_it_ended_is_on_kafka(
     settings: Settings, token: str, read_topic: Any
 ) -> None:
-    create_topics(settings, settings.kafka_bootstrap_servers)
+    create_topics(settings)
     ingest = Verb("ingest", settings)
     body = json.dumps(BODY).encode()
     acknowledged = 0

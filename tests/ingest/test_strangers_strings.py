@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.config import Settings
-from pipeline.ingest import beacon, cors, stores
+from pipeline.ingest import beacon, cors, enrichment, stores
 from pipeline.ingest.enrichment import EdgeHeaders, enrich
 from pipeline.ingest.http import head
 from pipeline.ingest.http.bodies import Bodies
@@ -32,6 +32,18 @@ def test_what_is_long_is_not_remembered(use: Callable[[str], object], function: 
     assert use(LONG) == use(LONG)
     assert cache.cache_info().currsize == 0
     use("short")
+    assert cache.cache_info().currsize == 1
+
+
+@pytest.mark.parametrize("name", ["x-country", "x-region", "x-city"])
+def test_a_long_name_of_a_place_is_read_and_not_remembered(name: str) -> None:
+    edge = EdgeHeaders("x-country", "x-region", "x-city")
+    cache = enrichment._request
+    cache.cache_clear()
+    found = enrich({"user-agent": LONG, name: LONG}, edge)
+    assert getattr(found, name[2:]) == LONG[:1024]
+    assert cache.cache_info().currsize == 0
+    enrich({"user-agent": LONG, name: LONG[:256]}, edge)
     assert cache.cache_info().currsize == 1
 
 

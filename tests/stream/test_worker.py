@@ -23,7 +23,7 @@ from pipeline.topics import Topic, group, topics
 
 @pytest.fixture
 def door(settings: Settings) -> Door:
-    create_topics(settings, settings.kafka_bootstrap_servers)
+    create_topics(settings)
     return Door(settings)
 
 
@@ -42,7 +42,7 @@ def worker(settings: Settings, door: Door) -> Iterator[Verb]:  # noqa: ARG001  #
 def outcomes(settings: Settings) -> list[Outcome]:
     """All records of the topic, in order of partition and offset."""
     topic = topics(settings).outcomes
-    ends = end_offsets(settings.kafka_bootstrap_servers, topic)
+    ends = end_offsets(settings, topic)
     consumer = Consumer(
         {
             "bootstrap.servers": settings.kafka_bootstrap_servers,
@@ -63,15 +63,11 @@ def outcomes(settings: Settings) -> list[Outcome]:
 
 
 def count(settings: Settings, topic: Topic) -> int:
-    return sum(end_offsets(settings.kafka_bootstrap_servers, topic).values())
+    return sum(end_offsets(settings, topic).values())
 
 
 def committed(settings: Settings) -> int:
-    return sum(
-        committed_offsets(
-            settings.kafka_bootstrap_servers, group(settings), topics(settings).beacons
-        ).values()
-    )
+    return sum(committed_offsets(settings, group(settings), topics(settings).beacons).values())
 
 
 def answered(settings: Settings, records: int) -> None:
@@ -99,9 +95,7 @@ def test_each_record_has_one_outcome_and_sigterm_commits_them(
     assert committed(settings) == records
     origins = [(outcome.origin.partition, outcome.origin.offset) for outcome in outcomes(settings)]
     assert len(set(origins)) == len(origins) == records
-    for number, end in end_offsets(
-        settings.kafka_bootstrap_servers, topics(settings).beacons
-    ).items():
+    for number, end in end_offsets(settings, topics(settings).beacons).items():
         assert {offset for partition, offset in origins if partition == number} == set(range(end))
 
 
@@ -134,11 +128,10 @@ def test_other_rules_or_a_new_topic_are_refused(
     others = settings.model_copy(update={"session_gap": timedelta(minutes=20)})
     refused(others, "the state was made by other rules")
 
-    bootstrap = settings.kafka_bootstrap_servers
     beacons = topics(settings).beacons.name
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
     admin.delete_topics([beacons])[beacons].result(30)
-    wait_for(lambda: beacons in create_topics(settings, bootstrap))
+    wait_for(lambda: beacons in create_topics(settings))
     # Kafka drops the commits of a deleted topic with it.
     refused(settings, "beacons was made anew, or the group's commits were deleted")
 
@@ -157,21 +150,20 @@ def test_state_without_a_commit_is_refused(
 def test_records_that_retention_took_are_never_stepped_over(
     settings: Settings, door: Door, requests: list[Accepted], worker: Verb
 ) -> None:
-    bootstrap = settings.kafka_bootstrap_servers
     records = door.send(requests[:20])
     wait_for(lambda: committed(settings) == records)
     assert worker.stop() == 0
     ours = topics(settings)
     beacons = ours.beacons
-    before = end_offsets(bootstrap, ours.outcomes)
+    before = end_offsets(settings, ours.outcomes)
     door.send(requests)
-    ends = end_offsets(bootstrap, beacons)
+    ends = end_offsets(settings, beacons)
     lost = [TopicPartition(beacons.name, number, end - 1) for number, end in ends.items()]
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
     for future in admin.delete_records(lost).values():
         future.result(30)
     refused(settings, "retention overran the worker")
-    after = end_offsets(bootstrap, ours.outcomes)
+    after = end_offsets(settings, ours.outcomes)
     # A partition that never had a commit begins where its log now does.
     assert [after[number] for number, end in before.items() if end] == [
         *filter(None, before.values())
@@ -206,7 +198,7 @@ def test_a_worker_whose_kafka_is_gone_ends_all_the_same(
 ) -> None:
     with Broker(tmp_path / "own", cache) as broker:
         own = settings.model_copy(update={"kafka_bootstrap_servers": broker.bootstrap_servers})
-        create_topics(own, broker.bootstrap_servers)
+        create_topics(own)
         worker = Verb("worker", own)
         wait_for(lambda: "answering" in worker.said())
         broker.kill()

@@ -89,6 +89,12 @@ def test_what_is_not_set_is_what_up_has(
     assert ours["ingest"]["volumes"] == [f"data:{settings.home}"]
 
 
+def test_the_dashboard_answers_to_the_name_that_other_containers_call(
+    ours: dict[str, dict[str, Any]],
+) -> None:
+    assert ours["dashboard"]["environment"]["PIPELINE_DASHBOARD_HOSTS"] == "dashboard"
+
+
 def test_kafka_is_the_version_that_up_runs_with_the_same_limits(
     compose: dict[str, Any],
 ) -> None:

@@ -133,7 +133,7 @@ def test_a_topic_made_anew_is_refused(answered: Answered, name: str) -> None:
     admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
     admin.delete_topics([topic.name])[topic.name].result()
     wait_for(lambda: topic.name not in admin.list_topics(timeout=10).topics)
-    create_topics(settings, settings.kafka_bootstrap_servers)
+    create_topics(settings)
     with pytest.raises(DatabaseError, match="loaded from other topics than Kafka has now"):
         run_loader(settings)
 
@@ -246,4 +246,4 @@ def test_it_waits_out_a_kafka_that_sends_nothing_and_ends_with_a_snapshot(
     assert positions(answered.settings) == {}
     with duckdb.connect(answered.settings.database, read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM events").fetchall() == [(0,)]
-    assert end_offsets(answered.settings.kafka_bootstrap_servers, answered.topics.outcomes)
+    assert end_offsets(answered.settings, answered.topics.outcomes)

@@ -32,7 +32,7 @@ def tokens(settings: Settings) -> dict[str, str]:
 @pytest.fixture
 def url(settings: Settings, tokens: dict[str, str]) -> Iterator[str]:  # noqa: ARG001  # first
     """Ingest, a worker and a loader are running; where ingest listens."""
-    create_topics(settings, settings.kafka_bootstrap_servers)
+    create_topics(settings)
     running = [Verb(verb, settings) for verb in ("ingest", "worker", "load")]
     try:
         wait_for(lambda: "ingest: http" in running[0].said())

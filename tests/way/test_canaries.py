@@ -67,7 +67,7 @@ def ask(
 
 @pytest.fixture
 def running(settings: Settings) -> Iterator[dict[str, Verb]]:
-    create_topics(settings, settings.kafka_bootstrap_servers)
+    create_topics(settings)
     verbs: dict[str, Verb] = {}
     try:
         for verb in ("ingest", "worker", "load"):

@@ -21,6 +21,7 @@ import msgspec
 
 from pipeline.config import Settings
 from pipeline.ingest.accept import Accepted
+from pipeline.ingest.clock import ClockWatch
 from pipeline.ingest.durable.backlog import Backlog
 from pipeline.ingest.durable.pending import Item, Record, Waiting
 from pipeline.ingest.durable.probe import Probe
@@ -41,14 +42,18 @@ log = logging.getLogger(__name__)
 
 
 class KafkaPublisher:
-    """See `Publisher`."""
+    """See `Publisher`.
+
+    `check` raises `KafkaUnusableError` while nothing may be sent yet; until it has passed once, all
+    stays in the spool.
+    """
 
     def __init__(
         self,
         settings: Settings,
-        bootstrap: str,
         *,
         clock: Callable[[], float] = time.time,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         names = topics(settings)
         self._beacons, self._rejected = names.beacons.name, names.rejected.name
@@ -63,7 +68,9 @@ class KafkaPublisher:
         self._backlog = Backlog(
             Spool(settings.home / "spool", cap=settings.spool_bytes), clock=clock
         )
-        self._sender = Sender(bootstrap, self._told)
+        self.clock = ClockWatch(clock)
+        """See `Publisher`."""
+        self._sender = Sender(settings, self._told, self.clock)
         self._probe = Probe(self._sender, self._beacons, limit=self._limit)
         self._replay = Replay(
             self._sender,
@@ -73,6 +80,7 @@ class KafkaPublisher:
             tick=self._tick_on,
             opened=self._open,
             closed=self._close_circuit,
+            check=check,
         )
 
     def spool(self) -> SpoolState:

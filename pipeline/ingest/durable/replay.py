@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from pipeline.ingest.durable.backlog import Backlog
+from pipeline.ingest.durable.fit import Fitness
 from pipeline.ingest.durable.orphans import adopt
 from pipeline.ingest.durable.pending import Batch, Item, Record
 from pipeline.ingest.durable.probe import Probe
@@ -32,7 +33,7 @@ class Replay:
     """Reads the backlog while the circuit is open, and says when it may close.
 
     `closed` closes it, `opened` opens it (with the reason), `tick` sees to it that `Sender` is
-    polled.
+    polled; `check` has to pass before the first record is sent.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Replay:
         tick: Callable[[], None],
         opened: Callable[[str], None],
         closed: Callable[[], None],
+        check: Callable[[], None],
     ) -> None:
         self._sender = sender
         self._backlog = backlog
@@ -53,6 +55,7 @@ class Replay:
         self._tick = tick
         self._open = opened
         self._close = closed
+        self._fitness = Fitness(check)
         self._is_open = True
         self._adopt_at = 0.0
         # Batches whose records fly, by number, and their bytes.
@@ -99,6 +102,7 @@ class Replay:
             self._changed.set()
 
     async def _run(self) -> None:
+        await self._fitness.wait()
         while True:
             try:
                 await self._step()
@@ -124,6 +128,8 @@ class Replay:
         elif self._is_open:
             await self._probe.ask()
             self._close_if_done()
+            if self._is_open and not self._probe.is_quick:
+                self._fitness.look()
         if time.monotonic() > self._adopt_at:
             self._adopt_at = time.monotonic() + ADOPT_EVERY
             self._backlog.hold(False)

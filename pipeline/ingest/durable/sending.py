@@ -8,9 +8,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import (
+    TIMESTAMP_LOG_APPEND_TIME,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+)
 
+from pipeline.config import Settings
+from pipeline.ingest.clock import ClockWatch
 from pipeline.ingest.durable.pending import Item
+from pipeline.kafka_security import security
 from pipeline.topics import MAX_RECORD_BYTES
 
 QUEUE_BYTES = 256 * 1024 * 1024
@@ -43,9 +52,18 @@ class Sender:
     `told`, are of one thread.
     """
 
-    def __init__(self, bootstrap: str, told: Callable[[Item, Failure | None], None]) -> None:
-        self._bootstrap = bootstrap
+    def __init__(
+        self,
+        settings: Settings,
+        told: Callable[[Item, Failure | None], None],
+        clock: ClockWatch,
+    ) -> None:
+        self._words = {
+            "bootstrap.servers": settings.kafka_bootstrap_servers,
+            **security(settings).for_librdkafka(),
+        }
         self._told = told
+        self._clock = clock
         self._is_fatal = False
         self._producer = self._made()
         # In the order of their start: a dict, for one may end anywhere in it.
@@ -54,7 +72,7 @@ class Sender:
     def _made(self) -> Producer:
         return Producer(
             {
-                "bootstrap.servers": self._bootstrap,
+                **self._words,
                 "acks": "all",
                 "enable.idempotence": True,
                 "compression.type": "lz4",
@@ -91,8 +109,12 @@ class Sender:
             self._landed(item, error.args[0], None)
         return True
 
-    def _landed(self, item: Item, error: KafkaError | None, _message: Message | None) -> None:
+    def _landed(self, item: Item, error: KafkaError | None, message: Message | None) -> None:
         if error is None:
+            if message is not None:
+                kind, appended_at = message.timestamp()
+                if kind == TIMESTAMP_LOG_APPEND_TIME:
+                    self._clock.saw(appended_at / 1000, since=item.since)
             self._told(item, None)
         else:
             self._is_fatal = self._is_fatal or error.fatal()

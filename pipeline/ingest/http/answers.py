@@ -7,7 +7,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 
-import msgspec
+from pipeline.printable import printable_json
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -51,7 +51,7 @@ def said(
     status: int, content: object, *headers: tuple[bytes, bytes], is_last: bool = False
 ) -> Answer:
     """An answer in JSON."""
-    return Answer(status, msgspec.json.encode(content), (JSON, *headers), is_last=is_last)
+    return Answer(status, printable_json(content), (JSON, *headers), is_last=is_last)
 
 
 def too_large(limit: int) -> Answer:

@@ -62,7 +62,7 @@ class Connection(asyncio.Protocol):
         self.transport = transport  # type: ignore[assignment]
         self._has_place = self._places.enter(self)
         if self._has_place:
-            self._wait(self._terms.bounds.within, self._places.resting)
+            self._wait(self._terms.bounds.within, self._places.unfinished)
         else:
             self._refuse(CROWDED)
 

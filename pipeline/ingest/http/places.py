@@ -21,7 +21,7 @@ class Places(Generic[G]):
     """At most `most` open connections.
 
     Where all are taken, the one whose client has let us wait the longest gives way to the next:
-    first of those between two requests, then of those amid one. One that waits for an answer of
+    first of those between two requests, then of the others. One that waits for an answer of
     ours never does.
     """
 
@@ -31,9 +31,12 @@ class Places(Generic[G]):
         # They end, and have no place any more.
         self._leaving: set[G] = set()
         self.resting: OrderedDict[G, None] = OrderedDict()
-        """Between two requests, or before the first; the longest wait first."""
+        """Between two requests; the longest wait first."""
         self.unfinished: OrderedDict[G, None] = OrderedDict()
-        """Amid a request, or with an answer that the client does not take; likewise."""
+        """Before the first or amid one, or with an answer that the client does not take; likewise.
+
+        Were a new one among those that rest, clients that stop amid a request would keep it out.
+        """
 
     def enter(self, guest: G) -> bool:
         """Whether there is a place for it; else it has to end."""

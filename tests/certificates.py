@@ -1,0 +1,115 @@
+"""A Kafka with a CA, users and certificates of its own, for tests of what companies run."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialAlteration,
+    UserScramCredentialDeletion,
+    UserScramCredentialUpsertion,
+)
+
+from pipeline.broker.server import Broker
+
+USER = "clicks"
+LEAVING = "leaves"  # a second one, with the same rights
+PASSWORD = "p\u00e4ss:w@rd;,=' \"x"  # what would need quotes anywhere
+PLAIN_PASSWORD = "of-the-plain-kind"
+# Seconds after which Kafka wants to see the credentials of a connection again.
+REAUTHENTICATION = 4
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A CA, and what it has signed: `NAME.pem` and `NAME.key` in `folder`."""
+
+    folder: Path
+
+    @property
+    def ca(self) -> Path:
+        return self.folder / "ca.pem"
+
+    @classmethod
+    def made(cls, folder: Path, name: str = "Some CA") -> Authority:
+        folder.mkdir()
+        made = cls(folder)
+        made._openssl(
+            *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-subj", f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign,cRLSign"),
+            *("-keyout", "ca.key", "-out", "ca.pem"),
+        )
+        return made
+
+    def sign(self, name: str) -> tuple[Path, Path]:
+        """A certificate of the host `name`, and its key."""
+        key, request, signed = f"{name}.key", f"{name}.csr", f"{name}.pem"
+        self._openssl(
+            *("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}"),
+            *("-addext", f"subjectAltName=DNS:{name}", "-keyout", key, "-out", request),
+        )
+        self._openssl(
+            *("x509", "-req", "-in", request, "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2"),
+            *("-CAcreateserial", "-copy_extensions", "copy", "-out", signed),
+        )
+        return self.folder / signed, self.folder / key
+
+    def lock(self, key: Path, locked: Path) -> None:
+        """The same key behind a password."""
+        self._openssl("pkey", "-in", str(key), "-aes256", "-passout", "pass:x", "-out", str(locked))
+
+    def _openssl(self, *arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)  # noqa: S607  # the system's
+
+
+@dataclass(frozen=True)
+class Secured:
+    """A broker that asks for a password on one address, and for a certificate on another."""
+
+    broker: Broker
+    authority: Authority
+    sasl_port: int
+    ssl_port: int
+
+    @property
+    def admin(self) -> AdminClient:
+        """By the door that asks for nothing."""
+        return AdminClient({"bootstrap.servers": self.broker.bootstrap_servers, "log_level": 0})
+
+    def add_user(self, name: str, password: str) -> None:
+        kind = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
+        self._alter(name, UserScramCredentialUpsertion(name, kind, password.encode()))
+
+    def remove_user(self, name: str) -> None:
+        self._alter(name, UserScramCredentialDeletion(name, ScramMechanism.SCRAM_SHA_512))
+
+    def allow(self, user: str, topic: str, *rights: str) -> None:
+        self._allow(user, ResourceType.TOPIC, topic, rights)
+
+    def allow_group(self, user: str, group: str) -> None:
+        self._allow(user, ResourceType.GROUP, group, ["READ"])
+
+    def _allow(self, user: str, kind: ResourceType, name: str, rights: Iterable[str]) -> None:
+        admin, anywhere = self.admin, (ResourcePatternType.LITERAL, f"User:{user}", "*")
+        wanted = [
+            AclBinding(kind, name, *anywhere, AclOperation[right], AclPermissionType.ALLOW)
+            for right in rights
+        ]
+        for future in admin.create_acls(wanted).values():
+            future.result()
+
+    def _alter(self, name: str, change: UserScramCredentialAlteration) -> None:
+        # A name for it: the answer to a client that nobody holds is lost.
+        admin = self.admin
+        admin.alter_user_scram_credentials([change])[name].result()

@@ -1,0 +1,49 @@
+"""What the processes say while Kafka is away: each thing once, however often a client tries."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from pathlib import Path
+
+from processes import Verb, wait_for
+
+from pipeline.broker.server import Broker
+from pipeline.config import Settings
+from pipeline.ingest.stores import new_token
+from pipeline.ingest.stores_file import write_stores
+from pipeline.kafka_admin import create_topics
+
+# Kafka's clients try several times a second.
+AWAY_SECONDS = 15
+
+
+def kinds(lines: list[str]) -> Counter[str]:
+    """Lines without what differs between two of one kind."""
+    return Counter(re.sub(r"\d+", "0", line) for line in lines)
+
+
+def test_few_lines_and_no_traceback(settings: Settings, tmp_path: Path, cache: Path) -> None:
+    with Broker(tmp_path / "own", cache) as broker:
+        own = settings.model_copy(update={"kafka_bootstrap_servers": broker.bootstrap_servers})
+        create_topics(own)
+        write_stores(own.stores, {"shop": {"tokens_sha256": [new_token()[1]]}})
+        running = [Verb(verb, own) for verb in ("ingest", "worker", "load")]
+        ingest, worker, load = running
+        try:
+            wait_for(lambda: "Kafka acknowledges" in ingest.said(), each=ingest.assert_alive)
+            wait_for(lambda: "answering" in worker.said(), each=worker.assert_alive)
+            wait_for(lambda: "loading" in load.said(), each=load.assert_alive)
+            before = {verb: len(verb.said().splitlines()) for verb in running}
+            broker.kill()
+            time.sleep(AWAY_SECONDS)
+        finally:
+            for verb in running:
+                verb.kill()
+    for verb in running:
+        lines = verb.said().splitlines()[before[verb] :]
+        print(verb.verb, *lines, sep="\n")
+        assert "Traceback" not in verb.said()
+        assert len(lines) < AWAY_SECONDS, lines
+        assert max(kinds(lines).values(), default=0) <= 1, lines

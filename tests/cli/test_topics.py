@@ -1,0 +1,76 @@
+"""`pipeline topics`: makes what is missing, shows all, and says what is wrong."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+
+from confluent_kafka.admin import AdminClient, NewTopic
+from processes import Verb, wait_for
+
+from pipeline.config import Settings
+from pipeline.ingest.stores import new_token
+from pipeline.ingest.stores_file import write_stores
+from pipeline.topics import topics
+
+Pipeline = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def made_by_others(settings: Settings, **config: str) -> dict[str, str]:
+    """The topic `beacons`, with a property that the pipeline would not give it."""
+    ours = topics(settings).beacons
+    given = {key.replace("_", "."): value for key, value in config.items()}
+    topic = NewTopic(ours.name, ours.partitions, 1, config=ours.config | given)
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
+    admin.create_topics([topic])[ours.name].result()
+    return {
+        "kafka_bootstrap_servers": settings.kafka_bootstrap_servers,
+        "topic_prefix": settings.topic_prefix,
+    }
+
+
+def test_all_are_shown(pipeline: Pipeline, settings: Settings) -> None:
+    done = pipeline("topics", **made_by_others(settings))
+    assert (done.returncode, done.stderr) == (0, "")
+    for topic, kept in (("beacons", "7 days"), ("outcomes", "14 days"), ("rejected", "30 days")):
+        line = re.search(rf"^.*{settings.topic_prefix}{topic} .*$", done.stdout, re.MULTILINE)
+        assert line is not None
+        for part in (kept, "delete", "16777216", "LogAppendTime"):
+            assert part in line[0]
+
+
+def test_what_is_wrong_is_an_error_and_what_is_weak_a_remark(
+    pipeline: Pipeline, settings: Settings
+) -> None:
+    given = made_by_others(settings, max_message_bytes="100000", retention_bytes="1000000")
+    done = pipeline("topics", **given)
+    assert done.returncode == 1
+    first, second = done.stderr.splitlines()
+    assert first.startswith(f"Error: topic {settings.topic_prefix}beacons has max.message.bytes=")
+    assert second.startswith("Remark: ")
+    assert "retention.bytes=1000000" in second
+
+
+def test_no_process_starts_on_topics_that_would_refuse_events(
+    pipeline: Pipeline, settings: Settings
+) -> None:
+    given = made_by_others(settings, max_message_bytes="100000")
+    assert pipeline("topics", **given).returncode == 1
+    write_stores(settings.home / "home" / "stores.toml", {"s": {"tokens_sha256": [new_token()[1]]}})
+    for verb in ("ingest", "worker", "load"):
+        done = pipeline(verb, ingest_port="0", **given)
+        assert done.returncode == 1
+        assert "max.message.bytes=100000, it must be 16777216" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_remark_stops_nothing(pipeline: Pipeline, settings: Settings) -> None:
+    given = made_by_others(settings, retention_bytes="1000000")
+    assert pipeline("topics", **given).returncode == 0
+    worker = Verb("worker", settings)
+    try:
+        wait_for(lambda: "answering" in worker.said(), each=worker.assert_alive)
+        assert "WARNING topic " in worker.said()
+    finally:
+        worker.kill()

@@ -1,0 +1,120 @@
+"""Ingest's clock beside Kafka's: what is told where they part, and what is no difference."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from processes import wait_for
+
+from pipeline.config import Settings
+from pipeline.ingest.clock import ClockWatch
+from pipeline.ingest.durable.kafka import KafkaPublisher
+from pipeline.kafka_admin import create_topics
+
+BODY = {
+    "events": [
+        {"event_type": "search", "timestamp": 1_782_907_200_000, "session_id": "s", "query": "q"}
+    ]
+}
+KAFKA = 1_000_000.0
+
+
+class Times:
+    """A watch whose clock is `ahead` of Kafka's; `at` is monotonic."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.ahead = 0.0
+        self.watch = ClockWatch(lambda: KAFKA + self.at + self.ahead, monotonic=lambda: self.at)
+
+    def acknowledge(self, *, took: float = 0.0, waited: float = 0.0, ahead: float = 0.0) -> None:
+        """Two seconds on: a record, `waited` for Kafka to append it, and `took` to hear of it."""
+        self.at += 2 + took + waited
+        self.ahead = ahead
+        self.watch.saw(KAFKA + self.at - took, since=self.at - took - waited)
+
+
+@pytest.fixture
+def times() -> Times:
+    return Times()
+
+
+@pytest.fixture(autouse=True)
+def _info(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="pipeline.ingest.clock")
+
+
+@pytest.mark.parametrize("ahead", [0.0, 59.0, -59.0])
+def test_a_minute_is_nothing(times: Times, ahead: float, caplog: pytest.LogCaptureFixture) -> None:
+    times.acknowledge(ahead=ahead)
+    assert times.watch.ahead == ahead
+    assert str(times.watch) == "ingest's clock agrees with Kafka's"
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(("took", "waited"), [(300.0, 0.0), (0.0, 300.0), (300.0, 300.0)])
+def test_a_slow_kafka_is_no_difference(times: Times, took: float, waited: float) -> None:
+    times.acknowledge(took=took, waited=waited)
+    assert times.watch.ahead == 0.0
+
+
+@pytest.mark.parametrize(("ahead", "words"), [(61.0, "61 s ahead of"), (-61.0, "61 s behind")])
+def test_more_is_told_once_and_its_end_once(
+    times: Times, caplog: pytest.LogCaptureFixture, ahead: float, words: str
+) -> None:
+    for _ in range(3):
+        times.acknowledge(ahead=ahead)
+    told = f"ingest's clock is {words} Kafka's"
+    assert str(times.watch) == told
+    assert [message.partition(":")[0] for message in caplog.messages] == [told]
+    for _ in range(60):
+        times.acknowledge()
+    assert caplog.messages[1:] == ["ingest's clock agrees with Kafka's again"]
+    assert times.watch.ahead == 0.0
+
+
+def test_one_broker_of_two_that_is_wrong_is_told_once(
+    times: Times, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(100):
+        times.acknowledge(ahead=100.0)
+        times.acknowledge()
+        assert times.watch.ahead == 100.0
+    assert len(caplog.messages) == 1
+
+
+def test_they_are_compared_once_a_second(times: Times) -> None:
+    times.acknowledge(ahead=5.0)
+    times.ahead = 7.0
+    times.watch.saw(KAFKA + times.at, since=times.at)
+    assert times.watch.ahead == 5.0
+
+
+@pytest.mark.parametrize(("ahead", "way"), [(3600.0, "ahead of"), (-3600.0, "behind")])
+def test_probe_metric_and_log_say_so(
+    settings: Settings,
+    serve: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+    ahead: float,
+    way: str,
+) -> None:
+    create_topics(settings)
+    publisher = KafkaPublisher(settings, clock=lambda: time.time() + ahead)
+    door = serve(settings, publisher)
+    wait_for(lambda: not publisher.is_circuit_open)
+    assert door.post(BODY).status == 204
+    answer = door.page("/readyz")
+    assert (answer.status, answer.json()["status"]) == (200, "ready")
+    # What the record took to Kafka is not ours.
+    told = rf"ingest's clock is (3600|359\d) s {way} Kafka's"
+    assert re.fullmatch(told, answer.json()["clock"])
+    (line,) = caplog.messages
+    assert re.match(told, line)
+    metrics = door.page("/metrics").data.decode()
+    (found,) = re.findall(r"^pipeline_ingest_clock_ahead_seconds (\S+)$", metrics, re.MULTILINE)
+    assert 3590 < float(found) * (1 if ahead > 0 else -1) <= 3600

@@ -1,0 +1,103 @@
+"""Ingest that starts where Kafka is away, has no topics yet, or has the wrong ones."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import urllib3
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+from processes import Verb, wait_for
+from records import queries_in, records_of
+
+from pipeline.broker.home import free_port
+from pipeline.broker.server import Broker
+from pipeline.config import Settings
+from pipeline.ingest.stores import new_token
+from pipeline.ingest.stores_file import write_stores
+from pipeline.kafka_admin import create_topics
+from pipeline.topics import topics
+
+Send = Callable[[str], int]
+
+
+@contextmanager
+def ingest(settings: Settings) -> Iterator[tuple[Verb, Send]]:
+    """It runs, and what sends it one event."""
+    token, digest = new_token()
+    write_stores(settings.stores, {"shop": {"tokens_sha256": [digest]}})
+    running = Verb("ingest", settings)
+    http: Any = urllib3.PoolManager(retries=False)
+    try:
+        wait_for(lambda: "ingest: http" in running.said(), each=running.assert_alive)
+        found = re.search(r"ingest: (\S+)", running.said())
+        assert found is not None
+        url = found[1]
+
+        def send(query: str) -> int:
+            event = {"event_type": "search", "timestamp": "2099-01-01T00:00:00Z", "session_id": "s"}
+            body = json.dumps({"events": [{**event, "query": query}]})
+            headers = {"x-storefront-access-token": token}
+            return int(http.request("POST", url, body=body, headers=headers).status)
+
+        yield running, send
+        assert running.stop() == 0
+    finally:
+        running.kill()
+
+
+def errors(verb: Verb) -> list[str]:
+    lines = [json.loads(line) for line in verb.said().splitlines() if line.startswith("{")]
+    return [line["message"] for line in lines if line["level"] == "error"]
+
+
+def test_it_says_that_kafka_is_away_and_goes_on_by_itself(
+    settings: Settings, tmp_path: Any, cache: Any
+) -> None:
+    port = free_port()
+    away = settings.model_copy(
+        update={
+            "kafka_bootstrap_servers": f"127.0.0.1:{port}",
+            "ack_timeout": timedelta(seconds=1),
+        }
+    )
+    with ingest(away) as (running, send):
+        assert send("first") == 204
+        wait_for(lambda: bool(errors(running)))
+        (line,) = errors(running)
+        assert f"Kafka at 127.0.0.1:{port} does not answer" in line
+        with Broker(tmp_path / "own", cache, port=port):
+            create_topics(away)
+            beacons = topics(away).beacons
+            wait_for(lambda: queries_in(records_of(away, beacons)) == ["first"])
+
+
+def test_a_topic_that_is_missing_is_no_kafka_that_is_away(settings: Settings) -> None:
+    with ingest(settings) as (running, send):
+        assert send("first") == 204
+        wait_for(lambda: bool(errors(running)))
+        (line,) = errors(running)
+        assert f"no topic {settings.topic_prefix}beacons: run `pipeline topics` first" in line
+        assert "does not answer" not in running.said()
+        create_topics(settings)
+        beacons = topics(settings).beacons
+        wait_for(lambda: queries_in(records_of(settings, beacons)) == ["first"])
+
+
+def test_nothing_leaves_the_spool_for_topics_that_would_refuse_it(settings: Settings) -> None:
+    """The topics came after ingest: what it has answered 204 waits until they are right."""
+    ours = topics(settings).beacons
+    with ingest(settings) as (running, send):
+        assert send("first") == 204
+        create_topics(settings.model_copy(update={"beacons_retention": timedelta(hours=1)}))
+        wait_for(lambda: any("retention.ms=3600000" in line for line in errors(running)))
+        assert send("second") == 204
+        assert records_of(settings, ours) == []
+        right = ConfigResource(ResourceType.TOPIC, ours.name, set_config=ours.config)
+        admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
+        admin.alter_configs([right])[right].result()
+        wait_for(lambda: queries_in(records_of(settings, ours)) == ["first", "second"])

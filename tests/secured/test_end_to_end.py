@@ -1,0 +1,111 @@
+"""The whole way of an event on a Kafka that asks for TLS, a password or a certificate."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+from beacons import write_traffic
+from certificates import PASSWORD, PLAIN_PASSWORD, REAUTHENTICATION, Secured
+from processes import Verb, environment, wait_for
+from pydantic import SecretStr
+from tables import broken_checks
+
+from pipeline.config import Settings
+from pipeline.ingest.stores import new_token
+from pipeline.ingest.stores_file import write_stores
+from pipeline.send import send
+from pipeline.status import status
+from pipeline.traffic import STORES
+
+
+def by_certificate(settings: Settings, secured: Secured) -> Settings:
+    certificate, key = secured.authority.sign("client")
+    return Settings(
+        _env_file=None,
+        kafka_bootstrap_servers=f"localhost:{secured.ssl_port}",
+        kafka_security_protocol="SSL",
+        kafka_ssl_ca=secured.authority.ca,
+        kafka_ssl_certificate=certificate,
+        kafka_ssl_key=key,
+        topic_prefix=settings.topic_prefix,
+        home=settings.home,
+        ingest_port=0,
+        admin_port=0,
+        publish_interval=settings.publish_interval,
+    )
+
+
+def by_plain_password(settings: Settings, secured: Secured) -> Settings:  # noqa: ARG001  # as above
+    changed = {
+        "kafka_sasl_mechanism": "PLAIN",
+        "kafka_sasl_password": SecretStr(PLAIN_PASSWORD),
+        "kafka_sasl_password_file": None,
+    }
+    return settings.model_copy(update=changed)
+
+
+def by_scram(settings: Settings, secured: Secured) -> Settings:  # noqa: ARG001  # as above
+    return settings
+
+
+def pipeline(settings: Settings, verb: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", verb],
+        env=environment(settings),
+        cwd=settings.home,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("way", [by_scram, by_plain_password, by_certificate])
+def test_every_process_reaches_kafka(
+    settings: Settings, secured: Secured, way: Callable[[Settings, Secured], Settings]
+) -> None:
+    settings = way(settings, secured)
+    secret = {PASSWORD, PLAIN_PASSWORD}
+    made = {store: new_token() for store in STORES}
+    write_stores(
+        settings.stores,
+        {store: {"tokens_sha256": [one[1]], "backfill": True} for store, one in made.items()},
+    )
+    tokens = {store: token for store, (token, _) in made.items()}
+    assert pipeline(settings, "topics").startswith("made ")
+    running = [Verb(verb, settings) for verb in ("ingest", "worker", "load")]
+    try:
+        wait_for(lambda: "Kafka acknowledges" in running[0].said(), seconds=30)
+        found = re.search(r"ingest: (\S+)", running[0].said())
+        assert found is not None
+        traffic = write_traffic(settings.home / "traffic.ndjson", devices=5)
+        assert send([str(traffic)], found[1], tokens, strict=True) == 0
+        wait_for(lambda: status(settings).is_published, seconds=60)
+        # Each connection has to show its credentials anew meanwhile.
+        time.sleep(REAUTHENTICATION + 1)
+        again = write_traffic(settings.home / "more.ndjson", seed=2, devices=5)
+        assert send([str(again)], found[1], tokens, strict=True) == 0
+        wait_for(lambda: status(settings).is_published, seconds=60)
+        assert "published: " in pipeline(settings, "status")
+        for process in psutil.process_iter(["cmdline"]):
+            assert not (secret & set(process.info["cmdline"] or ()))
+        for verb in running:
+            verb.assert_alive()
+            assert verb.stop() == 0, verb.said()
+            assert "Traceback" not in verb.said()
+            assert "records go to the spool" not in verb.said()
+            assert not [one for one in secret if one in verb.said()]
+    finally:
+        for verb in running:
+            verb.kill()
+        for verb in running:
+            print(verb.verb, verb.said())
+    assert broken_checks(settings.database) == []

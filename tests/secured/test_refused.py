@@ -1,0 +1,131 @@
+"""What is wrong with TLS or SASL is one clear line, and the password is in none."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from certificates import PASSWORD, USER, Authority, Secured
+from processes import Verb, environment, wait_for
+
+from pipeline.broker.home import free_port
+from pipeline.config import Settings
+from pipeline.ingest.stores import new_token
+from pipeline.ingest.stores_file import write_stores
+
+WRONG = "not-the-password"
+Change = Callable[[Settings, Secured, Path], dict[str, Any]]
+
+
+def wrong_ca(_: Settings, __: Secured, folder: Path) -> dict[str, Any]:
+    return {"kafka_ssl_ca": Authority.made(folder / "other", "Another CA").ca}
+
+
+def wrong_host(_: Settings, secured: Secured, __: Path) -> dict[str, Any]:
+    return {"kafka_bootstrap_servers": f"127.0.0.1:{secured.sasl_port}"}
+
+
+def wrong_password(settings: Settings, *_: object) -> dict[str, Any]:
+    file = settings.kafka_sasl_password_file
+    assert file is not None
+    file.write_text(WRONG)
+    return {}
+
+
+def wrong_mechanism(*_: object) -> dict[str, Any]:
+    return {"kafka_sasl_mechanism": "SCRAM-SHA-256"}
+
+
+def no_tls_here(*_: object) -> dict[str, Any]:
+    return {"kafka_security_protocol": "SASL_PLAINTEXT", "kafka_ssl_ca": None}
+
+
+def no_tls_there(_: Settings, secured: Secured, __: Path) -> dict[str, Any]:
+    return {"kafka_bootstrap_servers": secured.broker.bootstrap_servers}
+
+
+def no_certificate(_: Settings, secured: Secured, __: Path) -> dict[str, Any]:
+    return {
+        "kafka_bootstrap_servers": f"localhost:{secured.ssl_port}",
+        "kafka_security_protocol": "SSL",
+        "kafka_sasl_username": "",
+        "kafka_sasl_password_file": None,
+    }
+
+
+TROUBLES: list[tuple[Change, str]] = [
+    (wrong_ca, "its certificate is not good by PIPELINE_KAFKA_SSL_CA="),
+    (wrong_host, "certificate is not valid for '127.0.0.1': use a name that is in it"),
+    (wrong_password, f"does not let user {USER} in (SCRAM-SHA-512): check"),
+    (wrong_mechanism, "not SCRAM-SHA-256: set PIPELINE_KAFKA_SASL_MECHANISM"),
+    (no_tls_here, "speaks TLS: set PIPELINE_KAFKA_SECURITY_PROTOCOL"),
+    (no_tls_there, "does not speak TLS: check its port, or set"),
+    (no_certificate, "asks for a certificate, and does not take ours: check"),
+]
+
+
+def refused(settings: Settings, verb: str) -> str:
+    """The one line with which `verb` ends. It gives up far sooner than on a Kafka that is away."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", verb],
+        env=environment(settings),
+        cwd=settings.home,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 1, done
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize(("change", "said"), TROUBLES, ids=[one.__name__ for one, _ in TROUBLES])
+def test_each_is_one_line(
+    settings: Settings, secured: Secured, tmp_path: Path, change: Change, said: str
+) -> None:
+    line = refused(settings.model_copy(update=change(settings, secured, tmp_path)), "topics")
+    assert said in line
+    assert WRONG not in line
+    assert PASSWORD not in line
+
+
+def test_it_is_the_same_line_in_each_process(settings: Settings) -> None:
+    wrong_password(settings)
+    lines = [refused(settings, verb) for verb in ("worker", "load", "status")]
+    assert set(lines) == {refused(settings, "topics")}
+
+
+def test_it_is_said_sooner_than_that_kafka_is_away(settings: Settings) -> None:
+    began = time.monotonic()
+    away = settings.model_copy(update={"kafka_bootstrap_servers": f"localhost:{free_port()}"})
+    assert "does not answer" in refused(away, "topics")
+    seconds_away = time.monotonic() - began
+    wrong_password(settings)
+    began = time.monotonic()
+    refused(settings, "topics")
+    assert time.monotonic() - began < seconds_away / 2
+
+
+@pytest.mark.parametrize(("change", "said"), TROUBLES[:3], ids=["ca", "host", "password"])
+def test_ingest_says_it_and_keeps_events_in_its_spool(
+    settings: Settings, secured: Secured, tmp_path: Path, change: Change, said: str
+) -> None:
+    wrong = settings.model_copy(update=change(settings, secured, tmp_path))
+    write_stores(wrong.stores, {"shop": {"tokens_sha256": [new_token()[1]]}})
+    ingest = Verb("ingest", wrong)
+    try:
+        wait_for(lambda: said in ingest.said(), seconds=30, each=ingest.assert_alive)
+        wait_for(lambda: "ingest: http" in ingest.said(), seconds=30)
+        (line,) = [line for line in ingest.said().splitlines() if said in line]
+        assert "events stay in the spool" in line
+        assert ingest.stop() == 0
+    finally:
+        ingest.kill()
+    assert WRONG not in ingest.said()
