@@ -117,6 +117,7 @@ def replay_of(sender: Any, backlog: Backlog, **more: Any) -> tuple[Replay, Probe
         "tick": lambda: None,
         "opened": lambda _reason: None,
         "closed": lambda: None,
+        "check": lambda: None,
     }
     return Replay(sender, backlog, probe, **{**given, **more}), probe
 
