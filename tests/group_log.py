@@ -149,6 +149,12 @@ class Process:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def revoke_now(self) -> None:
+        """Take the partition from it without waiting for what it has in hand."""
+        self.marks.clear()
+        self.acknowledged.clear()
+        self._partitions.clear()
+
     async def _ask(self, effect: Callable[[], T]) -> T:
         if self.said is not None:
             raise EndedError
@@ -204,9 +210,7 @@ class Process:
             await self._is_acknowledged.wait()
             self._is_acknowledged.clear()
         await self._commit()
-        self.marks.clear()
-        self.acknowledged.clear()
-        self._partitions.clear()
+        self.revoke_now()
 
     def acknowledge(self) -> None:
         """Called by an event of this process."""

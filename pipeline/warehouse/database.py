@@ -11,7 +11,7 @@ from pipeline.domain.rules import Rules
 from pipeline.warehouse.limits import lock
 from pipeline.warehouse.sql import files, in_order, inlined, table_macros
 
-# Every client from 1.4 on reads it; the default of 2.0 shuts out all of 1.x.
+# Every client from 1.2 on reads it; the default of 2.0 shuts out all of 1.x.
 STORAGE_VERSION = "v1.2.0"
 
 
