@@ -13,11 +13,11 @@ from beacons import write_traffic
 from duckdb_clients import NAMES, asked, client
 
 from pipeline.domain.rules import Rules
-from pipeline.local import replay
+from pipeline.replay.local import replay
 from pipeline.warehouse.sql import files
 
 FIRST, NEWEST = "1.2.0", "2.0.1"
-BETWEEN = ("1.2.2", "1.3.0", "1.3.2", "1.4.2", "1.4.5", "1.5.0", "1.5.6", "2.0.0")
+BETWEEN = ("1.3.2", "1.4.2", "1.5.6")
 # They lose the names of a WITH that stands inside another query of a view.
 POOR = ("1.4.0", "1.4.1")
 LOST = {"kpis", "kpi_revenue"}
