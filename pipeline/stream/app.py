@@ -15,6 +15,7 @@ from pipeline.kafka.security import security
 from pipeline.stream.agents import Agent
 from pipeline.stream.batch_producer import Outbox
 from pipeline.stream.credentials import credentials
+from pipeline.stream.dropped import Dropped
 from pipeline.stream.failures import Failures
 from pipeline.stream.table import DeviceTable
 from pipeline.stream.transport import RunConsumer, RunSchema, RunTransport
@@ -70,6 +71,10 @@ def create_app(settings: Settings, *, topic_id: str, outbox: Outbox) -> WorkerAp
         recovery_buffer_size=2,  # of runs; Faust means something else by 1
     )
     app.tables.add(table)
+
+    def consumer() -> RunConsumer:
+        return cast("RunConsumer", app.consumer)
+
     agent = Agent(
         topics(settings),
         topic_id,
@@ -77,13 +82,14 @@ def create_app(settings: Settings, *, topic_id: str, outbox: Outbox) -> WorkerAp
         table,
         outbox,
         Failures(settings.max_failed_share),
-        lambda: cast("RunConsumer", app.consumer),
+        consumer,
         end_process,
     )
     beacons = app.topic(
         topics(settings).beacons.name, schema=RunSchema(), partitions=settings.partitions
     )
     app.agent(beacons, name="answer")(agent.run)
+    app.task(Dropped(table, consumer).watch)
     return app
 
 

@@ -11,6 +11,7 @@ import faust
 from faust.tables.table import Table
 
 from pipeline.domain.rules import Rules
+from pipeline.stream.checkpoint import Mark
 from pipeline.stream.partition import Partition
 from pipeline.stream.recovered import WRITER_BYTES
 from pipeline.stream.transport import RunSchema
@@ -39,6 +40,11 @@ class DeviceTable(Table[bytes, Any]):
             held = Partition(number, self._rules, os.urandom(WRITER_BYTES))
             self._partitions[number] = held
         return held
+
+    def mark(self, number: int) -> Mark | None:
+        """The position of a partition; None before its first run."""
+        held = self._partitions.get(number)
+        return held.mark if held is not None and held.has_begun else None
 
     def is_current(self, partition: Partition) -> bool:
         """Whether `partition` still belongs to the present assignment."""

@@ -192,6 +192,22 @@ class RunConsumer(driver.Consumer):
         found = await self._thread.ask(lambda consumer: consumer.beginning_offsets([place]))
         return int(found[place])
 
+    async def positions(self) -> dict[TP, int]:
+        """The offset that is fetched next of each assigned partition of `beacons` that has one."""
+        changelogs = self.app.tables.changelog_topics
+
+        async def found(consumer: Any) -> dict[TP, int]:
+            positions = {}
+            for place in consumer.assignment():
+                tp = ensure_TP(place)
+                if tp.topic not in changelogs:
+                    # aiokafka waits for one that has none, as while a rebalance goes on.
+                    with suppress(TimeoutError, KafkaError):
+                        positions[tp] = await asyncio.wait_for(consumer.position(place), 1.0)
+            return positions
+
+        return await self._thread.ask(found)
+
     async def read_from(self, tp: TP, offset: int) -> None:
         """Fetch on at `offset`; what was fetched beyond it may still arrive before."""
 
