@@ -18,6 +18,7 @@ from pipeline.domain.outcomes import Outcome
 from pipeline.kafka_admin import check_topics, topic_ids
 from pipeline.kafka_refusals import refusals_told
 from pipeline.kafka_security import security
+from pipeline.kafka_words import tell_causes
 from pipeline.topics import MAX_RECORD_BYTES, Rejected, topics
 from pipeline.warehouse.batch import Batch
 from pipeline.warehouse.database import DatabaseError, connect_live
@@ -188,6 +189,7 @@ def run(settings: Settings) -> int:
         signal.signal(number, lambda *_: stop.set())
     with refusals_told(settings):
         loader = Loader(settings)
+        tell_causes(settings)
         log.info("loading into %s", settings.live_database)
         try:
             loader.run(stop)
