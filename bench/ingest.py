@@ -31,18 +31,17 @@ from http_load import closed, open_
 from http_requests import AGENT, NOW_MS, body, requests_of
 from kafka import KafkaProducer
 
-from pipeline.broker.server import Broker
 from pipeline.config import MEBIBYTE, Settings
-from pipeline.ingest.accept import Accepted
+from pipeline.delivery.kafka_publisher import KafkaPublisher
+from pipeline.delivery.pending import Waiting
+from pipeline.delivery.publisher import MemoryPublisher, Record, Told
+from pipeline.devstack.broker.server import Broker
+from pipeline.http.body_budget import Bodies
+from pipeline.http.exchange import Exchange
 from pipeline.ingest.app import App, create_app
-from pipeline.ingest.durable.kafka import KafkaPublisher
-from pipeline.ingest.durable.pending import Waiting
-from pipeline.ingest.http.bodies import Bodies
-from pipeline.ingest.http.exchange import Exchange
-from pipeline.ingest.publisher import MemoryPublisher, Told
 from pipeline.ingest.server import serve
 from pipeline.ingest.stores import StoreEntry, Stores, new_token
-from pipeline.kafka_admin import create_topics
+from pipeline.kafka.admin import create_topics
 from pipeline.topics import topics
 
 CONNECTIONS = 256
@@ -56,7 +55,7 @@ SERVER_CORE, LOAD_CORE = 0, 1
 class Nowhere(MemoryPublisher):
     """A publisher that keeps nothing, so that the door alone is measured."""
 
-    def publish(self, accepted: Accepted, told: Told) -> None:  # noqa: ARG002
+    def publish(self, records: list[Record], told: Told) -> None:  # noqa: ARG002
         """Forget it."""
         told(None)
 
@@ -75,10 +74,10 @@ class KafkaPython(Nowhere):
         """Remember the loop, for the producer's thread."""
         self._loop = asyncio.get_running_loop()
 
-    def publish(self, accepted: Accepted, told: Told) -> None:
+    def publish(self, records: list[Record], told: Told) -> None:
         """Wait for every acknowledgement."""
-        waiting = Waiting(len(accepted.records), told)
-        for key, value in accepted.records:
+        waiting = Waiting(len(records), told)
+        for _, key, value in records:
             sent = self._producer.send(self._topic, value, key)
             sent.add_callback(lambda _: self._loop.call_soon_threadsafe(waiting.tell))
 

@@ -27,7 +27,7 @@ from beacons import END, accepted, write_traffic  # type: ignore[import-not-foun
 
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
-from pipeline.local import Stream
+from pipeline.replay.local import Stream
 from pipeline.warehouse.batch import Batch
 from pipeline.warehouse.database import connect_live
 from pipeline.warehouse.transaction import Transactions

@@ -29,10 +29,10 @@ from beacons import (  # type: ignore[import-not-found]  # the tests' own
 )
 from processes import environment  # type: ignore[import-not-found]  # as above
 
-from pipeline.broker.server import Broker
 from pipeline.config import Settings
-from pipeline.kafka_admin import create_topics, end_offsets, topic_ids
-from pipeline.stream.mark import Mark
+from pipeline.devstack.broker.server import Broker
+from pipeline.kafka.admin import create_topics, end_offsets, topic_ids
+from pipeline.stream.checkpoint import Mark
 from pipeline.stream.partition import Partition
 from pipeline.topics import topics
 

@@ -18,7 +18,7 @@ YEAR = timedelta(days=366)
 
 
 class Settings(BaseSettings):
-    """All settings of all processes; only `pipeline.command` builds one, and tests by hand."""
+    """All settings of all processes; only `pipeline.cli.command` builds one, and tests by hand."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True
@@ -216,6 +216,17 @@ class Settings(BaseSettings):
     snapshot_readers: Literal["owner", "group", "all"] = Field(
         default="owner",
         description="Users who may read snapshots: owner, group or all (docs/operating.md).",
+    )
+
+    # Those who ask: the dashboard, for a page, and `pipeline query`
+    query_timeout: timedelta = Field(
+        default=timedelta(minutes=1),
+        ge=TICK,
+        le=YEAR,
+        description="Longest that an answer of the dashboard or `pipeline query` may take.",
+    )
+    query_memory_bytes: int = Field(
+        default=2048 * MEBIBYTE, ge=16 * MEBIBYTE, description="Most memory that it may take."
     )
 
     # Dashboard

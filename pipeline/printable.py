@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 
+import msgspec
+
 # C0 and C1 controls (an escape sequence begins with one), what turns the direction of a line
 # round or ends it, and halves of a pair, which no terminal's encoding can write. A tab stays.
 _REPLACED = re.compile(
@@ -20,6 +22,13 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """The same, where `text` may have several lines."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def printable_json(content: object) -> bytes:
+    """`content` as JSON, the same to a program: a terminal that it is shown on obeys nothing."""
+    text = msgspec.json.encode(content).decode()
+    # They stand in strings alone, where an escape says the same.
+    return _REPLACED.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 
 class PrintableFormatter(logging.Formatter):

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from pipeline.config import Settings
-from pipeline.kafka_admin import committed_offsets, end_offsets, topic_ids
+from pipeline.kafka.admin import committed_offsets, end_offsets, topic_ids
 from pipeline.topics import group, topics
 from pipeline.warehouse.database import DatabaseError, connect_published
 from pipeline.warehouse.queries import Answer

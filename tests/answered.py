@@ -15,7 +15,7 @@ from tables import broken_checks
 
 from pipeline.config import Settings
 from pipeline.domain.outcomes import Outcome
-from pipeline.kafka_admin import create_topics, end_offsets, topic_ids
+from pipeline.kafka.admin import create_topics, end_offsets, topic_ids
 from pipeline.topics import Rejected, topics
 from pipeline.warehouse.database import DatabaseError, connect_published
 from pipeline.warehouse.loader import Loader

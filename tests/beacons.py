@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 from pipeline.config import Settings
 from pipeline.ingest.accept import Accepted, Sender, accept
 from pipeline.ingest.enrichment import EdgeHeaders, enrich, is_app
-from pipeline.ingest.files import BadLine, read_requests
+from pipeline.replay.files import BadLine, read_requests
 from pipeline.topics import topics
 from pipeline.traffic import lines
 

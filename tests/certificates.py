@@ -21,7 +21,7 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from pipeline.broker.server import Broker
+from pipeline.devstack.broker.server import Broker
 
 USER = "clicks"
 LEAVING = "leaves"  # a second one, with the same rights

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from pipeline.broker.server import Broker
 from pipeline.config import Settings
+from pipeline.devstack.broker.server import Broker
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

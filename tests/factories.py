@@ -13,8 +13,8 @@ from pipeline.domain.device import Device
 from pipeline.domain.events import Beacon, Request
 from pipeline.domain.identity import record_key
 from pipeline.domain.outcomes import Origin, Outcome
+from pipeline.domain.process import answer, read
 from pipeline.domain.rules import Rules
-from pipeline.stream.answer import answer, read
 
 MORNING = 1_764_000_000_000
 MINUTE = 60_000

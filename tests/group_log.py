@@ -22,8 +22,8 @@ from stream_log import FakeRecord
 from pipeline.config import Settings
 from pipeline.domain.outcomes import Outcome
 from pipeline.stream.agents import Agent
+from pipeline.stream.checkpoint import Mark
 from pipeline.stream.failures import Failures
-from pipeline.stream.mark import Mark
 from pipeline.stream.partition import Pair, Partition
 from pipeline.stream.transport import Run
 from pipeline.topics import topics
@@ -149,6 +149,12 @@ class Process:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def revoke_now(self) -> None:
+        """Take the partition from it without waiting for what it has in hand."""
+        self.marks.clear()
+        self.acknowledged.clear()
+        self._partitions.clear()
+
     async def _ask(self, effect: Callable[[], T]) -> T:
         if self.said is not None:
             raise EndedError
@@ -204,9 +210,7 @@ class Process:
             await self._is_acknowledged.wait()
             self._is_acknowledged.clear()
         await self._commit()
-        self.marks.clear()
-        self.acknowledged.clear()
-        self._partitions.clear()
+        self.revoke_now()
 
     def acknowledge(self) -> None:
         """Called by an event of this process."""

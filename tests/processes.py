@@ -14,8 +14,9 @@ from pathlib import Path
 import psutil
 from pydantic import SecretStr
 
-from pipeline.broker.server import Broker
 from pipeline.config import Settings
+from pipeline.devstack.broker.server import Broker
+from pipeline.status import status
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -97,6 +98,11 @@ def wait_for(
         assert time.monotonic() < until, "it never came true"
         each()
         time.sleep(0.1)
+
+
+def wait_published(settings: Settings) -> None:
+    """Until all that came is in the snapshot."""
+    wait_for(lambda: status(settings).is_published)
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from factories import Log
 from processes import Verb, wait_for
 from records import queries_in, records_of
 
-from pipeline.addresses import ingest_address
 from pipeline.config import Settings
+from pipeline.devstack.addresses import ingest_address
 from pipeline.ingest.stores import new_token
 from pipeline.ingest.stores_file import write_stores
 from pipeline.topics import topics

@@ -11,7 +11,7 @@ from factories import MORNING, RULES, make_record
 
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
-from pipeline.stream.mark import Mark
+from pipeline.stream.checkpoint import Mark
 from pipeline.stream.partition import Answered, Partition
 
 _writers = count()

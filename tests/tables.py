@@ -8,13 +8,13 @@ from pathlib import Path
 import duckdb
 
 from pipeline.config import Settings
-from pipeline.local import replay
+from pipeline.replay.local import replay
 from pipeline.warehouse.database import connect_published
 from pipeline.warehouse.queries import broken
 
 # Functions of the log and not of the events (semantics): which record came where, and when.
 OF_THE_LOG_TABLES = {"ledger", "positions", "duplicates", "migrations", "rules"}
-OF_THE_LOG_COLUMNS = {"partition", "offset", "is_late", "is_open"}
+OF_THE_LOG_COLUMNS = {"partition", "offset", "is_late", "is_open", "request_id"}
 # And of the request that brought an event.
 ARRIVAL = {"received_at", "index"}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticUndefined
 
-from pipeline.cli import cli
+from pipeline.cli.main import cli
 from pipeline.config import PREFIX, Settings
 from pipeline.warehouse.queries import questions
 

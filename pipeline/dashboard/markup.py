@@ -1,9 +1,14 @@
-"""HTML that is escaped by how it is built: a store's name or a query is whatever a client sent."""
+"""HTML that is escaped by how it is built: a store's name or a query is whatever a client sent.
+
+What would turn a line round, or hide in it, is shown as U+FFFD.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+
+from pipeline.printable import printable
 
 _VOID = frozenset({"input", "link", "meta"})
 
@@ -20,7 +25,9 @@ Child = str | int | Sequence["Child"] | None
 def tag(name: str, /, *children: Child, **attributes: str | float | None) -> Markup:
     """An element. `class_` is `class`, `data_age` is `data-age`; None leaves a thing out."""
     written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
+        # A form's value is not shown, and comes back as it is.
+        f' {key.rstrip("_").replace("_", "-")}="'
+        f'{escape(str(value) if key == "value" else printable(str(value)))}"'
         for key, value in attributes.items()
         if value is not None
     )
@@ -45,5 +52,5 @@ def _written(child: Child) -> str:
     if isinstance(child, Markup):
         return child
     if isinstance(child, str | int):
-        return escape(str(child))
+        return escape(printable(str(child)))
     return together(*child)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.dashboard import sections
 from pipeline.dashboard.figures import moment, whole
-from pipeline.dashboard.markup import Markup, tag, together, verbatim
+from pipeline.dashboard.markup import Child, Markup, tag, together, verbatim
 from pipeline.dashboard.report import SPANS, Choice, Report
 
 _FOLDER = Path(__file__).parent
@@ -49,6 +49,13 @@ def empty(reason: str, *, version: str) -> str:
     return _document(_notice(reason, hint), version=version)
 
 
+def too_much(reason: str, *, version: str) -> str:
+    """The page where its figures took more than they may."""
+    smallest = tag("a", "Show the newest day", href="/")
+    notice = _notice("The figures took too much", f"{reason}. ", smallest)
+    return _document(notice, version=version)
+
+
 def _document(
     main: Markup,
     *,
@@ -78,8 +85,8 @@ def _document(
     return together(Markup("<!doctype html>"), tag("html", head, body, lang="en"))
 
 
-def _notice(title: str, text: str) -> Markup:
-    return tag("main", tag("section", tag("h2", title), tag("p", text), class_="wide"), id="main")
+def _notice(title: str, *text: Child) -> Markup:
+    return tag("main", tag("section", tag("h2", title), tag("p", *text), class_="wide"), id="main")
 
 
 def _choice(report: Report, choice: Choice) -> Markup:

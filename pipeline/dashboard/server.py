@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from functools import partial
 from types import FrameType
 
 import duckdb
@@ -18,9 +17,10 @@ from starlette.routing import Route
 
 from pipeline.config import Settings
 from pipeline.dashboard import page
-from pipeline.dashboard.report import report
+from pipeline.dashboard.report import Report, report
 from pipeline.dashboard.snapshot import NotPublishedError, Snapshot
-from pipeline.listening import bare, listening, written
+from pipeline.sockets import bare, listening, written
+from pipeline.warehouse.limits import LimitError, limited
 
 _LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
 _HEADERS = {
@@ -33,23 +33,30 @@ _HEADERS = {
 
 def create_app(settings: Settings) -> Starlette:
     """The page over `settings.database`, which need not exist yet."""
-    snapshot = Snapshot(settings.database)
+    snapshot = Snapshot(settings.database, memory=settings.query_memory_bytes)
 
     # Not async: Starlette gives them threads, for DuckDB would block the loop.
     def show(request: Request) -> Response:
+        def asked(connection: duckdb.DuckDBPyConnection) -> Report:
+            with limited(connection, settings.query_timeout):
+                return report(connection, wanted=request.query_params)
+
+        status = 200
         try:
-            found = snapshot.read(partial(report, wanted=request.query_params))
+            found = snapshot.read(asked)
         except NotPublishedError as error:
             text = page.empty(str(error), version=snapshot.version())
         except duckdb.CatalogException as error:
             # Made by another version of the pipeline: its next snapshot will do.
             reason = f"The snapshot is not of this version: {str(error).splitlines()[0]}"
             text = page.empty(reason, version=snapshot.version())
+        except LimitError as error:
+            text, status = page.too_much(str(error), version=snapshot.version()), 503
         else:
             text = page.full(
                 found.value, version=found.version, published=found.published, stale=found.stale
             )
-        return HTMLResponse(text, headers=_HEADERS)
+        return HTMLResponse(text, status, headers=_HEADERS)
 
     def version(_request: Request) -> Response:
         return PlainTextResponse(snapshot.version(), headers=_HEADERS)

@@ -11,6 +11,8 @@ from typing import Generic, TypeVar
 
 import duckdb
 
+from pipeline.warehouse.limits import lock
+
 T = TypeVar("T")
 
 
@@ -31,14 +33,12 @@ class NotPublishedError(Exception):
 class Snapshot:
     """Reads of one file, one at a time, each wholly from one snapshot."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, memory: int | None = None) -> None:
         self.path = path
+        self._memory = memory
         self._opened: tuple[str, datetime] | None = None
-        self._attached = 0
+        self._connection: duckdb.DuckDBPyConnection | None = None
         self._lock = Lock()
-        self._connection = duckdb.connect(
-            config={"autoinstall_known_extensions": False, "threads": 2}
-        )
 
     def version(self) -> str:
         """Names the file that is there now: another one, another name. Empty without a file."""
@@ -53,7 +53,7 @@ class Snapshot:
             # Asked before the file is opened: one that comes in between is opened once more.
             seen = self._look()
             stale = self._open(seen) if seen != self._opened else None
-            if self._opened is None:
+            if self._opened is None or self._connection is None:
                 raise NotPublishedError(stale or "Nothing is published yet.")
             return Found(*self._opened, question(self._connection), stale)
 
@@ -70,20 +70,22 @@ class Snapshot:
         if not seen[0]:
             self._close()
             return None
-        name = f"snapshot_{self._attached + 1}"
         path = str(self.path).replace("'", "''")
-        # Under a new name, for ATTACH OR REPLACE of the same path goes on reading what is open.
+        # A database of its own each time: once locked it attaches nothing more. In memory, for a
+        # second one that opens this path would go on reading the file that is open.
+        fresh = duckdb.connect(config={"autoinstall_known_extensions": False, "threads": 2})
         try:
-            self._connection.execute(f"ATTACH '{path}' AS {name} (READ_ONLY)")
+            fresh.execute(f"ATTACH '{path}' AS snapshot (READ_ONLY)")
+            fresh.execute("USE snapshot")
+            lock(fresh, memory=self._memory)
         except duckdb.Error as error:
+            fresh.close()
             return f"The snapshot cannot be read: {str(error).splitlines()[0]}"
         self._close()
-        self._connection.execute(f"USE {name}")
-        self._attached += 1
-        self._opened = seen
+        self._connection, self._opened = fresh, seen
         return None
 
     def _close(self) -> None:
-        self._connection.execute("USE memory")
-        self._connection.execute(f"DETACH DATABASE IF EXISTS snapshot_{self._attached}")
-        self._opened = None
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._opened = None

@@ -7,14 +7,14 @@ import logging
 from collections.abc import Callable
 
 from pipeline.config import Settings
+from pipeline.delivery.publisher import Publisher
+from pipeline.http.exchange import Exchange, Take
+from pipeline.http.response import Answer
 from pipeline.ingest.beacon import BeaconEndpoint
 from pipeline.ingest.enrichment import warm_up
 from pipeline.ingest.explain import Explained
-from pipeline.ingest.http.answers import Answer
-from pipeline.ingest.http.exchange import Exchange, Take
 from pipeline.ingest.metrics import Metrics
-from pipeline.ingest.pages import NOT_FOUND, Pages
-from pipeline.ingest.publisher import Publisher
+from pipeline.ingest.ops_endpoints import NOT_FOUND, Pages
 from pipeline.ingest.stores import Stores
 
 log = logging.getLogger(__name__)

@@ -18,21 +18,25 @@ from functools import lru_cache, partial
 from urllib.parse import unquote_plus
 from uuid import uuid4
 
+import msgspec
+
 from pipeline.config import Settings
+from pipeline.delivery.publisher import Publisher, Record
+from pipeline.http.exchange import Exchange, Take
+from pipeline.http.inflate import TooLargeError, UnreadableError, inflated
+from pipeline.http.response import UNAVAILABLE, Answer, refusal, said, too_large
 from pipeline.ingest.accept import Accepted, BadBodyError, accept
 from pipeline.ingest.cors import METHODS, VARY, cors
 from pipeline.ingest.enrichment import EdgeHeaders, enrich, is_app
 from pipeline.ingest.explain import Explained, Sent
-from pipeline.ingest.http.answers import UNAVAILABLE, Answer, refusal, said, too_large
-from pipeline.ingest.http.exchange import Exchange, Take
-from pipeline.ingest.http.inflate import TooLargeError, UnreadableError, inflated
-from pipeline.ingest.limits import Limits, Rate, retry_after
 from pipeline.ingest.metrics import Metrics
-from pipeline.ingest.publisher import Publisher
+from pipeline.ingest.rate_limit import Limits, Rate, retry_after
 from pipeline.ingest.stores import Store, Stores
-from pipeline.topics import Rejected
+from pipeline.topics import Rejected, Topics, topics
 
 log = logging.getLogger(__name__)
+
+_encode = msgspec.json.Encoder().encode
 
 # Of a request's own; what tells of it `EdgeHeaders` names. Of two, a proxy might go by the other.
 READ = frozenset({"origin", "x-storefront-access-token", "content-encoding"})
@@ -63,6 +67,7 @@ class BeaconEndpoint:
         # A browser sends fifteen more.
         self.reads = self._edge.read() | READ
         self.once = READ
+        self._topics = topics(settings)
         self._stores = stores
         self._publisher = publisher
         self._clock = clock
@@ -119,7 +124,7 @@ class BeaconEndpoint:
             exchange.reply(said(422, {"errors": [str(error)]}))
         else:
             told = partial(self._kept, exchange, sent.accepted, time.perf_counter())
-            self._publisher.publish(sent.accepted, told)
+            self._publisher.publish(records_of(sent.accepted, self._topics), told)
 
     def _kept(
         self, exchange: Exchange, accepted: Accepted, began: float, trouble: object | None
@@ -150,6 +155,15 @@ class BeaconEndpoint:
         if not (store.allows(origin) if store else self._stores.any_allows(origin)):
             return VARY
         return cors(origin)
+
+
+def records_of(accepted: Accepted, topics: Topics) -> list[Record]:
+    """What has to be durable before the request is answered 204."""
+    beacons, rejected = topics.beacons.name, topics.rejected.name
+    return [
+        *(Record(beacons, key, value) for key, value in accepted.records),
+        *(Record(rejected, one.store_id.encode(), _encode(one)) for one in accepted.rejected),
+    ]
 
 
 def identify(rejected: list[Rejected]) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.ingest.http.answers import lines_of
-from pipeline.remembered import remembered
+from pipeline.bounded_cache import remembered
+from pipeline.http.response import lines_of
 
 METHODS = "POST, OPTIONS"
 

@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 import msgspec
 
 from pipeline.domain.events import Beacon
+from pipeline.http.response import Answer
 from pipeline.ingest.accept import Accepted
-from pipeline.ingest.http.answers import Answer
 from pipeline.ingest.stores import Store
 from pipeline.ingest.validate import REQUIRED, Refusal, parse, validate
-from pipeline.listening import bare
+from pipeline.sockets import bare
 from pipeline.topics import Rejected
 
 log = logging.getLogger(__name__)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import html
+from html import escape
 
+from pipeline.http.response import Answer
 from pipeline.ingest.explain import MOST, Entry
-from pipeline.ingest.http.answers import Answer
+from pipeline.printable import printable
 
 _STYLE = """body{font:14px system-ui,sans-serif;margin:2em;color:#222;background:#fff}
 table{border-collapse:collapse;width:100%}
@@ -38,11 +39,15 @@ The same as <a href="/explain.json">JSON</a>.
     return Answer(200, page.encode(errors="replace"), _HEADERS)
 
 
+def _text(text: str) -> str:
+    return escape(printable(text))
+
+
 def _row(entry: Entry) -> str:
     kind = "good" if entry.reason == "accepted" else "bad"
-    problems = "".join(f"<li>{html.escape(problem)}</li>" for problem in entry.problems)
+    problems = "".join(f"<li>{_text(problem)}</li>" for problem in entry.problems)
     return (
-        f'<tr><td class="time">{html.escape(entry.time)}<td>{html.escape(entry.store)}'
-        f'<td class="{kind}">{entry.status} {html.escape(entry.reason)}'
-        f'<td><ul>{problems}</ul><td class="event">{html.escape(entry.event)}'
+        f'<tr><td class="time">{_text(entry.time)}<td>{_text(entry.store)}'
+        f'<td class="{kind}">{entry.status} {_text(entry.reason)}'
+        f'<td><ul>{problems}</ul><td class="event">{_text(entry.event)}'
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from pipeline.ingest.publisher import Publisher
+from pipeline.delivery.publisher import Publisher
 
 # A probe asks Kafka; strangers who ask more often get the same answer.
 KEPT_SECONDS = 1.0

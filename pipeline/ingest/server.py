@@ -18,18 +18,18 @@ from functools import partial
 import uvloop
 
 from pipeline.config import Settings
+from pipeline.delivery.kafka_publisher import KafkaPublisher
+from pipeline.http.parser import Bounds
+from pipeline.http.server import BACKLOG, Server
 from pipeline.ingest.app import App, create_app
-from pipeline.ingest.durable.kafka import KafkaPublisher
 from pipeline.ingest.explain import Explained, is_loopback
-from pipeline.ingest.http.reader import Bounds
-from pipeline.ingest.http.server import BACKLOG, Server
+from pipeline.ingest.json_log import log_problems
 from pipeline.ingest.open_files import OPERATORS, TooFewFilesError, connections
-from pipeline.ingest.problems import log_problems
 from pipeline.ingest.stores import Stores, StoresError
-from pipeline.kafka_admin import check_topics
-from pipeline.kafka_security import security
-from pipeline.kafka_trouble import KafkaUnusableError, UnfitTopicError
-from pipeline.listening import listening, written
+from pipeline.kafka.admin import check_topics
+from pipeline.kafka.errors import KafkaUnusableError, UnfitTopicError
+from pipeline.kafka.security import security
+from pipeline.sockets import listening, written
 
 log = logging.getLogger(__name__)
 

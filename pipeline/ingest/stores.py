@@ -18,9 +18,9 @@ from typing import Annotated
 
 import msgspec
 
+from pipeline.bounded_cache import remembered
 from pipeline.ingest.accept import Sender
-from pipeline.ingest.limits import NO_RATE, Rate
-from pipeline.remembered import remembered
+from pipeline.ingest.rate_limit import NO_RATE, Rate
 
 log = logging.getLogger(__name__)
 

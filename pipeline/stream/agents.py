@@ -10,9 +10,9 @@ from typing import Any
 
 from faust.types import TP
 
+from pipeline.stream.batch_producer import Outbox
+from pipeline.stream.checkpoint import Mark, StateError, mark_of, refuse_a_missing_mark
 from pipeline.stream.failures import Failures
-from pipeline.stream.mark import Mark, StateError, mark_of, refuse_a_missing_mark
-from pipeline.stream.outbox import Outbox
 from pipeline.stream.partition import Answered, JumpError, Partition
 from pipeline.stream.table import DeviceTable
 from pipeline.stream.transport import Run, RunConsumer

@@ -11,11 +11,11 @@ from typing import cast
 import faust
 
 from pipeline.config import Settings
-from pipeline.kafka_security import security
+from pipeline.kafka.security import security
 from pipeline.stream.agents import Agent
+from pipeline.stream.batch_producer import Outbox
 from pipeline.stream.credentials import credentials
 from pipeline.stream.failures import Failures
-from pipeline.stream.outbox import Outbox
 from pipeline.stream.table import DeviceTable
 from pipeline.stream.transport import RunConsumer, RunSchema, RunTransport
 from pipeline.topics import CHANGELOG_TABLE, MAX_RECORD_BYTES, group, topics

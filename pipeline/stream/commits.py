@@ -5,10 +5,10 @@ from __future__ import annotations
 from kafka import KafkaConsumer, TopicPartition
 
 from pipeline.config import Settings
-from pipeline.kafka_admin import end_offsets
-from pipeline.kafka_refusals import refusals_told
-from pipeline.kafka_security import security
-from pipeline.stream.mark import StateError, mark_of, refuse_a_missing_mark
+from pipeline.kafka.admin import end_offsets
+from pipeline.kafka.refusals import refusals_told
+from pipeline.kafka.security import security
+from pipeline.stream.checkpoint import StateError, mark_of, refuse_a_missing_mark
 from pipeline.topics import group, topics
 
 

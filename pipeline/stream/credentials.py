@@ -1,10 +1,10 @@
-"""How Faust names what `pipeline.kafka_security` holds."""
+"""How Faust names what `pipeline.kafka.security` holds."""
 
 from __future__ import annotations
 
 from faust.auth import Credentials, SASLCredentials, SSLCredentials
 
-from pipeline.kafka_security import Security
+from pipeline.kafka.security import Security
 
 
 def credentials(security: Security) -> Credentials | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from pipeline.stream.mark import StateError
+from pipeline.stream.checkpoint import StateError
 
 # Fewer events than this say nothing about the code.
 LEAST_EVENTS = 1_000

@@ -14,9 +14,9 @@ import msgspec
 
 from pipeline.domain.device import Device, encode, forget
 from pipeline.domain.outcomes import Origin
+from pipeline.domain.process import BEGINNING, answer, read
 from pipeline.domain.rules import Rules
-from pipeline.stream.answer import BEGINNING, answer, read
-from pipeline.stream.mark import Mark, StateError
+from pipeline.stream.checkpoint import Mark, StateError
 from pipeline.stream.recovered import Recovered
 
 _outcomes = msgspec.json.Encoder()

@@ -19,7 +19,7 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from pipeline.stream.mark import Mark
+from pipeline.stream.checkpoint import Mark
 
 T = TypeVar("T")
 

@@ -8,12 +8,12 @@ import signal
 import threading
 
 from pipeline.config import Settings
-from pipeline.kafka_admin import check_topics, topic_ids
-from pipeline.kafka_trouble import KafkaUnusableError
-from pipeline.kafka_words import tell_causes
+from pipeline.kafka.admin import check_topics, topic_ids
+from pipeline.kafka.client_log import tell_causes
+from pipeline.kafka.errors import KafkaUnusableError
 from pipeline.stream.app import WorkerApp, create_app, end_process
+from pipeline.stream.batch_producer import Outbox
 from pipeline.stream.commits import refused_commits
-from pipeline.stream.outbox import Outbox
 from pipeline.topics import topics
 
 log = logging.getLogger(__name__)

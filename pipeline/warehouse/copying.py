@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from pipeline.child import end_with
+from pipeline.parent_death import end_with
 
 
 class CopyError(Exception):

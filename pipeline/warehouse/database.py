@@ -8,9 +8,10 @@ from pathlib import Path
 import duckdb
 
 from pipeline.domain.rules import Rules
+from pipeline.warehouse.limits import lock
 from pipeline.warehouse.sql import files, in_order, inlined, table_macros
 
-# Every client from 1.4 on reads it; the default of 2.0 shuts out all of 1.x.
+# Every client from 1.2 on reads it; the default of 2.0 shuts out all of 1.x.
 STORAGE_VERSION = "v1.2.0"
 
 
@@ -67,21 +68,29 @@ def _prepare(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path) ->
             connection.execute(text)
 
 
-def connect_published(path: Path) -> duckdb.DuckDBPyConnection:
+def connect_published(path: Path, *, memory: int | None = None) -> duckdb.DuckDBPyConnection:
     """A reader's connection to the snapshot, with the recompute macros for checks.
 
-    Raises `DatabaseError` when there is no snapshot yet.
+    It reads nothing else and writes nothing; `memory` as in `lock`. Raises `DatabaseError` when
+    there is no snapshot yet.
     """
     if not path.exists():
         raise DatabaseError(f"no snapshot at {path} yet: start `pipeline up`, or wait for it")
     try:
-        connection = duckdb.connect(path, read_only=True)
+        connection = duckdb.connect(
+            path, read_only=True, config={"autoinstall_known_extensions": False}
+        )
     except duckdb.IOException as error:
         raise DatabaseError(
             f"{path} cannot be read: is it open for writing? ({str(error).splitlines()[0]})"
         ) from None
-    connection.execute("SET TimeZone = 'UTC'")
-    define(connection)
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        define(connection)
+        lock(connection, memory=memory)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -15,10 +15,10 @@ from kafka.errors import OffsetOutOfRangeError
 
 from pipeline.config import Settings
 from pipeline.domain.outcomes import Outcome
-from pipeline.kafka_admin import check_topics, topic_ids
-from pipeline.kafka_refusals import refusals_told
-from pipeline.kafka_security import security
-from pipeline.kafka_words import tell_causes
+from pipeline.kafka.admin import check_topics, topic_ids
+from pipeline.kafka.client_log import tell_causes
+from pipeline.kafka.refusals import refusals_told
+from pipeline.kafka.security import security
 from pipeline.topics import MAX_RECORD_BYTES, Rejected, topics
 from pipeline.warehouse.batch import Batch
 from pipeline.warehouse.database import DatabaseError, connect_live

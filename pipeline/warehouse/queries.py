@@ -49,6 +49,16 @@ def ask(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[st
     return Answer([column[0] for column in result.description or []], result.fetchall())
 
 
+def refuse_unknown_store(connection: duckdb.DuckDBPyConnection, store: str) -> None:
+    """Raises `DatabaseError` for a store of which there is neither an event nor a refused one."""
+    rows = connection.execute(
+        "SELECT store_id FROM daily_traffic UNION SELECT store_id FROM rejected_events ORDER BY ALL"
+    ).fetchall()
+    known = [name for (name,) in rows]
+    if store not in known:
+        raise DatabaseError(f"no events of a store {store!r}; there are: {', '.join(known)}")
+
+
 def required(name: str) -> list[str]:
     """Parameters without which `sql/queries/<name>.sql` has no answer; none for no such name.
 

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from pipeline.broker.jars import Jar
+from pipeline.devstack.broker.jars import Jar
 
 
 @dataclass

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.broker.home import PORTS, Home, free_port
-from pipeline.broker.jars import BrokerError
+from pipeline.devstack.broker.data_directory import PORTS, Home, free_port
+from pipeline.devstack.broker.jars import BrokerError
 
 HOLD = """
 import fcntl, sys

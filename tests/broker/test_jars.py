@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.broker.download import authorities
-from pipeline.broker.fetch import fetch
-from pipeline.broker.home import free_port
-from pipeline.broker.jars import BrokerError, Jar, locked
-from pipeline.broker.progress import download_shown
+from pipeline.devstack.broker.data_directory import free_port
+from pipeline.devstack.broker.download import authorities
+from pipeline.devstack.broker.fetch import fetch
+from pipeline.devstack.broker.jars import BrokerError, Jar, locked
+from pipeline.devstack.broker.progress import download_shown
 
 PAUSES = (0.01, 0.01)
 
@@ -160,8 +160,8 @@ def test_the_environments_certificates_are_trusted(
 FETCH = """
 import sys
 from pathlib import Path
-from pipeline.broker.fetch import fetch
-from pipeline.broker.jars import locked
+from pipeline.devstack.broker.fetch import fetch
+from pipeline.devstack.broker.jars import locked
 fetch(Path(sys.argv[1]), jars=locked(Path(sys.argv[2])), maven_url=sys.argv[3])
 """
 

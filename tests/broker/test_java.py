@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.broker.jars import BrokerError
-from pipeline.broker.java import BUNDLED, find_java, major_version
+from pipeline.devstack.broker.jars import BrokerError
+from pipeline.devstack.broker.java import BUNDLED, find_java, major_version
 
 MakeJava = Callable[[str, str], Path]
 

@@ -7,9 +7,9 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from pipeline.broker.home import free_port
 from pipeline.config import Settings
-from pipeline.kafka_admin import (
+from pipeline.devstack.broker.data_directory import free_port
+from pipeline.kafka.admin import (
     check_topics,
     committed_offsets,
     create_topics,
@@ -18,7 +18,7 @@ from pipeline.kafka_admin import (
     topic_findings,
     topic_ids,
 )
-from pipeline.kafka_trouble import (
+from pipeline.kafka.errors import (
     KafkaAwayError,
     KafkaUnusableError,
     MissingTopicError,

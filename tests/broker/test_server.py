@@ -14,12 +14,12 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from pipeline.broker.fetch import fetch
-from pipeline.broker.home import free_port, is_free
-from pipeline.broker.jars import BrokerError
-from pipeline.broker.java import find_java
-from pipeline.broker.node import Node, last_words
-from pipeline.broker.server import Broker
+from pipeline.devstack.broker.data_directory import free_port, is_free
+from pipeline.devstack.broker.fetch import fetch
+from pipeline.devstack.broker.jars import BrokerError
+from pipeline.devstack.broker.java import find_java
+from pipeline.devstack.broker.node import Node, last_words
+from pipeline.devstack.broker.server import Broker
 
 Eventually = Callable[[Callable[[], bool]], None]
 
@@ -92,7 +92,7 @@ def test_after_kill_9_the_same_command_goes_on_where_it_was(
 PARENT = """
 import sys, time
 from pathlib import Path
-from pipeline.broker.server import Broker
+from pipeline.devstack.broker.server import Broker
 with Broker(Path(sys.argv[1]), Path(sys.argv[2])) as broker:
     print(broker.process_id, broker.port, flush=True)
     time.sleep(600)

@@ -18,11 +18,11 @@ from processes import Verb, wait_for
 from shop import Shop
 from webdriver import Browser, needed
 
-from pipeline.broker.server import Broker
 from pipeline.config import Settings
+from pipeline.devstack.broker.server import Broker
 from pipeline.ingest.stores import new_token
 from pipeline.ingest.stores_file import write_stores
-from pipeline.kafka_admin import create_topics
+from pipeline.kafka.admin import create_topics
 
 HERE = Path(__file__).parent
 

@@ -16,7 +16,7 @@ from processes import Verb, wait_for
 from tables import assert_those_of_a_quiet_day
 
 from pipeline.config import Settings
-from pipeline.kafka_admin import create_topics, end_offsets
+from pipeline.kafka.admin import create_topics, end_offsets
 from pipeline.status import status
 from pipeline.topics import topics
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from processes import Verb, wait_for
 
-from pipeline.broker.server import Broker
 from pipeline.config import Settings
+from pipeline.devstack.broker.server import Broker
 from pipeline.ingest.stores import new_token
 from pipeline.ingest.stores_file import write_stores
-from pipeline.kafka_admin import create_topics
+from pipeline.kafka.admin import create_topics
 
 # Kafka's clients try several times a second.
 AWAY_SECONDS = 15

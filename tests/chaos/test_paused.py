@@ -13,7 +13,7 @@ from processes import Verb, wait_for
 from tables import assert_those_of_a_quiet_day
 
 from pipeline.config import Settings
-from pipeline.kafka_admin import committed_offsets, create_topics
+from pipeline.kafka.admin import committed_offsets, create_topics
 from pipeline.status import status
 from pipeline.topics import group, topics
 

@@ -13,10 +13,10 @@ import pytest
 from processes import paused, wait_for
 from shops import LIMIT, street
 
-from pipeline.broker.home import free_port
-from pipeline.broker.server import Broker
 from pipeline.config import Settings
-from pipeline.kafka_admin import create_topics
+from pipeline.devstack.broker.data_directory import free_port
+from pipeline.devstack.broker.server import Broker
+from pipeline.kafka.admin import create_topics
 
 # Seconds that Kafka hangs, and seconds that it then has, again and again.
 DAYS = {

@@ -12,8 +12,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline.broker.home import free_port
 from pipeline.config import Settings
+from pipeline.devstack.broker.data_directory import free_port
 
 Pipeline = Callable[..., subprocess.CompletedProcess[str]]
 EVENT = '{"event_type":"search","query":"","session_id":"s","timestamp":1764000000000}\n'
@@ -210,6 +210,55 @@ def test_a_parameter_that_the_question_needs(
         assert line_of(done, 2).endswith(f"query '{arguments[0]}' also needs {needs}")
     else:
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("question", ["funnel", "traffic", "quality", "tokens"])
+def test_a_store_that_is_not_there(pipeline: Pipeline, snapshot: str, question: str) -> None:
+    line = line_of(pipeline("query", question, "-p", "store=kiosc", "--database", snapshot))
+    assert line == "Error: no events of a store 'kiosc'; there are: local"
+
+
+def test_a_store_of_which_everything_was_refused_is_there(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.ndjson").write_text('{"event_type":"view"}\n')
+    path = str(tmp_path / "made.duckdb")
+    pipeline("local", "bad.ndjson", "--database", path, "--store", "kiosk")
+    done = pipeline("query", "quality", "-p", "store=kiosk", "--database", path)
+    assert done.returncode == 0, done.stderr
+    assert "kiosk" in done.stdout
+
+
+def test_an_answer_without_rows_says_so(pipeline: Pipeline, snapshot: str) -> None:
+    given = ("-p", "store=local", "-p", "since=2099-01-01", "--database", snapshot)
+    done = pipeline("query", "funnel", *given)
+    assert (done.returncode, done.stderr.startswith("no rows: ")) == (0, True)
+    assert pipeline("query", "funnel", "--database", snapshot).stderr == ""
+
+
+def test_a_parameter_that_is_no_day(pipeline: Pipeline, snapshot: str) -> None:
+    line = line_of(pipeline("query", "funnel", "-p", "since=soon", "--database", snapshot))
+    assert "soon" in line
+
+
+def test_a_question_that_takes_for_ever(pipeline: Pipeline, snapshot: str) -> None:
+    columns = "'s' AS store_id, DATE '2025-01-01' AS day"
+    with duckdb.connect(snapshot) as connection:
+        connection.execute(
+            f"CREATE OR REPLACE VIEW traffic AS SELECT {columns} FROM range(1000000000000)"
+        )
+    done = pipeline("query", "traffic", "--database", snapshot, query_timeout="00:00:00.5")
+    assert "no answer within 0.5 s: " in line_of(done)
+
+
+def test_a_view_that_reads_another_file(pipeline: Pipeline, snapshot: str) -> None:
+    with duckdb.connect(snapshot) as connection:
+        connection.execute(
+            "CREATE OR REPLACE VIEW traffic AS SELECT 's' AS store_id, DATE '2025-01-01' AS day,"
+            " content FROM read_text('/etc/passwd')"
+        )
+    line = line_of(pipeline("query", "traffic", "--database", snapshot))
+    assert "Permission Error" in line
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from pipeline.broker.server import Broker
 from pipeline.config import Settings
-from pipeline.kafka_admin import create_topics
+from pipeline.devstack.broker.server import Broker
+from pipeline.kafka.admin import create_topics
 from pipeline.topics import topics
 
 Pipeline = Callable[..., subprocess.CompletedProcess[str]]

@@ -13,8 +13,8 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from processes import environment, wait_for
 
 from pipeline.config import Settings
-from pipeline.kafka_admin import create_topics
-from pipeline.stream.mark import Mark
+from pipeline.kafka.admin import create_topics
+from pipeline.stream.checkpoint import Mark
 from pipeline.topics import group
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline.child import Child
+from pipeline.devstack.process import Child
 from pipeline.printable import PrintableFormatter, printable
 
 Pipeline = Callable[..., subprocess.CompletedProcess[str]]

@@ -12,6 +12,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,12 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def get(settings: Settings) -> Iterator[Get]:
+    with serving(settings) as ask:
+        yield ask
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[Get]:
     """Ask a running dashboard for a path with parameters."""
     server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="warning"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -123,6 +131,18 @@ def test_a_snapshot_of_another_version_is_said_so(get: Get, settings: Settings) 
     assert "not of this version" in get()
 
 
+def test_figures_that_take_for_ever_are_said_so(settings: Settings) -> None:
+    # Some ten seconds of work: a test that fails still ends.
+    long = "SELECT 's' AS store_id, DATE '2025-01-01' AS day FROM range(500000000)"
+    with connect_live(settings.database, settings.rules) as connection:
+        connection.execute("DROP TABLE daily_traffic")
+        connection.execute(f"CREATE VIEW daily_traffic AS {long}")
+    hasty = settings.model_copy(update={"query_timeout": timedelta(milliseconds=200)})
+    with serving(hasty) as get, pytest.raises(urllib.error.HTTPError, match="503") as failed:
+        get()
+    assert "no answer within 0.2 s" in failed.value.read().decode()
+
+
 def test_the_figures_are_those_of_the_snapshot(get: Get, settings: Settings) -> None:
     publish(settings)
     seen = text_of(get())
@@ -158,6 +178,18 @@ def test_hostile_names_queries_and_tokens_are_text(get: Get, settings: Settings)
     assert "<i>" not in page
     assert "&lt;script&gt;alert(&#x27;store&#x27;)" in page
     assert "&lt;img src=x onerror=alert(1)&gt;" in page
+
+
+def test_what_would_turn_a_line_round_is_shown_as_text(get: Get, settings: Settings) -> None:
+    hostile = "a\x9b2J\u202eb\u2066"
+    publish(settings, store=hostile, events=4321)
+    page = get(store=hostile)
+    shown = re.sub(r'value="[^"]*"', "", page)
+    assert not set(shown) & set("\x9b\u202e\u2066")
+    assert "a\ufffd2J\ufffdb\ufffd" in text_of(page)
+    # What the form sends names the store as it is.
+    assert f'value="{hostile}" selected' in page
+    assert "4,321" in page
 
 
 def test_a_replaced_snapshot_is_shown_at_once(get: Get, settings: Settings) -> None:

@@ -17,7 +17,7 @@ from beacons import END
 from pipeline.domain.events import Request
 from pipeline.domain.rules import Rules
 from pipeline.ingest.accept import Sender, accept
-from pipeline.local import replay
+from pipeline.replay.local import replay
 from pipeline.traffic import requests
 
 KINDS = {"search", "product_impression", "product_click", "product_view", "add_to_cart"}

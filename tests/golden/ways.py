@@ -19,8 +19,8 @@ from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
 from pipeline.ingest.accept import Sender, accept
 from pipeline.ingest.enrichment import EdgeHeaders, enrich, is_app
-from pipeline.ingest.files import BadLine, read_requests
-from pipeline.local import replay
+from pipeline.replay.files import BadLine, read_requests
+from pipeline.replay.local import replay
 from pipeline.warehouse.database import connect_live
 
 RULES = Rules()

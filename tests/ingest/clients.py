@@ -11,8 +11,7 @@ from typing import Any
 from ingest.wire_cases import minimal
 from processes import wait_for
 
-from pipeline.ingest.accept import Accepted
-from pipeline.ingest.publisher import MemoryPublisher, Told
+from pipeline.delivery.publisher import MemoryPublisher, Record, Told
 
 BODY = json.dumps({"events": [minimal("search", query="shoes")]}).encode()
 EMPTY = b'{"events":[{}]}'
@@ -25,8 +24,8 @@ class Held(MemoryPublisher):
         self.loop = asyncio.get_running_loop()
         self.waiting: list[Told] = []
 
-    def publish(self, accepted: Accepted, told: Told) -> None:
-        self.published.append(accepted)
+    def publish(self, records: list[Record], told: Told) -> None:
+        self.published.append(records)
         self.waiting.append(told)
 
     def release(self, *numbers: int) -> None:

@@ -18,16 +18,17 @@ import urllib3
 import uvloop
 from processes import wait_for
 from records import records_of
+from taken import taken
 
 from pipeline.config import Settings
+from pipeline.delivery.kafka_publisher import KafkaPublisher
+from pipeline.delivery.publisher import MemoryPublisher, Publisher
 from pipeline.domain.events import Beacon, Event
 from pipeline.ingest.accept import Accepted
 from pipeline.ingest.app import create_app
-from pipeline.ingest.durable.kafka import KafkaPublisher
-from pipeline.ingest.publisher import MemoryPublisher, Publisher
 from pipeline.ingest.server import serve as run_until
 from pipeline.ingest.stores import StoreEntry, Stores, new_token
-from pipeline.kafka_admin import create_topics
+from pipeline.kafka.admin import create_topics
 from pipeline.topics import Topic
 
 NOW = 1_782_907_200.0  # 2026-07-01T12:00:00Z
@@ -117,7 +118,7 @@ class Wire:
         token = self.door.backfill_token if may_backfill else self.door.token
         answer = self.door.post(body, token=token, **headers)
         assert (answer.status, answer.data) == (204, b"")
-        return self.publisher.published.pop()
+        return taken(self.publisher.published.pop())
 
     def one(self, event: Any, **options: Any) -> Event:
         """A valid event, as the worker reads it."""

@@ -25,9 +25,9 @@ with atheris.instrument_imports(include=["pipeline"]):
     from pipeline.domain.device import Device
     from pipeline.domain.events import Beacon, Event, Request
     from pipeline.domain.outcomes import Origin, Outcome
+    from pipeline.domain.process import answer, read
     from pipeline.domain.rules import Rules
     from pipeline.ingest.accept import Accepted, BadBodyError, Sender, accept
-    from pipeline.stream.answer import answer, read
     from pipeline.warehouse.batch import Batch
 
 RULES = Rules()

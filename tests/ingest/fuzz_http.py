@@ -21,11 +21,11 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
 from ingest.transport import Wire  # noqa: E402  # of the path above
 
 with atheris.instrument_imports(include=["pipeline"]):
-    from pipeline.ingest.http.answers import Answer
-    from pipeline.ingest.http.connection import CONTINUE, Connection
-    from pipeline.ingest.http.exchange import Exchange, Take
-    from pipeline.ingest.http.places import Places
-    from pipeline.ingest.http.reader import Bounds, Terms
+    from pipeline.http.connection import CONTINUE, Connection
+    from pipeline.http.connection_limit import Places
+    from pipeline.http.exchange import Exchange, Take
+    from pipeline.http.parser import Bounds, Terms
+    from pipeline.http.response import Answer
 
 LIMIT = 200
 ACCEPTED, REFUSED, FAILED = Answer(204), Answer(401, b"{}"), Answer(500, is_last=True)

@@ -10,12 +10,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline.ingest.durable.backlog import Backlog
-from pipeline.ingest.durable.pending import Item, Record
-from pipeline.ingest.durable.probe import Probe
-from pipeline.ingest.durable.replay import Replay
-from pipeline.ingest.durable.sending import Failure
-from pipeline.ingest.durable.spool import Spool
+from pipeline.delivery.backlog import Backlog
+from pipeline.delivery.pending import Item
+from pipeline.delivery.probe import Probe
+from pipeline.delivery.producer import Failure
+from pipeline.delivery.publisher import Record
+from pipeline.delivery.replay import Replay
+from pipeline.delivery.spool import Spool
 
 ROOM = 1_000_000
 ONE, TWO, THREE = (Record("beacons", b"key", value) for value in (b"one", b"two", b"three"))
@@ -117,6 +118,7 @@ def replay_of(sender: Any, backlog: Backlog, **more: Any) -> tuple[Replay, Probe
         "tick": lambda: None,
         "opened": lambda _reason: None,
         "closed": lambda: None,
+        "check": lambda: None,
     }
     return Replay(sender, backlog, probe, **{**given, **more}), probe
 

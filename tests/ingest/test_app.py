@@ -14,10 +14,9 @@ from typing import Any
 from uuid import UUID
 
 from pipeline.config import Settings
-from pipeline.ingest.accept import Accepted
-from pipeline.ingest.durable.kafka import KafkaPublisher
-from pipeline.ingest.publisher import MemoryPublisher, Told
-from pipeline.kafka_admin import create_topics
+from pipeline.delivery.kafka_publisher import KafkaPublisher
+from pipeline.delivery.publisher import MemoryPublisher, Record, Told
+from pipeline.kafka.admin import create_topics
 from pipeline.topics import Topic, topics
 
 SEARCH = {
@@ -129,8 +128,8 @@ def test_what_cannot_be_made_durable_is_503_with_retry_after(
     settings: Settings, serve: Any
 ) -> None:
     class Full(MemoryPublisher):
-        def publish(self, accepted: Accepted, told: Told) -> None:
-            told(f"no room for {len(accepted.records)}")
+        def publish(self, records: list[Record], told: Told) -> None:
+            told(f"no room for {len(records)}")
 
         async def is_ready(self) -> bool:
             return False

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from ingest.spooling import ONE, ROOM, ByHand, GatedSpool, backlog_of, replay_of, until
 
-from pipeline.ingest.durable.backlog import FORGET_AFTER
-from pipeline.ingest.durable.pending import Item
-from pipeline.ingest.durable.spool import Spool
+from pipeline.delivery.backlog import FORGET_AFTER
+from pipeline.delivery.pending import Item
+from pipeline.delivery.spool import Spool
 
 
 def test_a_batch_is_forgotten_while_the_commit_that_deletes_it_runs(tmp_path: Path) -> None:

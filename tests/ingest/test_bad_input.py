@@ -18,7 +18,7 @@ from tables import broken_checks
 
 from pipeline.config import Settings
 from pipeline.domain.rules import Rules
-from pipeline.local import replay
+from pipeline.replay.local import replay
 from pipeline.topics import Rejected, Topic, topics
 
 RULES = Rules()

@@ -15,13 +15,13 @@ from ingest.transport import Wire
 from processes import wait_for
 
 from pipeline.config import MEBIBYTE, Settings
-from pipeline.ingest.http.answers import Answer
-from pipeline.ingest.http.bodies import EACH
-from pipeline.ingest.http.connection import Connection
-from pipeline.ingest.http.exchange import Exchange, Take
-from pipeline.ingest.http.places import Places
-from pipeline.ingest.http.reader import Bounds, Terms
-from pipeline.ingest.publisher import MemoryPublisher
+from pipeline.delivery.publisher import MemoryPublisher
+from pipeline.http.body_budget import EACH
+from pipeline.http.connection import Connection
+from pipeline.http.connection_limit import Places
+from pipeline.http.exchange import Exchange, Take
+from pipeline.http.parser import Bounds, Terms
+from pipeline.http.response import Answer
 
 MOST = 10_000
 NEARLY = BODY + b" " * (900_000 - len(BODY))

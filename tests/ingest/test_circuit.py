@@ -21,11 +21,11 @@ from ingest.spooling import (
 )
 
 from pipeline.config import Settings
-from pipeline.ingest.accept import Accepted
-from pipeline.ingest.durable.kafka import KafkaPublisher
-from pipeline.ingest.durable.pending import Item, Record
-from pipeline.ingest.durable.sending import Failure
-from pipeline.ingest.durable.spool import Spool
+from pipeline.delivery.kafka_publisher import KafkaPublisher
+from pipeline.delivery.pending import Item
+from pipeline.delivery.producer import Failure
+from pipeline.delivery.publisher import Record
+from pipeline.delivery.spool import Spool
 
 
 def test_what_flies_when_the_circuit_opens_is_spooled_before_what_came_later(
@@ -48,7 +48,7 @@ def test_what_flies_when_the_circuit_opens_is_spooled_before_what_came_later(
             while not publisher.is_circuit_open:
                 # In each turn of the loop: whenever it opens, something is gathered for Kafka.
                 published.append(b"%d" % len(published))
-                publisher.publish(Accepted([(b"device", published[-1])]), told.append)
+                publisher.publish([Record("t-beacons", b"device", published[-1])], told.append)
                 await asyncio.sleep(0)
         await until(lambda: len(told) == len(published))
         publisher.close()
@@ -107,7 +107,7 @@ def test_all_behind_a_record_that_failed_is_sent_again_in_order(tmp_path: Path) 
 def test_the_circuit_stays_open_until_all_of_the_spool_was_handed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.ingest.durable.replay.WINDOW_RECORDS", 1)
+    monkeypatch.setattr("pipeline.delivery.replay.WINDOW_RECORDS", 1)
     spool, sender = Spool(tmp_path, cap=ROOM), ByHand()
     closings: list[list[Record]] = []
 

@@ -12,9 +12,9 @@ import pytest
 from processes import wait_for
 
 from pipeline.config import Settings
-from pipeline.ingest.clock import ClockWatch
-from pipeline.ingest.durable.kafka import KafkaPublisher
-from pipeline.kafka_admin import create_topics
+from pipeline.delivery.clock import ClockWatch
+from pipeline.delivery.kafka_publisher import KafkaPublisher
+from pipeline.kafka.admin import create_topics
 
 BODY = {
     "events": [
@@ -46,7 +46,7 @@ def times() -> Times:
 
 @pytest.fixture(autouse=True)
 def _info(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="pipeline.ingest.clock")
+    caplog.set_level(logging.INFO, logger="pipeline.delivery.clock")
 
 
 @pytest.mark.parametrize("ahead", [0.0, 59.0, -59.0])

@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 from ingest.clients import BODY, EMPTY, Client, Held, chunked, client_of, has
 from processes import wait_for
+from taken import taken
 
 from pipeline.config import Settings
+from pipeline.delivery.publisher import MemoryPublisher, SpoolState
+from pipeline.http.connection import Connection
+from pipeline.http.exchange import Exchange
+from pipeline.http.parser import MAX_HEAD_BYTES
 from pipeline.ingest import server
-from pipeline.ingest.http.connection import Connection
-from pipeline.ingest.http.exchange import Exchange
-from pipeline.ingest.http.reader import MAX_HEAD_BYTES
-from pipeline.ingest.publisher import MemoryPublisher, SpoolState
 
 Serve = Callable[..., Any]
 
@@ -141,7 +142,7 @@ def test_who_waits_for_two_answers_is_not_read_on(held: tuple[Held, Client]) -> 
         has(publisher, number + 1)
         publisher.release(number)
     assert [client.answer()[0] for _ in range(4)] == [204] * 4
-    assert [len(accepted.rejected) for accepted in publisher.published] == [0, 0, 0, 1]
+    assert [len(taken(records).rejected) for records in publisher.published] == [0, 0, 0, 1]
 
 
 def test_what_waits_behind_a_request_is_not_taken_without_end(held: tuple[Held, Client]) -> None:
@@ -287,7 +288,7 @@ def test_what_comes_behind_the_last_is_not_taken(held: tuple[Held, Client]) -> N
         has(publisher, 2)
         publisher.release(0, 1)
         assert client.answer()[0] == half.answer()[0] == 204
-    assert all(accepted.records for accepted in publisher.published)
+    assert all(taken(records).records for records in publisher.published)
 
 
 def test_at_the_end_what_cannot_be_finished_is_refused(

@@ -11,9 +11,8 @@ import pytest
 from ingest.wire_cases import minimal
 
 from pipeline.config import Settings
+from pipeline.delivery.publisher import MemoryPublisher, Record, Told
 from pipeline.domain.events import Beacon
-from pipeline.ingest.accept import Accepted
-from pipeline.ingest.publisher import MemoryPublisher, Told
 
 MEBIBYTE = 1024 * 1024
 SHOP = "https://shop.example"
@@ -179,8 +178,8 @@ def test_another_method_is_405_with_allow(wire: Any, method: str) -> None:
 class Full(MemoryPublisher):
     """Neither Kafka nor a spool."""
 
-    def publish(self, accepted: Accepted, told: Told) -> None:
-        told(f"no room for {len(accepted.records)}")
+    def publish(self, records: list[Record], told: Told) -> None:
+        told(f"no room for {len(records)}")
 
 
 # CORS

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from pipeline.delivery.refused import REASON
 from pipeline.domain.events import EVENT_TYPES
 from pipeline.ingest import wire
-from pipeline.ingest.durable.refusal import REASON
 from pipeline.ingest.validate import REQUIRED, Reason
 from pipeline.ingest.wire import WireEvent
 

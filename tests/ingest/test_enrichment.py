@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.ingest.enrichment import EdgeHeaders, enrich
-from pipeline.ingest.files import USER_AGENT
+from pipeline.replay.files import USER_AGENT
 
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36"
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.config import Settings
+from pipeline.delivery.publisher import MemoryPublisher
 from pipeline.ingest.explain import MOST, Explained, is_loopback, problems_of
-from pipeline.ingest.publisher import MemoryPublisher
 from pipeline.topics import Rejected
 
 SEARCH = {"event_type": "search", "timestamp": "2026-07-01T12:00:00Z", "session_id": "s"}
@@ -76,6 +76,17 @@ def test_hostile_values_stay_text(explaining: Any) -> None:
     assert text.count("&lt;script&gt;alert(1)") >= 2
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert "://" not in text.replace("http://127.0.0.1", "")
+
+
+def test_what_a_terminal_or_a_browser_would_obey_is_shown_as_text(explaining: Any) -> None:
+    hostile = "a\x1b]0;c\x07\x9b2J\u202eb\u2066"
+    events = [{**SEARCH, "query": hostile}, {"event_type": hostile}]
+    explaining.post(json.dumps({"events": events}, ensure_ascii=False).encode())
+    for path in ("/explain", "/explain.json"):
+        data = explaining.page(path).data.decode()
+        assert not set(data) & set("\x1b\x07\x9b\u202e\u2066"), path
+    accepted = explaining.page("/explain.json").json()["entries"][1]
+    assert json.loads(accepted["event"])["query"] == hostile
 
 
 def test_a_token_is_shown_nowhere_even_where_it_stands_in_an_event(explaining: Any) -> None:

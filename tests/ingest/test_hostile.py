@@ -18,11 +18,11 @@ import pytest
 from ingest.wire_cases import minimal
 from processes import Verb, wait_for
 
-from pipeline.broker.server import Broker
 from pipeline.config import Settings
+from pipeline.devstack.broker.server import Broker
 from pipeline.ingest.stores import new_token
 from pipeline.ingest.stores_file import write_stores
-from pipeline.kafka_admin import create_topics
+from pipeline.kafka.admin import create_topics
 
 MEBIBYTE = 1024 * 1024
 SEARCH = minimal("search", timestamp="2099-01-01T00:00:00Z")

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.ingest.limits import NO_RATE, Limits, Rate, retry_after
+from pipeline.ingest.rate_limit import NO_RATE, Limits, Rate, retry_after
 
 TWO = Rate(per_second=2, burst=3)
 

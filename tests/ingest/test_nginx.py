@@ -15,11 +15,11 @@ from ingest.wire_cases import minimal
 from processes import Verb, wait_for
 from webdriver import needed
 
-from pipeline.broker.home import free_port
 from pipeline.config import Settings
+from pipeline.devstack.broker.data_directory import free_port
 from pipeline.ingest.stores import new_token
 from pipeline.ingest.stores_file import write_stores
-from pipeline.kafka_admin import create_topics
+from pipeline.kafka.admin import create_topics
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operating.md"
 NAME = "beacons.shop.example"

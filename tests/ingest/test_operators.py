@@ -13,10 +13,9 @@ from processes import wait_for
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.config import Settings
-from pipeline.ingest.accept import Accepted
-from pipeline.ingest.durable.kafka import KafkaPublisher
+from pipeline.delivery.kafka_publisher import KafkaPublisher
+from pipeline.delivery.publisher import MemoryPublisher, Record, Told
 from pipeline.ingest.explain import Explained
-from pipeline.ingest.publisher import MemoryPublisher, Told
 from pipeline.ingest.stores import StoreEntry, Stores, new_token
 from pipeline.ingest.stores_file import changing, write_stores
 
@@ -31,8 +30,8 @@ NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
 class Failing(MemoryPublisher):
-    def publish(self, accepted: Accepted, told: Told) -> None:  # noqa: ARG002
-        raise LookupError(f"a slip of ours: {len(accepted.records)}")
+    def publish(self, records: list[Record], told: Told) -> None:  # noqa: ARG002
+        raise LookupError(f"a slip of ours: {len(records)}")
 
 
 def metric(door: Any, name: str, label: str = "") -> float:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ingest.spooling import ONE, ROOM, TWO, GatedSpool, backlog_of, left_in, until
 
-from pipeline.ingest.durable.orphans import adopt
-from pipeline.ingest.durable.pending import Record
-from pipeline.ingest.durable.spool import Spool
+from pipeline.delivery.publisher import Record
+from pipeline.delivery.recovery import adopt
+from pipeline.delivery.spool import Spool
 
 
 def leave(folder: Path, *records: Record) -> None:

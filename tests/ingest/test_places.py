@@ -12,11 +12,11 @@ from ingest.clients import Client, Held, client_of, has
 from ingest.transport import Wire
 
 from pipeline.config import Settings
-from pipeline.ingest.http.answers import Answer
-from pipeline.ingest.http.connection import Connection
-from pipeline.ingest.http.exchange import Exchange
-from pipeline.ingest.http.places import Places
-from pipeline.ingest.http.reader import Bounds, Terms
+from pipeline.http.connection import Connection
+from pipeline.http.connection_limit import Places
+from pipeline.http.exchange import Exchange
+from pipeline.http.parser import Bounds, Terms
+from pipeline.http.response import Answer
 
 MOST = 3
 

@@ -6,7 +6,7 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-from pipeline.ingest.problems import Problems
+from pipeline.ingest.json_log import Problems
 
 
 class Log:

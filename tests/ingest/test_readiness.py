@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
-from pipeline.ingest.publisher import MemoryPublisher
+from pipeline.delivery.publisher import MemoryPublisher
 from pipeline.ingest.readiness import Readiness
 
 

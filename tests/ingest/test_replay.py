@@ -7,12 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline.ingest.durable.backlog import Backlog
-from pipeline.ingest.durable.pending import Item, Record
-from pipeline.ingest.durable.probe import Probe
-from pipeline.ingest.durable.replay import Replay
-from pipeline.ingest.durable.sending import Failure
-from pipeline.ingest.durable.spool import Spool
+from pipeline.delivery.backlog import Backlog
+from pipeline.delivery.pending import Item
+from pipeline.delivery.probe import Probe
+from pipeline.delivery.producer import Failure
+from pipeline.delivery.publisher import Record
+from pipeline.delivery.replay import Replay
+from pipeline.delivery.spool import Spool
 
 LARGE, ONE, TWO = (Record("beacons", b"key", value) for value in (b"large", b"one", b"two"))
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from taken import taken
 
 from pipeline.config import Settings
-from pipeline.ingest.accept import Accepted
-from pipeline.ingest.publisher import MemoryPublisher, Told
-from pipeline.send import send
+from pipeline.delivery.publisher import MemoryPublisher, Record, Told
+from pipeline.replay.send import send
 from pipeline.topics import Topic, topics
 
 
@@ -88,8 +88,8 @@ def test_a_recorded_request_keeps_its_time_store_and_headers(
     assert send([path], door.url, tokens) == 0
     beacons = {
         beacon["store_id"]: beacon
-        for accepted in kept.published
-        for _, value in accepted.records
+        for records in kept.published
+        for _, value in taken(records).records
         for beacon in [json.loads(value)]
     }
     assert beacons["past"]["received_at"] == 1_735_689_600_000
@@ -111,7 +111,7 @@ def test_a_bad_line_is_named_and_the_rest_goes_on(
         f"{path}:{number}:" for number in (2, 3, 4)
     ]
     assert written.out.endswith("; 3 bad lines\n")
-    queries = [by_device(accepted.records)["d:d"] for accepted in kept.published]
+    queries = [by_device(taken(records).records)["d:d"] for records in kept.published]
     assert [query for sent in queries for query in sent] == ["1", "3"]
     assert send([path], door.url, {"": door.token}, strict=True) == 1
 
@@ -122,12 +122,12 @@ def test_a_503_is_asked_again_and_nothing_overtakes_it(
     class Flaky(MemoryPublisher):
         calls = 0
 
-        def publish(self, accepted: Accepted, told: Told) -> None:
+        def publish(self, records: list[Record], told: Told) -> None:
             Flaky.calls += 1
             if Flaky.calls % 3 == 1:
                 told("away")
             else:
-                super().publish(accepted, told)
+                super().publish(records, told)
 
     kept = Flaky()
     door = serve(settings, kept)
@@ -136,7 +136,7 @@ def test_a_503_is_asked_again_and_nothing_overtakes_it(
     ]
     path = write(tmp_path / "events.ndjson", *lines)
     assert send([path], door.url, {"": door.token}) == 0
-    records = [record for accepted in kept.published for record in accepted.records]
+    records = [record for sent in kept.published for record in taken(sent).records]
     assert by_device(records) == {"d:d": [str(n) for n in range(9)]}
 
 
@@ -206,8 +206,8 @@ def test_history_in_order_of_time_arrives_in_order_but_for_an_hour(
     )
     times = [
         fact["timestamp"]
-        for accepted in kept.published
-        for _, value in accepted.records
+        for records in kept.published
+        for _, value in taken(records).records
         for fact in json.loads(value)["events"]
     ]
     assert len(times) == len(lines)

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from ingest.spooling import read_all
 
-from pipeline.ingest.durable.backlog import Backlog
-from pipeline.ingest.durable.file import WAL_BYTES
-from pipeline.ingest.durable.orphans import adopt
-from pipeline.ingest.durable.pending import Record
-from pipeline.ingest.durable.slots import SpoolError
-from pipeline.ingest.durable.spool import Spool
+from pipeline.delivery.backlog import Backlog
+from pipeline.delivery.instance_lock import SpoolError
+from pipeline.delivery.publisher import Record
+from pipeline.delivery.recovery import adopt
+from pipeline.delivery.spool import Spool
+from pipeline.delivery.spool_file import WAL_BYTES
 
 ONE = Record("beacons", b"key", b"one")
 TWO = Record("beacons", b"key", b"two")
@@ -128,6 +128,39 @@ def test_a_file_that_goes_bad_while_in_use_is_kept_aside_and_said(
     assert aside.stat().st_size >= 7_900_000
     keep(spool, ONE)
     assert read_all(spool) == [ONE]
+
+
+def test_what_kafka_takes_in_no_form_counts_and_has_its_cap(tmp_path: Path) -> None:
+    large = Record("rejected", b"key", b"x" * 397)
+    spool = opened(tmp_path, cap=1000)
+    spool.refuse(large, "too large")
+    assert spool.size == 400
+    spool.close()
+    # The next owner knows of it, too.
+    spool = opened(tmp_path, cap=1000)
+    assert spool.size == 400
+    with pytest.raises(SpoolError, match="full"):
+        keep(spool, Record("beacons", b"key", b"x" * 600))
+    for _ in range(2):
+        spool.refuse(large, "too large")
+    # A cap of their own: the last one goes over it by itself.
+    with pytest.raises(SpoolError, match="1200 bytes of records that Kafka takes in no form"):
+        spool.refuse(large, "too large")
+    with pytest.raises(SpoolError, match="1200 bytes"):
+        spool.check_refused()
+    with sqlite3.connect(tmp_path / "0.db") as person:
+        person.execute("DELETE FROM refused")
+    keep(spool, Record("beacons", b"key", b"x" * 600))
+    spool.refuse(large, "too large")
+    assert spool.refused == 400
+
+
+def test_a_full_spool_still_refuses_and_so_becomes_empty(tmp_path: Path) -> None:
+    spool = opened(tmp_path, cap=1000)
+    first = keep(spool, Record("beacons", b"key", b"x" * 900))
+    spool.refuse(Record("rejected", b"key", b"x" * 900), "too large")
+    spool.write([], seq=0, spooled_at=0, gone=[first])
+    assert spool.depth == 0
 
 
 def test_a_slot_is_let_go_whatever_else_fails(tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from processes import paused
 from records import queries_in
 
-from pipeline.broker.server import Broker
 from pipeline.config import Settings
+from pipeline.delivery.kafka_publisher import KafkaPublisher
+from pipeline.devstack.broker.server import Broker
 from pipeline.domain.events import Request
 from pipeline.ingest.accept import Accepted, Sender, accept
-from pipeline.ingest.durable.kafka import KafkaPublisher
-from pipeline.kafka_admin import create_topics
+from pipeline.ingest.beacon import records_of
+from pipeline.kafka.admin import create_topics
 from pipeline.topics import Topic, topics
 
 Read = Callable[[Topic], list[Any]]
@@ -42,10 +43,10 @@ def take_no_large_ones(settings: Settings) -> None:
     admin.close()
 
 
-async def kept(publisher: KafkaPublisher, accepted: Accepted) -> None:
+async def kept(publisher: KafkaPublisher, settings: Settings, accepted: Accepted) -> None:
     """Wait until all of it is durable."""
     done = asyncio.get_running_loop().create_future()
-    publisher.publish(accepted, done.set_result)
+    publisher.publish(records_of(accepted, topics(settings)), done.set_result)
     assert await done is None
 
 
@@ -62,22 +63,22 @@ def test_only_the_first_request_of_an_outage_waits_and_all_follow_in_order_witho
         publisher = KafkaPublisher(quick)
         publisher.start()
         await until(lambda: not publisher.is_circuit_open)
-        await kept(publisher, request("0"))
+        await kept(publisher, quick, request("0"))
         loop = asyncio.get_running_loop()
         with paused(kafka):
             began = loop.time()
-            await kept(publisher, request("1"))
+            await kept(publisher, quick, request("1"))
             first = loop.time() - began
             assert publisher.is_circuit_open
             began = loop.time()
             for number in range(2, 50):
-                await kept(publisher, request(str(number)))
+                await kept(publisher, quick, request(str(number)))
             assert loop.time() - began < first
             assert publisher.spool().records == 49
             assert publisher.spool().bytes > 0
             assert publisher.spool().age > timedelta(0)
         await until(lambda: not publisher.is_circuit_open and publisher.spool().records == 0)
-        await kept(publisher, request("50"))
+        await kept(publisher, quick, request("50"))
         publisher.close()
 
     asyncio.run(story())
@@ -96,7 +97,7 @@ def test_the_circuit_closes_while_as_much_comes_as_the_door_takes(
 
         async def shop(device: str) -> None:
             while publisher.is_circuit_open or publisher.spool().records:
-                await kept(publisher, request(f"{device} {sent[device]}", device))
+                await kept(publisher, quick, request(f"{device} {sent[device]}", device))
                 sent[device] += 1
 
         async with asyncio.timeout(30):
@@ -121,7 +122,7 @@ def test_a_record_that_kafka_takes_in_no_form_is_rejected_and_the_rest_goes_on(
         publisher.start()
         await until(lambda: not publisher.is_circuit_open)
         await asyncio.gather(
-            *[kept(publisher, request(text)) for text in ("before", LARGE, "after")]
+            *[kept(publisher, quick, request(text)) for text in ("before", LARGE, "after")]
         )
         await until(lambda: not publisher.is_circuit_open and publisher.spool().records == 0)
         publisher.close()
@@ -146,7 +147,7 @@ def test_what_landed_beside_a_refused_record_is_not_sent_again(
         publisher.start()
         await until(lambda: not publisher.is_circuit_open)
         requests = [request(LARGE), *(request(text, device=text) for text in others)]
-        await asyncio.gather(*[kept(publisher, each) for each in requests])
+        await asyncio.gather(*[kept(publisher, quick, each) for each in requests])
         await until(lambda: not publisher.is_circuit_open and publisher.spool().records == 0)
         publisher.close()
 
@@ -163,7 +164,7 @@ def test_the_spool_of_a_process_that_is_gone_is_taken_over(
     async def leave(text: str) -> KafkaPublisher:
         publisher = KafkaPublisher(nowhere)
         publisher.start()
-        await kept(publisher, request(text))
+        await kept(publisher, quick, request(text))
         return publisher
 
     async def story() -> None:

@@ -14,11 +14,11 @@ import pytest
 import urllib3
 from processes import Verb, paused, wait_for
 
-from pipeline.broker.server import Broker
 from pipeline.config import Settings
+from pipeline.devstack.broker.server import Broker
 from pipeline.ingest.stores import new_token
 from pipeline.ingest.stores_file import write_stores
-from pipeline.kafka_admin import create_topics
+from pipeline.kafka.admin import create_topics
 from pipeline.topics import topics
 
 EVENT = {"event_type": "search", "timestamp": "2099-01-01", "session_id": "s", "query": ""}

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from pipeline.config import Settings
+from pipeline.http import head
+from pipeline.http.body_budget import Bodies
 from pipeline.ingest import beacon, cors, enrichment, stores
 from pipeline.ingest.enrichment import EdgeHeaders, enrich
-from pipeline.ingest.http import head
-from pipeline.ingest.http.bodies import Bodies
 
 LONG = "x" * 30_000
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from ingest.transport import Wire
 
-from pipeline.ingest.http.answers import Answer
-from pipeline.ingest.http.connection import Connection
-from pipeline.ingest.http.exchange import Exchange
-from pipeline.ingest.http.places import Places
-from pipeline.ingest.http.reader import Bounds, Terms
+from pipeline.http.connection import Connection
+from pipeline.http.connection_limit import Places
+from pipeline.http.exchange import Exchange
+from pipeline.http.parser import Bounds, Terms
+from pipeline.http.response import Answer
 
 NO, YES = Answer(405), Answer(204)
 REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -84,3 +84,18 @@ def test_at_the_end_what_comes_behind_the_last_request_counts_for_nothing(more: 
     handler.begun[0].reply(YES)
     assert wire.sent.count(b"HTTP/1.1") == len(handler.begun) == 1
     assert wire.is_ended
+
+
+def test_while_two_requests_wait_nothing_is_read() -> None:
+    handler = Handler(is_prompt=False)
+    connection, soon, wire = connected(handler)
+    reading = []
+    for _ in range(2):
+        connection.data_received(REQUEST)
+        reading.append(wire.is_reading)
+    for number in range(2):
+        handler.begun[number].reply(YES)
+        reading.append(wire.is_reading)
+        while soon:
+            soon.pop(0)()
+    assert reading == [True, False, True, True]

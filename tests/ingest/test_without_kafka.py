@@ -14,12 +14,12 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from processes import Verb, wait_for
 from records import queries_in, records_of
 
-from pipeline.broker.home import free_port
-from pipeline.broker.server import Broker
 from pipeline.config import Settings
+from pipeline.devstack.broker.data_directory import free_port
+from pipeline.devstack.broker.server import Broker
 from pipeline.ingest.stores import new_token
 from pipeline.ingest.stores_file import write_stores
-from pipeline.kafka_admin import create_topics
+from pipeline.kafka.admin import create_topics
 from pipeline.topics import topics
 
 Send = Callable[[str], int]

@@ -20,8 +20,8 @@ from certificates import (
     Secured,
 )
 
-from pipeline.broker.server import Broker
 from pipeline.config import Settings
+from pipeline.devstack.broker.server import Broker
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from tables import broken_checks
 from pipeline.config import Settings
 from pipeline.ingest.stores import new_token
 from pipeline.ingest.stores_file import write_stores
-from pipeline.send import send
+from pipeline.replay.send import send
 from pipeline.status import status
 from pipeline.traffic import STORES
 

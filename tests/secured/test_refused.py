@@ -13,8 +13,8 @@ import pytest
 from certificates import PASSWORD, USER, Authority, Secured
 from processes import Verb, environment, wait_for
 
-from pipeline.broker.home import free_port
 from pipeline.config import Settings
+from pipeline.devstack.broker.data_directory import free_port
 from pipeline.ingest.stores import new_token
 from pipeline.ingest.stores_file import write_stores
 

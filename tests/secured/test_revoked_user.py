@@ -15,7 +15,7 @@ from processes import Verb, wait_for
 from pipeline.config import Settings
 from pipeline.ingest.stores import new_token
 from pipeline.ingest.stores_file import write_stores
-from pipeline.kafka_admin import create_topics
+from pipeline.kafka.admin import create_topics
 
 PASSWORD = "of-the-one-that-leaves"
 # Kafka's clients try several times a second.

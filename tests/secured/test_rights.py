@@ -13,7 +13,7 @@ from processes import Verb, wait_for
 from pipeline.config import Settings
 from pipeline.ingest.stores import new_token
 from pipeline.ingest.stores_file import write_stores
-from pipeline.kafka_admin import create_topics
+from pipeline.kafka.admin import create_topics
 from pipeline.status import status
 from pipeline.topics import group, topics
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stream_log import FakeRecord, Topic, mark
 
 from pipeline.domain.rules import Rules
-from pipeline.stream.mark import StateError, mark_of
+from pipeline.stream.checkpoint import StateError, mark_of
 
 HOUR_LATE = Rules(lateness=timedelta(hours=1), lookback=timedelta(hours=2))
 

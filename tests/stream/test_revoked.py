@@ -9,7 +9,7 @@ from stream_log import mark
 
 from pipeline.config import Settings
 from pipeline.stream.app import create_app
-from pipeline.stream.outbox import Outbox
+from pipeline.stream.batch_producer import Outbox
 from pipeline.stream.table import DeviceTable
 from pipeline.topics import topics
 
@@ -29,8 +29,11 @@ def test_nothing_is_held_of_a_revoked_partition() -> None:
         for tp in (revoked, kept):
             consumer.marks[tp] = mark(3)
             consumer.acknowledged[tp] = 3
+            app.tables.recovery.active_offsets[tp] = 3
         await consumer.on_partitions_revoked({revoked})
         assert list(consumer.marks) == list(consumer.acknowledged) == [kept]
+        # A later recovery begins at the beginning of the changelog.
+        assert list(app.tables.recovery.active_offsets) == [kept]
         assert not table.is_current(before[revoked])
         assert table.partition(0) is not before[revoked]
         assert table.partition(1) is before[kept]

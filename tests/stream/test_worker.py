@@ -13,11 +13,11 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from processes import Verb, wait_for
 
-from pipeline.broker.server import Broker
 from pipeline.config import Settings
+from pipeline.devstack.broker.server import Broker
 from pipeline.domain.outcomes import Outcome
 from pipeline.ingest.accept import Accepted
-from pipeline.kafka_admin import committed_offsets, create_topics, end_offsets
+from pipeline.kafka.admin import committed_offsets, create_topics, end_offsets
 from pipeline.topics import Topic, group, topics
 
 

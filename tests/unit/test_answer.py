@@ -6,9 +6,9 @@ import msgspec
 import pytest
 from factories import Log, click, make_event, purchase
 
+from pipeline.domain import process as module
 from pipeline.domain.device import decode, encode, forget
 from pipeline.domain.rules import Rules
-from pipeline.stream import answer as module
 from pipeline.topics import MAX_RECORD_BYTES
 
 

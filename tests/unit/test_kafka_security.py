@@ -10,8 +10,8 @@ from certificates import Authority
 from pydantic import SecretStr
 
 from pipeline.config import Settings
-from pipeline.kafka_security import security
-from pipeline.kafka_trouble import KafkaUnusableError
+from pipeline.kafka.errors import KafkaUnusableError
+from pipeline.kafka.security import security
 
 SECRET = "open-sesame"
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from processes import wait_for
 
-from pipeline.broker.home import free_port
 from pipeline.config import Settings
-from pipeline.kafka_words import tell_causes
+from pipeline.devstack.broker.data_directory import free_port
+from pipeline.kafka.client_log import tell_causes
 
 client = logging.getLogger("aiokafka.conn")
 

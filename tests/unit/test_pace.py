@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.send.pace import Pace
+from pipeline.replay.pacing import Pace
 
 HOUR = 3_600_000
 BEGIN = 1_750_000_000_000

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pipeline.seldom import MOST_KINDS, QUIET_SECONDS, Seldom
+from pipeline.log_throttle import MOST_KINDS, QUIET_SECONDS, Seldom
 
 
 class Log:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.config import Settings
-from pipeline.topic_settings import Held, findings, row
+from pipeline.kafka.topic_check import Held, findings, row
 from pipeline.topics import Topic, topics
 
 DEFAULTS = {"retention.bytes": "-1", "unclean.leader.election.enable": "false"}

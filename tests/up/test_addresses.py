@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.addresses import Address
-from pipeline.first_store import make_first_store
-from pipeline.supervise import StartError
+from pipeline.devstack.addresses import Address
+from pipeline.devstack.first_store import make_first_store
+from pipeline.devstack.supervisor import StartError
 
 
 @pytest.mark.parametrize(

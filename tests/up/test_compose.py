@@ -17,11 +17,11 @@ import jsonschema
 import pytest
 import yaml
 
-from pipeline.broker.jars import locked
-from pipeline.cli import cli
+from pipeline.cli.main import cli
 from pipeline.config import Settings
+from pipeline.devstack.broker.jars import locked
+from pipeline.devstack.up import VERBS
 from pipeline.topics import MAX_RECORD_BYTES
-from pipeline.up import VERBS
 
 ROOT = Path(__file__).parents[2]
 ONCE = ("topics", "stores")
@@ -87,6 +87,12 @@ def test_what_is_not_set_is_what_up_has(
         assert ours[name]["ports"] == [f"127.0.0.1:{port}:{port}" for port in of]
         assert f"127.0.0.1:{of[-1]}/" in ours[name]["healthcheck"]["test"][-1]
     assert ours["ingest"]["volumes"] == [f"data:{settings.home}"]
+
+
+def test_the_dashboard_answers_to_the_name_that_other_containers_call(
+    ours: dict[str, dict[str, Any]],
+) -> None:
+    assert ours["dashboard"]["environment"]["PIPELINE_DASHBOARD_HOSTS"] == "dashboard"
 
 
 def test_kafka_is_the_version_that_up_runs_with_the_same_limits(

@@ -12,11 +12,11 @@ import duckdb
 import pytest
 
 from pipeline.config import Settings
-from pipeline.demo import EDGE, demo_stores, with_edge
+from pipeline.devstack.demo import EDGE, demo_stores, with_edge
+from pipeline.devstack.first_store import make_first_store
+from pipeline.devstack.supervisor import StartError
 from pipeline.domain.rules import Rules
-from pipeline.first_store import make_first_store
 from pipeline.ingest.stores import Stores
-from pipeline.supervise import StartError
 from pipeline.traffic import STORES
 from pipeline.warehouse.database import connect_live
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from house import RULES, Warehouse
 
-from pipeline.broker.home import Home
 from pipeline.config import Settings
-from pipeline.ingest.durable.slots import Slot
+from pipeline.delivery.instance_lock import Slot
+from pipeline.devstack.broker.data_directory import Home
 from pipeline.warehouse.publish import Publisher
 
 Eventually = Callable[[Callable[[], bool]], None]

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline.supervise import Supervisor
+from pipeline.devstack.supervisor import Supervisor
 
 Eventually = Callable[[Callable[[], bool]], None]
 PAUSES = (0.01, 0.02, 0.04)
@@ -67,7 +67,7 @@ def test_a_death_after_a_long_life_is_a_first_one(
 ) -> None:
     roof.run("raise SystemExit(3)")
     roof.watch(lambda: roof.children[0].deaths == 3)
-    monkeypatch.setattr("pipeline.supervise.WELL_AFTER", 0)
+    monkeypatch.setattr("pipeline.devstack.supervisor.WELL_AFTER", 0)
     roof.watch(lambda: roof.children[0].deaths == 1)
 
 
@@ -153,7 +153,7 @@ def test_work_is_left_when_the_end_is_asked_for(roof: Roof) -> None:
 
 KILLED = """
 import sys
-from pipeline.supervise import Supervisor
+from pipeline.devstack.supervisor import Supervisor
 
 sleep = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 supervisor = Supervisor(lambda line: print(line, flush=True), pauses=(0.01,))

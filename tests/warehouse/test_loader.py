@@ -18,7 +18,7 @@ from tables import differing, exported
 
 from pipeline.config import Settings
 from pipeline.domain.outcomes import Outcome
-from pipeline.kafka_admin import create_topics, end_offsets
+from pipeline.kafka.admin import create_topics, end_offsets
 from pipeline.warehouse.database import DatabaseError
 
 COUNTS = "SELECT partition, next_origin, records, events FROM ledger ORDER BY ALL"

@@ -10,7 +10,7 @@ from beacons import write_traffic
 from house import RULES
 from tables import broken_checks, differing, exported
 
-from pipeline.local import replay
+from pipeline.replay.local import replay
 from pipeline.warehouse.database import DatabaseError, connect_published
 
 

@@ -8,10 +8,10 @@ from uuid import uuid4
 import msgspec
 from house import Warehouse
 
+from pipeline.delivery.publisher import Record
+from pipeline.delivery.refused import refusals
 from pipeline.domain.events import Request
 from pipeline.ingest.accept import Sender, accept
-from pipeline.ingest.durable.pending import Record
-from pipeline.ingest.durable.refusal import refusals
 from pipeline.topics import Rejected
 
 IDS = "SELECT replace(CAST(request_id AS VARCHAR), '-', ''), index FROM rejected_events ORDER BY 2"

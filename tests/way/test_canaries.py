@@ -15,7 +15,7 @@ from records import records_of
 from pipeline.config import Settings
 from pipeline.ingest.stores import new_token
 from pipeline.ingest.stores_file import write_stores
-from pipeline.kafka_admin import create_topics
+from pipeline.kafka.admin import create_topics
 from pipeline.topics import topics
 
 UNKNOWN = "canary-unknown-token"
@@ -108,8 +108,8 @@ def test_tokens_and_addresses_are_nowhere(
     token: str, running: dict[str, Verb], settings: Settings
 ) -> None:
     ingest = running["ingest"]
-    wait_for(lambda: "http://" in ingest.said())
-    url = next(word for word in ingest.said().split() if word.startswith("http://"))
+    wait_for(lambda: "/metrics" in ingest.said())
+    url, metrics = (word for word in ingest.said().split() if word.startswith("http://"))
     good = json.dumps({"events": [EVENT, {"event_type": "view"}]}).encode()
     answers = {
         "taken": ask(url, token=token, body=good),
@@ -131,7 +131,7 @@ def test_tokens_and_addresses_are_nowhere(
         "no HTTP": b"400",
     }
     for page in ("metrics", "readyz", "explain", "explain.json"):
-        answers[page] = ask(url.replace("beacon", page), token=token, body=b"", method="GET")
+        answers[page] = ask(metrics.replace("metrics", page), token=token, body=b"", method="GET")
     wait_for(lambda: settings.database.exists() and "linen" in rows(settings.database))
     wait_for(lambda: "unknown_event_type" in rows(settings.database))
     for verb in running.values():

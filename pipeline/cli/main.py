@@ -1,0 +1,293 @@
+"""All verbs: one per process, those that ask, and those that send; each part loads when called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+from pipeline.cli.command import on_kafka, show, with_settings
+from pipeline.cli.stores import stores
+from pipeline.config import Settings
+from pipeline.kafka.admin import create_topics, held_topics, topic_findings
+from pipeline.kafka.topic_check import COLUMNS, row
+from pipeline.printable import printable
+from pipeline.umask import write_for_ourselves
+from pipeline.warehouse.database import connect_published
+from pipeline.warehouse.limits import limited
+from pipeline.warehouse.queries import (
+    Answer,
+    ask,
+    broken,
+    questions,
+    refuse_unknown_store,
+    required,
+)
+
+
+@click.group()
+@click.version_option(package_name="clickstream-pipeline")
+def cli() -> None:
+    """Beacons over HTTP, through Kafka and Faust, to DuckDB: exactly once."""
+    write_for_ourselves()
+
+
+@cli.command()
+@with_settings
+def up(settings: Settings) -> int:
+    """All processes on this machine, with a Kafka of its own unless one is set."""
+    from pipeline.devstack.up import Up  # noqa: PLC0415  # its imports are most of a start
+
+    with Up(settings) as running:
+        running.announce()
+        running.watch()
+    return 0
+
+
+@cli.command()
+@click.option("--exit", "and_exit", is_flag=True, help="End after the answer.")
+@click.option(
+    "--devices",
+    default=300,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many shoppers to send.",
+)
+@with_settings
+def demo(settings: Settings, *, and_exit: bool, devices: int) -> int:
+    """`up`, plus sample traffic over HTTP and the answer to a first question."""
+    from pipeline.devstack.demo import run  # noqa: PLC0415  # as above
+
+    return run(settings, devices=devices, and_exit=and_exit, show=show)
+
+
+cli.add_command(stores)
+
+
+@cli.command()
+@click.option("--explain", is_flag=True, help="With /explain: what came, what was refused, why.")
+@click.option("--explain-anywhere", is_flag=True, help="The same for all who reach this address.")
+@with_settings
+def ingest(settings: Settings, *, explain: bool, explain_anywhere: bool) -> int:
+    """HTTP to Kafka."""
+    from pipeline.ingest.server import run  # noqa: PLC0415  # each process loads its own part
+
+    return run(on_kafka(settings), explain=explain or explain_anywhere, anywhere=explain_anywhere)
+
+
+@cli.command()
+@with_settings
+def worker(settings: Settings) -> int:
+    """Kafka to Kafka: deduplicate, sessionize, attribute."""
+    from pipeline.stream.worker import run  # noqa: PLC0415  # as above
+
+    return run(on_kafka(settings))
+
+
+@cli.command()
+@with_settings
+def load(settings: Settings) -> int:
+    """Kafka to DuckDB, and snapshots of it."""
+    from pipeline.warehouse.loader import run  # noqa: PLC0415  # as above
+
+    return run(on_kafka(settings))
+
+
+@cli.command()
+@with_settings
+def dashboard(settings: Settings) -> int:
+    """A page over the snapshot."""
+    from pipeline.dashboard import run  # noqa: PLC0415  # as above
+
+    return run(settings)
+
+
+@cli.command()
+@with_settings
+def topics(settings: Settings) -> int:
+    """Make the topics that are missing, show all, and say where one is not as it should be."""
+    settings = on_kafka(settings)
+    made = create_topics(settings)
+    click.echo("made " + ", ".join(made) if made else "all topics are there")
+    held = held_topics(settings)
+    show(Answer(list(COLUMNS), [row(topic) for topic in held]))
+    found = topic_findings(settings, held)
+    for finding in found:
+        kind = "Error" if finding.is_refusal else "Remark"
+        click.echo(printable(f"{kind}: {finding.text}"), err=True)
+    return 1 if any(finding.is_refusal for finding in found) else 0
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True)
+@click.option("--database", type=click.Path(path_type=Path), required=True, help="A new file.")
+@click.option("--store", default="local", show_default=True, help="Where a line names none.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if a line could not be read.")
+@with_settings
+def local(
+    settings: Settings, files: tuple[str, ...], database: Path, store: str, *, strict: bool
+) -> int:
+    """The same tables from event FILES (NDJSON, plain or .gz, - for stdin), without a broker."""
+    from pipeline.ingest.enrichment import EdgeHeaders  # noqa: PLC0415  # as above
+    from pipeline.replay.local import replay  # noqa: PLC0415  # as above
+
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("reading", total=None)
+        replayed = replay(
+            files,
+            database=database,
+            rules=settings.rules,
+            store=store,
+            edge=EdgeHeaders.of(settings),
+            progress=lambda count: bar.advance(task, count),
+        )
+    for path, line in replayed.bad_lines:
+        click.echo(printable(f"{path}:{line.line}: {line.reason}"), err=True)
+    click.echo(
+        f"{replayed.requests} requests, {replayed.rejected} events rejected,"
+        f" {len(replayed.bad_lines)} bad lines; tables in {database}"
+    )
+    return 1 if strict and replayed.bad_lines else 0
+
+
+def _http_url(_: click.Context, option: click.Parameter, value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise click.BadParameter(f"{value!r} does not begin with http:// or https://", param=option)
+    return value
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True)
+@click.option(
+    "--url", default="http://127.0.0.1:8080/beacon", show_default=True, callback=_http_url
+)
+@click.option(
+    "--token", "tokens", multiple=True, required=True, help="TOKEN, or STORE=TOKEN for each store."
+)
+@click.option("--strict", is_flag=True, help="Exit with 1 if a line could not be read.")
+@with_settings
+def send(
+    _: Settings, files: tuple[str, ...], url: str, tokens: tuple[str, ...], *, strict: bool
+) -> int:
+    """The same FILES over HTTP."""
+    from pipeline.replay.send import send as send_files  # noqa: PLC0415  # as above
+
+    named = [token.split("=", 1) if "=" in token else ["", token] for token in tokens]
+    return send_files(list(files), url, dict(named), strict=strict)
+
+
+@cli.command()
+@click.option("--seed", default=1, show_default=True)
+@click.option("--devices", default=300, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--end",
+    type=click.DateTime(),
+    help="The last moment, in UTC; the current one where it is not given.",
+)
+def traffic(seed: int, devices: int, end: datetime | None) -> None:
+    """Recorded requests of generated shoppers, as NDJSON."""
+    from pipeline.traffic import lines  # noqa: PLC0415  # as above
+
+    last = datetime.now(UTC) if end is None else end.replace(tzinfo=UTC)
+    for line in lines(seed, devices=devices, end=last):
+        sys.stdout.buffer.write(line)
+
+
+def _named(_: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if "=" not in value:
+            raise click.BadParameter(f"{value!r} is not NAME=VALUE", param=option)
+    return values
+
+
+DATABASE = click.option(
+    "--database", type=click.Path(path_type=Path), help="Another file than the snapshot."
+)
+
+
+@cli.command()
+@click.argument("name", required=False)
+@click.option("-p", "parameters", multiple=True, metavar="NAME=VALUE", callback=_named)
+@DATABASE
+@with_settings
+def query(
+    settings: Settings, name: str | None, parameters: tuple[str, ...], database: Path | None
+) -> None:
+    """The answer to question NAME; without one, the list of questions."""
+    if name is None:
+        for question, purpose in questions().items():
+            click.echo(f"{question:<24} {purpose}")
+        return
+    values = dict(parameter.split("=", 1) for parameter in parameters)
+    missing = [f"-p {wanted}=VALUE" for wanted in required(name) if wanted not in values]
+    if missing:
+        raise click.UsageError(f"query {name!r} also needs {' '.join(missing)}")
+    with (
+        connect_published(
+            database or settings.database, memory=settings.query_memory_bytes
+        ) as connection,
+        limited(connection, settings.query_timeout),
+    ):
+        answer = ask(connection, name, values)
+        if "store" in values:
+            refuse_unknown_store(connection, values["store"])
+    show(answer)
+    if not answer.rows:
+        click.echo("no rows: nothing in the snapshot is as asked for", err=True)
+
+
+@cli.command()
+@DATABASE
+@with_settings
+def check(settings: Settings, database: Path | None) -> int:
+    """Every promise of sql/checks, held against the snapshot; 1 if one is broken."""
+    failed = 0
+    with connect_published(database or settings.database) as connection:
+        for name, answer in broken(connection).items():
+            click.echo(f"{'broken' if answer.rows else 'holds':<7} {name}")
+            if answer.rows:
+                failed += 1
+                show(answer)
+    return 1 if failed else 0
+
+
+@cli.command()
+@click.option(
+    "--behind",
+    type=click.IntRange(min=0),
+    help="Exit with 1 where the snapshot lacks more records than that.",
+)
+@with_settings
+def status(settings: Settings, behind: int | None) -> int:
+    """How far each hop has come, partition by partition, and how old the snapshot is."""
+    from pipeline.status import status as of_all  # noqa: PLC0415  # as above
+    from pipeline.stream.commits import refused_commits  # noqa: PLC0415  # as above
+
+    settings = on_kafka(settings)
+    found = of_all(settings)
+    show(found.table())
+    click.echo(found.ages(datetime.now(UTC)))
+    trouble = refused_commits(settings, topic_id=found.topic_id, rules=None)
+    if found.snapshot is not None and found.snapshot.other_topics:
+        trouble.append(
+            "the snapshot was loaded from other topics than Kafka has now (topic ids differ): "
+            + ", ".join(found.snapshot.other_topics)
+            + "; start with a new database, or with the old Kafka"
+        )
+    for line in trouble:
+        click.echo(printable(f"Error: {line}"), err=True)
+    if trouble:
+        return 1
+    return 1 if behind is not None and found.behind > behind else 0
+
+
+def main(arguments: Iterable[str] | None = None) -> Any:
+    """The command `pipeline`."""
+    return cli.main(args=None if arguments is None else list(arguments), prog_name="pipeline")

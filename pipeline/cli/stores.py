@@ -1,0 +1,161 @@
+"""`pipeline stores …`: who may send. A running ingest follows within seconds, without a restart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from pipeline.cli.command import show, with_settings
+from pipeline.config import Settings
+from pipeline.devstack.first_store import STORE, make_first_store
+from pipeline.ingest.stores import StoreEntry, StoresError, new_token, read_entries
+from pipeline.ingest.stores_file import changing
+from pipeline.warehouse.queries import Answer
+
+# Enough to tell tokens apart, and a start of a hash gives no token away.
+SHOWN = 8
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def _span(_: click.Context, option: click.Parameter, value: str) -> timedelta:
+    match = re.fullmatch(r"(\d{1,4})([smhdw])", value)
+    if not match:
+        raise click.BadParameter(f"{value!r} is not as 30m, 12h or 7d", param=option)
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _origins(_: click.Context, option: click.Parameter, values: Sequence[str]) -> list[str]:
+    for value in values:
+        # As a browser writes it; any other form would never match one.
+        if value != "null" and not re.fullmatch(r"[a-z][a-z0-9+.\-]*://[a-z0-9.\-\[\]:]+", value):
+            example = "https://shop.example: scheme and host in small letters, no path; or null"
+            raise click.BadParameter(f"{value!r} is not as {example}", param=option)
+    return list(values)
+
+
+@click.group()
+def stores() -> None:
+    """Who may send: add, rotate, list, revoke."""
+
+
+@stores.command("add")
+@click.argument("name", default=STORE)
+@click.option("--origin", "origins", multiple=True, callback=_origins, help="Default: any page.")
+@click.option("--backfill", is_flag=True, help="May send events older than 30 days.")
+@click.option("--requests-per-second", type=click.FloatRange(min=0), help="Of its own; 0: any.")
+@click.option("--burst", type=click.FloatRange(min=1), help="Requests at once, of its own.")
+@click.option("--first", is_flag=True, help="Do nothing where there is a stores' file.")
+@with_settings
+def add(
+    settings: Settings,
+    name: str,
+    origins: list[str],
+    *,
+    backfill: bool,
+    requests_per_second: float | None,
+    burst: float | None,
+    first: bool,
+) -> None:
+    """A store NAME, and its token, shown this once."""
+    if first and settings.stores.exists():
+        click.echo(f"{settings.stores} is there")
+        return
+    # A first file explains itself.
+    token = make_first_store(settings.stores, name)
+    with changing(settings.stores) as entries:
+        if token is None:
+            if name in entries:
+                raise StoresError(f"store {name} is there: `pipeline stores rotate` for a token")
+            token, digest = new_token()
+            entries[name] = StoreEntry(tokens_sha256=[digest])
+        entry = entries[name]
+        entry.origins, entry.backfill = origins, backfill
+        entry.requests_per_second, entry.burst = requests_per_second, burst
+    click.echo(f"the token of {name}, shown this once: {token}")
+
+
+@stores.command("rotate")
+@click.argument("name")
+@click.option(
+    "--overlap",
+    default="7d",
+    show_default=True,
+    callback=_span,
+    help="How long the old tokens still work.",
+)
+@with_settings
+def rotate(settings: Settings, name: str, overlap: timedelta) -> None:
+    """A new token for store NAME, shown this once; its old ones end after the overlap."""
+    now = datetime.now(UTC)
+    token, digest = new_token()
+    with changing(settings.stores) as entries:
+        entry = _entry(entries, name)
+        ends = {
+            old: min(now + overlap, entry.token_ends.get(old, now + overlap))
+            for old in entry.tokens_sha256
+        }
+        entry.token_ends = {old: end for old, end in ends.items() if end > now}
+        entry.tokens_sha256 = [*entry.token_ends, digest]
+    until = (now + overlap).strftime("%Y-%m-%d %H:%M UTC")
+    click.echo(f"old tokens of {name} work until {until}")
+    click.echo(f"the token of {name}, shown this once: {token}")
+
+
+@stores.command("list")
+@with_settings
+def list_(settings: Settings) -> None:
+    """Each store's origins and rights; its tokens by the start of their SHA-256."""
+    now = datetime.now(UTC)
+    rows = [
+        (
+            name,
+            ", ".join(entry.origins) or "any",
+            "backfill" if entry.backfill else "",
+            _rate(entry),
+            tuple(_token(entry, digest, now) for digest in entry.tokens_sha256) or "none",
+        )
+        for name, entry in read_entries(settings.stores).items()
+    ]
+    show(Answer(["store", "origins", "rights", "rate", "tokens"], rows))
+
+
+@stores.command("revoke")
+@click.argument("name")
+@click.argument("token", required=False)
+@click.option("--all", "every", is_flag=True, help="All of its tokens.")
+@with_settings
+def revoke(settings: Settings, name: str, token: str | None, *, every: bool) -> None:
+    """End a token of store NAME now: TOKEN is the start of its SHA-256, as `list` shows it."""
+    if (token is None) != every:
+        raise click.UsageError("name a token as `pipeline stores list` shows it, or --all")
+    with changing(settings.stores) as entries:
+        entry = _entry(entries, name)
+        gone = [digest for digest in entry.tokens_sha256 if digest.startswith(token or "")]
+        if not every and len(gone) != 1:
+            raise StoresError(f"{len(gone)} tokens of {name} begin so: `pipeline stores list`")
+        entry.tokens_sha256 = [kept for kept in entry.tokens_sha256 if kept not in gone]
+        entry.token_ends = {k: end for k, end in entry.token_ends.items() if k not in gone}
+    click.echo(f"{len(gone)} tokens of {name} revoked, {len(entry.tokens_sha256)} left")
+
+
+def _entry(entries: dict[str, StoreEntry], name: str) -> StoreEntry:
+    if name not in entries:
+        raise StoresError(f"no store {name}: there is {', '.join(entries) or 'none'}")
+    return entries[name]
+
+
+def _rate(entry: StoreEntry) -> str:
+    if entry.requests_per_second is None:
+        return ""
+    return f"{entry.requests_per_second:g}/s" if entry.requests_per_second else "any"
+
+
+def _token(entry: StoreEntry, digest: str, now: datetime) -> str:
+    end = entry.token_ends.get(digest)
+    if end is None:
+        return digest[:SHOWN]
+    word = "until" if end > now else "ended"
+    return f"{digest[:SHOWN]} {word} {end.astimezone(UTC):%Y-%m-%d %H:%M}"

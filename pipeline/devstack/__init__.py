@@ -1,0 +1,1 @@
+"""All processes on one machine: `up`, `demo`, and a Kafka of their own."""

@@ -1,0 +1,36 @@
+"""Kafka's jars, in a cache: fetched once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.devstack.broker.jars import Jar, Progress, locked
+
+# Seconds between the attempts at one jar.
+PAUSES = (1.0, 3.0, 9.0)
+
+
+def fetch(
+    cache: Path,
+    *,
+    jars: list[Jar] | None = None,
+    maven_url: str | None = None,
+    pauses: tuple[float, ...] = PAUSES,
+    progress: Progress = lambda _done, _total: None,
+) -> list[Path]:
+    """The jars in `cache`, after fetching what is missing or damaged; else no network is touched.
+
+    `maven_url` is a mirror of Maven Central, None Central itself. `progress` hears bytes done and
+    in all, only when something is fetched. Raises `BrokerError` when the network fails for longer
+    than `pauses`, or a checksum differs.
+    """
+    wanted = locked() if jars is None else jars
+    folder = cache.absolute() / "kafka"
+    missing = [jar for jar in wanted if not jar.is_in(folder)]
+    if missing:
+        # Only a first start pays for these imports.
+        from pipeline.devstack.broker.download import Download, central  # noqa: PLC0415
+
+        folder.mkdir(parents=True, exist_ok=True)
+        Download(missing, folder, maven_url or central(), pauses, progress).run()
+    return [folder / jar.name for jar in wanted]

@@ -1,0 +1,188 @@
+"""One record of `beacons` in, one outcome out: the three steps, read aloud."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from pipeline.domain.attribute import attribute
+from pipeline.domain.deduplicate import deduplicate
+from pipeline.domain.device import Device, is_hot
+from pipeline.domain.duplicates import event_key, payload_of
+from pipeline.domain.events import Beacon, Event, bounded, place_in_time
+from pipeline.domain.outcome_builder import Change
+from pipeline.domain.outcomes import Duplicate, Failed, Origin, Outcome
+from pipeline.domain.rules import Rules
+from pipeline.domain.sessionize import sessionize
+
+# Stands for "no stream time yet": nothing is before it, so nothing is late.
+BEGINNING = -(2**62)
+
+_beacons = msgspec.json.Decoder(Beacon)
+_events = msgspec.json.Decoder(Event)
+
+
+@dataclass(slots=True)
+class Record:
+    """A record of `beacons` as read: what of it could be understood, and what could not.
+
+    `received_at` is bounded by T8.
+    """
+
+    beacon: Beacon | None
+    received_at: int
+    events: list[tuple[Event, msgspec.Raw]]
+    failed: list[Failed]
+
+    def latest(self, stream_time: int | None) -> int | None:
+        """Stream time after the record: every time that can be read moves it (T6)."""
+        times = [event.occurred_at for event, _ in self.events]
+        if stream_time is not None:
+            times.append(stream_time)
+        return max(times, default=None)
+
+
+def read(value: bytes, *, appended_at: int) -> Record:
+    """The record in `value`, each event placed in time (T1, T3, T8). Raises nothing but memory.
+
+    `appended_at` is Kafka's append time in epoch ms.
+    """
+    try:
+        beacon = _beacons.decode(value)
+    except RecursionError as error:
+        # It is the record that is too deep, for all who read it; the door makes none.
+        return Record(None, 0, [], [_failed(error, value)])
+    except _CAUGHT as error:
+        _let_pass(error)
+        return Record(None, 0, [], [_failed(error, value)])
+    received_at = bounded(beacon.received_at, appended_at=appended_at)
+    record = Record(beacon, received_at, [], [])
+    for raw in beacon.events:
+        try:
+            event = _events.decode(raw)
+            place_in_time(event, received_at=received_at)
+        except _CAUGHT as error:
+            _let_pass(error)
+            record.failed.append(_failed(error, bytes(raw)))
+        else:
+            record.events.append((event, raw))
+    return record
+
+
+def answer(
+    record: Record,
+    device: Device,
+    *,
+    key: bytes,
+    origin: Origin,
+    stream_time: int | None,
+    rules: Rules,
+    digest: str,
+) -> Outcome:
+    """The outcome of `record`, and `device` after it. Pure: a repeat gives the same.
+
+    `key` is the record's key; `stream_time` the partition's before the record, by which all of
+    its events are judged (T7); `digest` that of `rules`.
+    """
+    outcome = Outcome(
+        origin=origin,
+        rules=digest,
+        stream_time=stream_time,
+        stream_time_after=record.latest(stream_time),
+        failed=record.failed,
+    )
+    beacon = record.beacon
+    if beacon is not None:
+        outcome.store_id = beacon.store_id
+        outcome.device_key = beacon.device_key
+        outcome.received_at = record.received_at
+        outcome.request = beacon.request
+        horizon = BEGINNING if stream_time is None else stream_time - rules.lateness_ms
+        _apply(record.events, device, outcome, key=key, horizon=horizon, rules=rules)
+    device.origin = origin.offset
+    return outcome
+
+
+def _apply(
+    events: list[tuple[Event, msgspec.Raw]],
+    device: Device,
+    outcome: Outcome,
+    *,
+    key: bytes,
+    horizon: int,
+    rules: Rules,
+) -> None:
+    change = Change()
+    facts: list[msgspec.Raw] = []
+    late: list[msgspec.Raw] = []
+    duplicates: list[Duplicate] = []
+    failed = list(outcome.failed)
+    is_bot = outcome.request.is_bot
+    for event, raw in events:
+        before = (device.sessions, device.touches, device.conversions)
+        try:
+            identity = event_key(key, event)
+            event.event_key = identity.hex()
+            event.order()  # an event type without a rank is known to no rule
+            kind = deduplicate(device, identity, event, horizon=horizon)
+            if kind is not None:
+                duplicates.append(Duplicate(event.event_key, kind))
+                continue
+            if event.occurred_at < horizon or is_hot(device, event, horizon=horizon, rules=rules):
+                late.append(_fact(event, raw))
+                continue
+            session, replaced = sessionize(device, event, is_bot=is_bot, gap_ms=rules.gap_ms)
+            converted = attribute(device, event, is_bot=is_bot, lookback_ms=rules.lookback_ms)
+            remembered = (event.occurred_at, payload_of(event))
+        except _CAUGHT as error:
+            _let_pass(error)
+            # No step changes a list in place, so an event that broke leaves no trace.
+            device.sessions, device.touches, device.conversions = before
+            failed.append(_failed(error, bytes(raw)))
+            continue
+        device.keys[identity] = remembered
+        change.session(session, replaced)
+        for conversion in converted:
+            change.conversion(conversion)
+        facts.append(_fact(event, raw))
+    outcome.facts, outcome.late, outcome.duplicates, outcome.failed = (
+        facts,
+        late,
+        duplicates,
+        failed,
+    )
+    outcome.sessions, outcome.sessions_gone = change.session_rows(key)
+    outcome.conversions, outcome.touches = change.conversion_rows(
+        device.touches, lookback_ms=rules.lookback_ms, most_touches=rules.most_touches
+    )
+
+
+_SKEWED = {False: b"}", True: b',"is_clock_skewed":true}'}
+
+
+def _fact(event: Event, raw: msgspec.Raw) -> msgspec.Raw:
+    """The event's own JSON with what the worker adds, without writing the rest again."""
+    return msgspec.Raw(
+        b'%b,"occurred_at":%d,"event_key":"%b"%b'
+        % (
+            bytes(raw).rstrip()[:-1],
+            event.occurred_at,
+            event.event_key.encode(),
+            _SKEWED[event.is_clock_skewed],
+        )
+    )
+
+
+# A rule that breaks is that event's failure; a machine that breaks is the process's.
+_CAUGHT = Exception
+
+
+def _let_pass(error: Exception) -> None:
+    if isinstance(error, (MemoryError, RecursionError)):
+        raise error
+
+
+def _failed(error: Exception, data: bytes) -> Failed:
+    detail = f"{type(error).__name__}: {error}"
+    return Failed("failed", detail, data.decode(errors="replace"))

@@ -1,0 +1,85 @@
+"""What operators ask of ingest: `/livez`, `/readyz`, `/metrics`, and `/explain`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from pipeline.delivery.publisher import Publisher
+from pipeline.http.exchange import Exchange
+from pipeline.http.response import FAILED, Answer, refusal, said
+from pipeline.ingest.explain import Explained
+from pipeline.ingest.explain_page import explain_page
+from pipeline.ingest.metrics import Metrics
+from pipeline.ingest.readiness import Readiness
+
+log = logging.getLogger(__name__)
+
+TEXT = (b"content-type", b"text/plain; charset=utf-8")
+# Prometheus' own name for its format.
+METRICS = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
+PAGES = ("/livez", "/readyz", "/metrics")
+EXPLAINING = ("/explain", "/explain.json")
+NOT_FOUND = refusal(404, "Not found")
+WRONG_METHOD = refusal(405, "Use GET, HEAD", (b"allow", b"GET, HEAD"))
+
+
+class Pages:
+    """The `Handler` of operators; `explained` None: there is no `/explain`."""
+
+    reads = once = frozenset({"host"})
+
+    def __init__(self, publisher: Publisher, metrics: Metrics, explained: Explained | None) -> None:
+        self._readiness = Readiness(publisher)
+        self._metrics = metrics
+        self._explained = explained
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self, exchange: Exchange) -> None:
+        """See `Handler`."""
+        task = asyncio.get_running_loop().create_task(self._show(exchange))
+        # The loop itself would forget it.
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def refused(self, answer: Answer) -> None:
+        """See `Handler`."""
+        self._metrics.malformed[answer.status] += 1
+
+    async def close(self) -> None:
+        """End what is still being asked."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _show(self, exchange: Exchange) -> None:
+        try:
+            exchange.reply(await self._answer(exchange) or NOT_FOUND)
+        except Exception:
+            log.exception("a page failed")
+            exchange.reply(FAILED)
+
+    async def _answer(self, exchange: Exchange) -> Answer | None:
+        """The page at its path; None where there is none."""
+        path = exchange.path
+        is_explaining = path in EXPLAINING and self._explained is not None
+        if path not in PAGES and not is_explaining:
+            return None
+        if exchange.method not in ("GET", "HEAD"):
+            return WRONG_METHOD
+        if path == "/livez":
+            return Answer(200, b"alive\n", (TEXT,))
+        if path == "/metrics":
+            return Answer(200, self._metrics.text(), (METRICS,))
+        if self._explained is not None and is_explaining:
+            return self._explanation(self._explained, exchange)
+        is_ready, found = await self._readiness.ask()
+        return said(200 if is_ready else 503, found)
+
+    def _explanation(self, explained: Explained, exchange: Exchange) -> Answer | None:
+        # A page of a stranger whose name has come to mean this machine may not read it.
+        if not explained.is_for(exchange.headers.get("host", "")):
+            return None
+        if exchange.path == "/explain.json":
+            return said(200, {"entries": explained.entries()})
+        return explain_page(explained.entries())

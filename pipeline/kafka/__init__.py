@@ -1,0 +1,1 @@
+"""Kafka as every process meets it: topics, TLS and SASL, and what is wrong, in one line."""

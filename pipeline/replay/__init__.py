@@ -1,0 +1,1 @@
+"""Event files: over HTTP (`send`), or straight into a database (`local`)."""

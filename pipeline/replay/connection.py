@@ -1,0 +1,156 @@
+"""One request at a time over one connection, repeated until it is answered."""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import urllib3
+
+from pipeline.printable import printable
+from pipeline.replay.files import EVENTS_PER_REQUEST, FileRequest
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+# Well under the door's limit for a body, whatever the events' size.
+GATHERED_BYTES = 512 * 1024
+# Headers that belong to the connection or to us; a recorded request must not bring its own.
+OURS = frozenset(
+    {
+        *("connection", "content-encoding", "content-length", "content-type", "expect", "host"),
+        *("keep-alive", "origin", "te", "transfer-encoding", "upgrade"),
+        "x-storefront-access-token",
+    }
+)
+
+
+@dataclass(slots=True)
+class Sent:
+    """What became of the lines, told by all lanes; `failure` is why nothing more is sent."""
+
+    requests: int = 0
+    events: int = 0
+    bad_lines: int = 0
+    failure: str = ""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def count(self, events: int) -> None:
+        """One request with so many events is durable."""
+        with self._lock:
+            self.requests += 1
+            self.events += events
+
+    def refuse(self, path: str, line: int, reason: str) -> None:
+        """Tell of a line that is left out; the rest goes on."""
+        with self._lock:
+            self.bad_lines += 1
+            sys.stderr.write(printable(f"{path}:{line}: {reason}") + "\n")
+
+    def fail(self, failure: str) -> None:
+        """Stop all lanes; the first failure is the one that is told."""
+        with self._lock:
+            self.failure = self.failure or failure
+
+
+class Lane:
+    """One connection and the thread that waits for its answers."""
+
+    def __init__(
+        self, url: str, tokens: Mapping[str, str], sent: Sent, patience: timedelta
+    ) -> None:
+        self._url, self._tokens, self._sent, self._patience = url, tokens, sent, patience
+        self._http = urllib3.PoolManager(maxsize=1, timeout=30.0, retries=False)
+        self._queue: queue.Queue[tuple[str, FileRequest, int] | None] = queue.Queue(maxsize=16)
+        self._gathered: list[bytes] = []
+        self._gathered_bytes = 0
+        self._first: tuple[str, FileRequest] | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def gather(self, path: str, request: FileRequest, raw: bytes) -> None:
+        """Add a loose event to the next request."""
+        is_full = len(self._gathered) >= EVENTS_PER_REQUEST
+        if is_full or self._gathered_bytes + len(raw) > GATHERED_BYTES:
+            self._flush()
+        self._first = self._first or (path, request)
+        self._gathered.append(raw)
+        self._gathered_bytes += len(raw)
+
+    def _flush(self) -> None:
+        if self._first is None or not self._gathered:
+            return
+        path, first = self._first
+        body = b'{"events":[%b]}' % b",".join(self._gathered)
+        request = FileRequest(first.line, body, first.store, first.headers)
+        self._queue.put((path, request, len(self._gathered)))
+        self._gathered, self._gathered_bytes, self._first = [], 0, None
+
+    def put(self, path: str, request: FileRequest, events: int) -> None:
+        """Send `request` as it is, after all that was gathered before it."""
+        self._flush()
+        self._queue.put((path, request, events))
+
+    def wait(self) -> None:
+        """Return when everything given so far is answered, or nothing is sent any more."""
+        self._flush()
+        self._queue.join()
+
+    def close(self) -> None:
+        """Wait, then end the thread."""
+        self.wait()
+        self._queue.put(None)
+        self._thread.join()
+        self._http.clear()
+
+    def _run(self) -> None:
+        while (given := self._queue.get()) is not None:
+            # After a failure the rest is taken and left, so that nobody waits for ever.
+            if not self._sent.failure:
+                self._post(*given)
+            self._queue.task_done()
+
+    def _post(self, path: str, request: FileRequest, events: int) -> None:
+        token = self._tokens.get(request.store or "")
+        if token is None:
+            reason = f"no token for store {request.store}" if request.store else "no token"
+            self._sent.refuse(path, request.line, reason)
+            return
+        headers: dict[str, str] = {
+            # urllib3 would name itself where the recorded browser named nobody.
+            "user-agent": urllib3.util.SKIP_HEADER,
+            **{name: value for name, value in request.headers.items() if name not in OURS},
+            "content-type": "application/json",
+            "x-storefront-access-token": token,
+        }
+        until, pause = time.monotonic() + self._patience.total_seconds(), FIRST_PAUSE
+        while True:
+            status, said = self._try(request.body, headers)
+            if status == 204:
+                self._sent.count(events)
+            elif status in (413, 422):
+                self._sent.refuse(path, request.line, said)
+            elif status in (401, 403, 404, 405):
+                self._sent.fail(f"{self._url} answers {status}: {said}")
+            elif time.monotonic() + pause > until:
+                self._sent.fail(f"{self._url} does not take {path}:{request.line}: {said}")
+            elif not self._sent.failure:
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+                continue
+            return
+
+    def _try(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
+        try:
+            answer = self._http.request(
+                "POST", self._url, body=body, headers=headers, redirect=False
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            return 0, f"{type(error).__name__}: {error}"
+        except (UnicodeEncodeError, ValueError) as error:
+            # A recorded header that no HTTP request can carry.
+            return 422, f"headers: {error}"
+        return answer.status, answer.data.decode(errors="replace").strip()

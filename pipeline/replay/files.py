@@ -1,0 +1,143 @@
+"""Event files: one event, or one recorded request, a line; plain, .gz, or `-` for stdin."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from pipeline.ingest.accept import mended
+from pipeline.ingest.deep import MOST_LEVELS, may_be_deep, without_deep
+
+# A line without headers comes from no browser, and is no bot for that.
+USER_AGENT = "pipeline-replay/1"
+EVENTS_PER_REQUEST = 50
+# Levels: those around an event in a body, and what calls of Python take of the same measure.
+ROOM = 100
+TOO_DEEP = f"nested over {MOST_LEVELS} levels"
+
+
+@dataclass(frozen=True)
+class FileRequest:
+    """A request to make: its JSON body, the store it names, and its headers."""
+
+    line: int
+    body: bytes
+    store: str | None = None
+    headers: dict[str, str] = field(default_factory=lambda: {"user-agent": USER_AGENT})
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """A line that is neither an event nor a request, and why."""
+
+    line: int
+    reason: str
+
+
+# A union with None would lose what stands there.
+_ABSENT = msgspec.Raw(b"")
+
+
+class _Recorded(msgspec.Struct):
+    events: list[msgspec.Raw]
+    received_at: msgspec.Raw = _ABSENT
+    store: str | None = None
+    headers: dict[str, str] | None = None
+
+
+class _Line(msgspec.Struct):
+    events: msgspec.Raw = _ABSENT
+
+
+_recorded = msgspec.json.Decoder(_Recorded)
+_line = msgspec.json.Decoder(_Line)
+_anything = msgspec.json.Decoder(msgspec.Raw)
+
+
+@contextmanager
+def opened(path: str) -> Iterator[IO[bytes]]:
+    """The file's bytes, inflated. Raises OSError."""
+    if path == "-":
+        yield sys.stdin.buffer
+    elif path.endswith(".gz"):
+        with gzip.open(path) as file:
+            yield file  # type: ignore[misc]
+    else:
+        with Path(path).open("rb") as file:
+            yield file
+
+
+def read_requests(lines: Iterable[bytes]) -> Iterator[FileRequest | BadLine]:
+    """The requests of a file's lines, in order; single events are gathered to fifty."""
+    gathered: list[bytes] = []
+    first = 0
+    for number, text in enumerate(lines, start=1):
+        stripped = text.strip()
+        if not stripped:
+            continue
+        try:
+            stripped, recorded, deep = _decoded(stripped)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            yield BadLine(number, str(error))
+            continue
+        except RecursionError:
+            yield BadLine(number, TOO_DEEP)
+            continue
+        if recorded is None:
+            first = first if gathered else number
+            gathered.append(stripped)
+        if gathered and (recorded is not None or len(gathered) == EVENTS_PER_REQUEST):
+            yield FileRequest(first, _body(gathered))
+            gathered = []
+        for index in deep:
+            yield BadLine(number, f"events.{index}: {TOO_DEEP}")
+        if recorded is not None:
+            yield _request(number, recorded)
+    if gathered:
+        yield FileRequest(first, _body(gathered))
+
+
+def _decoded(line: bytes) -> tuple[bytes, _Recorded | None, list[int]]:
+    """The line, mended as the door mends a body, and the request in it; None for an event.
+
+    The places of a request's events that are too deep, which are left out of it.
+    """
+    line = mended(line)
+    try:
+        return line, _found(line), []
+    except RecursionError:
+        shallow, deep = without_deep(line)
+        recorded = _found(shallow)
+        if recorded is None:
+            raise
+        places = [place for place, raw in enumerate(recorded.events) if bytes(raw) in deep]
+        recorded.events = [raw for raw in recorded.events if bytes(raw) not in deep]
+        return line, recorded, places
+
+
+def _found(line: bytes) -> _Recorded | None:
+    if may_be_deep(line):
+        # It will be read inside a body, by others: there has to be room for that.
+        _anything.decode(b"[" * ROOM + line + b"]" * ROOM)
+    return _recorded.decode(line) if _line.decode(line).events != _ABSENT else None
+
+
+def _request(number: int, recorded: _Recorded) -> FileRequest:
+    body = _body([bytes(raw) for raw in recorded.events])
+    if recorded.received_at != _ABSENT:
+        body = b'%b,"received_at":%b}' % (body[:-1], bytes(recorded.received_at))
+    headers = {name.lower(): value for name, value in (recorded.headers or {}).items()}
+    if recorded.headers is None:
+        headers = {"user-agent": USER_AGENT}
+    return FileRequest(number, body, recorded.store, headers)
+
+
+def _body(events: list[bytes]) -> bytes:
+    return b'{"events":[%b]}' % b",".join(events)

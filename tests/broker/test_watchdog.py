@@ -1,0 +1,104 @@
+"""The watchdog alone, around a program that only sleeps."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+import psutil
+import pytest
+
+from pipeline.devstack.broker import watchdog
+
+Eventually = Callable[[Callable[[], bool]], None]
+Start = Callable[..., subprocess.Popen[bytes]]
+SLEEP = ["sleep", "600"]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def begin(*command: str, parent: int | None = None, **how: object) -> subprocess.Popen[bytes]:
+        program = [sys.executable, "-I", "-S", watchdog.__file__, str(parent or os.getpid())]
+        process = subprocess.Popen([*program, *command], **how)  # type: ignore[call-overload]
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def child_of(process: subprocess.Popen[bytes], eventually: Eventually) -> psutil.Process:
+    """What the watchdog runs, once it is the program itself."""
+    watched = psutil.Process(process.pid)
+    eventually(lambda: [child.name() for child in watched.children()] == ["sleep"])
+    return watched.children()[0]
+
+
+def test_sigterm_ends_both_in_order(start: Start, eventually: Eventually) -> None:
+    process = start(*SLEEP)
+    child = child_of(process, eventually)
+    process.terminate()
+    assert process.wait() == 0
+    assert not child.is_running()
+
+
+def test_kill_9_of_the_watchdog_ends_what_it_watches(start: Start, eventually: Eventually) -> None:
+    process = start(*SLEEP)
+    child = child_of(process, eventually)
+    process.kill()
+    eventually(lambda: not child.is_running())
+
+
+def test_kill_9_of_what_it_watches_ends_the_watchdog_with_that_news(
+    start: Start, eventually: Eventually
+) -> None:
+    process = start(*SLEEP)
+    child_of(process, eventually).kill()
+    assert process.wait() == 128 + signal.SIGKILL
+
+
+def test_an_exit_code_is_passed_on(start: Start) -> None:
+    assert start("sh", "-c", "exit 3").wait() == 3
+
+
+def test_an_end_in_order_as_java_tells_it_is_a_zero(start: Start) -> None:
+    assert start("sh", "-c", "exit 143").wait() == 0
+
+
+def test_a_parent_that_is_gone_already_ends_both(start: Start) -> None:
+    assert start(*SLEEP, parent=1).wait() == 0
+
+
+def test_the_end_of_the_thread_that_started_it_means_nothing(
+    start: Start, eventually: Eventually
+) -> None:
+    """A supervisor restarts children from a thread; the kernel's own signal follows threads."""
+    begun: list[subprocess.Popen[bytes]] = []
+    seen = threading.Event()
+
+    def die_with_thread() -> None:
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+    def restart() -> None:
+        begun.append(start(*SLEEP, preexec_fn=die_with_thread))
+        seen.wait()
+
+    thread = threading.Thread(target=restart)
+    thread.start()
+    eventually(lambda: bool(begun))
+    child = child_of(begun[0], eventually)
+    seen.set()
+    thread.join()
+    # What would end it has been sent by now: the thread is gone.
+    with pytest.raises(subprocess.TimeoutExpired):
+        begun[0].wait(3 * watchdog.INTERVAL)
+    assert child.is_running()

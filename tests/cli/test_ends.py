@@ -1,0 +1,101 @@
+"""How the command ends early: on a Ctrl-C at any moment, and where its output has no room."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+# Says when it has begun: what comes before is Python's own start.
+BEGIN = """
+import signal, sys
+from pipeline.__main__ import main
+is_ignored = "ignored" in sys.argv  # the tests themselves may run so
+signal.signal(signal.SIGINT, signal.SIG_IGN if is_ignored else signal.default_int_handler)
+print("begun", file=sys.stderr, flush=True)
+main()
+"""
+QUESTION = ("query", "funnel", "--database", "none.duckdb")
+
+
+def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", BEGIN, *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [QUESTION, ("traffic", "--devices", "100000")], ids=["query", "traffic"]
+)
+def test_a_ctrl_c_at_any_moment_ends_in_silence(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    codes = []
+    for step in range(12):
+        with started(tmp_path, *arguments) as process:
+            assert process.stderr is not None
+            assert process.stderr.readline() == "begun\n"
+            time.sleep(step / 10)
+            process.send_signal(signal.SIGINT)
+            said = process.communicate()[1]
+        assert "Traceback" not in said
+        assert "Aborted" not in said
+        codes.append(process.returncode)
+    # By the signal while it loads, with a shell's code for it later; or it was done before.
+    assert set(codes) <= {-signal.SIGINT, 130, 1}
+    assert codes[0] == -signal.SIGINT
+
+
+def test_a_ctrl_c_at_work_is_130_and_tidies_up(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", BEGIN, "local", "-", "--database", "made.duckdb"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        until = time.monotonic() + 60
+        while not list(tmp_path.glob("made.duckdb.*.new")):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert process.wait(60) == 130
+        assert process.stderr.read() == "begun\n"
+    assert list(tmp_path.glob("made.duckdb*")) == []
+
+
+def test_a_ctrl_c_that_is_ignored_from_outside_stays_ignored(tmp_path: Path) -> None:
+    with started(tmp_path, "traffic", "--devices", "3", "ignored") as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        # It goes on, to find a word that it does not know.
+        assert "unexpected extra argument (ignored)" in process.communicate()[1]
+        assert process.returncode == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("query",), ("traffic", "--devices", "3"), ("--help",), ("--version",), ("stores", "add")],
+    ids=["query", "traffic", "help", "version", "stores"],
+)
+def test_an_output_without_room_is_one_line_and_1(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline", *arguments],
+            cwd=tmp_path,
+            # As a user has it: what is left in the buffer fails at the end.
+            env={name: os.environ[name] for name in os.environ if name != "PYTHONUNBUFFERED"},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "Error: No space left on device\n")
