@@ -84,7 +84,11 @@ class KafkaPublisher:
         """See `Publisher`."""
         spool = self._backlog.spool
         return SpoolState(
-            spool.depth, spool.size, spool.age(now=self._backlog.now()), self.is_circuit_open
+            spool.depth,
+            spool.size,
+            spool.age(now=self._backlog.now()),
+            self.is_circuit_open,
+            self._replay.why,
         )
 
     def start(self) -> None:

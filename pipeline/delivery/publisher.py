@@ -32,6 +32,8 @@ class SpoolState:
     age: timedelta = timedelta(0)
     """Of the oldest record."""
     is_circuit_open: bool = False
+    why: str = ""
+    """Why Kafka takes no records; empty where that is not known."""
 
     def __str__(self) -> str:
         if not self.records:

@@ -69,6 +69,11 @@ class Replay:
         self._changed = asyncio.Event()
         backlog.changed = self._changed.set
 
+    @property
+    def why(self) -> str:
+        """Why Kafka takes no records; empty where that is not known."""
+        return self._fitness.why
+
     def start(self) -> None:
         """Begin, in the running event loop."""
         self._task = asyncio.get_running_loop().create_task(self._run())

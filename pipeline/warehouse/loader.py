@@ -16,6 +16,7 @@ from kafka.errors import OffsetOutOfRangeError
 from pipeline.config import Settings
 from pipeline.domain.outcomes import Outcome
 from pipeline.kafka.admin import check_topics, topic_ids
+from pipeline.kafka.client_log import tell_causes
 from pipeline.kafka.refusals import refusals_told
 from pipeline.kafka.security import security
 from pipeline.topics import MAX_RECORD_BYTES, Rejected, topics
@@ -188,6 +189,7 @@ def run(settings: Settings) -> int:
         signal.signal(number, lambda *_: stop.set())
     with refusals_told(settings):
         loader = Loader(settings)
+        tell_causes(settings)
         log.info("loading into %s", settings.live_database)
         try:
             loader.run(stop)
