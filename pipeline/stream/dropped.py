@@ -12,7 +12,7 @@ from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 
 from pipeline.stream.table import DeviceTable
-from pipeline.stream.transport import RunConsumer
+from pipeline.stream.transport import BatchConsumer
 
 # Between two looks. What is in hand, or waits for the agent, moves on meanwhile.
 PAUSE_SECONDS = 5.0
@@ -25,7 +25,7 @@ class Dropped:
     """Reads them again. The agent sees a jump where another record comes; here none does."""
 
     table: DeviceTable
-    consumer: Callable[[], RunConsumer]
+    consumer: Callable[[], BatchConsumer]
 
     async def watch(self) -> None:
         """To the end of the process."""

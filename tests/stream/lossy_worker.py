@@ -12,13 +12,13 @@ from typing import Any
 
 from pipeline.config import Settings
 from pipeline.stream import worker
-from pipeline.stream.transport import RunConsumer
+from pipeline.stream.transport import BatchConsumer
 
 MOST_LOST = 6
-_getmany = RunConsumer.getmany
+_getmany = BatchConsumer.getmany
 
 
-async def getmany(self: RunConsumer, timeout: float) -> AsyncIterator[Any]:  # noqa: ASYNC109
+async def getmany(self: BatchConsumer, timeout: float) -> AsyncIterator[Any]:  # noqa: ASYNC109
     async for tp, message in _getmany(self, timeout):
         counted = vars(self).setdefault("counted", [0])
         if tp.topic not in self.app.tables.changelog_topics:
@@ -33,5 +33,5 @@ async def getmany(self: RunConsumer, timeout: float) -> AsyncIterator[Any]:  # n
         yield tp, message
 
 
-RunConsumer.getmany = getmany  # type: ignore[method-assign]
+BatchConsumer.getmany = getmany  # type: ignore[method-assign]
 sys.exit(worker.run(Settings()))
