@@ -22,7 +22,7 @@ from pipeline.umask import write_for_ourselves
 from pipeline.warehouse.database import connect_published
 from pipeline.warehouse.limits import limited
 from pipeline.warehouse.queries import (
-    Answer,
+    QueryResult,
     ask,
     broken,
     questions,
@@ -116,7 +116,7 @@ def topics(settings: Settings) -> int:
     made = create_topics(settings)
     click.echo("made " + ", ".join(made) if made else "all topics are there")
     held = held_topics(settings)
-    show(Answer(list(COLUMNS), [row(topic) for topic in held]))
+    show(QueryResult(list(COLUMNS), [row(topic) for topic in held]))
     found = topic_findings(settings, held)
     for finding in found:
         kind = "Error" if finding.is_refusal else "Remark"

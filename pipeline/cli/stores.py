@@ -13,7 +13,7 @@ from pipeline.config import Settings
 from pipeline.devstack.first_store import STORE, make_first_store
 from pipeline.ingest.stores import StoreEntry, StoresError, new_token, read_entries
 from pipeline.ingest.stores_file import changing
-from pipeline.warehouse.queries import Answer
+from pipeline.warehouse.queries import QueryResult
 
 # Enough to tell tokens apart, and a start of a hash gives no token away.
 SHOWN = 8
@@ -119,7 +119,7 @@ def list_(settings: Settings) -> None:
         )
         for name, entry in read_entries(settings.stores).items()
     ]
-    show(Answer(["store", "origins", "rights", "rate", "tokens"], rows))
+    show(QueryResult(["store", "origins", "rights", "rate", "tokens"], rows))
 
 
 @stores.command("revoke")

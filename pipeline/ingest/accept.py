@@ -10,9 +10,10 @@ import msgspec
 
 from pipeline.domain.events import Beacon, Request
 from pipeline.domain.identity import device_key, record_key
+from pipeline.domain.values import epoch_ms
 from pipeline.ingest.deep import Deep, without_deep
 from pipeline.ingest.validate import Reason, Refusal, too_deep, validate
-from pipeline.ingest.wire import WireEvent, epoch_ms
+from pipeline.ingest.wire import WireEvent
 from pipeline.topics import Rejected
 
 MAX_EVENTS = 100

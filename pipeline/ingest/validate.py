@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
 
 from pipeline.domain.events import is_too_old
+from pipeline.domain.values import is_too_much
 from pipeline.ingest.deep import MOST_LEVELS
 from pipeline.ingest.wire import FieldError, WireEvent
-
-# A line's revenue must fit DECIMAL(18, 4).
-MAX_REVENUE = Decimal(10**14)
 
 
 class Reason(StrEnum):
@@ -128,5 +125,5 @@ def _require(event: WireEvent) -> None:
             continue
         if event.currency is None:
             raise Refusal(Reason.MISSING_FIELD, "currency", "required with a price")
-        if Decimal(line.price) * (line.quantity or 1) >= MAX_REVENUE:
+        if is_too_much(line.price, line.quantity or 1):
             raise Refusal(Reason.INVALID_VALUE, "price", "times quantity is 10^14 or more")

@@ -6,99 +6,17 @@ canonical JSON that the fingerprint is taken of (D1). msgspec and not pydantic: 
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from pipeline.domain.events import EVENT_TYPES
-
-MAX_ID = 2**63 - 1
-MAX_QUANTITY = 10**6
-MAX_PRICE = 10**10
-MAX_CONTEXT_BYTES = 8 * 1024
-MAX_CONTEXT_DEPTH = 8
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
-_FIRST = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
-_LAST = (datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC) - _EPOCH) // _MILLISECOND
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ]|$)", re.ASCII)
-_DIGITS = re.compile(r"[0-9]{1,19}", re.ASCII)
-_DECIMAL = re.compile(r"[0-9]{1,11}(\.[0-9]{1,4})?", re.ASCII)
+from pipeline.domain.values import MAX_ID, MAX_QUANTITY, context_of, epoch_ms, id_of, price_of
 
 
 class FieldError(ValueError):
     """A field of the right type with a value that is none: "field: why"."""
-
-
-def epoch_ms(value: object) -> int:
-    """A `timestamp` in epoch milliseconds; text without an offset is UTC (T1)."""
-    if type(value) is int:
-        moment = value
-    elif isinstance(value, str):
-        # `fromisoformat` also reads 20260101123 and weeks, which nobody means as a time.
-        if not _DATE.match(value):
-            raise ValueError("not an ISO 8601 time")
-        try:
-            parsed = datetime.fromisoformat(value)
-        except ValueError:
-            raise ValueError("not an ISO 8601 time") from None
-        if parsed.tzinfo is None:
-            parsed = parsed.replace(tzinfo=UTC)
-        moment = (parsed - _EPOCH) // _MILLISECOND
-    else:
-        raise ValueError("neither text nor an integer")
-    if not _FIRST <= moment <= _LAST:
-        raise ValueError("outside the years 1 to 9999")
-    return moment
-
-
-def _id(value: int | str, field: str) -> int:
-    if isinstance(value, str):
-        if not _DIGITS.fullmatch(value):
-            raise FieldError(f"{field}: not a whole number")
-        value = int(value)
-    if not 1 <= value <= MAX_ID:
-        raise FieldError(f"{field}: not between 1 and {MAX_ID}")
-    return value
-
-
-def _price(value: float | str) -> str:
-    """Exact text: up to 10^10 with four decimals has 15 digits, which a float still holds."""
-    return _exact(value if isinstance(value, str) else format(Decimal(repr(value)), "f"))
-
-
-# A shop has few prices. By text, and not by number: 0.0 would stand for -0.0.
-@lru_cache(maxsize=4096)
-def _exact(text: str) -> str:
-    if not _DECIMAL.fullmatch(text):
-        raise FieldError("price: not a decimal of 0 to 10^10 with at most 4 places")
-    price = Decimal(text)
-    if price > MAX_PRICE:
-        raise FieldError("price: over 10^10")
-    return f"{price.normalize():f}"
-
-
-def _context(value: dict[str, Any]) -> dict[str, Any]:
-    ordered: dict[str, Any] = _sorted(value, depth=1)
-    if len(msgspec.json.encode(ordered)) > MAX_CONTEXT_BYTES:
-        raise FieldError("contextual_data: over 8 KiB")
-    return ordered
-
-
-def _sorted(value: Any, *, depth: int) -> Any:
-    if depth > MAX_CONTEXT_DEPTH and isinstance(value, (dict, list)):
-        raise FieldError(f"contextual_data: deeper than {MAX_CONTEXT_DEPTH} levels")
-    if isinstance(value, dict):
-        return {key: _sorted(value[key], depth=depth + 1) for key in sorted(value)}
-    if isinstance(value, list):
-        return [_sorted(item, depth=depth + 1) for item in value]
-    return value
 
 
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -160,19 +78,29 @@ class WireEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
     def __post_init__(self) -> None:
         """Check what a type cannot say. Raises `FieldError`."""
         try:
+            field = "timestamp"
             self.timestamp = epoch_ms(self.timestamp)
+            _settle(self)
+            field = "contextual_data"
+            if self.contextual_data is not None:
+                self.contextual_data = context_of(self.contextual_data)
+        except FieldError:
+            raise
         except ValueError as error:
-            raise FieldError(f"timestamp: {error}") from None
-        _settle(self)
-        if self.contextual_data is not None:
-            self.contextual_data = _context(self.contextual_data)
+            raise FieldError(f"{field}: {error}") from None
 
 
 def _settle(named: Item | WireEvent) -> None:
-    """Ids and the price of what names a product, in their one form."""
-    if named.product_id is not None:
-        named.product_id = _id(named.product_id, "product_id")
-    if named.variant_id is not None:
-        named.variant_id = _id(named.variant_id, "variant_id")
-    if named.price is not None:
-        named.price = _price(named.price)
+    """Ids and the price of what names a product, in their one form. Raises `FieldError`."""
+    try:
+        field = "product_id"
+        if named.product_id is not None:
+            named.product_id = id_of(named.product_id)
+        field = "variant_id"
+        if named.variant_id is not None:
+            named.variant_id = id_of(named.variant_id)
+        field = "price"
+        if named.price is not None:
+            named.price = price_of(named.price)
+    except ValueError as error:
+        raise FieldError(f"{field}: {error}") from None

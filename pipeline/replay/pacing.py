@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pipeline.ingest.wire import epoch_ms
+from pipeline.domain.values import epoch_ms
 
 # Far below any sensible lateness (T7): lanes of different speed must not make history late.
 WINDOW = timedelta(hours=1)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-class Pace:
+class Pacing:
     """Cuts a file into windows of event time; all of one is answered before the next begins.
 
     What is out of order in the file itself stays as it is, and waits for nothing: it is behind the

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from pipeline.delivery.refused import REASON
+from pipeline.domain import values
 from pipeline.domain.events import EVENT_TYPES
-from pipeline.ingest import wire
 from pipeline.ingest.validate import REQUIRED, Reason
 from pipeline.ingest.wire import WireEvent
 
@@ -35,15 +35,15 @@ def test_fields_and_their_lengths_are_those_of_the_code() -> None:
             assert (least, most) == (
                 str(text.get("minLength", 0)), str(text.get("maxLength", ""))
             ), name  # fmt: skip
-    numbers = {"2^63-1": wire.MAX_ID, "10^6": wire.MAX_QUANTITY, "10^10": wire.MAX_PRICE}
+    numbers = {"2^63-1": values.MAX_ID, "10^6": values.MAX_QUANTITY, "10^10": values.MAX_PRICE}
     told = {"product_id": "2^63-1", "position": "2^63-1", "quantity": "10^6", "price": "10^10"}
     for name, most in told.items():
         base, _, rest = most.partition("^")
         power, _, less = rest.partition("-")
         assert rows[name][2] == most
         assert numbers[most] == int(base) ** int(power) - int(less or 0)
-    assert wire.MAX_CONTEXT_BYTES == 8 * 1024
-    assert wire.MAX_CONTEXT_DEPTH == 8
+    assert values.MAX_CONTEXT_BYTES == 8 * 1024
+    assert values.MAX_CONTEXT_DEPTH == 8
 
 
 def test_what_a_type_requires_is_what_the_code_requires() -> None:

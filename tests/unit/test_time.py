@@ -4,7 +4,7 @@ import pytest
 from factories import DAY, HOUR, MINUTE, MORNING, Log, cart, click, make_event
 
 from pipeline.domain.events import is_too_old
-from pipeline.ingest.wire import epoch_ms
+from pipeline.domain.values import epoch_ms
 
 NOVEMBER = 1_764_000_000_000  # 2025-11-24T16:00:00Z
 
