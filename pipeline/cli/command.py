@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import logging
 import os
+import re
 import sys
 import time
 import zlib
@@ -37,6 +38,10 @@ from pipeline.warehouse.queries import QueryResult
 USER_ERRORS = (BrokerError, DatabaseError, KafkaUnusableError, LimitError, StartError, StoresError)
 
 P = ParamSpec("P")
+
+
+# Set in every container beside a service called `pipeline`.
+_OF_KUBERNETES = re.compile(r"(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
 
 
 class UnknownSettingError(click.ClickException):
@@ -94,7 +99,7 @@ def refuse_unknown(names: set[str]) -> None:
     known = [name.upper() for name in Settings.model_fields]
     for name in sorted(names):
         own = name.upper().removeprefix(PREFIX)
-        if own != name.upper() and own not in known:
+        if own != name.upper() and own not in known and not _OF_KUBERNETES.fullmatch(own):
             near = get_close_matches(own, known, n=1)
             advice = f"did you mean {PREFIX}{near[0]}?" if near else "docs/settings.md has them all"
             raise UnknownSettingError(printable(f"{PREFIX}{own} is no setting: {advice}"))

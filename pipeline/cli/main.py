@@ -167,29 +167,34 @@ def local(
     return 1 if strict and replayed.bad_lines else 0
 
 
-def _http_url(_: click.Context, option: click.Parameter, value: str) -> str:
-    if not value.startswith(("http://", "https://")):
+def _http_url(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.startswith(("http://", "https://")):
         raise click.BadParameter(f"{value!r} does not begin with http:// or https://", param=option)
     return value
 
 
 @cli.command()
 @click.argument("files", nargs=-1, required=True)
-@click.option(
-    "--url", default="http://127.0.0.1:8080/beacon", show_default=True, callback=_http_url
-)
+@click.option("--url", callback=_http_url, help="Default: the ingest of this machine's settings.")
 @click.option(
     "--token", "tokens", multiple=True, required=True, help="TOKEN, or STORE=TOKEN for each store."
 )
 @click.option("--strict", is_flag=True, help="Exit with 1 if a line could not be read.")
 @with_settings
 def send(
-    _: Settings, files: tuple[str, ...], url: str, tokens: tuple[str, ...], *, strict: bool
+    settings: Settings,
+    files: tuple[str, ...],
+    url: str | None,
+    tokens: tuple[str, ...],
+    *,
+    strict: bool,
 ) -> int:
     """Send event FILES to a running ingest over HTTP."""
+    from pipeline.devstack.addresses import ingest_address  # noqa: PLC0415  # as above
     from pipeline.replay.send import send as send_files  # noqa: PLC0415  # as above
 
     named = [token.split("=", 1) if "=" in token else ["", token] for token in tokens]
+    url = url or ingest_address(settings).url("beacon")
     return send_files(list(files), url, dict(named), strict=strict)
 
 
