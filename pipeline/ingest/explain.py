@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from pipeline.domain.catalog import REQUIRED
 from pipeline.domain.events import Beacon
 from pipeline.http.response import Answer
 from pipeline.ingest.accept import Accepted
 from pipeline.ingest.stores import Store
-from pipeline.ingest.validate import REQUIRED, Refusal, parse, validate
+from pipeline.ingest.validate import Refusal, parse, validate
 from pipeline.sockets import bare
 from pipeline.topics import Rejected
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from pipeline.domain.events import Request
 from pipeline.domain.process import read
-from pipeline.ingest.accept import Accepted, BadBodyError, Sender, accept
+from pipeline.ingest.accept import Accepted, BadBodyError, accept
 from pipeline.ingest.deep import MOST_KEPT, MOST_LEVELS, without_deep
 from pipeline.ingest.explain import problems_of
+from pipeline.ingest.sender import Sender
 from pipeline.ingest.validate import Refusal, parse
 from pipeline.replay.files import BadLine, FileRequest, read_requests
 from pipeline.stream.checkpoint import StateError, mark_of
