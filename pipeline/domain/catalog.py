@@ -23,17 +23,10 @@ from pipeline.domain.values import is_too_much
 
 
 class Given(BaseModel):
-    """What a shop gives: a null counts as absent, and a name without a meaning is no error."""
+    """What a shop gives. A name without a meaning is no error."""
 
     # The core of a model costs milliseconds: it is made for the first event that is read.
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        return {name: value for name, value in values.items() if value is not None}
 
 
 class GivenLine(Given):
