@@ -4,7 +4,7 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: demo test chaos mutants lint lock clean
+.PHONY: demo test chaos mutants lint docs lock clean
 
 demo: .venv/ready
 	$(BIN)/pipeline demo $(ARGS)
@@ -27,6 +27,10 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# What documents and SQL say of the events, from pipeline/domain/catalog.py.
+docs: .venv/ready
+	$(BIN)/python docs/generate.py
 
 # One lock for running and testing: hashes of every wheel, so a fresh machine gets what CI tested.
 .venv/ready: requirements.lock pyproject.toml
