@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from pipeline.domain.catalog import EVENT_TYPES, MODELS, REQUIRED, GivenEvent
 from pipeline.ingest.validate import Reason
+from pipeline.topics import Rejected
 
 UNKNOWN = f"none of {', '.join(EVENT_TYPES)}"
 
@@ -41,7 +42,7 @@ def problems_in(text: str) -> list[Problem]:
     except msgspec.DecodeError as error:
         return [Problem(Reason.NOT_AN_EVENT, "event", str(error))]
     values, found = {}, list[Problem]()
-    for name in GivenEvent.model_fields.keys() & raw.keys():
+    for name in (field for field in raw if field in GivenEvent.model_fields):
         try:
             values[name] = msgspec.json.decode(raw[name])
         except msgspec.DecodeError as error:
@@ -50,6 +51,18 @@ def problems_in(text: str) -> list[Problem]:
     # What could not be read is not missing.
     first = {problem.field: problem for problem in reversed(found)}
     return list(reversed(first.values()))
+
+
+def problems_of(rejected: Rejected) -> list[str]:
+    """Everything that is wrong with a refused event, in words; what it was refused for first."""
+    try:
+        found = problems_in(rejected.raw)
+    except RecursionError:
+        found = []
+    field = rejected.detail.partition(":")[0]
+    # The models' words for it, where they have some.
+    first = [str(one) for one in found if (one.reason, one.field) == (rejected.reason, field)]
+    return [*(first or [rejected.detail]), *(str(one) for one in found if one.field != field)]
 
 
 def _problems_of(values: dict[str, Any]) -> Iterator[Problem]:
