@@ -1,4 +1,4 @@
-# Two commands: `make demo` and `make test`. Each makes .venv from requirements.lock when it must.
+# Two commands: `make demo` and `make test`. Each makes .venv from requirements-dev.lock when it must.
 
 PYTHON ?= python3
 ARGS ?=
@@ -32,17 +32,23 @@ lint: .venv/ready
 docs: .venv/ready
 	$(BIN)/python docs/generate.py
 
-# One lock for running and testing: hashes of every wheel, so a fresh machine gets what CI tested.
-.venv/ready: requirements.lock pyproject.toml
+# Locks hold the hashes of every wheel, so a fresh machine gets what was tested.
+.venv/ready: requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	touch $@
 
-# After a change to pyproject.toml: needs uv, a tool of the developer's own.
+# After a change to pyproject.toml: needs uv, a tool of the developer's own. The pins of a lock stay
+# as they are where they still fit; `make lock ARGS=--upgrade` moves them.
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock" $(ARGS)
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
-		--no-emit-index-url --output-file requirements.lock pyproject.toml
+	$(COMPILE) --output-file requirements.lock pyproject.toml
+	$(COMPILE) --constraints requirements.lock --extra local --group dev \
+		--output-file requirements-dev.lock pyproject.toml
+	$(COMPILE) --constraints requirements-dev.lock --group build \
+		--output-file requirements-build.lock
 
 clean:
 	rm -rf .venv data .mypy_cache .pytest_cache .ruff_cache .hypothesis

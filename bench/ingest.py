@@ -33,10 +33,10 @@ from kafka import KafkaProducer
 
 from pipeline.config import MEBIBYTE, Settings
 from pipeline.delivery.kafka_publisher import KafkaPublisher
-from pipeline.delivery.pending import Waiting
-from pipeline.delivery.publisher import MemoryPublisher, Record, Told
+from pipeline.delivery.pending import PendingRequest
+from pipeline.delivery.publisher import MemoryPublisher, OnDurable, Record
 from pipeline.devstack.broker.server import Broker
-from pipeline.http.body_budget import Bodies
+from pipeline.http.body_budget import BodyBudget
 from pipeline.http.exchange import Exchange
 from pipeline.ingest.app import App, create_app
 from pipeline.ingest.server import serve
@@ -55,7 +55,7 @@ SERVER_CORE, LOAD_CORE = 0, 1
 class Nowhere(MemoryPublisher):
     """A publisher that keeps nothing, so that the door alone is measured."""
 
-    def publish(self, records: list[Record], told: Told) -> None:  # noqa: ARG002
+    def publish(self, records: list[Record], told: OnDurable) -> None:  # noqa: ARG002
         """Forget it."""
         told(None)
 
@@ -74,9 +74,9 @@ class KafkaPython(Nowhere):
         """Remember the loop, for the producer's thread."""
         self._loop = asyncio.get_running_loop()
 
-    def publish(self, records: list[Record], told: Told) -> None:
+    def publish(self, records: list[Record], told: OnDurable) -> None:
         """Wait for every acknowledgement."""
-        waiting = Waiting(len(records), told)
+        waiting = PendingRequest(len(records), told)
         for _, key, value in records:
             sent = self._producer.send(self._topic, value, key)
             sent.add_callback(lambda _: self._loop.call_soon_threadsafe(waiting.tell))
@@ -224,7 +224,7 @@ def in_a_process(served: Served, listening: socket.socket, done: Signal) -> None
 def profiled(app: App, token: str) -> None:
     """Print where the time of a request goes, without sockets and Kafka: the ten dearest."""
     sent = body(1)
-    bodies = Bodies(MEBIBYTE)
+    bodies = BodyBudget(MEBIBYTE)
 
     def many(count: int) -> None:
         for _ in range(count):

@@ -28,7 +28,7 @@ from beacons import END, accepted, write_traffic  # type: ignore[import-not-foun
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
 from pipeline.replay.local import Stream
-from pipeline.warehouse.batch import Batch
+from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import connect_live
 from pipeline.warehouse.transaction import Transactions
 
@@ -80,12 +80,12 @@ def fill(connection: duckdb.DuckDBPyConnection, base: Path, events: int) -> int:
     return copies * each
 
 
-def batches(outcomes: list[Outcome], rules: Rules, size: int) -> Iterator[tuple[Batch, float]]:
+def batches(outcomes: list[Outcome], rules: Rules, size: int) -> Iterator[tuple[LoadBatch, float]]:
     """Batches of `size` records, and the seconds that gathering each took."""
     rest = iter(outcomes)
     while chunk := list(islice(rest, size)):
         begun = time.perf_counter()
-        batch = Batch(rules)
+        batch = LoadBatch(rules)
         for outcome in chunk:
             batch.add(outcome)
         yield batch, time.perf_counter() - begun

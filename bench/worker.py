@@ -32,8 +32,8 @@ from processes import environment  # type: ignore[import-not-found]  # as above
 from pipeline.config import Settings
 from pipeline.devstack.broker.server import Broker
 from pipeline.kafka.admin import create_topics, end_offsets, topic_ids
-from pipeline.stream.checkpoint import Mark
-from pipeline.stream.partition import Partition
+from pipeline.stream.checkpoint import Checkpoint
+from pipeline.stream.partition import PartitionState
 from pipeline.topics import topics
 
 POLL_SECONDS = 0.1
@@ -42,7 +42,7 @@ PARTITIONS = 4
 
 @dataclass(frozen=True)
 class Record:
-    """What `Partition` reads of a record."""
+    """What `PartitionState` reads of a record."""
 
     offset: int
     timestamp: int
@@ -73,10 +73,10 @@ def bare(settings: Settings) -> None:
     )
     numbers = range(settings.partitions)
     consumer.assign([TopicPartition(ours.beacons.name, number, 0) for number in numbers])
-    partitions = [Partition(number, settings.rules, b"w" * 16) for number in numbers]
+    partitions = [PartitionState(number, settings.rules, b"w" * 16) for number in numbers]
     for partition in partitions:
         partition.begin(
-            Mark(offset=0, stream_time=None, topic_id=topic_id, rules=settings.rules.digest())
+            Checkpoint(offset=0, stream_time=None, topic_id=topic_id, rules=settings.rules.digest())
         )
     while True:
         runs: dict[int, list[Record]] = {}

@@ -14,11 +14,11 @@ from pipeline.config import Settings
 from pipeline.kafka.admin import committed_offsets, end_offsets, topic_ids
 from pipeline.topics import group, topics
 from pipeline.warehouse.database import DatabaseError, connect_published
-from pipeline.warehouse.queries import Answer
+from pipeline.warehouse.queries import QueryResult
 
 
 @dataclass(frozen=True)
-class Ledger:
+class LedgerRow:
     """What the snapshot holds of a partition of `beacons`: records as an offset, and counts."""
 
     next_origin: int
@@ -29,13 +29,13 @@ class Ledger:
 
 
 @dataclass(frozen=True)
-class Partition:
+class PartitionLag:
     """A partition of `beacons`: offsets up to which each hop has come; None before its first."""
 
     partition: int
     end: int
     committed: int | None
-    ledger: Ledger | None
+    ledger: LedgerRow | None
 
     @property
     def published(self) -> int:
@@ -49,12 +49,12 @@ class Partition:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class SnapshotState:
     """The published file: what it says of each partition, and its ages."""
 
     published_at: datetime
     newest_received_at: datetime | None
-    ledger: dict[int, Ledger]
+    ledger: dict[int, LedgerRow]
     rejected: int
     # Topics that it was loaded from and that Kafka has under another id now.
     other_topics: tuple[str, ...] = ()
@@ -67,9 +67,9 @@ class Status:
     `topic_id` is Kafka's of `beacons`.
     """
 
-    partitions: list[Partition]
+    partitions: list[PartitionLag]
     rejected_end: int
-    snapshot: Snapshot | None
+    snapshot: SnapshotState | None
     topic_id: str = ""
 
     @property
@@ -89,7 +89,7 @@ class Status:
         """Whether the snapshot holds everything that is on Kafka."""
         return self.behind == 0
 
-    def table(self) -> Answer:
+    def table(self) -> QueryResult:
         """A line a partition."""
         columns = ["partition", "on Kafka", "committed", "published", "behind"]
         rows = []
@@ -102,7 +102,7 @@ class Status:
             )
             reached = (place.partition, place.end, place.committed, place.published, place.behind)
             rows.append((*reached, *counts))
-        return Answer([*columns, "records", "events", "duplicates", "failed"], rows)
+        return QueryResult([*columns, "records", "events", "duplicates", "failed"], rows)
 
     def ages(self, now: datetime) -> str:
         """The rest in words. `now` is UTC."""
@@ -136,7 +136,7 @@ def status(settings: Settings) -> Status:
     ledger = {} if snapshot is None else snapshot.ledger
     return Status(
         [
-            Partition(number, end, committed.get(number), ledger.get(number))
+            PartitionLag(number, end, committed.get(number), ledger.get(number))
             for number, end in sorted(ends.items())
         ],
         rejected,
@@ -147,7 +147,7 @@ def status(settings: Settings) -> Status:
 
 def read_snapshot(
     path: Path, *, beacons: str, rejected: str, ids: Mapping[str, str]
-) -> Snapshot | None:
+) -> SnapshotState | None:
     """None where there is none; `beacons` and `rejected` are names, `ids` are Kafka's by name.
 
     What it holds of a topic that had another id counts as nothing: the offsets are not of today's.
@@ -177,10 +177,10 @@ def read_snapshot(
             "SELECT $1, topic_id FROM ledger UNION SELECT topic, topic_id FROM positions",
             beacons,
         )
-    return Snapshot(
+    return SnapshotState(
         published_at,
         newest and newest.replace(tzinfo=UTC),
-        {row[0]: Ledger(*row[1:]) for row in rows},
+        {row[0]: LedgerRow(*row[1:]) for row in rows},
         int(refused),
         tuple(sorted({name for name, topic_id in held if ids.get(name, topic_id) != topic_id})),
     )

@@ -22,10 +22,10 @@ from stream_log import FakeRecord
 from pipeline.config import Settings
 from pipeline.domain.outcomes import Outcome
 from pipeline.stream.agents import Agent
-from pipeline.stream.checkpoint import Mark
+from pipeline.stream.checkpoint import Checkpoint
 from pipeline.stream.failures import Failures
-from pipeline.stream.partition import Pair, Partition
-from pipeline.stream.transport import Run
+from pipeline.stream.partition import Pair, PartitionState
+from pipeline.stream.transport import RecordBatch
 from pipeline.topics import topics
 
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class Kafka:
         logs = {BEACONS: self.beacons, OUTCOMES: self.outcomes, CHANGELOG: self.changelog}
         return {tp: len(logs[tp]) for tp in places}
 
-    def take(self, mark: Mark, generation: int) -> bool:
+    def take(self, mark: Checkpoint, generation: int) -> bool:
         """A commit; the group refuses a former owner's."""
         if generation != self.generation:
             return False
@@ -99,9 +99,9 @@ class Process:
         self.generation = -1
         self.said: str | None = None
         """Why it ended itself."""
-        self.marks: dict[TP, Mark] = {}
+        self.marks: dict[TP, Checkpoint] = {}
         self.acknowledged: dict[TP, int] = {}
-        self._partitions: dict[int, Partition] = {}
+        self._partitions: dict[int, PartitionState] = {}
         self._answers: deque[asyncio.Future[None]] = deque()
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._unacknowledged = 0
@@ -187,7 +187,7 @@ class Process:
                 continue
             records = self.kafka.beacons[first : first + RUN_RECORDS]
             self._unacknowledged += 1
-            self._queue.put_nowait(Event(Run(BEACONS, records), self))
+            self._queue.put_nowait(Event(RecordBatch(BEACONS, records), self))
 
     async def _join(self) -> None:
         def join() -> int:
@@ -238,13 +238,13 @@ class Process:
 
     # The table
 
-    def partition(self, number: int) -> Partition:
+    def partition(self, number: int) -> PartitionState:
         if number not in self._partitions:
             writer = b"%016d" % next(self._writers)
-            self._partitions[number] = Partition(number, RULES, writer)
+            self._partitions[number] = PartitionState(number, RULES, writer)
         return self._partitions[number]
 
-    def is_current(self, partition: Partition) -> bool:
+    def is_current(self, partition: PartitionState) -> bool:
         return self._partitions.get(partition.number) is partition
 
     # The outbox
@@ -255,7 +255,7 @@ class Process:
 
     # The consumer
 
-    async def commit_mark(self, tp: TP, mark: Mark) -> bool:
+    async def commit_mark(self, tp: TP, mark: Checkpoint) -> bool:
         self.marks[tp] = mark
         return await self._commit()
 
@@ -278,7 +278,7 @@ class Process:
 class Event:
     """A run on its way through Faust."""
 
-    value: Run
+    value: RecordBatch
     process: Process
 
     def ack(self) -> None:

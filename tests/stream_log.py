@@ -11,8 +11,8 @@ from factories import MORNING, RULES, make_record
 
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
-from pipeline.stream.checkpoint import Mark
-from pipeline.stream.partition import Answered, Partition
+from pipeline.stream.checkpoint import Checkpoint
+from pipeline.stream.partition import BatchResult, PartitionState
 
 _writers = count()
 
@@ -36,7 +36,7 @@ class Topic:
     beacons: list[FakeRecord] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     changelog: list[tuple[bytes, bytes | None]] = field(default_factory=list)
-    commit: Mark = field(default_factory=lambda: mark(0))
+    commit: Checkpoint = field(default_factory=lambda: mark(0))
 
     def send(
         self,
@@ -50,15 +50,17 @@ class Topic:
         key, value = make_record(events, store, device, received_at=at, is_bot=is_bot)
         self.beacons.append(FakeRecord(len(self.beacons), key, value))
 
-    def assigned(self) -> Partition:
+    def assigned(self) -> PartitionState:
         """A worker's partition after an assignment: recovered, at the commit."""
-        partition = Partition(self.number, self.rules, b"%016d" % next(_writers))
+        partition = PartitionState(self.number, self.rules, b"%016d" % next(_writers))
         for offset, (key, value) in enumerate(self.changelog):
             partition.recovered.apply(key, value, offset=offset)
         partition.begin(self.commit)
         return partition
 
-    def run(self, partition: Partition, size: int | None = None, *, until: str = "commit") -> bool:
+    def run(
+        self, partition: PartitionState, size: int | None = None, *, until: str = "commit"
+    ) -> bool:
         """One run, up to where its worker dies: `outcomes`, `states` or `commit`.
 
         False when nothing is left.
@@ -67,7 +69,7 @@ class Topic:
         records = self.beacons[start : None if size is None else start + size]
         if not records:
             return False
-        answered: Answered = partition.answer(records, committed=self.commit.offset)
+        answered: BatchResult = partition.answer(records, committed=self.commit.offset)
         for _, value in answered.outcomes:
             self.outcomes.append(msgspec.json.decode(value or b"", type=Outcome))
         if until in ("states", "commit"):
@@ -88,5 +90,7 @@ class Topic:
         return {key: value for key, value in dict(self.changelog).items() if value is not None}
 
 
-def mark(offset: int, stream_time: int | None = None) -> Mark:
-    return Mark(offset=offset, stream_time=stream_time, topic_id="topic", rules=RULES.digest())
+def mark(offset: int, stream_time: int | None = None) -> Checkpoint:
+    return Checkpoint(
+        offset=offset, stream_time=stream_time, topic_id="topic", rules=RULES.digest()
+    )

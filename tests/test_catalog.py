@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from house import Warehouse
 from ingest.wire_cases import NOW_MS
+from warehouse_fixture import Warehouse
 
 from pipeline.domain.catalog import COLUMNS, COUNTS, RANK, GivenEvent, GivenLine, ProductClick
 from pipeline.domain.events import Event

@@ -31,7 +31,7 @@ from pipeline.log_throttle import Seldom
 from pipeline.printable import PrintableFormatter, printable
 from pipeline.warehouse.database import DatabaseError
 from pipeline.warehouse.limits import LimitError
-from pipeline.warehouse.queries import Answer
+from pipeline.warehouse.queries import QueryResult
 
 # Those whose message is the line.
 USER_ERRORS = (BrokerError, DatabaseError, KafkaUnusableError, LimitError, StartError, StoresError)
@@ -129,7 +129,7 @@ def on_kafka(settings: Settings) -> Settings:
     )
 
 
-def show(answer: Answer) -> None:
+def show(answer: QueryResult) -> None:
     """A table on standard output; a tuple in a row is several lines of one cell."""
     table = Table(*(Column(_cell(name)) for name in answer.columns))
     for row in answer.rows:

@@ -1,4 +1,4 @@
-"""`pipeline stores …`: who may send. A running ingest follows within seconds, without a restart."""
+"""`pipeline stores`: manage stores and tokens. A running ingest picks up changes in seconds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.config import Settings
 from pipeline.devstack.first_store import STORE, make_first_store
 from pipeline.ingest.stores import StoreEntry, StoresError, new_token, read_entries
 from pipeline.ingest.stores_file import changing
-from pipeline.warehouse.queries import Answer
+from pipeline.warehouse.queries import QueryResult
 
 # Enough to tell tokens apart, and a start of a hash gives no token away.
 SHOWN = 8
@@ -38,16 +38,28 @@ def _origins(_: click.Context, option: click.Parameter, values: Sequence[str]) -
 
 @click.group()
 def stores() -> None:
-    """Who may send: add, rotate, list, revoke."""
+    """Manage the stores that may send events, and their tokens."""
 
 
 @stores.command("add")
 @click.argument("name", default=STORE)
-@click.option("--origin", "origins", multiple=True, callback=_origins, help="Default: any page.")
-@click.option("--backfill", is_flag=True, help="May send events older than 30 days.")
-@click.option("--requests-per-second", type=click.FloatRange(min=0), help="Of its own; 0: any.")
-@click.option("--burst", type=click.FloatRange(min=1), help="Requests at once, of its own.")
-@click.option("--first", is_flag=True, help="Do nothing where there is a stores' file.")
+@click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    callback=_origins,
+    help="Allowed page origin, repeatable. Default: any.",
+)
+@click.option("--backfill", is_flag=True, help="Accept events older than 30 days.")
+@click.option(
+    "--requests-per-second",
+    type=click.FloatRange(min=0),
+    help="Rate limit for this store; 0 = unlimited.",
+)
+@click.option(
+    "--burst", type=click.FloatRange(min=1), help="Burst size of this store's rate limit."
+)
+@click.option("--first", is_flag=True, help="Do nothing if the stores file exists.")
 @with_settings
 def add(
     settings: Settings,
@@ -59,7 +71,7 @@ def add(
     burst: float | None,
     first: bool,
 ) -> None:
-    """A store NAME, and its token, shown this once."""
+    """Add the store NAME and print its token, which is not shown again."""
     if first and settings.stores.exists():
         click.echo(f"{settings.stores} is there")
         return
@@ -84,11 +96,11 @@ def add(
     default="7d",
     show_default=True,
     callback=_span,
-    help="How long the old tokens still work.",
+    help="How long the old tokens remain valid.",
 )
 @with_settings
 def rotate(settings: Settings, name: str, overlap: timedelta) -> None:
-    """A new token for store NAME, shown this once; its old ones end after the overlap."""
+    """Issue a new token for the store NAME. Old ones expire after the overlap."""
     now = datetime.now(UTC)
     token, digest = new_token()
     with changing(settings.stores) as entries:
@@ -107,7 +119,7 @@ def rotate(settings: Settings, name: str, overlap: timedelta) -> None:
 @stores.command("list")
 @with_settings
 def list_(settings: Settings) -> None:
-    """Each store's origins and rights; its tokens by the start of their SHA-256."""
+    """List stores with their origins, rights and token hashes."""
     now = datetime.now(UTC)
     rows = [
         (
@@ -119,16 +131,16 @@ def list_(settings: Settings) -> None:
         )
         for name, entry in read_entries(settings.stores).items()
     ]
-    show(Answer(["store", "origins", "rights", "rate", "tokens"], rows))
+    show(QueryResult(["store", "origins", "rights", "rate", "tokens"], rows))
 
 
 @stores.command("revoke")
 @click.argument("name")
 @click.argument("token", required=False)
-@click.option("--all", "every", is_flag=True, help="All of its tokens.")
+@click.option("--all", "every", is_flag=True, help="Revoke every token of the store.")
 @with_settings
 def revoke(settings: Settings, name: str, token: str | None, *, every: bool) -> None:
-    """End a token of store NAME now: TOKEN is the start of its SHA-256, as `list` shows it."""
+    """Revoke a token of the store NAME. TOKEN is the start of its SHA-256, as `list` prints it."""
     if (token is None) != every:
         raise click.UsageError("name a token as `pipeline stores list` shows it, or --all")
     with changing(settings.stores) as entries:

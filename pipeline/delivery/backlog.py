@@ -13,7 +13,7 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from pipeline.delivery.instance_lock import SpoolError
-from pipeline.delivery.pending import Batch, Item
+from pipeline.delivery.pending import PendingRecord, SpooledBatch
 from pipeline.delivery.spool import Spool
 
 # A batch is also what is handed to Kafka in one go, while the loop does nothing else.
@@ -37,7 +37,7 @@ class Backlog:
         self.spool = spool
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
-        self._queue: deque[Batch] = deque()
+        self._queue: deque[SpooledBatch] = deque()
         self._queued_bytes = 0
         self._gone: list[int] = []
         # What the commit that is running deletes: a read before it has them still.
@@ -69,7 +69,7 @@ class Backlog:
         if not is_held and self._queue:
             self._write_soon()
 
-    def take_back(self) -> list[Item]:
+    def take_back(self) -> list[PendingRecord]:
         """The records that nobody has begun to write, in their order. Once `is_settled`."""
         items = [item for batch in self._queue for item in batch.items]
         self._queue.clear()
@@ -81,7 +81,7 @@ class Backlog:
         """Epoch ms."""
         return int(self._clock() * 1000)
 
-    def add(self, item: Item) -> None:
+    def add(self, item: PendingRecord) -> None:
         """Put `item` into the spool; it is told once it is durable, or will not be."""
         if self._queued_bytes > QUEUED_BYTES:
             item.tell("the disk does not keep up")
@@ -93,9 +93,9 @@ class Backlog:
         self._queued_bytes += item.size
         self._write_soon()
 
-    def add_flying(self, items: Iterable[Item]) -> list[Batch]:
+    def add_flying(self, items: Iterable[PendingRecord]) -> list[SpooledBatch]:
         """Put what flies to Kafka into the spool, in its order, as batches of its own."""
-        batches: list[Batch] = []
+        batches: list[SpooledBatch] = []
         for item in items:
             if not batches or _is_full(batches[-1]):
                 batches.append(self._append(is_flying=True))
@@ -106,9 +106,9 @@ class Backlog:
         self._write_next()
         return batches
 
-    def _append(self, *, is_flying: bool) -> Batch:
+    def _append(self, *, is_flying: bool) -> SpooledBatch:
         self._last += 1
-        batch = Batch(self._last, [], is_flying=is_flying)
+        batch = SpooledBatch(self._last, [], is_flying=is_flying)
         self._queue.append(batch)
         return batch
 
@@ -134,7 +134,7 @@ class Backlog:
         is_next = bool(self._queue) and (not self._is_held or self._queue[0].is_flying)
         if self._is_writing or not (is_next or self._gone):
             return
-        batch = self._queue.popleft() if is_next else Batch(0, [])
+        batch = self._queue.popleft() if is_next else SpooledBatch(0, [])
         self._going, self._gone = self._gone, []
         self._queued_bytes -= batch.size
         self._is_writing = True
@@ -146,7 +146,7 @@ class Backlog:
             partial(self._wrote, batch)
         )
 
-    def _wrote(self, batch: Batch, result: asyncio.Future[None]) -> None:
+    def _wrote(self, batch: SpooledBatch, result: asyncio.Future[None]) -> None:
         self._is_writing = False
         going, self._going = self._going, []
         error = result.exception()
@@ -185,5 +185,5 @@ class Backlog:
         self.spool.close()
 
 
-def _is_full(batch: Batch) -> bool:
+def _is_full(batch: SpooledBatch) -> bool:
     return len(batch.items) >= BATCH_RECORDS or batch.size >= BATCH_BYTES

@@ -26,6 +26,8 @@ class Fitness:
         self._check = check
         self._look: asyncio.Task[bool] | None = None
         self._look_at = 0.0
+        self.why = ""
+        """What was wrong the last time; empty where nothing was."""
 
     async def wait(self) -> None:
         """Until Kafka is fit: nothing may leave the spool before."""
@@ -47,7 +49,9 @@ class Fitness:
             await asyncio.to_thread(self._check)
         except KafkaUnusableError as error:
             # The whole line as the message: the log counts those of one message as one.
+            self.why = str(error)
             line = f"{error}; until then events stay in the spool"
             log.error(line)  # noqa: TRY400  # one line
             return False
+        self.why = ""
         return True

@@ -24,7 +24,7 @@ class OwnedError(SpoolError):
 
 
 @dataclass(frozen=True)
-class Slot:
+class InstanceLock:
     """A slot that is owned: the spool's file at `path`, whether it is there yet or not."""
 
     path: Path

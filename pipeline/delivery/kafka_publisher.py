@@ -21,10 +21,10 @@ from pipeline.config import Settings
 from pipeline.delivery.backlog import Backlog
 from pipeline.delivery.clock import ClockWatch
 from pipeline.delivery.instance_lock import SpoolError
-from pipeline.delivery.pending import Item, Waiting
+from pipeline.delivery.pending import PendingRecord, PendingRequest
 from pipeline.delivery.probe import Probe
-from pipeline.delivery.producer import Failure, Sender
-from pipeline.delivery.publisher import Record, SpoolState, Told
+from pipeline.delivery.producer import DeliveryFailure, RecordProducer
+from pipeline.delivery.publisher import OnDurable, Record, SpoolState
 from pipeline.delivery.replay import Replay
 from pipeline.delivery.spool import Spool
 from pipeline.topics import topics
@@ -58,7 +58,7 @@ class KafkaPublisher:
         self._limit_seconds = self._limit.total_seconds()
         self._is_ticking = False
         # What this turn of the event loop has brought.
-        self._gathered: list[Item] = []
+        self._gathered: list[PendingRecord] = []
         # Until Kafka has answered, nobody should wait for it.
         self.is_circuit_open = True
         """Whether records go to the spool first."""
@@ -67,7 +67,7 @@ class KafkaPublisher:
         )
         self.clock = ClockWatch(clock)
         """See `Publisher`."""
-        self._sender = Sender(settings, self._told, self.clock)
+        self._sender = RecordProducer(settings, self._told, self.clock)
         self._probe = Probe(self._sender, self._beacons, limit=self._limit)
         self._replay = Replay(
             self._sender,
@@ -84,7 +84,11 @@ class KafkaPublisher:
         """See `Publisher`."""
         spool = self._backlog.spool
         return SpoolState(
-            spool.depth, spool.size, spool.age(now=self._backlog.now()), self.is_circuit_open
+            spool.depth,
+            spool.size,
+            spool.age(now=self._backlog.now()),
+            self.is_circuit_open,
+            self._replay.why,
         )
 
     def start(self) -> None:
@@ -93,13 +97,13 @@ class KafkaPublisher:
         self._backlog.start()
         self._replay.start()
 
-    def publish(self, records: list[Record], told: Told) -> None:
+    def publish(self, records: list[Record], told: OnDurable) -> None:
         """See `Publisher`."""
-        waiting = Waiting(len(records), told)
+        waiting = PendingRequest(len(records), told)
         for record in records:
-            self._take(Item(record, waiting))
+            self._take(PendingRecord(record, waiting))
 
-    def _take(self, item: Item) -> None:
+    def _take(self, item: PendingRecord) -> None:
         if self.is_circuit_open:
             self._backlog.add(item)
             return
@@ -124,7 +128,7 @@ class KafkaPublisher:
                 self._open("too much is waiting for it")
             self._backlog.add(item)
 
-    def _told(self, item: Item, failure: Failure | None) -> None:
+    def _told(self, item: PendingRecord, failure: DeliveryFailure | None) -> None:
         if failure is None:
             if self.is_circuit_open:
                 self._probe.saw(time.monotonic() - item.since)

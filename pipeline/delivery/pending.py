@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from pipeline.delivery.publisher import Record, Told
+from pipeline.delivery.publisher import OnDurable, Record
 
 
-class Waiting:
+class PendingRequest:
     """Counts down the records that a request waits for, and tells of the end of the last one."""
 
     __slots__ = ("_left", "_told", "_trouble")
 
-    def __init__(self, left: int, told: Told) -> None:
+    def __init__(self, left: int, told: OnDurable) -> None:
         self._left = left
         self._told = told
         self._trouble: object | None = None
@@ -26,7 +26,7 @@ class Waiting:
             self._told(self._trouble)
 
 
-def awaited(left: int) -> tuple[Waiting, asyncio.Future[object | None]]:
+def awaited(left: int) -> tuple[PendingRequest, asyncio.Future[object | None]]:
     """The same for a task: the trouble is the future's result, unless the task was cancelled."""
     future: asyncio.Future[object | None] = asyncio.get_running_loop().create_future()
 
@@ -34,11 +34,11 @@ def awaited(left: int) -> tuple[Waiting, asyncio.Future[object | None]]:
         if not future.done():
             future.set_result(trouble)
 
-    return Waiting(left, told), future
+    return PendingRequest(left, told), future
 
 
 @dataclass(slots=True, eq=False)
-class Item:
+class PendingRecord:
     """A record to be made durable.
 
     `waiting` is there until someone was told; `batch` once it has its place in the spool, and
@@ -46,8 +46,8 @@ class Item:
     """
 
     record: Record
-    waiting: Waiting | None = None
-    batch: Batch | None = None
+    waiting: PendingRequest | None = None
+    batch: SpooledBatch | None = None
     place: int = 0
     since: float = 0.0
 
@@ -64,7 +64,7 @@ class Item:
 
 
 @dataclass(slots=True, eq=False)
-class Batch:
+class SpooledBatch:
     """Records that are one row of the spool, in their order.
 
     `left` are those flying to Kafka; a failed batch is read again from the spool. `is_flying`: its
@@ -73,14 +73,14 @@ class Batch:
     """
 
     seq: int
-    items: list[Item]
+    items: list[PendingRecord]
     size: int = 0
     left: int = 0
     is_flying: bool = False
     is_failed: bool = False
     landed: set[int] = field(default_factory=set)
 
-    def add(self, item: Item) -> None:
+    def add(self, item: PendingRecord) -> None:
         """Put `item` behind the others."""
         item.place = len(self.items)
         self.items.append(item)

@@ -6,26 +6,26 @@ import logging
 from collections.abc import Callable, Iterable
 
 from pipeline.delivery.backlog import Backlog
-from pipeline.delivery.pending import Item, awaited
-from pipeline.delivery.producer import Failure, Sender
+from pipeline.delivery.pending import PendingRecord, awaited
+from pipeline.delivery.producer import DeliveryFailure, RecordProducer
 from pipeline.delivery.publisher import Record
 from pipeline.delivery.refused import refusals
 
 log = logging.getLogger(__name__)
 
 
-class Singly:
-    """Sends each record and waits for its end; `tick` sees to it that `Sender` is polled."""
+class PoisonIsolation:
+    """Sends each record alone and waits for its result; `tick` keeps the producer polled."""
 
     def __init__(
-        self, sender: Sender, backlog: Backlog, *, rejected: str, tick: Callable[[], None]
+        self, sender: RecordProducer, backlog: Backlog, *, rejected: str, tick: Callable[[], None]
     ) -> None:
         self._sender = sender
         self._backlog = backlog
         self._rejected = rejected
         self._tick = tick
 
-    async def deliver(self, records: Iterable[Record]) -> Failure | None:
+    async def deliver(self, records: Iterable[Record]) -> DeliveryFailure | None:
         """All of them, in order; what no retry mends goes to `rejected`. Else why it stopped."""
         # First, for each attempt sends all of them again.
         await self._backlog.run(self._backlog.spool.check_refused)
@@ -37,7 +37,7 @@ class Singly:
                 return failure
         return None
 
-    async def _refuse(self, record: Record, reason: str) -> Failure | None:
+    async def _refuse(self, record: Record, reason: str) -> DeliveryFailure | None:
         log.error("Kafka takes no such record, its events go to %s: %s", self._rejected, reason)
         for refused in refusals(record, reason, topic=self._rejected):
             failure = await self._sent(refused)
@@ -47,10 +47,10 @@ class Singly:
                 return failure
         return None
 
-    async def _sent(self, record: Record) -> Failure | None:
+    async def _sent(self, record: Record) -> DeliveryFailure | None:
         waiting, done = awaited(1)
-        if not self._sender.send(Item(record, waiting)):
-            return Failure("too much is waiting for Kafka")
+        if not self._sender.send(PendingRecord(record, waiting)):
+            return DeliveryFailure("too much is waiting for Kafka")
         self._tick()
         trouble = await done
-        return trouble if isinstance(trouble, Failure) else None
+        return trouble if isinstance(trouble, DeliveryFailure) else None

@@ -6,7 +6,7 @@ import asyncio
 import time
 from datetime import timedelta
 
-from pipeline.delivery.producer import Sender
+from pipeline.delivery.producer import RecordProducer
 
 PAUSE = timedelta(milliseconds=500).total_seconds()
 LONGEST_PAUSE = timedelta(minutes=1).total_seconds()
@@ -15,7 +15,7 @@ LONGEST_PAUSE = timedelta(minutes=1).total_seconds()
 class Probe:
     """Learns from acknowledgements; while none is expected it asks, ever more rarely."""
 
-    def __init__(self, sender: Sender, topic: str, *, limit: timedelta) -> None:
+    def __init__(self, sender: RecordProducer, topic: str, *, limit: timedelta) -> None:
         self._sender = sender
         self._topic = topic
         # Half of the limit, so that a broker at the edge of it does not open and close the circuit.

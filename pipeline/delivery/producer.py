@@ -18,7 +18,7 @@ from confluent_kafka import (
 
 from pipeline.config import Settings
 from pipeline.delivery.clock import ClockWatch
-from pipeline.delivery.pending import Item
+from pipeline.delivery.pending import PendingRecord
 from pipeline.kafka.security import security
 from pipeline.topics import MAX_RECORD_BYTES
 
@@ -26,7 +26,7 @@ QUEUE_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Failure:
+class DeliveryFailure:
     """Why Kafka did not take a record; no retry mends a permanent one."""
 
     reason: str
@@ -44,7 +44,7 @@ _PERMANENT = frozenset(
 )
 
 
-class Sender:
+class RecordProducer:
     """Hands records to Kafka, and tells `told` of each one's end: nothing, or why it failed.
 
     Of one partition, what is handed over earlier arrives earlier. A record never expires: while
@@ -55,7 +55,7 @@ class Sender:
     def __init__(
         self,
         settings: Settings,
-        told: Callable[[Item, Failure | None], None],
+        told: Callable[[PendingRecord, DeliveryFailure | None], None],
         clock: ClockWatch,
     ) -> None:
         self._words = {
@@ -67,7 +67,7 @@ class Sender:
         self._is_fatal = False
         self._producer = self._made()
         # In the order of their start: a dict, for one may end anywhere in it.
-        self.flying: dict[Item, None] = {}
+        self.flying: dict[PendingRecord, None] = {}
 
     def _made(self) -> Producer:
         return Producer(
@@ -90,7 +90,7 @@ class Sender:
             }
         )
 
-    def send(self, item: Item) -> bool:
+    def send(self, item: PendingRecord) -> bool:
         """Start it, or say that there is no room.
 
         What librdkafka refuses at once has ended, and been told of, when this returns.
@@ -109,7 +109,9 @@ class Sender:
             self._landed(item, error.args[0], None)
         return True
 
-    def _landed(self, item: Item, error: KafkaError | None, message: Message | None) -> None:
+    def _landed(
+        self, item: PendingRecord, error: KafkaError | None, message: Message | None
+    ) -> None:
         if error is None:
             if message is not None:
                 kind, appended_at = message.timestamp()
@@ -118,7 +120,7 @@ class Sender:
             self._told(item, None)
         else:
             self._is_fatal = self._is_fatal or error.fatal()
-            self._told(item, Failure(error.str(), error.code() in _PERMANENT))
+            self._told(item, DeliveryFailure(error.str(), error.code() in _PERMANENT))
         # After it: who hears of it still finds it in its place.
         del self.flying[item]
 

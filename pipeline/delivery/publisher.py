@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from pipeline.delivery.clock import ClockWatch
 
-Told = Callable[[object | None], None]
+OnDurable = Callable[[object | None], None]
 """Hears, once, that all is durable (None), or what is in the way; then some of it may be on Kafka
 all the same."""
 
@@ -32,6 +32,8 @@ class SpoolState:
     age: timedelta = timedelta(0)
     """Of the oldest record."""
     is_circuit_open: bool = False
+    why: str = ""
+    """Why Kafka takes no records; empty where that is not known."""
 
     def __str__(self) -> str:
         if not self.records:
@@ -49,7 +51,7 @@ class Publisher(Protocol):
     def start(self) -> None:
         """Begin, in the running event loop."""
 
-    def publish(self, records: list[Record], told: Told) -> None:
+    def publish(self, records: list[Record], told: OnDurable) -> None:
         """Make every record durable, then call `told`, now or later. There is at least one."""
 
     async def is_ready(self) -> bool:
@@ -72,7 +74,7 @@ class MemoryPublisher:
     def start(self) -> None:
         """Nothing to begin."""
 
-    def publish(self, records: list[Record], told: Told) -> None:
+    def publish(self, records: list[Record], told: OnDurable) -> None:
         """Durable as long as the object lives."""
         self.published.append(records)
         told(None)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from pipeline.delivery.backlog import Backlog
 from pipeline.delivery.instance_lock import OwnedError, SpoolError
-from pipeline.delivery.pending import Item, awaited
+from pipeline.delivery.pending import PendingRecord, awaited
 from pipeline.delivery.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ async def _move(orphan: Spool, backlog: Backlog, opened: Callable[[], None]) -> 
         opened()
         waiting, done = awaited(len(records))
         for record in records:
-            backlog.add(Item(record, waiting))
+            backlog.add(PendingRecord(record, waiting))
         if await done is not None:
             return  # no room: a later look goes on with it
         await backlog.run(orphan.write, [], seq=0, spooled_at=0, gone=[seq])

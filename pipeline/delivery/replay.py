@@ -11,10 +11,10 @@ from datetime import timedelta
 from pipeline.delivery.backlog import Backlog
 from pipeline.delivery.fitness import Fitness
 from pipeline.delivery.instance_lock import SpoolError
-from pipeline.delivery.pending import Batch, Item
-from pipeline.delivery.poison import Singly
+from pipeline.delivery.pending import PendingRecord, SpooledBatch
+from pipeline.delivery.poison import PoisonIsolation
 from pipeline.delivery.probe import Probe
-from pipeline.delivery.producer import Failure, Sender
+from pipeline.delivery.producer import DeliveryFailure, RecordProducer
 from pipeline.delivery.publisher import Record
 from pipeline.delivery.recovery import adopt
 
@@ -33,13 +33,13 @@ log = logging.getLogger(__name__)
 class Replay:
     """Reads the backlog while the circuit is open, and says when it may close.
 
-    `closed` closes it, `opened` opens it (with the reason), `tick` sees to it that `Sender` is
-    polled; `check` has to pass before the first record is sent.
+    `closed` closes it, `opened` opens it (with the reason), `tick` keeps the producer polled;
+    `check` has to pass before the first record is sent.
     """
 
     def __init__(
         self,
-        sender: Sender,
+        sender: RecordProducer,
         backlog: Backlog,
         probe: Probe,
         *,
@@ -51,7 +51,7 @@ class Replay:
     ) -> None:
         self._sender = sender
         self._backlog = backlog
-        self._singly = Singly(sender, backlog, rejected=rejected, tick=tick)
+        self._singly = PoisonIsolation(sender, backlog, rejected=rejected, tick=tick)
         self._probe = probe
         self._tick = tick
         self._open = opened
@@ -60,7 +60,7 @@ class Replay:
         self._is_open = True
         self._adopt_at = 0.0
         # Batches whose records fly, by number, and their bytes.
-        self._batches: dict[int, Batch] = {}
+        self._batches: dict[int, SpooledBatch] = {}
         self._bytes = 0
         # Those of which Kafka refused a record, by number, with the places of what has landed.
         self._suspects: dict[int, set[int]] = {}
@@ -68,6 +68,11 @@ class Replay:
         self._must_rewind = False
         self._changed = asyncio.Event()
         backlog.changed = self._changed.set
+
+    @property
+    def why(self) -> str:
+        """Why Kafka takes no records; empty where that is not known."""
+        return self._fitness.why
 
     def start(self) -> None:
         """Begin, in the running event loop."""
@@ -77,7 +82,7 @@ class Replay:
         """End; what flies may still land."""
         self._task.cancel()
 
-    def opened(self, flying: Iterable[Batch]) -> None:
+    def opened(self, flying: Iterable[SpooledBatch]) -> None:
         """The circuit is open; `flying` is in the spool and on its way."""
         for batch in flying:
             self._fly(batch)
@@ -85,7 +90,7 @@ class Replay:
         self._probe.opened()
         self._changed.set()
 
-    def landed(self, batch: Batch, place: int, failure: Failure | None) -> None:
+    def landed(self, batch: SpooledBatch, place: int, failure: DeliveryFailure | None) -> None:
         """The record at `place` in `batch` is on Kafka, or has failed."""
         batch.left -= 1
         if failure is None:
@@ -143,7 +148,7 @@ class Replay:
     def _has_room(self) -> bool:
         return len(self._sender.flying) < WINDOW_RECORDS and self._bytes < WINDOW_BYTES
 
-    def _fly(self, batch: Batch) -> None:
+    def _fly(self, batch: SpooledBatch) -> None:
         self._batches[batch.seq] = batch
         self._bytes += batch.size
 
@@ -160,8 +165,10 @@ class Replay:
         self._cursor = seq
         if seq in self._batches or self._backlog.is_forgotten(seq):
             return
-        batch = Batch(seq, [], left=len(records))
-        items = [Item(record, batch=batch, place=place) for place, record in enumerate(records)]
+        batch = SpooledBatch(seq, [], left=len(records))
+        items = [
+            PendingRecord(record, batch=batch, place=place) for place, record in enumerate(records)
+        ]
         batch.size = sum(item.size for item in items)
         self._fly(batch)
         for item in items:

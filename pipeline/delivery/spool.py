@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from pipeline.delivery import instance_lock, spool_file
-from pipeline.delivery.instance_lock import SLOTS, Slot, SpoolError
+from pipeline.delivery.instance_lock import SLOTS, InstanceLock, SpoolError
 from pipeline.delivery.publisher import Record
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -30,7 +30,7 @@ class Spool:
     def __init__(self, folder: Path, *, cap: int) -> None:
         self._folder = folder
         self._cap = cap
-        self._slot: Slot | None = None
+        self._slot: InstanceLock | None = None
         self._connection: sqlite3.Connection | None = None
         self._oldest: int | None = None
         self.depth = 0
@@ -52,7 +52,7 @@ class Spool:
         if self._connection is None:
             try:
                 if self._slot is None:
-                    self._slot = Slot.take(self._folder, SLOTS if slot is None else [slot])
+                    self._slot = InstanceLock.take(self._folder, SLOTS if slot is None else [slot])
                 self._connection, found = spool_file.opened(self._slot.path)
             except (OSError, sqlite3.Error) as error:
                 raise SpoolError(str(error)) from None

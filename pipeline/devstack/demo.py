@@ -19,7 +19,7 @@ from pipeline.replay.send import send
 from pipeline.status import Status, status
 from pipeline.traffic import STORES, lines
 from pipeline.warehouse.database import connect_published
-from pipeline.warehouse.queries import Answer, ask
+from pipeline.warehouse.queries import QueryResult, ask
 
 QUESTION = "funnel"
 # What the sample traffic's edge is called.
@@ -32,7 +32,9 @@ EDGE = {
 PATIENCE = 120.0
 
 
-def run(settings: Settings, *, devices: int, and_exit: bool, show: Callable[[Answer], None]) -> int:
+def run(
+    settings: Settings, *, devices: int, and_exit: bool, show: Callable[[QueryResult], None]
+) -> int:
     """Until Ctrl-C, or until the answer with `and_exit`. Returns the exit code."""
     tokens = demo_stores(settings)
     with Up(with_edge(settings)) as running:

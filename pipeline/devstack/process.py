@@ -18,7 +18,7 @@ LAST_LINES = 5
 
 
 @dataclass(slots=True)
-class Child:
+class ManagedProcess:
     """One process to keep running; `deaths` in a row decide the pause before the next start."""
 
     name: str

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
 
-from pipeline.devstack.process import Child
+from pipeline.devstack.process import ManagedProcess
 
 log = logging.getLogger(__name__)
 
@@ -38,13 +38,13 @@ class Supervisor:
     def __init__(self, show: Callable[[str], None], *, pauses: Sequence[float] = PAUSES) -> None:
         self._show = show
         self._pauses = pauses
-        self._children: list[Child] = []
+        self._children: list[ManagedProcess] = []
         self._left: list[Future[None]] = []
         # A plain flag: an Event has a lock, on which a signal handler could wait for itself.
         self._is_stopping = False
 
     @property
-    def children(self) -> Sequence[Child]:
+    def children(self) -> Sequence[ManagedProcess]:
         """In order of their start."""
         return tuple(self._children)
 
@@ -59,7 +59,7 @@ class Supervisor:
 
     def add(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start a process, and keep it. Raises OSError."""
-        child = Child(name, command, environment)
+        child = ManagedProcess(name, command, environment)
         child.start(self._show)
         self._children.append(child)
 
@@ -96,7 +96,7 @@ class Supervisor:
         """Whether something that was not waited for still runs."""
         return any(not work.done() for work in self._left)
 
-    def _look_after(self, child: Child) -> None:
+    def _look_after(self, child: ManagedProcess) -> None:
         now = time.monotonic()
         if child.process is None:
             if now >= child.start_at:
@@ -105,13 +105,13 @@ class Supervisor:
             code = child.process.returncode
             self._plan(child, f"{child.name} ended with code {code}")
 
-    def _start_again(self, child: Child) -> None:
+    def _start_again(self, child: ManagedProcess) -> None:
         try:
             child.start(self._show)
         except OSError as error:  # no memory or process left: for now
             self._plan(child, f"{child.name} cannot be started: {error.strerror}")
 
-    def _plan(self, child: Child, what: str) -> None:
+    def _plan(self, child: ManagedProcess, what: str) -> None:
         now = time.monotonic()
         child.deaths = 1 if now - child.started > WELL_AFTER else child.deaths + 1
         pause = self._pauses[min(child.deaths, len(self._pauses)) - 1]
@@ -135,7 +135,7 @@ class Supervisor:
             for child in leaning:
                 self._end(child, until)
 
-    def _end(self, child: Child, until: float) -> None:
+    def _end(self, child: ManagedProcess, until: float) -> None:
         if child.process is None:
             return
         try:

@@ -23,7 +23,7 @@ from pipeline.devstack.broker.node import last_words
 from pipeline.devstack.broker.progress import download_shown
 from pipeline.devstack.broker.server import Broker
 from pipeline.devstack.first_store import as_curl, make_first_store
-from pipeline.devstack.process import Child
+from pipeline.devstack.process import ManagedProcess
 from pipeline.devstack.supervisor import StartError, Supervisor
 from pipeline.ingest.stores import Stores
 from pipeline.kafka.admin import create_topics
@@ -209,7 +209,7 @@ class Up:
             self._broker.release()
 
 
-def _last_words(child: Child) -> str:
+def _last_words(child: ManagedProcess) -> str:
     return last_words("\n".join(child.words)).removeprefix("Error: ")
 
 

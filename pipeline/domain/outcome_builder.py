@@ -17,7 +17,7 @@ from pipeline.domain.sessions import Session, session_key
 
 
 @dataclass(slots=True)
-class Change:
+class OutcomeBuilder:
     """The latest sessions and conversions of one record; `gone` are rows of earlier records."""
 
     sessions: list[Session] = field(default_factory=list)

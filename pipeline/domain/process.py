@@ -11,7 +11,7 @@ from pipeline.domain.deduplicate import deduplicate
 from pipeline.domain.device import Device, is_hot
 from pipeline.domain.duplicates import event_key, payload_of
 from pipeline.domain.events import Beacon, Event, bounded, place_in_time
-from pipeline.domain.outcome_builder import Change
+from pipeline.domain.outcome_builder import OutcomeBuilder
 from pipeline.domain.outcomes import Duplicate, Failed, Origin, Outcome
 from pipeline.domain.rules import Rules
 from pipeline.domain.sessionize import sessionize
@@ -24,7 +24,7 @@ _events = msgspec.json.Decoder(Event)
 
 
 @dataclass(slots=True)
-class Record:
+class BeaconRecord:
     """A record of `beacons` as read: what of it could be understood, and what could not.
 
     `received_at` is bounded by T8.
@@ -43,7 +43,7 @@ class Record:
         return max(times, default=None)
 
 
-def read(value: bytes, *, appended_at: int) -> Record:
+def read(value: bytes, *, appended_at: int) -> BeaconRecord:
     """The record in `value`, each event placed in time (T1, T3, T8). Raises nothing but memory.
 
     `appended_at` is Kafka's append time in epoch ms.
@@ -52,12 +52,12 @@ def read(value: bytes, *, appended_at: int) -> Record:
         beacon = _beacons.decode(value)
     except RecursionError as error:
         # It is the record that is too deep, for all who read it; the door makes none.
-        return Record(None, 0, [], [_failed(error, value)])
+        return BeaconRecord(None, 0, [], [_failed(error, value)])
     except _CAUGHT as error:
         _let_pass(error)
-        return Record(None, 0, [], [_failed(error, value)])
+        return BeaconRecord(None, 0, [], [_failed(error, value)])
     received_at = bounded(beacon.received_at, appended_at=appended_at)
-    record = Record(beacon, received_at, [], [])
+    record = BeaconRecord(beacon, received_at, [], [])
     for raw in beacon.events:
         try:
             event = _events.decode(raw)
@@ -71,7 +71,7 @@ def read(value: bytes, *, appended_at: int) -> Record:
 
 
 def answer(
-    record: Record,
+    record: BeaconRecord,
     device: Device,
     *,
     key: bytes,
@@ -113,7 +113,7 @@ def _apply(
     horizon: int,
     rules: Rules,
 ) -> None:
-    change = Change()
+    change = OutcomeBuilder()
     facts: list[msgspec.Raw] = []
     late: list[msgspec.Raw] = []
     duplicates: list[Duplicate] = []

@@ -22,7 +22,7 @@ class Arriving(Protocol):
         """Another one needs the room: refuse the request, and free what it holds."""
 
 
-class Bodies:
+class BodyBudget:
     """Bytes of requests that are read, wait, or are not durable yet: at most `most`.
 
     Where there is no room, the body that has been on its way the longest gives way; a whole one

@@ -10,10 +10,10 @@ from math import inf
 from time import monotonic
 from typing import ParamSpec, TypeVar
 
-from pipeline.http.connection_limit import Places
+from pipeline.http.connection_limit import ConnectionLimit
 from pipeline.http.exchange import Exchange
-from pipeline.http.parser import Reader, Terms
-from pipeline.http.response import CROWDED, FAILED, LATE, STOPPING, UNEXPECTED, Answer
+from pipeline.http.parser import Reader, ServerContext
+from pipeline.http.response import CROWDED, FAILED, LATE, STOPPING, UNEXPECTED, Response
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ class Connection(asyncio.Protocol):
 
     def __init__(
         self,
-        terms: Terms,
-        places: Places[Connection],
+        terms: ServerContext,
+        places: ConnectionLimit[Connection],
         soon: Callable[[Callable[[], None]], object],
     ) -> None:
         """`soon` calls what it is given, but not at once: as the loop's `call_soon` does."""
@@ -67,7 +67,7 @@ class Connection(asyncio.Protocol):
             self._refuse(CROWDED)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        """What waits goes on, and its answer is dropped."""
+        """Pending requests finish; their responses are discarded."""
         self._stand(None)
         self._places.leave(self)
         self._drop_all()
@@ -241,7 +241,7 @@ class Connection(asyncio.Protocol):
         if self._line is not None:
             self._line[self] = None
 
-    def _refuse(self, answer: Answer) -> None:
+    def _refuse(self, answer: Response) -> None:
         """Give up what is being read, with `answer` where it has none yet."""
         self._reader.is_ended = True
         exchange = self._reader.current or self.opened()

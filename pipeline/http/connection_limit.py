@@ -17,7 +17,7 @@ class Guest(Protocol):
 G = TypeVar("G", bound=Guest)
 
 
-class Places(Generic[G]):
+class ConnectionLimit(Generic[G]):
     """At most `most` open connections.
 
     Where all are taken, the one whose client has let us wait the longest gives way to the next:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from pipeline.http.body_budget import Bodies
-from pipeline.http.response import Answer, date_line
+from pipeline.http.body_budget import BodyBudget
+from pipeline.http.response import Response, date_line
 
 CLOSE = b"connection: close\r\n"
 
@@ -23,7 +23,7 @@ class Exchange:
         *("_bodies", "out", "path", "query", "refusal", "take", "told", "weight"),
     )
 
-    def __init__(self, answered: Callable[[], None], bodies: Bodies) -> None:
+    def __init__(self, answered: Callable[[], None], bodies: BodyBudget) -> None:
         self._answered = answered
         self._bodies = bodies
         self.weight = 0
@@ -36,12 +36,12 @@ class Exchange:
         """Whether it was handed over; before, it waits for its turn."""
         self.body: bytes | None = None
         """Its whole body, while it waits."""
-        self.refusal: Answer | None = None
+        self.refusal: Response | None = None
         """What becomes of it, where the rest of it could not be read while it waits."""
-        self.take: Take | None = None
+        self.take: OnBody | None = None
         self.also = b""
         """Lines of headers that every answer to it has."""
-        self.told: Told | None = None
+        self.told: OnResponse | None = None
         self.keeps_alive = False
         """Whether another request may follow on its connection."""
         self.is_last = False
@@ -57,7 +57,7 @@ class Exchange:
         """Nothing of it is held any more."""
         self._bodies.free(self)
 
-    def reply(self, answer: Answer) -> None:
+    def reply(self, answer: Response) -> None:
         """Answer it. After the first answer there is no other: somebody had given it up."""
         if self.out is not None:
             return
@@ -74,9 +74,9 @@ class Exchange:
 
 
 # Both are given the exchange, for one that held it would never be freed but by the collector.
-Take = Callable[[Exchange, bytes], None]
+OnBody = Callable[[Exchange, bytes], None]
 """Takes the whole body, as it was sent."""
-Told = Callable[[Exchange, Answer], None]
+OnResponse = Callable[[Exchange, Response], None]
 """Hears of the answer, whoever gives it."""
 
 
@@ -91,8 +91,8 @@ class Handler(Protocol):
     def once(self) -> frozenset[str]:
         """Those of them that may stand once in a head."""
 
-    def begin(self, exchange: Exchange) -> Take | None:
+    def begin(self, exchange: Exchange) -> OnBody | None:
         """The head is whole: say what takes the body, or None where the answer needs none of it."""
 
-    def refused(self, answer: Answer) -> None:
+    def refused(self, answer: Response) -> None:
         """What never became a request was answered so."""

@@ -7,7 +7,7 @@ from typing import NoReturn, Protocol
 
 import httptools
 
-from pipeline.http.body_budget import EACH, Bodies
+from pipeline.http.body_budget import EACH, BodyBudget
 from pipeline.http.exchange import Exchange, Handler
 from pipeline.http.head import OWN, length_of, target_of
 from pipeline.http.response import (
@@ -17,7 +17,7 @@ from pipeline.http.response import (
     NO_HOST,
     TWICE,
     UNAVAILABLE,
-    Answer,
+    Response,
     too_large,
 )
 
@@ -26,7 +26,7 @@ MAX_HEAD_BYTES = 32 * 1024
 
 
 @dataclass(frozen=True)
-class Bounds:
+class Limits:
     """Seconds that a head and a body each may take, and a connection may rest; what else is most.
 
     `max_body_bytes`: the largest body; `max_bodies_bytes`: of all requests in hand together;
@@ -40,17 +40,17 @@ class Bounds:
     max_connections: int
 
 
-class Terms:
+class ServerContext:
     """What holds for all connections of a server: whom requests are for, and their bounds."""
 
-    def __init__(self, handler: Handler, bounds: Bounds) -> None:
+    def __init__(self, handler: Handler, bounds: Limits) -> None:
         self.handler = handler
         self.bounds = bounds
         # As they are sent, in lower case, and as they are found.
         self.reads = {name.encode(): name for name in OWN | handler.reads}
         self.once = OWN | handler.once
         self.too_large = too_large(bounds.max_body_bytes)
-        self.bodies = Bodies(bounds.max_bodies_bytes)
+        self.bodies = BodyBudget(bounds.max_bodies_bytes)
 
 
 class Owner(Protocol):
@@ -73,7 +73,7 @@ class _Stopped(Exception):  # noqa: N818  # it stops the parser, and nobody else
 class Reader:
     """Reads requests one behind the other: `current`, until nothing more is to be read."""
 
-    def __init__(self, terms: Terms, owner: Owner) -> None:
+    def __init__(self, terms: ServerContext, owner: Owner) -> None:
         self._terms = terms
         self._owner = owner
         self._parser = httptools.HttpRequestParser(self)
@@ -83,7 +83,7 @@ class Reader:
         """Set when a request begins, or its head or its body is whole."""
         self.is_ended = False
         """Nothing more is read: what comes is dropped."""
-        self._refusal: Answer | None = None
+        self._refusal: Response | None = None
         self._unread: bytes | None = None
         self._is_in_head = False
         self._is_ambiguous = False
@@ -93,7 +93,7 @@ class Reader:
         # Of heads, framing, empty lines: of what is not yet a whole head or a part of a body.
         self._loose_bytes = 0
 
-    def feed(self, data: bytes) -> Answer | None:
+    def feed(self, data: bytes) -> Response | None:
         """Read on; the answer to what cannot be read, of which nothing more is."""
         self._loose_bytes += len(data)
         try:
@@ -109,14 +109,14 @@ class Reader:
             return None if self.is_ended else MALFORMED
         return LONG_HEAD if self._loose_bytes > MAX_HEAD_BYTES and not self.is_ended else None
 
-    def _feed_body(self, length: bytes, data: bytes) -> Answer | None:
+    def _feed_body(self, length: bytes, data: bytes) -> Response | None:
         """Read the body of a request that asked to speak otherwise, which the parser does not.
 
         Java's client asks so with each first request where there is no TLS. We speak nothing else:
         it is taken as it is, and is the last.
         """
         self._unread = None
-        self._parser = httptools.HttpRequestParser(_Body(self))
+        self._parser = httptools.HttpRequestParser(_BodyReader(self))
         self._loose_bytes = 0
         return self.feed(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % length + data)
 
@@ -222,7 +222,7 @@ class Reader:
         """See `Arriving`."""
         self._drop(self._read(), UNAVAILABLE)
 
-    def _drop(self, exchange: Exchange, answer: Answer) -> None:
+    def _drop(self, exchange: Exchange, answer: Response) -> None:
         """Refuse it, and read the rest of its body for nothing.
 
         Not the end at once: a client that is still sending would not see the answer.
@@ -244,7 +244,7 @@ class Reader:
         if self._head_bytes > MAX_HEAD_BYTES:
             self._stop(LONG_HEAD)
 
-    def _stop(self, answer: Answer) -> NoReturn:
+    def _stop(self, answer: Response) -> NoReturn:
         """Read nothing more, and answer so."""
         self._refusal = answer
         raise _Stopped
@@ -255,7 +255,7 @@ class Reader:
         return self.current
 
 
-class _Body:
+class _BodyReader:
     """What calls a reader for a body alone: its head it knows."""
 
     def __init__(self, reader: Reader) -> None:

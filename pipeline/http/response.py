@@ -15,7 +15,7 @@ JSON = (b"content-type", b"application/json")
 RETRY = (b"retry-after", b"1")
 
 
-class Answer:
+class Response:
     """A status, what is said with it, and headers of its own; `is_last`: the connection ends."""
 
     __slots__ = ("body", "head", "is_last", "status")
@@ -40,23 +40,23 @@ def lines_of(headers: Headers | list[tuple[bytes, bytes]]) -> bytes:
     return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
-def refusal(
+def error_response(
     status: int, error: str, *headers: tuple[bytes, bytes], is_last: bool = False
-) -> Answer:
+) -> Response:
     """An answer that says why not."""
-    return said(status, {"error": error}, *headers, is_last=is_last)
+    return json_response(status, {"error": error}, *headers, is_last=is_last)
 
 
-def said(
+def json_response(
     status: int, content: object, *headers: tuple[bytes, bytes], is_last: bool = False
-) -> Answer:
+) -> Response:
     """An answer in JSON."""
-    return Answer(status, printable_json(content), (JSON, *headers), is_last=is_last)
+    return Response(status, printable_json(content), (JSON, *headers), is_last=is_last)
 
 
-def too_large(limit: int) -> Answer:
+def too_large(limit: int) -> Response:
     """To a body over `limit` bytes, as sent or inflated."""
-    return refusal(413, f"The body is over {limit} bytes")
+    return error_response(413, f"The body is over {limit} bytes")
 
 
 def date_line() -> bytes:
@@ -69,17 +69,17 @@ def _date_line(second: int) -> bytes:
     return lines_of([(b"date", formatdate(second, usegmt=True).encode())])
 
 
-UNAVAILABLE = refusal(503, "Try again", RETRY)
-UNEXPECTED = refusal(417, "Expect may be 100-continue")
+UNAVAILABLE = error_response(503, "Try again", RETRY)
+UNEXPECTED = error_response(417, "Expect may be 100-continue")
 
 # What ends a connection, whoever asks for what.
-MALFORMED = refusal(400, "Not a request", is_last=True)
-NO_HOST = refusal(400, "Host is required", is_last=True)
-TWICE = refusal(400, "A header that may stand once stands twice", is_last=True)
-LATE = refusal(408, "The request took too long", is_last=True)
-LONG_HEAD = refusal(431, "The head is too long", is_last=True)
-FAILED = refusal(500, "It failed here", is_last=True)
+MALFORMED = error_response(400, "Not a request", is_last=True)
+NO_HOST = error_response(400, "Host is required", is_last=True)
+TWICE = error_response(400, "A header that may stand once stands twice", is_last=True)
+LATE = error_response(408, "The request took too long", is_last=True)
+LONG_HEAD = error_response(431, "The head is too long", is_last=True)
+FAILED = error_response(500, "It failed here", is_last=True)
 # There is no room: later, or elsewhere, there may be.
-CROWDED = refusal(503, "Try again", RETRY, is_last=True)
+CROWDED = error_response(503, "Try again", RETRY, is_last=True)
 # The process ends: another one will take it.
-STOPPING = refusal(503, "Try again", RETRY, is_last=True)
+STOPPING = error_response(503, "Try again", RETRY, is_last=True)

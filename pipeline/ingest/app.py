@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 from pipeline.config import Settings
 from pipeline.delivery.publisher import Publisher
-from pipeline.http.exchange import Exchange, Take
-from pipeline.http.response import Answer
+from pipeline.http.exchange import Exchange, OnBody
+from pipeline.http.response import Response
 from pipeline.ingest.beacon import BeaconEndpoint
 from pipeline.ingest.enrichment import warm_up
 from pipeline.ingest.explain import Explained
 from pipeline.ingest.metrics import Metrics
-from pipeline.ingest.ops_endpoints import NOT_FOUND, Pages
+from pipeline.ingest.ops_endpoints import NOT_FOUND, OpsEndpoints
 from pipeline.ingest.stores import Stores
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def create_app(
             metrics=metrics,
             explained=explained,
         ),
-        pages=Pages(publisher, metrics, explained),
+        pages=OpsEndpoints(publisher, metrics, explained),
         stores=stores,
         publisher=publisher,
         metrics=metrics,
@@ -74,7 +74,7 @@ class App:
         self,
         *,
         beacon: BeaconEndpoint,
-        pages: Pages,
+        pages: OpsEndpoints,
         stores: Stores,
         publisher: Publisher,
         metrics: Metrics,
@@ -89,14 +89,14 @@ class App:
         self.reads = beacon.reads
         self.once = beacon.once
 
-    def begin(self, exchange: Exchange) -> Take | None:
+    def begin(self, exchange: Exchange) -> OnBody | None:
         """See `Handler`."""
         if exchange.path == "/beacon":
             return self._beacon.begin(exchange)
         exchange.reply(NOT_FOUND)
         return None
 
-    def refused(self, answer: Answer) -> None:
+    def refused(self, answer: Response) -> None:
         """See `Handler`."""
         self._metrics.malformed[answer.status] += 1
 

@@ -22,15 +22,15 @@ import msgspec
 
 from pipeline.config import Settings
 from pipeline.delivery.publisher import Publisher, Record
-from pipeline.http.exchange import Exchange, Take
+from pipeline.http.exchange import Exchange, OnBody
 from pipeline.http.inflate import TooLargeError, UnreadableError, inflated
-from pipeline.http.response import UNAVAILABLE, Answer, refusal, said, too_large
+from pipeline.http.response import UNAVAILABLE, Response, error_response, json_response, too_large
 from pipeline.ingest.accept import Accepted, BadBodyError, accept
 from pipeline.ingest.cors import METHODS, VARY, cors
 from pipeline.ingest.enrichment import EdgeHeaders, enrich, is_app
-from pipeline.ingest.explain import Explained, Sent
+from pipeline.ingest.explain import BeaconRequest, Explained
 from pipeline.ingest.metrics import Metrics
-from pipeline.ingest.rate_limit import Limits, Rate, retry_after
+from pipeline.ingest.rate_limit import Rate, RateLimiter, retry_after
 from pipeline.ingest.stores import Store, Stores
 from pipeline.topics import Rejected, Topics, topics
 
@@ -42,10 +42,10 @@ _encode = msgspec.json.Encoder().encode
 READ = frozenset({"origin", "x-storefront-access-token", "content-encoding"})
 # A stranger's may be as long as a head; so much of it is read for a token.
 LONGEST_QUERY = 1024
-ACCEPTED = Answer(204)
-UNAUTHENTICATED = refusal(401, "Unauthenticated")
-WRONG_ORIGIN = refusal(403, "Origin not allowed")
-WRONG_METHOD = refusal(405, f"Use {METHODS}", (b"allow", METHODS.encode()))
+ACCEPTED = Response(204)
+UNAUTHENTICATED = error_response(401, "Unauthenticated")
+WRONG_ORIGIN = error_response(403, "Origin not allowed")
+WRONG_METHOD = error_response(405, f"Use {METHODS}", (b"allow", METHODS.encode()))
 
 
 class BeaconEndpoint:
@@ -73,15 +73,15 @@ class BeaconEndpoint:
         self._clock = clock
         self._metrics = metrics
         self._explained = explained
-        self._limits = Limits(Rate(settings.requests_per_second, settings.burst))
+        self._limits = RateLimiter(Rate(settings.requests_per_second, settings.burst))
 
-    def begin(self, exchange: Exchange) -> Take | None:
+    def begin(self, exchange: Exchange) -> OnBody | None:
         """See `Handler`."""
         now = self._clock()
         headers = exchange.headers
         token = token_of(exchange)
         store = self._stores.by_token(token, at=now) if token else None
-        sent = Sent(store, received_at=int(now * 1000), secret=token)
+        sent = BeaconRequest(store, received_at=int(now * 1000), secret=token)
         exchange.also = self._cors(headers.get("origin"), store)
         exchange.told = partial(self._told, sent)
         if exchange.method == "OPTIONS":
@@ -95,12 +95,12 @@ class BeaconEndpoint:
         elif wait := self._limits.wait(store.sender.store_id, store.rate, now=now):
             self._metrics.limited[store.sender.store_id] += 1
             header = (b"retry-after", retry_after(wait))
-            exchange.reply(refusal(429, "Too many requests", header))
+            exchange.reply(error_response(429, "Too many requests", header))
         else:
             return partial(self._take, store, sent)
         return None
 
-    def _take(self, store: Store, sent: Sent, exchange: Exchange, body: bytes) -> None:
+    def _take(self, store: Store, sent: BeaconRequest, exchange: Exchange, body: bytes) -> None:
         """Validate, and answer once all of it is durable."""
         headers = exchange.headers
         try:
@@ -121,7 +121,7 @@ class BeaconEndpoint:
         except TooLargeError:
             exchange.reply(self._too_large)
         except (BadBodyError, UnreadableError) as error:
-            exchange.reply(said(422, {"errors": [str(error)]}))
+            exchange.reply(json_response(422, {"errors": [str(error)]}))
         else:
             told = partial(self._kept, exchange, sent.accepted, time.perf_counter())
             self._publisher.publish(records_of(sent.accepted, self._topics), told)
@@ -142,7 +142,7 @@ class BeaconEndpoint:
             metrics.rejected[rejected.reason] += 1
         exchange.reply(ACCEPTED)
 
-    def _told(self, sent: Sent, exchange: Exchange, answer: Answer) -> None:
+    def _told(self, sent: BeaconRequest, exchange: Exchange, answer: Response) -> None:
         """Count the answer, whoever gave it."""
         self._metrics.requests[answer.status] += 1
         if self._explained is not None and exchange.method == "POST":

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from pipeline.domain.events import Beacon
-from pipeline.http.response import Answer
+from pipeline.http.response import Response
 from pipeline.ingest.accept import Accepted
 from pipeline.ingest.problems import problems_of
 from pipeline.ingest.stores import Store
@@ -27,7 +27,7 @@ MOST = 500
 MOST_TEXT = 4096
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class ExplainedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event, or a request refused as a whole (`event` is "" then).
 
     `time` is ISO 8601, `store` "" where the token is of none, `problems` one line for each field.
@@ -42,7 +42,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(slots=True)
-class Sent:
+class BeaconRequest:
     """A request: its store if it has one, epoch ms, what came as its token; what was in it."""
 
     store: Store | None
@@ -66,9 +66,9 @@ class Explained:
 
     def __init__(self, *, anywhere: bool = False) -> None:
         self._anywhere = anywhere
-        self._entries: deque[Entry] = deque(maxlen=MOST)
+        self._entries: deque[ExplainedEvent] = deque(maxlen=MOST)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ExplainedEvent]:
         """Newest first."""
         return list(reversed(self._entries))
 
@@ -77,14 +77,14 @@ class Explained:
         name = host.rsplit(":", 1)[0].strip("[]") if not host.endswith("]") else host.strip("[]")
         return self._anywhere or is_loopback(name)
 
-    def note(self, answer: Answer, sent: Sent) -> None:
+    def note(self, answer: Response, sent: BeaconRequest) -> None:
         """Keep one request's events. What fails here is logged: it must not cost an answer."""
         try:
             self._note(answer, sent)
         except Exception:
             log.exception("a request is not explained")
 
-    def _note(self, answer: Answer, sent: Sent) -> None:
+    def _note(self, answer: Response, sent: BeaconRequest) -> None:
         at = datetime.fromtimestamp(sent.received_at / 1000, UTC)
         moment = at.isoformat(timespec="milliseconds")
         store, accepted, secret = sent.store, sent.accepted, sent.secret
@@ -92,7 +92,7 @@ class Explained:
 
         def keep(reason: str, problems: list[str], event: str) -> None:
             self._entries.append(
-                Entry(
+                ExplainedEvent(
                     time=moment.replace("+00:00", "Z"),
                     store=store_id,
                     status=answer.status,

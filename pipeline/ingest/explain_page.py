@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from pipeline.http.response import Answer
-from pipeline.ingest.explain import MOST, Entry
+from pipeline.http.response import Response
+from pipeline.ingest.explain import MOST, ExplainedEvent
 from pipeline.printable import printable
 
 _STYLE = """body{font:14px system-ui,sans-serif;margin:2em;color:#222;background:#fff}
@@ -25,7 +25,7 @@ _HEADERS = (
 )
 
 
-def explain_page(entries: list[Entry]) -> Answer:
+def explain_page(entries: list[ExplainedEvent]) -> Response:
     """The entries as HTML, without a resource of its own; every value escaped."""
     rows = "\n".join(map(_row, entries)) or '<tr><td colspan="5">Nothing came yet.</td></tr>'
     page = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>What came</title>
@@ -36,14 +36,14 @@ The same as <a href="/explain.json">JSON</a>.
 {rows}
 </tbody></table></html>
 """
-    return Answer(200, page.encode(errors="replace"), _HEADERS)
+    return Response(200, page.encode(errors="replace"), _HEADERS)
 
 
 def _text(text: str) -> str:
     return escape(printable(text))
 
 
-def _row(entry: Entry) -> str:
+def _row(entry: ExplainedEvent) -> str:
     kind = "good" if entry.reason == "accepted" else "bad"
     problems = "".join(f"<li>{_text(problem)}</li>" for problem in entry.problems)
     return (

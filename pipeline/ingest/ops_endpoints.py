@@ -7,7 +7,7 @@ import logging
 
 from pipeline.delivery.publisher import Publisher
 from pipeline.http.exchange import Exchange
-from pipeline.http.response import FAILED, Answer, refusal, said
+from pipeline.http.response import FAILED, Response, error_response, json_response
 from pipeline.ingest.explain import Explained
 from pipeline.ingest.explain_page import explain_page
 from pipeline.ingest.metrics import Metrics
@@ -20,11 +20,11 @@ TEXT = (b"content-type", b"text/plain; charset=utf-8")
 METRICS = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
 PAGES = ("/livez", "/readyz", "/metrics")
 EXPLAINING = ("/explain", "/explain.json")
-NOT_FOUND = refusal(404, "Not found")
-WRONG_METHOD = refusal(405, "Use GET, HEAD", (b"allow", b"GET, HEAD"))
+NOT_FOUND = error_response(404, "Not found")
+WRONG_METHOD = error_response(405, "Use GET, HEAD", (b"allow", b"GET, HEAD"))
 
 
-class Pages:
+class OpsEndpoints:
     """The `Handler` of operators; `explained` None: there is no `/explain`."""
 
     reads = once = frozenset({"host"})
@@ -42,7 +42,7 @@ class Pages:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def refused(self, answer: Answer) -> None:
+    def refused(self, answer: Response) -> None:
         """See `Handler`."""
         self._metrics.malformed[answer.status] += 1
 
@@ -59,7 +59,7 @@ class Pages:
             log.exception("a page failed")
             exchange.reply(FAILED)
 
-    async def _answer(self, exchange: Exchange) -> Answer | None:
+    async def _answer(self, exchange: Exchange) -> Response | None:
         """The page at its path; None where there is none."""
         path = exchange.path
         is_explaining = path in EXPLAINING and self._explained is not None
@@ -68,18 +68,18 @@ class Pages:
         if exchange.method not in ("GET", "HEAD"):
             return WRONG_METHOD
         if path == "/livez":
-            return Answer(200, b"alive\n", (TEXT,))
+            return Response(200, b"alive\n", (TEXT,))
         if path == "/metrics":
-            return Answer(200, self._metrics.text(), (METRICS,))
+            return Response(200, self._metrics.text(), (METRICS,))
         if self._explained is not None and is_explaining:
             return self._explanation(self._explained, exchange)
         is_ready, found = await self._readiness.ask()
-        return said(200 if is_ready else 503, found)
+        return json_response(200 if is_ready else 503, found)
 
-    def _explanation(self, explained: Explained, exchange: Exchange) -> Answer | None:
+    def _explanation(self, explained: Explained, exchange: Exchange) -> Response | None:
         # A page of a stranger whose name has come to mean this machine may not read it.
         if not explained.is_for(exchange.headers.get("host", "")):
             return None
         if exchange.path == "/explain.json":
-            return said(200, {"entries": explained.entries()})
+            return json_response(200, {"entries": explained.entries()})
         return explain_page(explained.entries())

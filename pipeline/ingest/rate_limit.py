@@ -17,7 +17,7 @@ class Rate:
 NO_RATE = Rate()
 
 
-class Limits:
+class RateLimiter:
     """The buckets of all stores, by store id. They outlive a change of the stores' file."""
 
     def __init__(self, default: Rate) -> None:

@@ -33,6 +33,6 @@ class Readiness:
         spool = self._publisher.spool()
         is_on_kafka = is_ready and not spool.is_circuit_open
         status = "ready" if is_on_kafka else "degraded" if is_ready else "unavailable"
-        kafka = "answers" if is_on_kafka else "does not answer"
+        kafka = "answers" if is_on_kafka else spool.why or "does not answer"
         clock = str(self._publisher.clock)
         return is_ready, {"status": status, "kafka": kafka, "spool": str(spool), "clock": clock}

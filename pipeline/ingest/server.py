@@ -19,7 +19,7 @@ import uvloop
 
 from pipeline.config import Settings
 from pipeline.delivery.kafka_publisher import KafkaPublisher
-from pipeline.http.parser import Bounds
+from pipeline.http.parser import Limits
 from pipeline.http.server import BACKLOG, Server
 from pipeline.ingest.app import App, create_app
 from pipeline.ingest.explain import Explained, is_loopback
@@ -53,7 +53,7 @@ async def serve(
     `opened` is called once requests are taken.
     """
     app.start()
-    bounds = Bounds(
+    bounds = Limits(
         within=settings.body_timeout.total_seconds(),
         rest=settings.keep_alive.total_seconds(),
         max_body_bytes=settings.max_body_bytes,

@@ -29,7 +29,7 @@ OURS = frozenset(
 
 
 @dataclass(slots=True)
-class Sent:
+class SentRequest:
     """What became of the lines, told by all lanes; `failure` is why nothing more is sent."""
 
     requests: int = 0
@@ -56,11 +56,11 @@ class Sent:
             self.failure = self.failure or failure
 
 
-class Lane:
+class SendConnection:
     """One connection and the thread that waits for its answers."""
 
     def __init__(
-        self, url: str, tokens: Mapping[str, str], sent: Sent, patience: timedelta
+        self, url: str, tokens: Mapping[str, str], sent: SentRequest, patience: timedelta
     ) -> None:
         self._url, self._tokens, self._sent, self._patience = url, tokens, sent, patience
         self._http = urllib3.PoolManager(maxsize=1, timeout=30.0, retries=False)

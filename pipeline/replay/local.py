@@ -23,7 +23,7 @@ from pipeline.ingest.accept import BadBodyError, accept
 from pipeline.ingest.enrichment import EdgeHeaders, enrich, is_app
 from pipeline.ingest.sender import Sender
 from pipeline.replay.files import BadLine, FileRequest, opened, read_requests
-from pipeline.warehouse.batch import Batch
+from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import DatabaseError, connect_live
 from pipeline.warehouse.transaction import Ledger, Transactions
 
@@ -94,7 +94,7 @@ def replay(
     replayed = Replayed()
     with _new_database(database, rules) as connection:
         transactions = Transactions(connection)
-        stream, batch, ledger = Stream(rules), Batch(rules), Ledger({})
+        stream, batch, ledger = Stream(rules), LoadBatch(rules), Ledger({})
         received_at = int(clock() * 1000)
         for path, request in _requests(paths, progress):
             if isinstance(request, BadLine):
@@ -121,7 +121,7 @@ def replay(
                 batch.add(outcome)
             if len(batch) >= batch_records:
                 transactions.commit(batch)
-                batch = Batch(rules)
+                batch = LoadBatch(rules)
                 stream.forget()
         transactions.commit(batch)
     return replayed

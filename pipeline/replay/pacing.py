@@ -11,7 +11,7 @@ WINDOW = timedelta(hours=1)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-class Pace:
+class Pacing:
     """Cuts a file into windows of event time; all of one is answered before the next begins.
 
     What is out of order in the file itself stays as it is, and waits for nothing: it is behind the

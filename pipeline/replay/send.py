@@ -24,7 +24,7 @@ from rich.progress import Progress
 from pipeline.domain.identity import device_key
 from pipeline.ingest.accept import MAX_EVENTS
 from pipeline.printable import printable
-from pipeline.replay.connection import Lane, Sent
+from pipeline.replay.connection import SendConnection, SentRequest
 from pipeline.replay.files import (
     USER_AGENT,
     BadLine,
@@ -32,7 +32,7 @@ from pipeline.replay.files import (
     opened,
     read_requests,
 )
-from pipeline.replay.pacing import Pace
+from pipeline.replay.pacing import Pacing
 
 LANES = 8
 PATIENCE = timedelta(minutes=1)
@@ -68,9 +68,9 @@ def send(  # each is a choice of the command line's
     makes the exit code 1 when `strict`. Gives up once one request has failed for `patience`.
     """
     paths = list(files)
-    sent = Sent()
-    roads = [Lane(url, tokens, sent, patience) for _ in range(lanes)]
-    pace = Pace()
+    sent = SentRequest()
+    roads = [SendConnection(url, tokens, sent, patience) for _ in range(lanes)]
+    pace = Pacing()
     try:
         for path, found in _read(paths):
             if sent.failure:
@@ -93,7 +93,7 @@ def send(  # each is a choice of the command line's
     return 1 if sent.failure or (strict and sent.bad_lines) else 0
 
 
-def _dispatch(roads: list[Lane], pace: Pace, path: str, request: FileRequest) -> None:
+def _dispatch(roads: list[SendConnection], pace: Pacing, path: str, request: FileRequest) -> None:
     body = _body.decode(request.body)
     events = [_event_of(raw) for raw in body.events]
     lanes = [_lane_of(event, request, roads) for event in events]
@@ -115,12 +115,12 @@ def _dispatch(roads: list[Lane], pace: Pace, path: str, request: FileRequest) ->
         lane.wait()
 
 
-def _wait(roads: list[Lane]) -> None:
+def _wait(roads: list[SendConnection]) -> None:
     for lane in roads:
         lane.wait()
 
 
-def _lane_of(event: _Event, request: FileRequest, roads: list[Lane]) -> Lane:
+def _lane_of(event: _Event, request: FileRequest, roads: list[SendConnection]) -> SendConnection:
     name = device_key(event.device_id, event.session_id)
     return roads[zlib.crc32(f"{request.store}/{name}".encode()) % len(roads)]
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from faust.types import TP
 
-from pipeline.stream.batch_producer import Outbox
-from pipeline.stream.checkpoint import Mark, StateError, mark_of, refuse_a_missing_mark
+from pipeline.stream.batch_producer import BatchProducer
+from pipeline.stream.checkpoint import Checkpoint, StateError, mark_of, refuse_a_missing_mark
 from pipeline.stream.failures import Failures
-from pipeline.stream.partition import Answered, JumpError, Partition
+from pipeline.stream.partition import BatchResult, JumpError, PartitionState
 from pipeline.stream.table import DeviceTable
-from pipeline.stream.transport import Run, RunConsumer
+from pipeline.stream.transport import BatchConsumer, RecordBatch
 from pipeline.topics import Topics
 
 # One to which the rules are applied while another is on its way to Kafka.
@@ -36,9 +36,9 @@ class Agent:
     topic_id: str
     digest: str
     table: DeviceTable
-    outbox: Outbox
+    outbox: BatchProducer
     failures: Failures
-    consumer: Callable[[], RunConsumer]
+    consumer: Callable[[], BatchConsumer]
     end: Callable[[str], None]
     _free: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RUNS_IN_HAND))
     _locks: defaultdict[int, asyncio.Lock] = field(
@@ -59,7 +59,7 @@ class Agent:
                 self.end(f"{type(error).__name__}: {error}")
 
     async def _answer(self, event: Any) -> None:
-        run: Run = event.value
+        run: RecordBatch = event.value
         partition = self.table.partition(run.tp.partition)
         if not partition.has_begun:
             partition.begin(await self._position(partition, run.tp))
@@ -81,7 +81,7 @@ class Agent:
         self._deliveries.add(delivery)
         delivery.add_done_callback(self._deliveries.discard)
 
-    async def _read_again(self, partition: Partition, tp: TP, jump: JumpError) -> None:
+    async def _read_again(self, partition: PartitionState, tp: TP, jump: JumpError) -> None:
         """Go back to what Faust has dropped, as it does around a rebalance.
 
         Raises `StateError` where Kafka no longer holds it, and `jump` where it never did.
@@ -98,7 +98,7 @@ class Agent:
             raise jump
         await self.consumer().read_from(tp, expected)
 
-    async def _deliver(self, event: Any, partition: Partition, answered: Answered) -> None:
+    async def _deliver(self, event: Any, partition: PartitionState, answered: BatchResult) -> None:
         number = partition.number
         try:
             # Tasks start, and a lock is given, in the order of their asking.
@@ -114,7 +114,7 @@ class Agent:
             self.consumer().marks[event.value.tp] = answered.mark
         event.ack()
 
-    async def _position(self, partition: Partition, tp: TP) -> Mark:
+    async def _position(self, partition: PartitionState, tp: TP) -> Checkpoint:
         """Where this assignment begins. Raises `StateError` when what Kafka holds does not fit."""
         consumer, number = self.consumer(), partition.number
         changelog = TP(self.topics.changelog.name, number)
@@ -125,7 +125,7 @@ class Agent:
         if held is None or held.offset < 0:
             refuse_a_missing_mark(number, outcomes=before[outcomes], changelog=before[changelog])
             beginning = await consumer.beginning(tp)
-            mark = Mark(
+            mark = Checkpoint(
                 offset=beginning, stream_time=None, topic_id=self.topic_id, rules=self.digest
             )
             # Committed before anything is written, so that its absence always means a loss.

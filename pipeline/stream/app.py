@@ -13,11 +13,12 @@ import faust
 from pipeline.config import Settings
 from pipeline.kafka.security import security
 from pipeline.stream.agents import Agent
-from pipeline.stream.batch_producer import Outbox
+from pipeline.stream.batch_producer import BatchProducer
 from pipeline.stream.credentials import credentials
+from pipeline.stream.dropped import Dropped
 from pipeline.stream.failures import Failures
 from pipeline.stream.table import DeviceTable
-from pipeline.stream.transport import RunConsumer, RunSchema, RunTransport
+from pipeline.stream.transport import BatchConsumer, BatchSchema, BatchTransport
 from pipeline.topics import CHANGELOG_TABLE, MAX_RECORD_BYTES, group, topics
 
 log = logging.getLogger(__name__)
@@ -29,11 +30,11 @@ WAITING_RUNS = 4
 class WorkerApp(faust.App):
     """An app whose consumer delivers runs."""
 
-    def _new_transport(self) -> RunTransport:
-        return RunTransport(self.conf.broker_consumer, self)
+    def _new_transport(self) -> BatchTransport:
+        return BatchTransport(self.conf.broker_consumer, self)
 
 
-def create_app(settings: Settings, *, topic_id: str, outbox: Outbox) -> WorkerApp:
+def create_app(settings: Settings, *, topic_id: str, outbox: BatchProducer) -> WorkerApp:
     """The worker of `settings`; `topic_id` is Kafka's of `beacons`."""
     bootstrap = settings.kafka_bootstrap_servers
     app = WorkerApp(
@@ -70,6 +71,10 @@ def create_app(settings: Settings, *, topic_id: str, outbox: Outbox) -> WorkerAp
         recovery_buffer_size=2,  # of runs; Faust means something else by 1
     )
     app.tables.add(table)
+
+    def consumer() -> BatchConsumer:
+        return cast("BatchConsumer", app.consumer)
+
     agent = Agent(
         topics(settings),
         topic_id,
@@ -77,13 +82,14 @@ def create_app(settings: Settings, *, topic_id: str, outbox: Outbox) -> WorkerAp
         table,
         outbox,
         Failures(settings.max_failed_share),
-        lambda: cast("RunConsumer", app.consumer),
+        consumer,
         end_process,
     )
     beacons = app.topic(
-        topics(settings).beacons.name, schema=RunSchema(), partitions=settings.partitions
+        topics(settings).beacons.name, schema=BatchSchema(), partitions=settings.partitions
     )
     app.agent(beacons, name="answer")(agent.run)
+    app.task(Dropped(table, consumer).watch)
     return app
 
 

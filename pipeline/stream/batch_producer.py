@@ -15,7 +15,7 @@ from pipeline.topics import MAX_RECORD_BYTES
 BATCH_BYTES = MAX_RECORD_BYTES // 2
 
 
-class Outbox:
+class BatchProducer:
     """The worker's only way to write. Raises aiokafka's errors; no caller goes on after one."""
 
     def __init__(self, settings: Settings) -> None:

@@ -9,7 +9,7 @@ class StateError(Exception):
     """What Kafka holds of this pipeline does not fit together; one line that says what to do."""
 
 
-class Mark(msgspec.Struct, frozen=True, kw_only=True):
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """A position in `beacons`; it is committed whole, and read from the commit alone.
 
     `stream_time` (T6, epoch ms) is that before the record at `offset`, None where no event's
@@ -41,10 +41,10 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
-def mark_of(offset: int, metadata: str, *, partition: int) -> Mark:
+def mark_of(offset: int, metadata: str, *, partition: int) -> Checkpoint:
     """The mark in a commit. Raises `StateError` where anyone else has committed."""
     try:
-        mark = msgspec.json.decode(metadata, type=Mark)
+        mark = msgspec.json.decode(metadata, type=Checkpoint)
     except (msgspec.DecodeError, RecursionError):
         mark = None
     if mark is None or mark.offset != offset:

@@ -16,7 +16,7 @@ from pipeline.domain.device import Device, encode, forget
 from pipeline.domain.outcomes import Origin
 from pipeline.domain.process import BEGINNING, answer, read
 from pipeline.domain.rules import Rules
-from pipeline.stream.checkpoint import Mark, StateError
+from pipeline.stream.checkpoint import Checkpoint, StateError
 from pipeline.stream.recovered import Recovered
 
 _outcomes = msgspec.json.Encoder()
@@ -29,18 +29,18 @@ class JumpError(StateError):
 
 
 @dataclass(slots=True)
-class Answered:
+class BatchResult:
     """What a run has changed: records for `outcomes`, then for the changelog, then the mark."""
 
     outcomes: list[Pair]
     states: list[Pair]
-    mark: Mark
+    mark: Checkpoint
     events: int
     failed: int
 
 
 @dataclass(slots=True)
-class Partition:
+class PartitionState:
     """All that memory holds of a partition, from its assignment until it is revoked.
 
     `writer` (16 bytes) is random at each assignment: a worker that was paused and is no longer
@@ -51,7 +51,7 @@ class Partition:
     rules: Rules
     writer: bytes
     recovered: Recovered = field(default_factory=Recovered)
-    _mark: Mark | None = None
+    _mark: Checkpoint | None = None
     _devices: dict[bytes, Device] = field(default_factory=dict)
     _tombstones: list[Pair] = field(default_factory=list)
 
@@ -61,13 +61,13 @@ class Partition:
         return self._mark is not None
 
     @property
-    def mark(self) -> Mark:
+    def mark(self) -> Checkpoint:
         """The position after the last run. Raises `StateError` before `begin`."""
         if self._mark is None:
             raise StateError(f"partition {self.number} has no position yet")
         return self._mark
 
-    def begin(self, mark: Mark) -> None:
+    def begin(self, mark: Checkpoint) -> None:
         """Go on at `mark`, with what was recovered up to now."""
         self._mark = mark
 
@@ -89,7 +89,7 @@ class Partition:
             raise JumpError(found)
         return records[expected - first :]
 
-    def answer(self, records: Iterable[Any], *, committed: int) -> Answered:
+    def answer(self, records: Iterable[Any], *, committed: int) -> BatchResult:
         """The answers to the next `records`, each with offset, timestamp (ms), key and value.
 
         `committed` is the offset that the group has acknowledged.
@@ -120,7 +120,7 @@ class Partition:
                 failed += len(outcome.failed)
             stream_time = judged.latest(stream_time)
         self._mark = msgspec.structs.replace(mark, offset=offset + 1, stream_time=stream_time)
-        return Answered(outcomes, self._states(changed, committed), self._mark, events, failed)
+        return BatchResult(outcomes, self._states(changed, committed), self._mark, events, failed)
 
     def _device(self, key: bytes) -> Device:
         device = self._devices.get(key)

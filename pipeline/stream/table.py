@@ -11,9 +11,10 @@ import faust
 from faust.tables.table import Table
 
 from pipeline.domain.rules import Rules
-from pipeline.stream.partition import Partition
+from pipeline.stream.checkpoint import Checkpoint
+from pipeline.stream.partition import PartitionState
 from pipeline.stream.recovered import WRITER_BYTES
-from pipeline.stream.transport import RunSchema
+from pipeline.stream.transport import BatchSchema
 
 log = logging.getLogger(__name__)
 
@@ -30,17 +31,22 @@ class DeviceTable(Table[bytes, Any]):
         super().__init__(app, **options)
         self._rules = rules
         self._end = end
-        self._partitions: dict[int, Partition] = {}
+        self._partitions: dict[int, PartitionState] = {}
 
-    def partition(self, number: int) -> Partition:
+    def partition(self, number: int) -> PartitionState:
         """The partition as this assignment holds it."""
         held = self._partitions.get(number)
         if held is None:
-            held = Partition(number, self._rules, os.urandom(WRITER_BYTES))
+            held = PartitionState(number, self._rules, os.urandom(WRITER_BYTES))
             self._partitions[number] = held
         return held
 
-    def is_current(self, partition: Partition) -> bool:
+    def mark(self, number: int) -> Checkpoint | None:
+        """The position of a partition; None before its first run."""
+        held = self._partitions.get(number)
+        return held.mark if held is not None and held.has_begun else None
+
+    def is_current(self, partition: PartitionState) -> bool:
         """Whether `partition` still belongs to the present assignment."""
         return self._partitions.get(partition.number) is partition
 
@@ -62,7 +68,7 @@ class DeviceTable(Table[bytes, Any]):
     def _new_changelog_topic(self, **_retention: Any) -> Any:
         return self.app.topic(
             self._changelog_topic_name(),
-            schema=RunSchema(),
+            schema=BatchSchema(),
             partitions=self.partitions,
             acks=False,
             allow_empty=True,

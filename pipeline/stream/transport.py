@@ -19,7 +19,7 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from pipeline.stream.checkpoint import Mark
+from pipeline.stream.checkpoint import Checkpoint
 
 T = TypeVar("T")
 
@@ -27,14 +27,14 @@ FETCH_WAIT_MS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RecordBatch:
     """Neighbouring records of one partition, as aiokafka's `ConsumerRecord`s; never empty."""
 
     tp: TP
     records: Sequence[Any]
 
 
-class RunSchema(faust.Schema[Any, Any]):
+class BatchSchema(faust.Schema[Any, Any]):
     """Hands a run on as it is: what its bytes mean is for the agent and the table to say."""
 
     def compile(self, app: Any, **_errors: Any) -> Any:
@@ -46,10 +46,10 @@ class RunSchema(faust.Schema[Any, Any]):
         return decode
 
 
-class RunConsumerThread(driver.AIOKafkaConsumerThread):
+class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     """Commits marks: an offset together with the stream time that belongs to it."""
 
-    consumer: RunConsumer
+    consumer: BatchConsumer
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -109,7 +109,7 @@ class RunConsumerThread(driver.AIOKafkaConsumerThread):
         return await asyncio.wrap_future(answer)
 
 
-class RunConsumer(driver.Consumer):
+class BatchConsumer(driver.Consumer):
     """Delivers runs, and lets nothing but a mark be committed.
 
     `marks` holds what the agent has made durable of each partition; `acknowledged` the offset
@@ -117,13 +117,13 @@ class RunConsumer(driver.Consumer):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._thread: RunConsumerThread
-        self.marks: dict[TP, Mark] = {}
+        self._thread: BatchConsumerThread
+        self.marks: dict[TP, Checkpoint] = {}
         self.acknowledged: dict[TP, int] = {}
         super().__init__(*args, **kwargs)
 
-    def _new_consumer_thread(self) -> RunConsumerThread:
-        return RunConsumerThread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> BatchConsumerThread:
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(
         self,
@@ -148,7 +148,7 @@ class RunConsumer(driver.Consumer):
                 if tp.topic not in self.app.tables.changelog_topics:
                     # Faust would drop what is read again; the agent knows what is missing.
                     self._read_offset[tp] = None
-                yield tp, _message(Run(tp, records), generation)
+                yield tp, _message(RecordBatch(tp, records), generation)
 
     def on_buffer_full(self, tp: TP) -> None:
         """Nothing: a full queue holds the fetcher back by itself.
@@ -166,7 +166,7 @@ class RunConsumer(driver.Consumer):
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """No gaps: the agent itself refuses a jump."""
 
-    async def commit_mark(self, tp: TP, mark: Mark) -> bool:
+    async def commit_mark(self, tp: TP, mark: Checkpoint) -> bool:
         """Commit `mark` now; False when the partition is no longer ours."""
         self.marks[tp] = mark
         await self._thread.ask(lambda _: self._thread._commit({tp: mark.offset}))  # noqa: SLF001
@@ -192,6 +192,22 @@ class RunConsumer(driver.Consumer):
         found = await self._thread.ask(lambda consumer: consumer.beginning_offsets([place]))
         return int(found[place])
 
+    async def positions(self) -> dict[TP, int]:
+        """The offset that is fetched next of each assigned partition of `beacons` that has one."""
+        changelogs = self.app.tables.changelog_topics
+
+        async def found(consumer: Any) -> dict[TP, int]:
+            positions = {}
+            for place in consumer.assignment():
+                tp = ensure_TP(place)
+                if tp.topic not in changelogs:
+                    # aiokafka waits for one that has none, as while a rebalance goes on.
+                    with suppress(TimeoutError, KafkaError):
+                        positions[tp] = await asyncio.wait_for(consumer.position(place), 1.0)
+            return positions
+
+        return await self._thread.ask(found)
+
     async def read_from(self, tp: TP, offset: int) -> None:
         """Fetch on at `offset`; what was fetched beyond it may still arrive before."""
 
@@ -216,10 +232,10 @@ class RunConsumer(driver.Consumer):
             table.drop({tp.partition for tp in revoked})
 
 
-class RunTransport(driver.Transport):
+class BatchTransport(driver.Transport):
     """Kafka by aiokafka, in runs."""
 
-    Consumer: ClassVar[Any] = RunConsumer
+    Consumer: ClassVar[Any] = BatchConsumer
 
 
 def _message(run: Any, generation: int) -> ConsumerMessage:

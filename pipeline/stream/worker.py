@@ -9,9 +9,10 @@ import threading
 
 from pipeline.config import Settings
 from pipeline.kafka.admin import check_topics, topic_ids
+from pipeline.kafka.client_log import tell_causes
 from pipeline.kafka.errors import KafkaUnusableError
 from pipeline.stream.app import WorkerApp, create_app, end_process
-from pipeline.stream.batch_producer import Outbox
+from pipeline.stream.batch_producer import BatchProducer
 from pipeline.stream.commits import refused_commits
 from pipeline.topics import topics
 
@@ -50,6 +51,7 @@ def run(settings: Settings) -> int:
     refused = refused_commits(settings, topic_id=topic_id, rules=settings.rules.digest())
     if refused:
         raise KafkaUnusableError(refused[0])
+    tell_causes(settings)
     return asyncio.run(_serve(settings, topic_id))
 
 
@@ -58,7 +60,7 @@ async def _serve(settings: Settings, topic_id: str) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    outbox = Outbox(settings)
+    outbox = BatchProducer(settings)
     app = create_app(settings, topic_id=topic_id, outbox=outbox)
     await app.start()
     log.info("answering %s", topics(settings).beacons.name)

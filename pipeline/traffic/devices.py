@@ -61,7 +61,7 @@ class CartLine:
 
 
 @dataclass
-class Device:
+class Shopper:
     """A browser, an app or a crawler, and what it remembers between visits."""
 
     shop: Shop
@@ -95,7 +95,7 @@ class Device:
         return str(number) if self.ids_as_text else number
 
 
-def meet(rng: Random, shop: Shop) -> Device:
+def meet(rng: Random, shop: Shop) -> Shopper:
     """Draw a device that comes to `shop`."""
     is_bot = rng.random() < shares.BOTS
     is_phone = not is_bot and rng.random() < 0.6
@@ -116,7 +116,7 @@ def meet(rng: Random, shop: Shop) -> Device:
         identity["customer_id"] = None
     if rng.random() < shares.SAYS_CHANNEL:
         identity["shopping_channel"] = rng.choice(("web", "app"))
-    return Device(
+    return Shopper(
         shop=shop,
         headers=headers,
         stamp=_stamp(rng),

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from pipeline.traffic import shares
-from pipeline.traffic.devices import HOUR_MS, CartLine, Device, Event, identifier, zulu
+from pipeline.traffic.devices import HOUR_MS, CartLine, Event, Shopper, identifier, zulu
 from pipeline.traffic.shops import PLACES
 from pipeline.traffic.visits import Visit
 
@@ -111,7 +111,7 @@ def _refunds(visit: Visit, order: Event, items: list[Event], before: int) -> lis
     return [refund([{key: unit[0][key] for key in unit[0] if key != "price"}], after=later)]
 
 
-def _server_says(rng: Random, device: Device, at: int, event_type: str, fields: Event) -> Parcel:
+def _server_says(rng: Random, device: Shopper, at: int, event_type: str, fields: Event) -> Parcel:
     # A webhook knows no device: the order stands for the session.
     event = {
         "event_type": event_type,
@@ -123,7 +123,7 @@ def _server_says(rng: Random, device: Device, at: int, event_type: str, fields: 
     return Parcel(at + rng.randint(100, 3_000), device.shop.store, _SERVER, [event])
 
 
-def _item(rng: Random, device: Device, line: CartLine) -> Event:
+def _item(rng: Random, device: Shopper, line: CartLine) -> Event:
     item: Event = {"product_id": device.id(line.product.product_id), "quantity": line.quantity}
     if line.variant_id is not None:
         item["variant_id"] = device.id(line.variant_id)

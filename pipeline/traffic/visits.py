@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from pipeline.traffic import shares
-from pipeline.traffic.devices import CartLine, Device, Event, identifier
+from pipeline.traffic.devices import CartLine, Event, Shopper, identifier
 from pipeline.traffic.shops import Block, Product, token
 
 DAY_MS = 24 * 3_600_000
@@ -24,7 +24,7 @@ _ROW = 4  # products that come into sight together
 class Visit:
     """One visit as it goes on: `now` is its clock, `events` what it has sent, by true time."""
 
-    def __init__(self, rng: Random, device: Device, *, start: int) -> None:
+    def __init__(self, rng: Random, device: Shopper, *, start: int) -> None:
         self.rng = rng
         self.device = device
         self.now = start
@@ -151,7 +151,7 @@ def _add(visit: Visit, product: Product, source: str | None) -> None:
     visit.wait(2_000, 20_000)
 
 
-def _handles(device: Device) -> tuple[str, ...]:
+def _handles(device: Shopper) -> tuple[str, ...]:
     return device.shop.profile.collections
 
 

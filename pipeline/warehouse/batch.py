@@ -41,7 +41,7 @@ class Watermark:
 
 
 @dataclass(slots=True)
-class Batch:
+class LoadBatch:
     """What one transaction will write. The later row of a key takes the earlier's place."""
 
     rules: Rules

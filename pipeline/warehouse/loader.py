@@ -16,12 +16,13 @@ from kafka.errors import OffsetOutOfRangeError
 from pipeline.config import Settings
 from pipeline.domain.outcomes import Outcome
 from pipeline.kafka.admin import check_topics, topic_ids
+from pipeline.kafka.client_log import tell_causes
 from pipeline.kafka.refusals import refusals_told
 from pipeline.kafka.security import security
 from pipeline.topics import MAX_RECORD_BYTES, Rejected, topics
-from pipeline.warehouse.batch import Batch
+from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import DatabaseError, connect_live
-from pipeline.warehouse.publish import Publisher, PublishError
+from pipeline.warehouse.publish import PublishError, SnapshotPublisher
 from pipeline.warehouse.transaction import Ledger, Transactions
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class Loader:
         self._ids = topic_ids(settings, names)
         self._connection = connect_live(settings.live_database, self._rules)
         self._transactions = Transactions(self._connection)
-        self._publisher = Publisher(
+        self._publisher = SnapshotPublisher(
             self._connection,
             settings.live_database,
             settings.database,
@@ -132,7 +133,7 @@ class Loader:
 
     def _load(self) -> bool:
         """One transaction from what comes within the interval; False when nothing came."""
-        batch = Batch(self._rules)
+        batch = LoadBatch(self._rules)
         until = time.monotonic() + self._settings.load_interval.total_seconds()
         while len(batch) < self._settings.load_records:
             left = until - time.monotonic()
@@ -157,7 +158,7 @@ class Loader:
             for record in records:
                 yield place, record
 
-    def _take(self, batch: Batch, place: TopicPartition, record: Any) -> None:
+    def _take(self, batch: LoadBatch, place: TopicPartition, record: Any) -> None:
         batch.positions[(place.topic, place.partition)] = (
             place.topic,
             self._ids[place.topic],
@@ -188,6 +189,7 @@ def run(settings: Settings) -> int:
         signal.signal(number, lambda *_: stop.set())
     with refusals_told(settings):
         loader = Loader(settings)
+        tell_causes(settings)
         log.info("loading into %s", settings.live_database)
         try:
             loader.run(stop)

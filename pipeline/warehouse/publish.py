@@ -24,7 +24,7 @@ class PublishError(Exception):
     """The snapshot could not be made; the old one stands. One line that says why."""
 
 
-class Publisher:
+class SnapshotPublisher:
     """Makes `snapshot` the last committed state of `live`, which `connection` has open.
 
     `kept` snapshots of earlier days stay beside it: `<snapshot>.1`, the newest, and on. `mode` is

@@ -14,7 +14,7 @@ from pipeline.warehouse.sql import files
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryResult:
     """Column names and rows."""
 
     columns: list[str]
@@ -31,7 +31,9 @@ def questions() -> dict[str, str]:
     return {name: purpose(text) for name, text in files("queries")}
 
 
-def ask(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, str]) -> Answer:
+def ask(
+    connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, str]
+) -> QueryResult:
     """The answer to `sql/queries/<name>.sql`; a parameter left out is NULL.
 
     Raises `DatabaseError` for a name or a parameter that does not exist.
@@ -46,7 +48,7 @@ def ask(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[st
         takes = ", ".join(named) or "none"
         raise DatabaseError(f"query {name!r} has no parameter {unknown[0]!r}; it takes: {takes}")
     result = connection.execute(text, {key: parameters.get(key) for key in named})
-    return Answer([column[0] for column in result.description or []], result.fetchall())
+    return QueryResult([column[0] for column in result.description or []], result.fetchall())
 
 
 def refuse_unknown_store(connection: duckdb.DuckDBPyConnection, store: str) -> None:
@@ -70,11 +72,11 @@ def required(name: str) -> list[str]:
     return sorted(set(re.findall(r"\$([a-z_]+)", text)) - left_out)
 
 
-def broken(connection: duckdb.DuckDBPyConnection) -> dict[str, Answer]:
+def broken(connection: duckdb.DuckDBPyConnection) -> dict[str, QueryResult]:
     """Each check's breaking rows (at most 20); no rows where the promise holds."""
     answers = {}
     for name, text in files("checks"):
         result = connection.execute(text)
         columns = [column[0] for column in result.description or []]
-        answers[name] = Answer(columns, result.fetchmany(20))
+        answers[name] = QueryResult(columns, result.fetchmany(20))
     return answers

@@ -8,7 +8,7 @@ import duckdb
 
 from pipeline.domain.outcomes import Origin
 from pipeline.warehouse.aggregates import differences
-from pipeline.warehouse.batch import Batch
+from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import DatabaseError
 from pipeline.warehouse.sql import Step, load_steps
 
@@ -61,7 +61,7 @@ class Transactions:
         ends = [step for step in steps if step.name > "60_"]
         self._steps = [*rows, *differences(connection), *ends]
 
-    def commit(self, batch: Batch) -> None:
+    def commit(self, batch: LoadBatch) -> None:
         """Write `batch`, all of it or nothing. Raises duckdb.Error with the old state intact."""
         connection = self._connection
         connection.execute("BEGIN")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.devstack.broker.data_directory import PORTS, Home, free_port
+from pipeline.devstack.broker.data_directory import PORTS, DataDirectory, free_port
 from pipeline.devstack.broker.jars import BrokerError
 
 HOLD = """
@@ -31,18 +31,18 @@ def test_a_kafka_that_someone_else_runs_on_the_log_is_refused(tmp_path: Path) ->
         assert holder.stdout is not None
         holder.stdout.readline()
         with pytest.raises(BrokerError, match="a Kafka already runs on"):
-            Home(tmp_path, patience=0.1)
+            DataDirectory(tmp_path, patience=0.1)
         holder.kill()
-    Home(tmp_path, patience=0.1).release()
+    DataDirectory(tmp_path, patience=0.1).release()
 
 
 def test_a_lock_file_that_a_dead_process_left_is_no_obstacle(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("1\n")
-    Home(tmp_path).release()
+    DataDirectory(tmp_path).release()
 
 
 def test_a_port_of_the_last_start_that_is_taken_gives_way_to_a_free_one(tmp_path: Path) -> None:
-    home = Home(tmp_path)
+    home = DataDirectory(tmp_path)
     with socket.create_server(("127.0.0.1", free_port())) as listener:
         taken = listener.getsockname()[1]
         (tmp_path / "port").write_text(f"{taken}\n")
@@ -54,6 +54,6 @@ def test_a_port_of_the_last_start_that_is_taken_gives_way_to_a_free_one(tmp_path
 
 def test_a_port_file_that_a_hand_spoiled_is_made_anew(tmp_path: Path) -> None:
     (tmp_path / "port").write_text("eight thousand\n")
-    home = Home(tmp_path)
+    home = DataDirectory(tmp_path)
     assert home.port(0) in PORTS
     home.release()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.devstack.broker.jars import BrokerError
-from pipeline.devstack.broker.java import BUNDLED, find_java, major_version
+from pipeline.devstack.broker.java import bundled_java, find_java, major_version
 
 MakeJava = Callable[[str, str], Path]
 
@@ -42,12 +42,12 @@ def test_a_java_older_than_kafka_needs_is_passed_over(make_java: MakeJava, old: 
 
 
 def test_without_a_java_of_the_system_it_is_the_bundled_one(make_java: MakeJava) -> None:
-    assert find_java(environment()) == BUNDLED
-    assert find_java(environment(path=make_java("path", "11.0.20"))) == BUNDLED
+    assert find_java(environment()) == bundled_java()
+    assert find_java(environment(path=make_java("path", "11.0.20"))) == bundled_java()
 
 
 def test_the_bundled_java_is_new_enough_and_runs() -> None:
-    assert (major_version(BUNDLED) or 0) >= 17
+    assert (major_version(bundled_java()) or 0) >= 17
 
 
 def test_a_java_home_that_leads_nowhere_is_passed_over(make_java: MakeJava, tmp_path: Path) -> None:
@@ -59,9 +59,9 @@ def test_a_java_home_that_leads_nowhere_is_passed_over(make_java: MakeJava, tmp_
 def test_a_java_that_fails_is_passed_over(make_java: MakeJava) -> None:
     broken = make_java("home", "21")
     broken.write_text("#!/bin/sh\necho 'java version \"21\"' >&2\nexit 1\n")
-    assert find_java(environment(home=broken)) == BUNDLED
+    assert find_java(environment(home=broken)) == bundled_java()
 
 
 def test_no_java_at_all_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(BrokerError, match=r"install one and point JAVA_HOME at it"):
-        find_java(environment(), bundled=tmp_path / "java")
+        find_java(environment(), bundled=lambda: tmp_path / "java")

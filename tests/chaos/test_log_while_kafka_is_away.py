@@ -47,3 +47,5 @@ def test_few_lines_and_no_traceback(settings: Settings, tmp_path: Path, cache: P
         assert "Traceback" not in verb.said()
         assert len(lines) < AWAY_SECONDS, lines
         assert max(kinds(lines).values(), default=0) <= 1, lines
+        if verb is not ingest:  # it has nothing to send
+            assert [line for line in lines if " does not answer " in line] == lines[:1]

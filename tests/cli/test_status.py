@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from pipeline.status import Ledger, Partition, Snapshot, Status
+from pipeline.status import LedgerRow, PartitionLag, SnapshotState, Status
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
-LEDGER = Ledger(next_origin=8, records=8, events=20, duplicates=3, failed=1)
+LEDGER = LedgerRow(next_origin=8, records=8, events=20, duplicates=3, failed=1)
 
 
-def made(*, age: timedelta = timedelta(0), newest: timedelta | None = timedelta(0)) -> Snapshot:
+def made(
+    *, age: timedelta = timedelta(0), newest: timedelta | None = timedelta(0)
+) -> SnapshotState:
     received = None if newest is None else NOW - newest
-    return Snapshot(NOW - age, received, {0: LEDGER}, rejected=2)
+    return SnapshotState(NOW - age, received, {0: LEDGER}, rejected=2)
 
 
-def status_of(snapshot: Snapshot | None, *, end: int = 10, rejected: int = 2) -> Status:
+def status_of(snapshot: SnapshotState | None, *, end: int = 10, rejected: int = 2) -> Status:
     ledger = None if snapshot is None else snapshot.ledger[0]
-    return Status([Partition(0, end, 9, ledger), Partition(1, 0, None, None)], rejected, snapshot)
+    return Status(
+        [PartitionLag(0, end, 9, ledger), PartitionLag(1, 0, None, None)], rejected, snapshot
+    )
 
 
 def test_behind_is_what_the_snapshot_lacks_of_records_and_refused_events() -> None:

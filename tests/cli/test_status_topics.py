@@ -6,15 +6,15 @@ import subprocess
 import sys
 
 import pytest
-from answered import Answered
 from confluent_kafka.admin import AdminClient
 from factories import click
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka_outcomes import Answered
 from processes import environment, wait_for
 
 from pipeline.config import Settings
 from pipeline.kafka.admin import create_topics
-from pipeline.stream.checkpoint import Mark
+from pipeline.stream.checkpoint import Checkpoint
 from pipeline.topics import group
 
 
@@ -30,7 +30,7 @@ def answered(settings: Settings) -> Answered:
 def commit(answered: Answered, *, topic_id: str) -> None:
     """What a worker commits after the one record."""
     settings = answered.settings
-    mark = Mark(offset=1, stream_time=None, topic_id=topic_id, rules=settings.rules.digest())
+    mark = Checkpoint(offset=1, stream_time=None, topic_id=topic_id, rules=settings.rules.digest())
     consumer = KafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         group_id=group(settings),

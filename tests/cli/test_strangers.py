@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline.devstack.process import Child
+from pipeline.devstack.process import ManagedProcess
 from pipeline.printable import PrintableFormatter, printable
 
 Pipeline = Callable[..., subprocess.CompletedProcess[str]]
@@ -117,7 +117,7 @@ def test_a_log_line_and_the_lines_of_a_child_are_text() -> None:
     assert PrintableFormatter("%(message)s").format(record) == f"came: {SHOWN}\nmore"
     heard: list[str] = []
     code = f"import sys; sys.stdout.buffer.write({HOSTILE.encode()!r})"
-    child = Child("it", [sys.executable, "-c", code], {})
+    child = ManagedProcess("it", [sys.executable, "-c", code], {})
     child.start(heard.append)
     assert child.process is not None
     child.process.wait(60)

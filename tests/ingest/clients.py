@@ -11,7 +11,7 @@ from typing import Any
 from ingest.wire_cases import minimal
 from processes import wait_for
 
-from pipeline.delivery.publisher import MemoryPublisher, Record, Told
+from pipeline.delivery.publisher import MemoryPublisher, OnDurable, Record
 
 BODY = json.dumps({"events": [minimal("search", query="shoes")]}).encode()
 EMPTY = b'{"events":[{}]}'
@@ -22,9 +22,9 @@ class Held(MemoryPublisher):
 
     def start(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.waiting: list[Told] = []
+        self.waiting: list[OnDurable] = []
 
-    def publish(self, records: list[Record], told: Told) -> None:
+    def publish(self, records: list[Record], told: OnDurable) -> None:
         self.published.append(records)
         self.waiting.append(told)
 

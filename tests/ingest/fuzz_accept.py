@@ -30,7 +30,7 @@ with atheris.instrument_imports(include=["pipeline"]):
     from pipeline.domain.rules import Rules
     from pipeline.ingest.accept import Accepted, BadBodyError, accept
     from pipeline.ingest.sender import Sender
-    from pipeline.warehouse.batch import Batch
+    from pipeline.warehouse.batch import LoadBatch
 
 RULES = Rules()
 DIGEST = RULES.digest()
@@ -129,7 +129,7 @@ def same_when_reordered(event: Event, *, may_backfill: bool) -> None:
 
 
 def worker_takes(accepted: Accepted, events: int) -> None:
-    batch = Batch(RULES)
+    batch = LoadBatch(RULES)
     for offset, (key, value) in enumerate(accepted.records):
         value.decode()
         outcome = answer(

@@ -22,13 +22,13 @@ from ingest.transport import Wire  # noqa: E402  # of the path above
 
 with atheris.instrument_imports(include=["pipeline"]):
     from pipeline.http.connection import CONTINUE, Connection
-    from pipeline.http.connection_limit import Places
-    from pipeline.http.exchange import Exchange, Take
-    from pipeline.http.parser import Bounds, Terms
-    from pipeline.http.response import Answer
+    from pipeline.http.connection_limit import ConnectionLimit
+    from pipeline.http.exchange import Exchange, OnBody
+    from pipeline.http.parser import Limits, ServerContext
+    from pipeline.http.response import Response
 
 LIMIT = 200
-ACCEPTED, REFUSED, FAILED = Answer(204), Answer(401, b"{}"), Answer(500, is_last=True)
+ACCEPTED, REFUSED, FAILED = Response(204), Response(401, b"{}"), Response(500, is_last=True)
 PARTS = [
     b"POST /beacon HTTP/1.1\r\nhost: x\r\n", b"GET /refused HTTP/1.1\r\nhost: x\r\n",
     b"HEAD /%62 HTTP/1.1\r\nhost: x\r\n",
@@ -70,7 +70,7 @@ class Requests:
         self.waiting: list[Exchange] = []
         self.refusals = 0
 
-    def begin(self, exchange: Exchange) -> Take | None:
+    def begin(self, exchange: Exchange) -> OnBody | None:
         head = (exchange.method, exchange.path, exchange.query, sorted(exchange.headers.items()))
         self.taken.append(head)
         if exchange.path == "/refused":
@@ -87,7 +87,7 @@ class Requests:
         else:
             self.waiting.append(exchange)
 
-    def refused(self, answer: Answer) -> None:
+    def refused(self, answer: Response) -> None:
         self.refusals += 1
         if answer.status not in (400, 408, 431, 503):
             raise AssertionError(answer.status)
@@ -108,9 +108,9 @@ def run(data: bytes) -> None:
 
 def served(pieces: list[bytes], chance: random.Random, *, is_in_order: bool) -> Seen:
     handler, wire = Requests(), Wire()
-    places = Places[Connection](10)
+    places = ConnectionLimit[Connection](10)
     soon: list[Callable[[], None]] = []
-    terms = Terms(handler, Bounds(10, 75, LIMIT, 1_000_000, 10))
+    terms = ServerContext(handler, Limits(10, 75, LIMIT, 1_000_000, 10))
     connection = Connection(terms, places, soon.append)
     connection.connection_made(wire)  # type: ignore[arg-type]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.delivery.backlog import Backlog
-from pipeline.delivery.pending import Item
+from pipeline.delivery.pending import PendingRecord
 from pipeline.delivery.probe import Probe
-from pipeline.delivery.producer import Failure
+from pipeline.delivery.producer import DeliveryFailure
 from pipeline.delivery.publisher import Record
 from pipeline.delivery.replay import Replay
 from pipeline.delivery.spool import Spool
@@ -53,19 +53,19 @@ class ByHand:
 
     def __init__(self) -> None:
         self.sent: list[Record] = []
-        self.flying: dict[Item, None] = {}
+        self.flying: dict[PendingRecord, None] = {}
         self.recalled = 0
         self.asked = 0
         self.is_known = True
         """Whether Kafka answers the question of the probe."""
 
-    def send(self, item: Item) -> bool:
+    def send(self, item: PendingRecord) -> bool:
         self.sent.append(item.record)
         item.since = time.monotonic()
         self.flying[item] = None
         return True
 
-    def end(self, replay: Replay, failure: Failure | None = None) -> None:
+    def end(self, replay: Replay, failure: DeliveryFailure | None = None) -> None:
         """Of all that flies: it is on Kafka, or has failed."""
         for item in list(self.flying):
             assert item.batch is not None

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from pipeline.config import Settings
 from pipeline.delivery.kafka_publisher import KafkaPublisher
-from pipeline.delivery.publisher import MemoryPublisher, Record, Told
+from pipeline.delivery.publisher import MemoryPublisher, OnDurable, Record
 from pipeline.kafka.admin import create_topics
 from pipeline.topics import Topic, topics
 
@@ -128,7 +128,7 @@ def test_what_cannot_be_made_durable_is_503_with_retry_after(
     settings: Settings, serve: Any
 ) -> None:
     class Full(MemoryPublisher):
-        def publish(self, records: list[Record], told: Told) -> None:
+        def publish(self, records: list[Record], told: OnDurable) -> None:
             told(f"no room for {len(records)}")
 
         async def is_ready(self) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from ingest.spooling import ONE, ROOM, ByHand, GatedSpool, backlog_of, replay_of, until
 
 from pipeline.delivery.backlog import FORGET_AFTER
-from pipeline.delivery.pending import Item
+from pipeline.delivery.pending import PendingRecord
 from pipeline.delivery.spool import Spool
 
 
@@ -19,7 +19,7 @@ def test_a_batch_is_forgotten_while_the_commit_that_deletes_it_runs(tmp_path: Pa
 
     async def story() -> None:
         backlog = backlog_of(spool)
-        (batch,) = backlog.add_flying([Item(ONE)])
+        (batch,) = backlog.add_flying([PendingRecord(ONE)])
         await until(lambda: spool.depth)
         spool.write_gate.clear()
         backlog.forget(batch.seq)
@@ -39,7 +39,7 @@ def test_what_lands_while_it_is_read_is_not_sent_again(tmp_path: Path) -> None:
     async def story() -> None:
         backlog = backlog_of(spool)
         replay, _ = replay_of(sender, backlog)
-        flying = Item(ONE)
+        flying = PendingRecord(ONE)
         (batch,) = backlog.add_flying([flying])
         await until(lambda: spool.depth)
         spool.read_gate.clear()
@@ -66,7 +66,7 @@ def test_what_could_not_be_forgotten_is_forgotten_later(
 
     async def story() -> None:
         backlog = backlog_of(spool)
-        (batch,) = backlog.add_flying([Item(ONE)])
+        (batch,) = backlog.add_flying([PendingRecord(ONE)])
         await until(lambda: spool.depth)
         connection = spool._connection  # noqa: SLF001  # SQLite shall not wait for the other one
         assert connection is not None

@@ -18,10 +18,10 @@ from pipeline.config import MEBIBYTE, Settings
 from pipeline.delivery.publisher import MemoryPublisher
 from pipeline.http.body_budget import EACH
 from pipeline.http.connection import Connection
-from pipeline.http.connection_limit import Places
-from pipeline.http.exchange import Exchange, Take
-from pipeline.http.parser import Bounds, Terms
-from pipeline.http.response import Answer
+from pipeline.http.connection_limit import ConnectionLimit
+from pipeline.http.exchange import Exchange, OnBody
+from pipeline.http.parser import Limits, ServerContext
+from pipeline.http.response import Response
 
 MOST = 10_000
 NEARLY = BODY + b" " * (900_000 - len(BODY))
@@ -35,16 +35,16 @@ class Handler:
     def __init__(self) -> None:
         self.taken: list[Exchange] = []
 
-    def begin(self, exchange: Exchange) -> Take | None:
+    def begin(self, exchange: Exchange) -> OnBody | None:
         if exchange.path == "/refused":
-            exchange.reply(Answer(401))
+            exchange.reply(Response(401))
         return self.take
 
     def take(self, exchange: Exchange, body: bytes) -> None:
         assert body
         self.taken.append(exchange)
 
-    def refused(self, answer: Answer) -> None:
+    def refused(self, answer: Response) -> None:
         assert answer.status == 503
 
 
@@ -53,8 +53,8 @@ class Door:
 
     def __init__(self) -> None:
         self.handler = Handler()
-        self.terms = Terms(self.handler, Bounds(10, 75, MOST, MOST, 100))
-        self.places = Places[Connection](100)
+        self.terms = ServerContext(self.handler, Limits(10, 75, MOST, MOST, 100))
+        self.places = ConnectionLimit[Connection](100)
         self.soon: list[Callable[[], None]] = []
 
     def connection(self, data: bytes = b"") -> tuple[Connection, Wire]:
@@ -87,11 +87,11 @@ def test_the_oldest_of_the_bodies_on_their_way_gives_way(door: Door) -> None:
     assert wire.sent == third.sent == b""
     second.data_received(b" " * 1000)
     (exchange,) = door.handler.taken
-    exchange.reply(Answer(204))
+    exchange.reply(Response(204))
     assert wire.sent.startswith(b"HTTP/1.1 204")
     # The rest of what was refused is read for nothing, and the connection goes on.
     first.data_received(b" " * 1000 + post(1) + b" ")
-    door.handler.taken[1].reply(Answer(204))
+    door.handler.taken[1].reply(Response(204))
     assert gone.sent.count(b"HTTP/1.1 204") == 1
 
 
@@ -100,7 +100,7 @@ def test_a_whole_body_does_not_give_way_and_the_next_one_is_refused(door: Door) 
     _, late = door.connection(post(5000) + b" " * 5000)
     assert whole.sent == b""
     assert late.sent.startswith(b"HTTP/1.1 503")
-    door.handler.taken[0].reply(Answer(204))
+    door.handler.taken[0].reply(Response(204))
     _, next_one = door.connection(post(5000) + b" " * 5000)
     assert next_one.sent == b""
     assert len(door.handler.taken) == 2
@@ -121,7 +121,7 @@ def test_requests_behind_one_that_waits_have_a_bound(door: Door) -> None:
     connection.data_received((post(1) + b" ") * 1000)
     assert EACH < door.held <= MOST
     while door.handler.taken:
-        door.handler.taken.pop().reply(Answer(204))
+        door.handler.taken.pop().reply(Response(204))
         for call in door.soon:
             call()
         door.soon.clear()
@@ -148,7 +148,7 @@ def test_who_is_gone_holds_nothing_but_what_is_not_durable(door: Door, data: byt
     connection.connection_lost(None)
     assert bool(door.held) is bool(door.handler.taken)
     for exchange in door.handler.taken:
-        exchange.reply(Answer(204))
+        exchange.reply(Response(204))
     assert door.held == 0
     assert not door.terms.bodies.arriving
 
@@ -156,7 +156,7 @@ def test_who_is_gone_holds_nothing_but_what_is_not_durable(door: Door, data: byt
 def test_what_comes_behind_the_last_answer_holds_nothing(door: Door) -> None:
     connection, wire = door.connection(post(1) + b" " + post(1) + b" ")
     connection.stop()
-    door.handler.taken[0].reply(Answer(503, is_last=True))
+    door.handler.taken[0].reply(Response(503, is_last=True))
     assert wire.is_ended
     assert door.held == 0
 

@@ -22,8 +22,8 @@ from ingest.spooling import (
 
 from pipeline.config import Settings
 from pipeline.delivery.kafka_publisher import KafkaPublisher
-from pipeline.delivery.pending import Item
-from pipeline.delivery.producer import Failure
+from pipeline.delivery.pending import PendingRecord
+from pipeline.delivery.producer import DeliveryFailure
 from pipeline.delivery.publisher import Record
 from pipeline.delivery.spool import Spool
 
@@ -67,7 +67,7 @@ def test_the_circuit_stays_open_while_a_record_waits_for_the_disk(tmp_path: Path
         backlog = backlog_of(spool)
         replay, probe = replay_of(sender, backlog, closed=lambda: closings.append(True))
         spool.write_gate.clear()
-        backlog.add(Item(ONE))
+        backlog.add(PendingRecord(ONE))
         await until(lambda: spool.writes)
         replay.start()
         # Nothing is in the spool and Kafka is quick; the step that sees it decides at once.
@@ -90,9 +90,9 @@ def test_all_behind_a_record_that_failed_is_sent_again_in_order(tmp_path: Path) 
         replay, _ = replay_of(sender, backlog)
         replay.start()
         for record in (ONE, TWO, THREE):
-            backlog.add(Item(record))
+            backlog.add(PendingRecord(record))
             await until(lambda record=record: record in sender.sent)
-        sender.end(replay, Failure("away"))
+        sender.end(replay, DeliveryFailure("away"))
         await until(lambda: len(sender.sent) == 6)
         sender.end(replay)
         await until(lambda: spool.depth == 0)
@@ -116,7 +116,7 @@ def test_the_circuit_stays_open_until_all_of_the_spool_was_handed_over(
         replay, probe = replay_of(sender, backlog, closed=lambda: closings.append([*sender.sent]))
         probe.saw(0.0)
         for count, record in enumerate((ONE, TWO), start=1):
-            backlog.add(Item(record))
+            backlog.add(PendingRecord(record))
             await until(lambda count=count: spool.depth == count)
         replay.start()
         # The window is full: the step that sends it goes on to decide without a pause.
@@ -160,11 +160,11 @@ def test_what_failed_is_sent_again_once_nothing_flies(tmp_path: Path) -> None:
         replay, _ = replay_of(sender, backlog)
         replay.start()
         for record in (ONE, TWO):
-            backlog.add(Item(record))
+            backlog.add(PendingRecord(record))
             await until(lambda record=record: record in sender.sent)
         first = next(iter(sender.flying))
         assert first.batch is not None
-        replay.landed(first.batch, first.place, Failure("away"))
+        replay.landed(first.batch, first.place, DeliveryFailure("away"))
         del sender.flying[first]
         # Each look at what still flies calls it back.
         await until(lambda: sender.recalled == 3)
@@ -186,9 +186,9 @@ def test_what_flies_when_the_circuit_opens_is_not_sent_from_the_spool(tmp_path: 
     async def story() -> None:
         backlog = backlog_of(spool)
         replay, _ = replay_of(sender, backlog)
-        flying = backlog.add_flying([Item(ONE)])
+        flying = backlog.add_flying([PendingRecord(ONE)])
         replay.opened(flying)
-        backlog.add(Item(TWO))
+        backlog.add(PendingRecord(TWO))
         await until(lambda: spool.depth == 2)
         replay.start()
         await until(lambda: sender.flying)

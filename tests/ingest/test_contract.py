@@ -11,7 +11,7 @@ import pytest
 from ingest.wire_cases import minimal
 
 from pipeline.config import Settings
-from pipeline.delivery.publisher import MemoryPublisher, Record, Told
+from pipeline.delivery.publisher import MemoryPublisher, OnDurable, Record
 from pipeline.domain.events import Beacon
 
 MEBIBYTE = 1024 * 1024
@@ -178,7 +178,7 @@ def test_another_method_is_405_with_allow(wire: Any, method: str) -> None:
 class Full(MemoryPublisher):
     """Neither Kafka nor a spool."""
 
-    def publish(self, records: list[Record], told: Told) -> None:
+    def publish(self, records: list[Record], told: OnDurable) -> None:
         told(f"no room for {len(records)}")
 
 

@@ -3,13 +3,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.ingest.rate_limit import NO_RATE, Limits, Rate, retry_after
+from pipeline.ingest.rate_limit import NO_RATE, Rate, RateLimiter, retry_after
 
 TWO = Rate(per_second=2, burst=3)
 
 
 def test_a_burst_passes_and_then_as_many_as_the_rate_says() -> None:
-    limits = Limits(TWO)
+    limits = RateLimiter(TWO)
     waits = [limits.wait("a", NO_RATE, now=100) for _ in range(5)]
     assert waits == [0, 0, 0, 0.5, 0.5]
     assert limits.wait("a", NO_RATE, now=100.5) == 0
@@ -17,21 +17,21 @@ def test_a_burst_passes_and_then_as_many_as_the_rate_says() -> None:
 
 
 def test_one_store_takes_nothing_from_another() -> None:
-    limits = Limits(Rate(per_second=1, burst=1))
+    limits = RateLimiter(Rate(per_second=1, burst=1))
     assert limits.wait("a", NO_RATE, now=0) == 0
     assert limits.wait("a", NO_RATE, now=0) > 0
     assert limits.wait("b", NO_RATE, now=0) == 0
 
 
 def test_a_stores_own_rate_wins_and_0_is_no_limit() -> None:
-    limits = Limits(Rate(per_second=1, burst=1))
+    limits = RateLimiter(Rate(per_second=1, burst=1))
     assert [limits.wait("a", Rate(burst=2), now=0) for _ in range(3)] == [0, 0, 1]
     assert not any(limits.wait("b", Rate(per_second=0), now=0) for _ in range(1000))
-    assert not any(Limits(Rate(0, 1)).wait("c", NO_RATE, now=0) for _ in range(1000))
+    assert not any(RateLimiter(Rate(0, 1)).wait("c", NO_RATE, now=0) for _ in range(1000))
 
 
 def test_a_clock_that_runs_back_refills_nothing_and_forgets_nothing() -> None:
-    limits = Limits(Rate(per_second=1, burst=1))
+    limits = RateLimiter(Rate(per_second=1, burst=1))
     assert limits.wait("a", NO_RATE, now=100) == 0
     assert limits.wait("a", NO_RATE, now=50) == 1
     assert limits.wait("a", NO_RATE, now=100.5) == 0.5
@@ -39,7 +39,7 @@ def test_a_clock_that_runs_back_refills_nothing_and_forgets_nothing() -> None:
 
 @given(st.lists(st.floats(min_value=0, max_value=5), max_size=60))
 def test_what_passes_in_any_time_is_at_most_the_burst_and_the_rate(pauses: list[float]) -> None:
-    limits, now = Limits(TWO), 1000.0
+    limits, now = RateLimiter(TWO), 1000.0
     passed: list[float] = []
     for pause in pauses:
         now += pause
@@ -55,7 +55,7 @@ def test_the_header_is_whole_seconds_and_enough() -> None:
 
 
 def test_a_limit_is_kept_over_a_change_of_the_stores_file() -> None:
-    limits = Limits(Rate(1, 1))
+    limits = RateLimiter(Rate(1, 1))
     assert limits.wait("a", Rate(1, 5), now=0) == 0
     assert limits.wait("a", Rate(1, 1), now=0) == 0
     assert limits.wait("a", Rate(1, 1), now=0) == 1

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.config import Settings
 from pipeline.delivery.kafka_publisher import KafkaPublisher
-from pipeline.delivery.publisher import MemoryPublisher, Record, Told
+from pipeline.delivery.publisher import MemoryPublisher, OnDurable, Record
 from pipeline.ingest.explain import Explained
 from pipeline.ingest.stores import StoreEntry, Stores, new_token
 from pipeline.ingest.stores_file import changing, write_stores
@@ -30,7 +30,7 @@ NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
 class Failing(MemoryPublisher):
-    def publish(self, records: list[Record], told: Told) -> None:  # noqa: ARG002
+    def publish(self, records: list[Record], told: OnDurable) -> None:  # noqa: ARG002
         raise LookupError(f"a slip of ours: {len(records)}")
 
 

@@ -13,10 +13,10 @@ from ingest.transport import Wire
 
 from pipeline.config import Settings
 from pipeline.http.connection import Connection
-from pipeline.http.connection_limit import Places
+from pipeline.http.connection_limit import ConnectionLimit
 from pipeline.http.exchange import Exchange
-from pipeline.http.parser import Bounds, Terms
-from pipeline.http.response import Answer
+from pipeline.http.parser import Limits, ServerContext
+from pipeline.http.response import Response
 
 MOST = 3
 
@@ -119,10 +119,10 @@ def test_who_waits_for_an_answer_of_ours_keeps_its_place(door: Door) -> None:
 
 @pytest.mark.parametrize("unsent", [0, 1])
 def test_who_does_not_take_answers_gives_way_at_once(unsent: int) -> None:
-    places = Places[Connection](1)
+    places = ConnectionLimit[Connection](1)
     wires: list[Any] = [Wire(), Wire()]
     for wire in wires:
-        terms = Terms(Prompt(), Bounds(10, 75, 100, 10_000, 1))
+        terms = ServerContext(Prompt(), Limits(10, 75, 100, 10_000, 1))
         connection = Connection(terms, places, lambda _: None)
         connection.connection_made(wire)
         connection.data_received(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
@@ -136,7 +136,7 @@ class Prompt:
     reads = once = frozenset[str]()
 
     def begin(self, exchange: Exchange) -> None:
-        exchange.reply(Answer(204))
+        exchange.reply(Response(204))
 
-    def refused(self, answer: Answer) -> None:
+    def refused(self, answer: Response) -> None:
         raise AssertionError(answer)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.delivery.backlog import Backlog
-from pipeline.delivery.pending import Item
+from pipeline.delivery.pending import PendingRecord
 from pipeline.delivery.probe import Probe
-from pipeline.delivery.producer import Failure
+from pipeline.delivery.producer import DeliveryFailure
 from pipeline.delivery.publisher import Record
 from pipeline.delivery.replay import Replay
 from pipeline.delivery.spool import Spool
@@ -23,9 +23,9 @@ class AtOnce:
 
     def __init__(self) -> None:
         self.sent: list[Record] = []
-        self.flying: dict[Item, None] = {}
+        self.flying: dict[PendingRecord, None] = {}
 
-    def send(self, item: Item) -> bool:
+    def send(self, item: PendingRecord) -> bool:
         self.sent.append(item.record)
         item.tell()
         return True
@@ -54,12 +54,12 @@ def test_of_a_batch_with_a_refused_record_only_what_has_not_landed_is_sent(tmp_p
             closed=lambda: None,
             check=lambda: None,
         )
-        (batch,) = backlog.add_flying([Item(record) for record in (ONE, LARGE, TWO)])
+        (batch,) = backlog.add_flying([PendingRecord(record) for record in (ONE, LARGE, TWO)])
         replay.start()
         replay.opened([batch])
         # The refusal comes between the acknowledgements of its neighbours.
         replay.landed(batch, 0, None)
-        replay.landed(batch, 1, Failure("too large", is_permanent=True))
+        replay.landed(batch, 1, DeliveryFailure("too large", is_permanent=True))
         replay.landed(batch, 2, None)
         async with asyncio.timeout(30):
             while not sender.sent or backlog.spool.depth:  # noqa: ASYNC110  # nothing tells of it

@@ -14,7 +14,7 @@ import pytest
 from taken import taken
 
 from pipeline.config import Settings
-from pipeline.delivery.publisher import MemoryPublisher, Record, Told
+from pipeline.delivery.publisher import MemoryPublisher, OnDurable, Record
 from pipeline.replay.send import send
 from pipeline.topics import Topic, topics
 
@@ -122,7 +122,7 @@ def test_a_503_is_asked_again_and_nothing_overtakes_it(
     class Flaky(MemoryPublisher):
         calls = 0
 
-        def publish(self, records: list[Record], told: Told) -> None:
+        def publish(self, records: list[Record], told: OnDurable) -> None:
             Flaky.calls += 1
             if Flaky.calls % 3 == 1:
                 told("away")

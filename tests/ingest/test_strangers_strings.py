@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.config import Settings
 from pipeline.http import head
-from pipeline.http.body_budget import Bodies
+from pipeline.http.body_budget import BodyBudget
 from pipeline.ingest import beacon, cors, enrichment, stores
 from pipeline.ingest.enrichment import EdgeHeaders, enrich
 
@@ -59,7 +59,7 @@ def test_a_long_name_of_a_place_is_read_and_not_remembered(name: str) -> None:
     ],
 )
 def test_a_token_is_looked_for_at_the_beginning_of_a_query(query: bytes, token: str) -> None:
-    exchange = beacon.Exchange(lambda: None, Bodies(0))
+    exchange = beacon.Exchange(lambda: None, BodyBudget(0))
     exchange.query = query
     assert beacon.token_of(exchange) == token
 

@@ -9,12 +9,12 @@ import pytest
 from ingest.transport import Wire
 
 from pipeline.http.connection import Connection
-from pipeline.http.connection_limit import Places
+from pipeline.http.connection_limit import ConnectionLimit
 from pipeline.http.exchange import Exchange
-from pipeline.http.parser import Bounds, Terms
-from pipeline.http.response import Answer
+from pipeline.http.parser import Limits, ServerContext
+from pipeline.http.response import Response
 
-NO, YES = Answer(405), Answer(204)
+NO, YES = Response(405), Response(204)
 REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
@@ -26,14 +26,14 @@ class Handler:
     def __init__(self, *, is_prompt: bool) -> None:
         self.is_prompt = is_prompt
         self.begun: list[Exchange] = []
-        self.refusals: list[Answer] = []
+        self.refusals: list[Response] = []
 
     def begin(self, exchange: Exchange) -> None:
         self.begun.append(exchange)
         if self.is_prompt:
             exchange.reply(NO)
 
-    def refused(self, answer: Answer) -> None:
+    def refused(self, answer: Response) -> None:
         self.refusals.append(answer)
 
 
@@ -42,7 +42,7 @@ def connected(handler: Handler) -> tuple[Connection, list[Callable[[], None]], W
     soon: list[Callable[[], None]] = []
     wire: Any = Wire()
     connection = Connection(
-        Terms(handler, Bounds(10, 75, 100, 10_000, 10)), Places(10), soon.append
+        ServerContext(handler, Limits(10, 75, 100, 10_000, 10)), ConnectionLimit(10), soon.append
     )
     connection.connection_made(wire)
     return connection, soon, wire
@@ -64,7 +64,7 @@ def test_an_answer_behind_the_first_is_neither_sent_nor_counted() -> None:
     connection, _, wire = connected(handler)
     connection.data_received(REQUEST)
     (exchange,) = handler.begun
-    told: list[Answer] = []
+    told: list[Response] = []
     exchange.told = lambda _exchange, answer: told.append(answer)
     exchange.reply(NO)
     exchange.reply(YES)

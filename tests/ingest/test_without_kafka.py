@@ -50,6 +50,13 @@ def ingest(settings: Settings) -> Iterator[tuple[Verb, Send]]:
         running.kill()
 
 
+def readiness(verb: Verb) -> str:
+    """What `/readyz` says of Kafka."""
+    found = re.search(r"ingest: (\S+)/metrics", verb.said())
+    assert found is not None
+    return str(urllib3.PoolManager().request("GET", f"{found[1]}/readyz").json()["kafka"])
+
+
 def errors(verb: Verb) -> list[str]:
     lines = [json.loads(line) for line in verb.said().splitlines() if line.startswith("{")]
     return [line["message"] for line in lines if line["level"] == "error"]
@@ -81,11 +88,14 @@ def test_a_topic_that_is_missing_is_no_kafka_that_is_away(settings: Settings) ->
         assert send("first") == 204
         wait_for(lambda: bool(errors(running)))
         (line,) = errors(running)
-        assert f"no topic {settings.topic_prefix}beacons: run `pipeline topics` first" in line
+        missing = f"no topic {settings.topic_prefix}beacons: run `pipeline topics` first"
+        assert missing in line
+        assert readiness(running) == missing
         assert "does not answer" not in running.said()
         create_topics(settings)
         beacons = topics(settings).beacons
         wait_for(lambda: queries_in(records_of(settings, beacons)) == ["first"])
+        wait_for(lambda: readiness(running) == "answers")
 
 
 def test_nothing_leaves_the_spool_for_topics_that_would_refuse_it(settings: Settings) -> None:

@@ -19,7 +19,7 @@ from faust.transport.drivers.aiokafka import Consumer as Driver
 
 from pipeline.stream.app import WorkerApp
 from pipeline.stream.table import DeviceTable
-from pipeline.stream.transport import RunConsumer, RunConsumerThread, RunSchema
+from pipeline.stream.transport import BatchConsumer, BatchConsumerThread, BatchSchema
 
 
 def parameters(function: Any) -> list[str]:
@@ -33,15 +33,15 @@ def test_faust_is_pinned() -> None:
 @pytest.mark.parametrize(
     ("ours", "theirs", "name"),
     [
-        (RunConsumer, Consumer, "getmany"),
-        (RunConsumer, Consumer, "_new_offset"),
-        (RunConsumer, Consumer, "on_buffer_full"),
-        (RunConsumer, Consumer, "_add_gap"),
-        (RunConsumer, Consumer, "on_partitions_revoked"),
-        (RunConsumer, Driver, "_new_consumer_thread"),
-        (RunConsumerThread, AIOKafkaConsumerThread, "_commit"),
-        (RunConsumerThread, AIOKafkaConsumerThread, "_create_worker_consumer"),
-        (RunConsumerThread, AIOKafkaConsumerThread, "seek_to_committed"),
+        (BatchConsumer, Consumer, "getmany"),
+        (BatchConsumer, Consumer, "_new_offset"),
+        (BatchConsumer, Consumer, "on_buffer_full"),
+        (BatchConsumer, Consumer, "_add_gap"),
+        (BatchConsumer, Consumer, "on_partitions_revoked"),
+        (BatchConsumer, Driver, "_new_consumer_thread"),
+        (BatchConsumerThread, AIOKafkaConsumerThread, "_commit"),
+        (BatchConsumerThread, AIOKafkaConsumerThread, "_create_worker_consumer"),
+        (BatchConsumerThread, AIOKafkaConsumerThread, "seek_to_committed"),
         (DeviceTable, Collection, "apply_changelog_batch"),
         (WorkerApp, App, "_new_transport"),
     ],
@@ -96,4 +96,4 @@ def test_the_schema_is_compiled_with_keywords_only() -> None:
 
     theirs = inspect.signature(Schema.compile).parameters.values()
     assert all(p.kind is p.KEYWORD_ONLY for p in theirs if p.name not in ("self", "app"))
-    assert parameters(RunSchema.compile)[:2] == ["self", "app"]
+    assert parameters(BatchSchema.compile)[:2] == ["self", "app"]

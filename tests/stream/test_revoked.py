@@ -9,7 +9,7 @@ from stream_log import mark
 
 from pipeline.config import Settings
 from pipeline.stream.app import create_app
-from pipeline.stream.batch_producer import Outbox
+from pipeline.stream.batch_producer import BatchProducer
 from pipeline.stream.table import DeviceTable
 from pipeline.topics import topics
 
@@ -20,7 +20,7 @@ def test_nothing_is_held_of_a_revoked_partition() -> None:
     revoked, kept = TP(beacons, 0), TP(beacons, 1)
 
     async def told() -> None:
-        outbox = Outbox(settings)
+        outbox = BatchProducer(settings)
         app = create_app(settings, topic_id="topic", outbox=outbox)
         consumer = app.consumer
         (table,) = app.tables.values()
@@ -45,7 +45,7 @@ def test_nothing_is_held_of_a_revoked_partition() -> None:
 def test_no_worker_follows_the_changelogs_of_others() -> None:
     async def replicas() -> int:
         settings = Settings(_env_file=None, kafka_bootstrap_servers="127.0.0.1:9")
-        outbox = Outbox(settings)
+        outbox = BatchProducer(settings)
         app = create_app(settings, topic_id="topic", outbox=outbox)
         await outbox.stop()
         return int(app.conf.table_standby_replicas)

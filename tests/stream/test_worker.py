@@ -187,6 +187,23 @@ def test_runs_that_faust_drops_are_read_again(
     assert len(origins) == records
 
 
+def test_runs_that_faust_drops_and_nothing_follows_are_read_again(
+    settings: Settings, door: Door, requests: list[Accepted]
+) -> None:
+    lossy = Path(__file__).with_name("lossy_worker.py")
+    records = door.send(requests)
+    # All is there before it starts: of each partition one run, and nothing behind it.
+    worker = Verb("worker all", settings, "worker", program=[str(lossy)])
+    try:
+        wait_for(lambda: committed(settings) == records, each=worker.assert_alive)
+        assert worker.stop() == 0
+    finally:
+        worker.kill()
+    assert "lost a run" in worker.said()
+    assert "reading them again" in worker.said()
+    assert "Traceback" not in worker.said()
+
+
 def test_a_worker_that_nobody_sent_anything_ends_without_a_word(worker: Verb) -> None:
     wait_for(lambda: "answering" in worker.said())
     assert worker.stop() == 0

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pipeline.replay.pacing import Pace
+from pipeline.replay.pacing import Pacing
 
 HOUR = 3_600_000
 BEGIN = 1_750_000_000_000
 
 
 def opened(*times: object) -> list[bool]:
-    pace = Pace()
+    pace = Pacing()
     return [pace.begins_anew(at) for at in times]
 
 

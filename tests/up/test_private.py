@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from house import RULES, Warehouse
+from warehouse_fixture import RULES, Warehouse
 
 from pipeline.config import Settings
-from pipeline.delivery.instance_lock import Slot
-from pipeline.devstack.broker.data_directory import Home
-from pipeline.warehouse.publish import Publisher
+from pipeline.delivery.instance_lock import InstanceLock
+from pipeline.devstack.broker.data_directory import DataDirectory
+from pipeline.warehouse.publish import SnapshotPublisher
 
 Eventually = Callable[[Callable[[], bool]], None]
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -65,8 +65,8 @@ def test_what_an_older_version_left_open_is_closed(tmp_path: Path) -> None:
     for folder in (home / "kafka" / "logs", home / "spool"):
         folder.mkdir(parents=True)
         (folder / "0.db").touch(mode=0o644)
-    Home(home / "kafka").release()
-    Slot.take(home / "spool").release()
+    DataDirectory(home / "kafka").release()
+    InstanceLock.take(home / "spool").release()
     assert (home / "kafka").stat().st_mode & OTHERS == 0
     assert (home / "spool").stat().st_mode & OTHERS == 0
     live = home / "live.duckdb"
@@ -85,7 +85,7 @@ def test_snapshots_old_and_new_have_the_mode_of_the_setting(
     older.touch(mode=0o600)
     live = tmp_path / "live.duckdb"
     with Warehouse(live, RULES).connection as connection:
-        publisher = Publisher(
+        publisher = SnapshotPublisher(
             connection, live, settings.database, kept=1, mode=settings.snapshot_mode
         )
         publisher.publish()

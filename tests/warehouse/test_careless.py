@@ -8,10 +8,10 @@ from pathlib import Path
 import duckdb
 import pytest
 from careless import client
-from house import Warehouse
+from warehouse_fixture import Warehouse
 
 from pipeline.warehouse.database import DatabaseError, connect_published
-from pipeline.warehouse.publish import Publisher
+from pipeline.warehouse.publish import SnapshotPublisher
 
 COUNT = "SELECT count(*) FROM positions"
 
@@ -29,20 +29,20 @@ def snapshot(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def publisher(house: Warehouse, tmp_path: Path, snapshot: Path) -> Publisher:
-    return Publisher(house.connection, tmp_path / "live.duckdb", snapshot)
+def publisher(house: Warehouse, tmp_path: Path, snapshot: Path) -> SnapshotPublisher:
+    return SnapshotPublisher(house.connection, tmp_path / "live.duckdb", snapshot)
 
 
 def position(number: int) -> str:
     return f"INSERT INTO positions VALUES ('topic', 'id', {number}, 7)"
 
 
-def test_a_snapshot_is_read_only(publisher: Publisher, snapshot: Path) -> None:
+def test_a_snapshot_is_read_only(publisher: SnapshotPublisher, snapshot: Path) -> None:
     publisher.publish()
     assert snapshot.stat().st_mode & 0o777 == 0o400
 
 
-def test_no_write_to_a_snapshot_is_committed(publisher: Publisher, snapshot: Path) -> None:
+def test_no_write_to_a_snapshot_is_committed(publisher: SnapshotPublisher, snapshot: Path) -> None:
     publisher.publish()
     before = snapshot.read_bytes()
     try:
@@ -56,7 +56,7 @@ def test_no_write_to_a_snapshot_is_committed(publisher: Publisher, snapshot: Pat
 
 
 def test_what_a_client_wrote_is_not_replayed_onto_the_next_snapshot(
-    house: Warehouse, publisher: Publisher, snapshot: Path
+    house: Warehouse, publisher: SnapshotPublisher, snapshot: Path
 ) -> None:
     """Its log is there before the first snapshot of this loader, as an older version let it be."""
     with Warehouse(snapshot).connection:
@@ -74,7 +74,7 @@ def test_what_a_client_wrote_is_not_replayed_onto_the_next_snapshot(
 
 
 def test_a_client_that_holds_a_snapshot_blocks_nobody_after_the_next_one(
-    house: Warehouse, publisher: Publisher, snapshot: Path
+    house: Warehouse, publisher: SnapshotPublisher, snapshot: Path
 ) -> None:
     publisher.publish()
     snapshot.chmod(0o644)  # for a client that is not root
@@ -92,12 +92,12 @@ def test_a_client_that_holds_a_snapshot_blocks_nobody_after_the_next_one(
 
 
 def test_a_new_loader_is_not_blocked_either(
-    house: Warehouse, publisher: Publisher, snapshot: Path, tmp_path: Path
+    house: Warehouse, publisher: SnapshotPublisher, snapshot: Path, tmp_path: Path
 ) -> None:
     publisher.publish()
     snapshot.chmod(0o644)
     with client(snapshot):
         house.connection.execute(position(1))
-        Publisher(house.connection, tmp_path / "live.duckdb", snapshot).publish()
+        SnapshotPublisher(house.connection, tmp_path / "live.duckdb", snapshot).publish()
         with connect_published(snapshot) as reader:
             assert reader.execute(COUNT).fetchall() == [(1,)]

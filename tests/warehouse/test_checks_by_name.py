@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from factories import Log, cart, click
-from house import Warehouse
+from warehouse_fixture import Warehouse
 
 from pipeline.warehouse.sql import files
 

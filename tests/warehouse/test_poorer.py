@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from house import Warehouse
+from warehouse_fixture import Warehouse
 
 from pipeline.warehouse.database import connect_published
-from pipeline.warehouse.publish import KEEP_EVERY, Publisher, PublishError
+from pipeline.warehouse.publish import KEEP_EVERY, PublishError, SnapshotPublisher
 from pipeline.warehouse.reach import Reach, lost
 
 OLD = Reach({("id", 0): (5, 10), ("id", 1): (0, 3)})
@@ -65,11 +65,11 @@ def test_a_poorer_live_file_does_not_replace_the_snapshot_of_another(
     house: Warehouse, snapshot: Path, tmp_path: Path, span: tuple[int, int], words: str
 ) -> None:
     holds(house, 0, 9)
-    Publisher(house.connection, tmp_path / "live.duckdb", snapshot).publish()
+    SnapshotPublisher(house.connection, tmp_path / "live.duckdb", snapshot).publish()
     fresh = Warehouse(tmp_path / "fresh.duckdb")
     with fresh.connection:
         holds(fresh, *span)
-        publisher = Publisher(fresh.connection, tmp_path / "fresh.duckdb", snapshot)
+        publisher = SnapshotPublisher(fresh.connection, tmp_path / "fresh.duckdb", snapshot)
         advice = rf"{words}, and \S+fresh.duckdb does not: .*\(docs/operating.md\), or move"
         with pytest.raises(PublishError, match=advice):
             publisher.publish()
@@ -84,14 +84,14 @@ def test_a_file_that_is_no_snapshot_is_not_replaced(
 ) -> None:
     snapshot.write_text("mine" * 10_000)
     with pytest.raises(PublishError, match=r"is not a snapshot that can be read .*: move it away$"):
-        Publisher(house.connection, tmp_path / "live.duckdb", snapshot).publish()
+        SnapshotPublisher(house.connection, tmp_path / "live.duckdb", snapshot).publish()
     assert snapshot.read_text() == "mine" * 10_000
 
 
 def test_one_snapshot_of_each_of_the_last_days_is_kept(
     house: Warehouse, snapshot: Path, tmp_path: Path
 ) -> None:
-    publisher = Publisher(house.connection, tmp_path / "live.duckdb", snapshot, kept=2)
+    publisher = SnapshotPublisher(house.connection, tmp_path / "live.duckdb", snapshot, kept=2)
     first_day = 1_700_000_000
 
     def publish(end: int, *, at: float) -> None:
@@ -115,7 +115,7 @@ def test_one_snapshot_of_each_of_the_last_days_is_kept(
 def test_none_is_kept_where_none_is_asked_for(
     house: Warehouse, snapshot: Path, tmp_path: Path
 ) -> None:
-    publisher = Publisher(house.connection, tmp_path / "live.duckdb", snapshot, kept=0)
+    publisher = SnapshotPublisher(house.connection, tmp_path / "live.duckdb", snapshot, kept=0)
     publisher.publish()
     publisher.publish()
     assert [path.name for path in tmp_path.glob("analytics*") if path.exists()] == [snapshot.name]

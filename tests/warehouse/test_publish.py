@@ -11,14 +11,14 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from answered import Answered, loading, positions, rows
 from factories import click
-from house import Warehouse
+from kafka_outcomes import Answered, loading, positions, rows
 from processes import wait_for
+from warehouse_fixture import Warehouse
 
 from pipeline.config import Settings
 from pipeline.warehouse.database import STORAGE_VERSION, connect_published
-from pipeline.warehouse.publish import Publisher, PublishError
+from pipeline.warehouse.publish import PublishError, SnapshotPublisher
 from pipeline.warehouse.queries import broken
 
 
@@ -38,7 +38,7 @@ def test_a_snapshot_is_the_last_commit_and_a_reader_keeps_the_one_it_opened(
 ) -> None:
     snapshot = tmp_path / "analytics.duckdb"
     with Warehouse(live).connection as connection:
-        publisher = Publisher(connection, live, snapshot)
+        publisher = SnapshotPublisher(connection, live, snapshot)
         publisher.publish()
         with connect_published(snapshot) as reader:
             connection.execute("INSERT INTO positions VALUES ('topic', 'id', 0, 7)")
@@ -52,7 +52,7 @@ def test_a_snapshot_is_the_last_commit_and_a_reader_keeps_the_one_it_opened(
 def test_older_clients_can_read_the_storage_version(live: Path, tmp_path: Path) -> None:
     snapshot = tmp_path / "analytics.duckdb"
     with Warehouse(live).connection as connection:
-        Publisher(connection, live, snapshot).publish()
+        SnapshotPublisher(connection, live, snapshot).publish()
     with duckdb.connect() as reader:
         reader.execute(f"ATTACH '{snapshot}' AS snapshot (READ_ONLY)")
         tags = "SELECT tags FROM duckdb_databases() WHERE database_name = 'snapshot'"
@@ -64,7 +64,7 @@ def test_the_lock_of_the_live_file_outlives_a_snapshot(live: Path, tmp_path: Pat
     # In another process: a lock does not bind its own.
     command = f"import duckdb; duckdb.connect({str(live)!r})"
     with Warehouse(live).connection as connection:
-        Publisher(connection, live, tmp_path / "analytics.duckdb").publish()
+        SnapshotPublisher(connection, live, tmp_path / "analytics.duckdb").publish()
         other = subprocess.run([sys.executable, "-c", command], check=False, capture_output=True)
         assert b"lock" in other.stderr
 
@@ -75,13 +75,13 @@ def test_a_snapshot_that_cannot_be_made_leaves_the_old_one_and_nothing_else(
     snapshot = tmp_path / "there" / "analytics.duckdb"
     with Warehouse(live).connection as connection:
         with pytest.raises(PublishError, match="no new snapshot at"):
-            Publisher(connection, live, snapshot).publish()
+            SnapshotPublisher(connection, live, snapshot).publish()
         snapshot.parent.mkdir()
-        Publisher(connection, live, snapshot).publish()
+        SnapshotPublisher(connection, live, snapshot).publish()
         old = snapshot.read_bytes()
         connection.execute("INSERT INTO positions VALUES ('topic', 'id', 0, 7)")
         with pytest.raises(PublishError, match="cannot stat"):
-            Publisher(connection, tmp_path / "nowhere", snapshot).publish()
+            SnapshotPublisher(connection, tmp_path / "nowhere", snapshot).publish()
         assert snapshot.read_bytes() == old
     assert names(snapshot.parent) == ["analytics.duckdb"]
 
@@ -145,5 +145,5 @@ def test_a_snapshot_is_on_the_disk_before_it_has_its_name_and_its_name_after(
 
     with Warehouse(live).connection as connection:
         monkeypatch.setattr(os, "fsync", seen)
-        Publisher(connection, live, snapshot).publish()
+        SnapshotPublisher(connection, live, snapshot).publish()
     assert synced == [(snapshot.stat().st_ino, False), (tmp_path.stat().st_ino, True)]

@@ -40,7 +40,7 @@ def is_free(port: int) -> bool:
     return True
 
 
-class Home:
+class DataDirectory:
     """`folder` while we hold it; another process's attempt fails, our death frees it."""
 
     def __init__(self, folder: Path, *, patience: float = PATIENCE) -> None:

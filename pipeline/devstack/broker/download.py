@@ -20,10 +20,10 @@ _LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 def central() -> str:
-    """Maven Central's address, which jgo knows."""
-    from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415  # a mirror does without jgo
+    """The address of Maven Central."""
+    from maven_artifact.resolver import Resolver  # noqa: PLC0415  # a mirror does without it
 
-    return str(MAVEN_CENTRAL_URL)
+    return str(Resolver.default().base)
 
 
 def authorities(environment: Mapping[str, str] = os.environ) -> str | bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.devstack.broker.jars import Jar, Progress, locked
+from pipeline.devstack.broker.jars import Jar, Progress, locked, needs_extra
 
 # Seconds between the attempts at one jar.
 PAUSES = (1.0, 3.0, 9.0)
@@ -22,15 +22,17 @@ def fetch(
 
     `maven_url` is a mirror of Maven Central, None Central itself. `progress` hears bytes done and
     in all, only when something is fetched. Raises `BrokerError` when the network fails for longer
-    than `pauses`, or a checksum differs.
+    than `pauses`, a checksum differs, or the extra `local` is not installed.
     """
     wanted = locked() if jars is None else jars
     folder = cache.absolute() / "kafka"
     missing = [jar for jar in wanted if not jar.is_in(folder)]
     if missing:
-        # Only a first start pays for these imports.
-        from pipeline.devstack.broker.download import Download, central  # noqa: PLC0415
+        with needs_extra():
+            # Only a first start pays for these imports.
+            from pipeline.devstack.broker.download import Download, central  # noqa: PLC0415
 
+            repository = maven_url or central()
         folder.mkdir(parents=True, exist_ok=True)
-        Download(missing, folder, maven_url or central(), pauses, progress).run()
+        Download(missing, folder, repository, pauses, progress).run()
     return [folder / jar.name for jar in wanted]

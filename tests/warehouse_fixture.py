@@ -12,7 +12,7 @@ import msgspec
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
 from pipeline.topics import Rejected
-from pipeline.warehouse.batch import Batch
+from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import connect_live
 from pipeline.warehouse.queries import broken
 from pipeline.warehouse.transaction import Ledger, Transactions
@@ -49,7 +49,7 @@ class Warehouse:
 
     def load(self, outcomes: Iterable[Outcome]) -> None:
         """One transaction."""
-        batch = Batch(self.rules)
+        batch = LoadBatch(self.rules)
         for outcome in outcomes:
             if self._ledger.accepts(outcome.origin):
                 batch.add(outcome)
@@ -57,7 +57,7 @@ class Warehouse:
 
     def refuse(self, refused: Iterable[Rejected]) -> None:
         """One transaction of what the door refused."""
-        batch = Batch(self.rules)
+        batch = LoadBatch(self.rules)
         for rejected in refused:
             batch.refuse(rejected)
         self._transactions.commit(batch)
