@@ -4,7 +4,7 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: demo test chaos mutants lint lock clean
+.PHONY: demo test chaos mutants lint docs lock clean
 
 demo: .venv/ready
 	$(BIN)/pipeline demo $(ARGS)
@@ -27,6 +27,10 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# What documents and SQL say of the events, from pipeline/domain/catalog.py.
+docs: .venv/ready
+	$(BIN)/python docs/generate.py
 
 # Locks hold the hashes of every wheel, so a fresh machine gets what was tested.
 .venv/ready: requirements-dev.lock pyproject.toml

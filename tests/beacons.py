@@ -10,8 +10,9 @@ import msgspec
 from confluent_kafka import Producer
 
 from pipeline.config import Settings
-from pipeline.ingest.accept import Accepted, Sender, accept
+from pipeline.ingest.accept import Accepted, accept
 from pipeline.ingest.enrichment import EdgeHeaders, enrich, is_app
+from pipeline.ingest.sender import Sender
 from pipeline.replay.files import BadLine, read_requests
 from pipeline.topics import topics
 from pipeline.traffic import lines

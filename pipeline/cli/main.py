@@ -167,6 +167,21 @@ def local(
     return 1 if strict and replayed.bad_lines else 0
 
 
+@cli.command()
+@click.argument("files", nargs=-1, required=True)
+@with_settings
+def validate(_: Settings, files: tuple[str, ...]) -> int:
+    """Print every problem of the events in FILES. Exit with 1 if there is one."""
+    from pipeline.replay.validate import problems  # noqa: PLC0415  # as above
+
+    is_wrong = False
+    for path in files:
+        for problem in problems(path):
+            is_wrong = True
+            click.echo(printable(problem))
+    return 1 if is_wrong else 0
+
+
 def _http_url(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
     if value is not None and not value.startswith(("http://", "https://")):
         raise click.BadParameter(f"{value!r} does not begin with http:// or https://", param=option)

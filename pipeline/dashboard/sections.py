@@ -18,7 +18,7 @@ from pipeline.dashboard.figures import (
 )
 from pipeline.dashboard.markup import Child, Markup, tag
 from pipeline.dashboard.report import CHART, Choice, Report, Row
-from pipeline.domain.events import EVENT_TYPES
+from pipeline.domain.catalog import EVENT_TYPES
 
 _MATCHES = {
     "direct": ("Direct", "carries the token of a click"),

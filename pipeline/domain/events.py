@@ -6,26 +6,8 @@ from datetime import timedelta
 
 import msgspec
 
+from pipeline.domain.catalog import RANK
 from pipeline.domain.rules import MILLISECOND
-
-# The order is that of the counts in a session row: append, never reorder.
-EVENT_TYPES = (
-    "search",
-    "autocomplete",
-    "collection_view",
-    "block_view",
-    "product_impression",
-    "product_hover",
-    "product_touch",
-    "product_click",
-    "product_view",
-    "add_to_cart",
-    "purchase",
-    "refund",
-)
-
-# Rule T5: within one millisecond, causes come before their effects.
-RANK = dict(zip(EVENT_TYPES, (0, 0, 0, 1, 1, 2, 2, 3, 4, 5, 6, 7), strict=True))
 
 CLOCK_TOLERANCE_MS = timedelta(minutes=5) // MILLISECOND
 BACKFILL_LIMIT_MS = timedelta(days=30) // MILLISECOND

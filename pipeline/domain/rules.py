@@ -8,7 +8,8 @@ from datetime import timedelta
 import msgspec
 
 # Raise it whenever the same events and settings could now give other rows: every worker and
-# loader then refuses the older state instead of mixing two meanings in one table.
+# loader then refuses the older state instead of mixing two meanings in one table. Types and ranks
+# of events are in the digest by themselves.
 CODE_VERSION = 3
 
 MILLISECOND = timedelta(milliseconds=1)
@@ -50,8 +51,13 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     def digest(self) -> str:
         """16 hexadecimal digits that differ whenever the rules could give other rows."""
+        # Commands that ask for no digest start without the models.
+        from pipeline.domain.catalog import RANK  # noqa: PLC0415
+
+        # In order: a session has its counts by place.
+        types = ",".join(f"{name}:{rank}" for name, rank in RANK.items())
         text = (
-            f"{CODE_VERSION} {self.gap_ms} {self.lookback_ms} {self.lateness_ms}"
+            f"{CODE_VERSION} {types} {self.gap_ms} {self.lookback_ms} {self.lateness_ms}"
             f" {self.most_keys} {self.most_rows} {self.most_claims} {self.most_touches}"
         )
         return hashlib.sha256(text.encode()).hexdigest()[:16]

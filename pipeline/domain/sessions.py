@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from pipeline.domain.events import EVENT_TYPES, Event
+from pipeline.domain.catalog import EVENT_TYPES
+from pipeline.domain.events import Event
 from pipeline.domain.identity import key_of, netstring
 
 INDEX = {name: index for index, name in enumerate(EVENT_TYPES)}

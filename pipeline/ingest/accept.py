@@ -12,6 +12,7 @@ from pipeline.domain.events import Beacon, Request
 from pipeline.domain.identity import device_key, record_key
 from pipeline.domain.values import epoch_ms
 from pipeline.ingest.deep import Deep, without_deep
+from pipeline.ingest.sender import Sender
 from pipeline.ingest.validate import Reason, Refusal, too_deep, validate
 from pipeline.ingest.wire import WireEvent
 from pipeline.topics import Rejected
@@ -22,14 +23,6 @@ MAX_EVENT_BYTES = 32 * 1024
 
 class BadBodyError(Exception):
     """A body that is no request at all: 422 with these messages, nothing written."""
-
-
-@dataclass(frozen=True)
-class Sender:
-    """Who sends: the store, and whether it may send the past (T4)."""
-
-    store_id: str
-    may_backfill: bool = False
 
 
 @dataclass(slots=True)

@@ -17,10 +17,9 @@ import msgspec
 from pipeline.domain.events import Beacon
 from pipeline.http.response import Response
 from pipeline.ingest.accept import Accepted
+from pipeline.ingest.problems import problems_of
 from pipeline.ingest.stores import Store
-from pipeline.ingest.validate import REQUIRED, Refusal, parse, validate
 from pipeline.sockets import bare
-from pipeline.topics import Rejected
 
 log = logging.getLogger(__name__)
 
@@ -111,60 +110,7 @@ class Explained:
             for event in msgspec.json.decode(value, type=Beacon).events:
                 keep(taken, [], msgspec.json.decode(event, type=_Typed).raw)
         for rejected in accepted.rejected:
-            may_backfill = store is not None and store.sender.may_backfill
-            keep(rejected.reason, problems_of(rejected, may_backfill=may_backfill), rejected.raw)
-
-
-# In place of what an event cannot be without, so that the rest of it can be looked at.
-_STAND_INS: dict[str, object] = {"event_type": "search", "session_id": "x", "timestamp": 0}
-
-
-def problems_of(rejected: Rejected, *, may_backfill: bool) -> list[str]:
-    """Everything that is wrong with an event, not only what it was refused for."""
-    try:
-        event = msgspec.json.decode(rejected.raw, type=dict[str, object])
-        found = _wrong(event) + _missing(event)
-    except (msgspec.DecodeError, RecursionError):
-        return [rejected.detail]
-    if not found:
-        try:
-            validate(rejected.raw, received_at=rejected.received_at, may_backfill=may_backfill)
-        except Refusal as refusal:
-            found.append(refusal.detail)
-    first = rejected.detail
-    return list(dict.fromkeys([first, *(one for one in found if not _says(first, one))]))
-
-
-def _says(first: str, other: str) -> bool:
-    """Whether both are about the same field, where one line is enough."""
-    return first.split(":", 1)[0] == other.split(":", 1)[0]
-
-
-def _wrong(event: dict[str, object]) -> list[str]:
-    """What is wrong with single fields: each, once told, is taken out, until the rest is valid."""
-    rest, found = dict(event), list[str]()
-    while True:
-        try:
-            parse(msgspec.json.encode(rest).decode())
-        except Refusal as refusal:
-            found.append(refusal.detail)
-            name = refusal.field.partition(".")[0]
-            if name in _STAND_INS:
-                rest[name] = _STAND_INS[name]
-            elif rest.pop(name, None) is None:
-                return found
-        else:
-            return found
-
-
-def _missing(event: dict[str, object]) -> list[str]:
-    """Fields that the event's type requires and that are not there at all."""
-    kind = event.get("event_type")
-    return [
-        f"{names.replace('|', ' or ')}: required by {kind}"
-        for names in (REQUIRED.get(kind, ()) if isinstance(kind, str) else ())
-        if all(event.get(name) is None for name in names.split("|"))
-    ]
+            keep(rejected.reason, problems_of(rejected), rejected.raw)
 
 
 def _without(text: str, secret: str) -> str:

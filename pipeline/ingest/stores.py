@@ -19,8 +19,8 @@ from typing import Annotated
 import msgspec
 
 from pipeline.bounded_cache import remembered
-from pipeline.ingest.accept import Sender
 from pipeline.ingest.rate_limit import NO_RATE, Rate
+from pipeline.ingest.sender import Sender
 
 log = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
+from pipeline.domain.catalog import REQUIRED
 from pipeline.domain.events import is_too_old
 from pipeline.domain.values import is_too_much
 from pipeline.ingest.deep import MOST_LEVELS
@@ -34,23 +35,6 @@ class Refusal(Exception):  # noqa: N818  # a refused event is a value of the tra
         self.detail = f"{field}: {problem}"
         super().__init__(self.detail)
 
-
-_LINES = "items|product_id"
-# By event type; "a|b": one of them is enough.
-REQUIRED: dict[str, tuple[str, ...]] = {
-    "product_view": ("product_id",),
-    "add_to_cart": ("product_id",),
-    "product_click": ("product_id", "position"),
-    "product_impression": ("product_id", "position"),
-    "product_hover": ("product_id", "position"),
-    "product_touch": ("product_id", "position"),
-    "collection_view": ("collection_handle",),
-    "search": ("query",),
-    "autocomplete": ("query",),
-    "block_view": ("attribution_token|block_id",),
-    "purchase": (_LINES,),
-    "refund": ("order_id", _LINES),
-}
 
 _NEEDED = {kind: tuple(name.split("|") for name in names) for kind, names in REQUIRED.items()}
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from pipeline.domain.events import EVENT_TYPES
+from pipeline.domain.catalog import EVENT_TYPES
 from pipeline.domain.values import MAX_ID, MAX_QUANTITY, context_of, epoch_ms, id_of, price_of
 
 

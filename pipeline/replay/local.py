@@ -19,8 +19,9 @@ from pipeline.domain.device import Device, forget
 from pipeline.domain.outcomes import Origin, Outcome
 from pipeline.domain.process import answer, read
 from pipeline.domain.rules import Rules
-from pipeline.ingest.accept import BadBodyError, Sender, accept
+from pipeline.ingest.accept import BadBodyError, accept
 from pipeline.ingest.enrichment import EdgeHeaders, enrich, is_app
+from pipeline.ingest.sender import Sender
 from pipeline.replay.files import BadLine, FileRequest, opened, read_requests
 from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import DatabaseError, connect_live

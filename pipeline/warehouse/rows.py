@@ -8,7 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.domain.events import EVENT_TYPES, Event
+from pipeline.domain.catalog import COLUMNS, COUNTS
+from pipeline.domain.events import Event
+from pipeline.domain.fields import Unit
 from pipeline.domain.outcomes import ConversionRow, Outcome, SessionRow
 
 Row = tuple[Any, ...]
@@ -35,21 +37,20 @@ def _texts(*names: str) -> dict[str, pa.DataType]:
     return dict.fromkeys(names, _TEXT)
 
 
+_TYPES: dict[Unit, pa.DataType] = {
+    "text": _TEXT,
+    "id": _INT,
+    "count": _INT,
+    # Exact; DuckDB makes a DECIMAL of it.
+    "money": _TEXT,
+    "time": _TIME,
+    "list": _ITEMS,
+}
 # The order is that of `event_row`; the warehouse inserts by name.
 _EVENT_FIELDS: dict[str, pa.DataType] = {
-    **_texts("event_key", "event_id", "event_type"),
-    "occurred_at": _TIME,
-    **_texts("device_id", "session_id", "customer_id", "fingerprint", "attribution_token"),
-    "product_id": _INT,
-    "variant_id": _INT,
-    **_texts("collection_handle", "query"),
-    "position": _INT,
-    **_texts("block_id", "search_id", "order_id", "refund_id", "currency"),
-    "quantity": _INT,
-    "price": _TEXT,
-    **_texts("shopping_channel", "marketing_source", "marketing_medium", "marketing_campaign"),
+    **{name: _TYPES[about.unit] for name, about in COLUMNS.items() if name != "items"},
+    **_texts("event_key", "fingerprint", "raw"),
     "is_clock_skewed": _BOOL,
-    "raw": _TEXT,
 }
 _REQUEST_FIELDS: dict[str, pa.DataType] = {
     **_texts("device_type", "browser", "os", "country", "region", "city"),
@@ -76,21 +77,6 @@ REJECTED = _schema(
     index=_INT,
     **_texts("reason", "detail", "raw", "request_id"),
 )
-# sql/migrations/0001: one count per event type, in the order of EVENT_TYPES.
-COUNTS = (
-    "searches",
-    "autocompletes",
-    "collection_views",
-    "block_views",
-    "product_impressions",
-    "product_hovers",
-    "product_touches",
-    "product_clicks",
-    "product_views",
-    "add_to_carts",
-    "purchases",
-    "refunds",
-)
 SESSIONS = _schema(
     store_id=_TEXT,
     partition=_INT,
@@ -101,7 +87,7 @@ SESSIONS = _schema(
     ended_at=_TIME,
     duration=pa.duration("ms"),
     events=_INT,
-    **dict.fromkeys(COUNTS, _INT),
+    **dict.fromkeys(COUNTS.values(), _INT),
     **_texts("first_event_type", "entry_collection", "entry_query"),
     entry_product_id=_INT,
     **_texts("marketing_source", "marketing_medium", "marketing_campaign", "shopping_channel"),
@@ -260,7 +246,3 @@ def touch_rows(outcome: Outcome, conversion: ConversionRow) -> list[Row]:
         )
         for position, touch in enumerate(map(outcome.touches.__getitem__, conversion.path), start=1)
     ]
-
-
-if len(COUNTS) != len(EVENT_TYPES):  # pragma: no cover
-    raise AssertionError("every event type has its count")

@@ -3,8 +3,10 @@ WITH stored AS (FROM conversion_touches),
 
 recomputed AS (
     FROM recompute_conversion_touches('events') SEMI JOIN conversions USING (conversion_key)
-)
+),
 
-SELECT 'only stored' AS side, * FROM (FROM stored EXCEPT ALL FROM recomputed)
+by_name AS (FROM stored WHERE false UNION ALL BY NAME FROM recomputed)
+
+SELECT 'only stored' AS side, * FROM (FROM stored EXCEPT ALL FROM by_name)
 UNION ALL
-SELECT 'only recomputed' AS side, * FROM (FROM recomputed EXCEPT ALL FROM stored);
+SELECT 'only recomputed' AS side, * FROM (FROM by_name EXCEPT ALL FROM stored);

@@ -1,8 +1,10 @@
 -- `daily_products`, kept by difference, equals its sum over the rows.
 WITH stored AS (FROM daily_products),
 
-recomputed AS (FROM recompute_daily_products('events', 'order_lines'))
+recomputed AS (FROM recompute_daily_products('events', 'order_lines')),
 
-SELECT 'only stored' AS side, * FROM (FROM stored EXCEPT ALL FROM recomputed)
+by_name AS (FROM stored WHERE false UNION ALL BY NAME FROM recomputed)
+
+SELECT 'only stored' AS side, * FROM (FROM stored EXCEPT ALL FROM by_name)
 UNION ALL
-SELECT 'only recomputed' AS side, * FROM (FROM recomputed EXCEPT ALL FROM stored);
+SELECT 'only recomputed' AS side, * FROM (FROM by_name EXCEPT ALL FROM stored);

@@ -3,14 +3,15 @@ WITH stored AS (SELECT * EXCLUDE (is_open) FROM sessions),
 
 recomputed AS (
     SELECT
-        s.* EXCLUDE (is_bot),
-        s.is_bot,
+        s.*,
         o.orders IS NOT NULL AS has_converted,
         coalesce(o.orders, 0) AS orders
     FROM recompute_sessions('events') AS s
     LEFT JOIN recompute_session_orders('sessions', 'order_lines') AS o USING (session_key)
-)
+),
 
-SELECT 'only stored' AS side, * FROM (FROM stored EXCEPT ALL FROM recomputed)
+by_name AS (FROM stored WHERE false UNION ALL BY NAME FROM recomputed)
+
+SELECT 'only stored' AS side, * FROM (FROM stored EXCEPT ALL FROM by_name)
 UNION ALL
-SELECT 'only recomputed' AS side, * FROM (FROM recomputed EXCEPT ALL FROM stored);
+SELECT 'only recomputed' AS side, * FROM (FROM by_name EXCEPT ALL FROM stored);

@@ -14,11 +14,12 @@ from factories import Log
 from golden.book import Run, words
 from warehouse_fixture import Warehouse
 
-from pipeline.domain.events import EVENT_TYPES
+from pipeline.domain.catalog import COUNTS
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
-from pipeline.ingest.accept import Sender, accept
+from pipeline.ingest.accept import accept
 from pipeline.ingest.enrichment import EdgeHeaders, enrich, is_app
+from pipeline.ingest.sender import Sender
 from pipeline.replay.files import BadLine, read_requests
 from pipeline.replay.local import replay
 from pipeline.warehouse.database import connect_live
@@ -26,10 +27,6 @@ from pipeline.warehouse.database import connect_live
 RULES = Rules()
 # A device's second event finds no room: all but the first are healed from `events`.
 HOT = Rules(most_keys=1)
-COUNTS = {
-    name: {"search": "searches", "product_touch": "product_touches"}.get(name, f"{name}s")
-    for name in EVENT_TYPES
-}
 
 Seen = dict[int, dict[str, Any]]
 

@@ -16,7 +16,8 @@ from beacons import END
 
 from pipeline.domain.events import Request
 from pipeline.domain.rules import Rules
-from pipeline.ingest.accept import Sender, accept
+from pipeline.ingest.accept import accept
+from pipeline.ingest.sender import Sender
 from pipeline.replay.local import replay
 from pipeline.traffic import requests
 

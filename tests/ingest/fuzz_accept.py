@@ -16,35 +16,30 @@ from typing import Any
 
 import atheris
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
+sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
 
 with atheris.instrument_imports(include=["pipeline"]):
     import msgspec
-    from wire_cases import NOW_MS, REQUIRED, full, minimal
+    from ingest.fuzz_changes import VALUES, change
+    from ingest.wire_cases import NOW_MS, REQUIRED, full, minimal
 
     from pipeline.domain.device import Device
     from pipeline.domain.events import Beacon, Event, Request
     from pipeline.domain.outcomes import Origin, Outcome
     from pipeline.domain.process import answer, read
     from pipeline.domain.rules import Rules
-    from pipeline.ingest.accept import Accepted, BadBodyError, Sender, accept
+    from pipeline.ingest.accept import Accepted, BadBodyError, accept
+    from pipeline.ingest.sender import Sender
     from pipeline.warehouse.batch import LoadBatch
 
 RULES = Rules()
 DIGEST = RULES.digest()
 # Arrow tables cost more than all the rest of a run.
 TABLES_EVERY = 50
-VALUES: list[Any] = [
-    None, True, 0, -1, 1, 2**63 - 1, 2**63, 10**400, 1.5, 1e300, -0.0, "", "0", "1", "-1", "1e2",
-    "5.00", "\0", "\u0661", "x" * 257, "USD", "web", "app", [], {}, [{}], NOW_MS, -62135596800000,
-    "0001-01-01", "9999-12-31T23:59:59.999Z", "2026-07-01T12:00:00+05:30", {"a": [{"b": {}}]},
-    [{"product_id": 1, "price": "1", "quantity": 2}], *REQUIRED,
-]  # fmt: skip
 BYTES = [
     rb'"\ud800"', rb'"\udc00\ud800"', rb'"\u0000"', b'"\xff"', b"1e400", b"-0", b"01", b"NaN",
     b"[" * 40, b"9" * 5000, b'{"a":' * 9, b'"events":', b"\xef\xbb\xbf", b"/**/", b"1E+2",
 ]  # fmt: skip
-FIELDS = sorted({*full(), "event_type", "received_at", "other"})
 
 _runs = 0
 _seen = Counter[str]()
@@ -175,25 +170,6 @@ def mutate(data: bytes, max_size: int, seed: int) -> bytes:
         wanted = json.dumps(chance.choice(VALUES)).encode()
         made = made.replace(wanted, chance.choice(BYTES), 1)
     return made[:max_size]
-
-
-def change(events: list[Any], place: int, chance: random.Random) -> None:
-    event = events[place]
-    what = chance.random()
-    if what < 0.1:
-        events.append(minimal(chance.choice(list(REQUIRED))))
-    elif what < 0.15:
-        events.append(event)
-    elif what < 0.2 or not isinstance(event, dict):
-        events[place] = chance.choice([chance.choice(VALUES), full()])
-    elif what < 0.3 and event:
-        del event[chance.choice(list(event))]
-    elif what < 0.5 and isinstance(event.get("items"), list) and event["items"]:
-        line = event["items"][0]
-        if isinstance(line, dict):
-            line[chance.choice(["product_id", "quantity", "price"])] = chance.choice(VALUES)
-    else:
-        event[chance.choice(FIELDS)] = chance.choice(VALUES)
 
 
 def seeds() -> list[bytes]:

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.domain.events import Beacon, Event, Request
-from pipeline.ingest.accept import Accepted, BadBodyError, Sender, accept
+from pipeline.ingest.accept import Accepted, BadBodyError, accept
+from pipeline.ingest.sender import Sender
 
 NOW_MS = 1_782_907_200_000
 BASE = {"event_type": "search", "timestamp": NOW_MS, "session_id": "s", "query": "q"}

@@ -9,8 +9,8 @@ import msgspec
 
 from pipeline.delivery.refused import REASON
 from pipeline.domain import values
-from pipeline.domain.events import EVENT_TYPES
-from pipeline.ingest.validate import REQUIRED, Reason
+from pipeline.domain.catalog import EVENT_TYPES, REQUIRED
+from pipeline.ingest.validate import Reason
 from pipeline.ingest.wire import WireEvent
 
 PAGE = (Path(__file__).parents[2] / "docs" / "contract.md").read_text()

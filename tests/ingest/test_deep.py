@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from pipeline.domain.events import Request
 from pipeline.domain.process import read
-from pipeline.ingest.accept import Accepted, BadBodyError, Sender, accept
+from pipeline.ingest.accept import Accepted, BadBodyError, accept
 from pipeline.ingest.deep import MOST_KEPT, MOST_LEVELS, without_deep
-from pipeline.ingest.explain import problems_of
+from pipeline.ingest.problems import problems_of
+from pipeline.ingest.sender import Sender
 from pipeline.ingest.validate import Refusal, parse
 from pipeline.replay.files import BadLine, FileRequest, read_requests
 from pipeline.stream.checkpoint import StateError, mark_of
@@ -55,7 +56,7 @@ def test_one_event_that_is_too_deep_costs_itself(place: int) -> None:
     (rejected,) = accepted.rejected
     assert (rejected.index, rejected.reason) == (place, "too_deep")
     assert rejected.raw == DEEP[:MOST_KEPT]
-    assert problems_of(rejected, may_backfill=False) == [rejected.detail]
+    assert problems_of(rejected) == [rejected.detail]
 
 
 def test_several_may_be_too_deep_and_of_any_kind() -> None:
@@ -121,7 +122,7 @@ def test_at_no_depth_is_there_another_error() -> None:
         assert len(accepted.types) + len(accepted.rejected) == 2
         assert {one.reason for one in accepted.rejected} <= {"too_deep"}
         for rejected in accepted.rejected:
-            problems_of(rejected, may_backfill=False)
+            problems_of(rejected)
         for _, value in accepted.records:
             assert read(value, appended_at=NOW_MS).failed == []
 

@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.config import Settings
 from pipeline.delivery.publisher import MemoryPublisher
-from pipeline.ingest.explain import MOST, Explained, is_loopback, problems_of
+from pipeline.ingest.explain import MOST, Explained, is_loopback
+from pipeline.ingest.problems import problems_of
 from pipeline.topics import Rejected
 
 SEARCH = {"event_type": "search", "timestamp": "2026-07-01T12:00:00Z", "session_id": "s"}
@@ -41,7 +42,7 @@ def test_every_problem_of_an_event_is_told() -> None:
     rejected = Rejected(
         store_id="a", received_at=0, index=0, reason="r", detail="product_id: first", raw=raw
     )
-    found = problems_of(rejected, may_backfill=False)
+    found = problems_of(rejected)
     assert found[0] == "product_id: first"
     assert {line.split(":")[0] for line in found} == {
         "product_id",
@@ -55,7 +56,7 @@ def test_every_problem_of_an_event_is_told() -> None:
 @pytest.mark.parametrize("raw", ["", "3", "[]", "{", '{"event_type":[]}', "[" * 5000, "\ufffd"])
 def test_what_is_no_event_has_a_problem_too(raw: str) -> None:
     rejected = Rejected(store_id="", received_at=0, index=0, reason="r", detail="d: e", raw=raw)
-    assert problems_of(rejected, may_backfill=True)[0] == "d: e"
+    assert problems_of(rejected)[0] == "d: e"
 
 
 def test_a_request_refused_as_a_whole_is_shown_with_why(explaining: Any) -> None:

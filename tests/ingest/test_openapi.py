@@ -58,6 +58,15 @@ def test_lengths_are_those_of_the_contract(name: str) -> None:
 
 
 def test_fields_are_those_of_the_code() -> None:
-    event = DOCUMENT["components"]["schemas"]["Event"]
-    assert set(event["properties"]) == set(WireEvent.__struct_fields__)
-    assert set(event["required"]) == {"event_type", "timestamp", "session_id"}
+    fields = DOCUMENT["components"]["schemas"]["Fields"]
+    assert set(fields["properties"]) == set(WireEvent.__struct_fields__)
+    assert set(fields["required"]) == {"event_type", "timestamp", "session_id"}
+
+
+@pytest.mark.parametrize("event_type", REQUIRED)
+def test_what_a_type_requires_is_required_by_the_document(event_type: str) -> None:
+    for names in REQUIRED[event_type]:
+        event = minimal(event_type)
+        for name in names:
+            event.pop(name, None)
+        assert not is_valid(event)

@@ -18,8 +18,9 @@ from pipeline.config import Settings
 from pipeline.delivery.kafka_publisher import KafkaPublisher
 from pipeline.devstack.broker.server import Broker
 from pipeline.domain.events import Request
-from pipeline.ingest.accept import Accepted, Sender, accept
+from pipeline.ingest.accept import Accepted, accept
 from pipeline.ingest.beacon import records_of
+from pipeline.ingest.sender import Sender
 from pipeline.kafka.admin import create_topics
 from pipeline.topics import Topic, topics
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from pipeline.domain import catalog
 from pipeline.domain.rules import Rules
 
 OTHERS: dict[str, Any] = {
@@ -32,3 +33,20 @@ def test_every_rule_is_looked_at() -> None:
     fields = msgspec.structs.fields(Rules)
     names = {field.name for field in fields if not field.name.endswith("_ms")}
     assert names == OTHERS.keys() | {"half_life"}
+
+
+@pytest.mark.parametrize(
+    "ranks",
+    [
+        {**catalog.RANK, "thirteenth": 8},
+        {**catalog.RANK, "refund": 6},
+        dict(reversed(catalog.RANK.items())),
+    ],
+    ids=["a type more", "another rank", "another order of the counts"],
+)
+def test_another_catalog_has_another_digest(
+    ranks: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Rules().digest()
+    monkeypatch.setattr(catalog, "RANK", ranks)
+    assert Rules().digest() != before

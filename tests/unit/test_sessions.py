@@ -3,7 +3,7 @@
 import pytest
 from factories import MINUTE, Log, make_event
 
-from pipeline.domain.events import EVENT_TYPES
+from pipeline.domain.catalog import EVENT_TYPES
 
 
 @pytest.mark.parametrize(("silence", "sessions"), [(-1, 1), (0, 1), (1, 2)])

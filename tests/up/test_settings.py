@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from pipeline.config import MEBIBYTE, Settings
 from pipeline.domain.events import Request
-from pipeline.ingest.accept import Sender, accept
+from pipeline.ingest.accept import accept
+from pipeline.ingest.sender import Sender
 from pipeline.topics import MAX_RECORD_BYTES, topics
 
 NOW = 1_764_000_000_000

@@ -11,7 +11,8 @@ from warehouse_fixture import Warehouse
 from pipeline.delivery.publisher import Record
 from pipeline.delivery.refused import refusals
 from pipeline.domain.events import Request
-from pipeline.ingest.accept import Sender, accept
+from pipeline.ingest.accept import accept
+from pipeline.ingest.sender import Sender
 from pipeline.topics import Rejected
 
 IDS = "SELECT replace(CAST(request_id AS VARCHAR), '-', ''), index FROM rejected_events ORDER BY 2"

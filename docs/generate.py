@@ -1,0 +1,224 @@
+"""Write what documents and SQL say of the events, from the catalog: `make docs`.
+
+The files stay plain text for their readers; only the parts named here are written. Prints the
+files that changed. `tests/test_generated.py` fails where one is not as it would be written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.domain.catalog import (
+    ABOUT,
+    COLUMNS,
+    COUNTS,
+    MODELS,
+    RANK,
+    REQUIRED,
+    Given,
+    GivenEvent,
+    GivenLine,
+)
+from pipeline.domain.fields import Shown, said
+
+ROOT = Path(__file__).parent.parent
+
+
+def generated() -> dict[str, str]:
+    """The text of each file as it has to be, by its path in the tree.
+
+    Raises ValueError where a file has lost the place of its part.
+    """
+    made = {
+        "docs/contract.md": contract,
+        "docs/glossary.md": glossary,
+        "docs/openapi.yaml": openapi,
+        "docs/semantics.md": semantics,
+        "sql/macros/event_rank.sql": event_rank,
+        "sql/recompute/sessions.sql": counts,
+    }
+    return {name: write((ROOT / name).read_text()) for name, write in made.items()}
+
+
+def _put(text: str, before: str, part: str, after: str) -> str:
+    """`text` with `part` between two patterns that it holds once."""
+    place = re.compile(rf"({before}).*?({after})", re.DOTALL | re.MULTILINE)
+    if len(place.findall(text)) != 1:
+        raise ValueError(f"not one place between {before!r} and {after!r}")
+    return place.sub(lambda found: found[1] + part + found[2], text)
+
+
+def contract(text: str) -> str:
+    """The tables of fields and types."""
+    shape = GivenEvent.model_json_schema()["properties"]
+    rows = []
+    for name, field in GivenEvent.model_fields.items():
+        shown = said(field, Shown)
+        if shown is None:
+            limits = _present(shape[name])
+            shown = Shown("text", str(limits.get("minLength", 0)), str(limits.get("maxLength", "")))
+        rows.append([f"`{name}`", shown.kind, shown.least, shown.most])
+    text = _put(text, r"^\| field \|[^\n]*\n[^\n]*\n", _rows(rows), r"(?=^\n)")
+    rows = [
+        [
+            f"`{name}`",
+            ", ".join(
+                " or ".join(f"`{one}`" for one in names.split("|")) for names in REQUIRED[name]
+            ),
+            _meaning(model),
+        ]
+        for name, model in MODELS.items()
+    ]
+    return _put(text, r"^\| event type \|[^\n]*\n[^\n]*\n", _rows(rows), r"(?=^\n)")
+
+
+def _rows(rows: list[list[str]]) -> str:
+    return "".join(re.sub(r"\|  (?=\|)", "| ", f"| {' | '.join(row)} |\n") for row in rows)
+
+
+def _meaning(model: type[GivenEvent]) -> str:
+    return " ".join((model.__doc__ or "").split())
+
+
+def glossary(text: str) -> str:
+    """The rows of columns that the catalog declares."""
+    rows = {name: [name, about.meaning, about.rules, about.unit] for name, about in COLUMNS.items()}
+    own = {name: row for name, row in rows.items() if not COLUMNS[name].widely}
+    wide = {name: row for name, row in rows.items() if COLUMNS[name].widely}
+    kept = {}
+    for name, count in COUNTS.items():
+        also = f", {MODELS[name].counted}" if MODELS[name].counted else ""
+        kept[count] = [count, f"Its `{name}` events{also}.", "S6", "count"]
+    text = with_rows(text, "## Everywhere", wide)
+    text = with_rows(text, "### events", own)
+    return with_rows(text, "### sessions", kept)
+
+
+def with_rows(text: str, heading: str, rows: Mapping[str, list[str]]) -> str:
+    """`rows` in place of those of their columns, new ones behind the last of them."""
+    place = re.search(rf"^{heading}\n.*?(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
+    if place is None:
+        raise ValueError(f"no section {heading}")
+    lines = place[0].splitlines(keepends=True)
+    missing = dict(rows)
+    last = 0
+    for index, line in enumerate(lines):
+        column = line.strip("| \n").split(" |")[0]
+        if line.startswith("|") and column in rows:
+            lines[index], last = _rows([rows[column]]), index
+            missing.pop(column, None)
+    lines[last + 1 : last + 1] = [_rows([row]) for row in missing.values()]
+    return text[: place.start()] + "".join(lines) + text[place.end() :]
+
+
+def openapi(text: str) -> str:
+    """The schemas of the events."""
+    line = {"type": "object", **_object(GivenLine)}
+    fields = {"type": "object", **_object(GivenEvent)}
+    fields["properties"]["event_type"] = {"enum": list(MODELS)}
+    fields["properties"]["items"]["items"] = {"$ref": "#/components/schemas/Line"}
+    schemas: dict[str, Any] = {"Line": line, "Fields": fields}
+    for name, model in MODELS.items():
+        schemas[model.__name__] = _type(name, model)
+    schemas["Event"] = {
+        "oneOf": [_reference(model) for model in MODELS.values()],
+        "discriminator": {
+            "propertyName": "event_type",
+            "mapping": {name: _reference(model)["$ref"] for name, model in MODELS.items()},
+        },
+    }
+    part = yaml.safe_dump(schemas, sort_keys=False, default_flow_style=None, width=110)
+    indented = "".join(f"    {row}\n" for row in part.splitlines())
+    return _put(
+        text, r"^    # The events, from pipeline/domain/catalog.py: `make docs`.\n", indented, r"\Z"
+    )
+
+
+def _reference(model: type[GivenEvent]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+def _type(name: str, model: type[GivenEvent]) -> dict[str, Any]:
+    shape = _object(model)
+    needed = [field for field in REQUIRED[name] if "|" not in field]
+    made: dict[str, Any] = {
+        "description": _meaning(model),
+        "allOf": [{"$ref": "#/components/schemas/Fields"}],
+        "properties": {
+            "event_type": {"const": name},
+            **{field: shape["properties"][field] for field in needed},
+        },
+    }
+    if needed:
+        made["required"] = needed
+    if model.one_of:
+        (names,) = model.one_of
+        made["anyOf"] = [{"required": [field]} for field in names]
+    return made
+
+
+def _object(model: type[Given]) -> dict[str, Any]:
+    """`required` and `properties` as pydantic says them, without titles and defaults."""
+    schema = model.model_json_schema()
+    properties = {}
+    for name, shape in schema["properties"].items():
+        about = {"description": ABOUT[name].meaning} if issubclass(model, GivenEvent) else {}
+        properties[name] = {**about, **_short(shape)}
+    return {"required": schema["required"], "properties": properties}
+
+
+def _short(shape: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in shape.items() if key not in ("title", "default")}
+    choices = kept.get("anyOf", [])
+    if len(choices) != 2 or choices[1] != {"type": "null"}:
+        return kept
+    if "enum" in choices[0]:
+        return {"enum": [*choices[0]["enum"], None]}
+    return {**choices[0], "type": [choices[0]["type"], "null"]}
+
+
+def _present(shape: dict[str, Any]) -> dict[str, Any]:
+    """Of a type or null, the type."""
+    first: dict[str, Any] = shape.get("anyOf", [shape])[0]
+    return first
+
+
+def semantics(text: str) -> str:
+    """The ranks of T5."""
+    ranks = "; ".join(
+        f"{', '.join(names)} {rank}" for rank, names in groupby(RANK, key=RANK.__getitem__)
+    )
+    return _put(text, r"then `event_key`\. Ranks: ", ranks, r"\.\n")
+
+
+def event_rank(text: str) -> str:
+    """The macro's cases."""
+    rows = "".join(f"        WHEN '{name}' THEN {rank}\n" for name, rank in RANK.items())
+    return _put(text, r"    CASE event_type\n", rows, r"    END;")
+
+
+def counts(text: str) -> str:
+    """The recompute of the counts."""
+    rows = "".join(
+        f"    count(*) FILTER (WHERE event_type = '{name}') AS {count},\n"
+        for name, count in COUNTS.items()
+    )
+    return _put(text, r"    count\(\*\) AS events,\n", rows, r"    max\(event_type\)")
+
+
+def main() -> None:
+    """Write the files that are not as they have to be."""
+    for name, text in generated().items():
+        if (ROOT / name).read_text() != text:
+            (ROOT / name).write_text(text)
+            print(name)
+
+
+if __name__ == "__main__":
+    main()

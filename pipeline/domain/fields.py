@@ -1,0 +1,213 @@
+"""Each field of an event: its type and limits, its meaning, and where it stands in the warehouse.
+
+A type here is read by pydantic for the models of the catalog, and by `docs/generate.py` for the
+tables of the documents. It says what may be given; `values.py` says what becomes of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+from pydantic import Field, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic.fields import FieldInfo
+
+from pipeline.domain.values import (
+    FIRST_MS,
+    LAST_MS,
+    MAX_ID,
+    MAX_PRICE,
+    MAX_QUANTITY,
+    context_of,
+    epoch_ms,
+    id_of,
+    price_of,
+)
+
+Unit = Literal["text", "id", "count", "money", "list", "time"]
+
+
+@dataclass(frozen=True)
+class About:
+    """What is said of a field beside its type.
+
+    `meaning`, `rules` (of docs/semantics.md) and `unit` are the glossary's; `unit` decides the
+    Arrow type of its column too. `column` is that of `events` where it has not the field's name,
+    "" where it has none. `widely`: other tables have the column in the same meaning.
+    """
+
+    meaning: str
+    rules: str = ""
+    unit: Unit = "text"
+    column: str | None = None
+    widely: bool = False
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A type in the words of docs/contract.md, with its least and most."""
+
+    kind: str = "text"
+    least: str = ""
+    most: str = ""
+
+
+T = TypeVar("T")
+
+
+def said(field: FieldInfo, kind: type[T]) -> T | None:
+    """The `About` or `Shown` of a model's field, None where its type has none."""
+    choices = get_args(field.annotation)
+    inner = [each for choice in choices for each in getattr(choice, "__metadata__", ())]
+    return next((each for each in (*field.metadata, *inner) if isinstance(each, kind)), None)
+
+
+def _read(reader: Callable[[Any], Any], otherwise: str, *kinds: type) -> PlainValidator:
+    def read(value: object) -> object:
+        # By type, and not by class: True is no number.
+        if type(value) not in kinds:
+            raise ValueError(otherwise)
+        return reader(value)
+
+    return PlainValidator(read)
+
+
+_Name = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=256)]
+_Marketing = Annotated[str, StringConstraints(strict=True, max_length=256)]
+_Id = Annotated[
+    int | str,
+    _read(id_of, "neither a whole number nor its digits", int, str),
+    Shown("integer, or the same in digits", "1", "2^63-1"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": MAX_ID},
+                {"type": "string", "pattern": "^[0-9]{1,19}$"},
+            ]
+        }
+    ),
+]
+
+Timestamp = Annotated[
+    int | str,
+    PlainValidator(epoch_ms),
+    Shown(
+        "ISO 8601 with a date and, without an offset, in UTC; or an integer of epoch milliseconds",
+        "year 1",
+        "year 9999",
+    ),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ]|$)"},
+                {"type": "integer", "minimum": FIRST_MS, "maximum": LAST_MS},
+            ]
+        }
+    ),
+    About("When it happened: the event's own time.", "T1, T3", "time", "occurred_at", widely=True),
+]
+SessionId = Annotated[
+    _Name,
+    About(
+        "The client's own session id. One id on two devices, or on both sides of a gap, is two"
+        " sessions.",
+        "I2, S2",
+        widely=True,
+    ),
+]
+DeviceId = Annotated[_Name, About("The client's own id of the device.", "I1")]
+EventId = Annotated[_Name, About("The client's own id of the event.", "D1")]
+CustomerId = Annotated[
+    str,
+    StringConstraints(strict=True),
+    About("The shop's id of the customer; no rule reads it."),
+]
+AttributionToken = Annotated[
+    str,
+    StringConstraints(strict=True, min_length=1, max_length=512),
+    About("The token that it carries, NULL where it carries none.", "A1", widely=True),
+]
+ProductId = Annotated[_Id, About("The product.", unit="id", widely=True)]
+VariantId = Annotated[
+    _Id, About("The variant of the product, where one is named.", unit="id", widely=True)
+]
+CollectionHandle = Annotated[
+    str,
+    StringConstraints(strict=True, min_length=1, max_length=255),
+    About("The collection that was on view."),
+]
+Query = Annotated[
+    str, StringConstraints(strict=True, max_length=1024), About("What was searched for.")
+]
+Position = Annotated[
+    int,
+    Field(strict=True, ge=1, le=MAX_ID),
+    Shown("integer", "1", "2^63-1"),
+    About("Place of the product in its list, from 1.", unit="id"),
+]
+BlockId = Annotated[
+    _Name, About("The block, such as a carousel of recommendations, that was on view.")
+]
+SearchId = Annotated[_Name, About("The shop's id of the search.")]
+OrderId = Annotated[_Name, About("The shop's id of the order.", "A9", widely=True)]
+RefundId = Annotated[_Name, About("The shop's id of the refund.", "A8", widely=True)]
+ShoppingChannel = Annotated[
+    Literal["web", "app"],
+    Shown("`web` or `app`"),
+    About("`web` or `app`, as the event or its request says.", "S6", widely=True),
+]
+MarketingSource = Annotated[
+    _Marketing,
+    About(
+        "Campaign source that the event named. In sessions and their sums, of the first event.",
+        "S6",
+        widely=True,
+    ),
+]
+MarketingMedium = Annotated[_Marketing, About("Campaign medium, likewise.", "S6", widely=True)]
+MarketingCampaign = Annotated[_Marketing, About("Campaign name, likewise.", "S6", widely=True)]
+ContextualData = Annotated[
+    dict[str, Any],
+    _read(context_of, "not an object", dict),
+    Shown("object of at most 8 levels and 8 KiB, its numbers finite"),
+    WithJsonSchema({"type": "object"}),
+    About("What the shop adds; it stays in `raw`.", column=""),
+]
+Currency = Annotated[
+    str,
+    StringConstraints(strict=True, pattern="^[A-Z]{3}$"),
+    Shown("three capital letters; required with any price"),
+    About("ISO 4217 code of the money beside it, NULL where there is none.", "A10", widely=True),
+]
+Quantity = Annotated[
+    int,
+    Field(strict=True, ge=1, le=MAX_QUANTITY),
+    Shown("integer, 1 where absent", "1", "10^6"),
+    About("Units of the event's own product; 1 where it names no number.", "A2", "count"),
+]
+Price = Annotated[
+    float | str,
+    _read(price_of, "neither a number nor text", int, float, str),
+    Shown("per unit: number or text, at most 4 decimals; times quantity below 10^14", "0", "10^10"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": MAX_PRICE},
+                {"type": "string", "pattern": "^[0-9]{1,11}(\\.[0-9]{1,4})?$"},
+            ]
+        }
+    ),
+    About("Price of one unit of the event's own product.", "A10", "money"),
+]
+ITEMS = About(
+    "Lines of a purchase or refund as sent: product, variant, quantity, price, token. NULL where"
+    " the event's own product is the one line.",
+    "A2",
+    "list",
+)
+ITEMS_SHOWN = Shown(
+    "list of lines: `product_id`, and `variant_id`, `quantity`, `price`, `attribution_token`",
+    "1",
+    "250",
+)

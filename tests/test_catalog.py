@@ -1,0 +1,86 @@
+"""What knows the events beside the catalog, held to it; a file that was forgotten is named."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from ingest.wire_cases import NOW_MS
+from warehouse_fixture import Warehouse
+
+from pipeline.domain.catalog import COLUMNS, COUNTS, RANK, GivenEvent, GivenLine, ProductClick
+from pipeline.domain.events import Event
+from pipeline.ingest.validate import validate
+from pipeline.ingest.wire import Item, WireEvent
+
+FORGOTTEN = "{} of the catalog without a place in {}: {}"
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    made = Warehouse(tmp_path_factory.mktemp("catalog") / "live.duckdb")
+    yield made
+    made.connection.close()
+
+
+def columns_of(warehouse: Warehouse, relation: str) -> set[str]:
+    return {row[0] for row in warehouse.rows(f"DESCRIBE FROM {relation}")}
+
+
+def assert_all(kind: str, wanted: set[str], place: str, held: set[str]) -> None:
+    missing = sorted(wanted - held)
+    assert not missing, FORGOTTEN.format(kind, place, ", ".join(missing))
+
+
+def test_every_field_is_read_from_the_wire() -> None:
+    held = set(WireEvent.__struct_fields__)
+    assert_all("fields", set(GivenEvent.model_fields), "pipeline/ingest/wire.py", held)
+    assert held == set(GivenEvent.model_fields)
+    assert set(Item.__struct_fields__) == set(GivenLine.model_fields)
+
+
+def test_every_field_with_a_column_is_in_a_valid_event() -> None:
+    held = set(Event.__struct_fields__)
+    assert_all("fields", set(COLUMNS), "pipeline/domain/events.py", held)
+
+
+def test_every_field_with_a_column_has_it_in_events(warehouse: Warehouse) -> None:
+    held = columns_of(warehouse, "events")
+    assert_all("fields", set(COLUMNS), "events (a new file of sql/migrations)", held)
+
+
+def test_every_type_is_counted_in_sessions(warehouse: Warehouse) -> None:
+    held = columns_of(warehouse, "sessions")
+    assert_all("counts", set(COUNTS.values()), "sessions (a new file of sql/migrations)", held)
+    held = columns_of(warehouse, "recompute_sessions('events')")
+    assert_all("counts", set(COUNTS.values()), "sql/recompute/sessions.sql (make docs)", held)
+
+
+def test_every_type_has_its_rank_in_sql(warehouse: Warehouse) -> None:
+    for name, rank in RANK.items():
+        held = warehouse.rows(f"SELECT event_rank('{name}')")
+        assert held == [(rank,)], f"sql/macros/event_rank.sql (make docs): {name}"
+
+
+def test_names_are_no_two_types() -> None:
+    assert len(set(COUNTS.values())) == len(COUNTS) == len(GivenEvent.__subclasses__())
+
+
+def test_what_a_model_writes_is_what_the_door_takes() -> None:
+    click = ProductClick(
+        timestamp="2026-07-01T12:00:00Z", session_id="s", product_id="7003338965178", position=3
+    )
+    event = validate(
+        click.model_dump_json(exclude_none=True), received_at=NOW_MS, may_backfill=False
+    )
+    assert msgspec.to_builtins(event) == click.model_dump(exclude_none=True)
+
+
+def test_commands_start_without_the_models() -> None:
+    code = "import sys, pipeline.cli.main; sys.exit('pipeline.domain.catalog' in sys.modules)"
+    root = Path(__file__).parent.parent
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
