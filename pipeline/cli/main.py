@@ -6,29 +6,16 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from pipeline.cli.command import on_kafka, show, with_settings
 from pipeline.cli.stores import stores
-from pipeline.config import Settings
-from pipeline.kafka.admin import create_topics, held_topics, topic_findings
-from pipeline.kafka.topic_check import COLUMNS, row
-from pipeline.printable import printable
+from pipeline.cli.verb import with_settings
 from pipeline.umask import write_for_ourselves
-from pipeline.warehouse.database import connect_published
-from pipeline.warehouse.limits import limited
-from pipeline.warehouse.queries import (
-    QueryResult,
-    ask,
-    broken,
-    questions,
-    refuse_unknown_store,
-    required,
-)
+
+if TYPE_CHECKING:
+    from pipeline.config import Settings
 
 
 @click.group()
@@ -42,7 +29,7 @@ def cli() -> None:
 @with_settings
 def up(settings: Settings) -> int:
     """All processes on this machine, with a Kafka of its own unless one is set."""
-    from pipeline.devstack.up import Up  # noqa: PLC0415  # its imports are most of a start
+    from pipeline.devstack.up import Up
 
     with Up(settings) as running:
         running.announce()
@@ -62,7 +49,8 @@ def up(settings: Settings) -> int:
 @with_settings
 def demo(settings: Settings, *, and_exit: bool, devices: int) -> int:
     """`up`, plus sample traffic over HTTP and the answer to a first question."""
-    from pipeline.devstack.demo import run  # noqa: PLC0415  # as above
+    from pipeline.cli.command import show
+    from pipeline.devstack.demo import run
 
     return run(settings, devices=devices, and_exit=and_exit, show=show)
 
@@ -76,7 +64,8 @@ cli.add_command(stores)
 @with_settings
 def ingest(settings: Settings, *, explain: bool, explain_anywhere: bool) -> int:
     """HTTP to Kafka."""
-    from pipeline.ingest.server import run  # noqa: PLC0415  # each process loads its own part
+    from pipeline.cli.command import on_kafka
+    from pipeline.ingest.server import run
 
     return run(on_kafka(settings), explain=explain or explain_anywhere, anywhere=explain_anywhere)
 
@@ -85,7 +74,8 @@ def ingest(settings: Settings, *, explain: bool, explain_anywhere: bool) -> int:
 @with_settings
 def worker(settings: Settings) -> int:
     """Kafka to Kafka: deduplicate, sessionize, attribute."""
-    from pipeline.stream.worker import run  # noqa: PLC0415  # as above
+    from pipeline.cli.command import on_kafka
+    from pipeline.stream.worker import run
 
     return run(on_kafka(settings))
 
@@ -94,7 +84,8 @@ def worker(settings: Settings) -> int:
 @with_settings
 def load(settings: Settings) -> int:
     """Kafka to DuckDB, and snapshots of it."""
-    from pipeline.warehouse.loader import run  # noqa: PLC0415  # as above
+    from pipeline.cli.command import on_kafka
+    from pipeline.warehouse.loader import run
 
     return run(on_kafka(settings))
 
@@ -103,7 +94,7 @@ def load(settings: Settings) -> int:
 @with_settings
 def dashboard(settings: Settings) -> int:
     """A page over the snapshot."""
-    from pipeline.dashboard import run  # noqa: PLC0415  # as above
+    from pipeline.dashboard import run
 
     return run(settings)
 
@@ -112,6 +103,12 @@ def dashboard(settings: Settings) -> int:
 @with_settings
 def topics(settings: Settings) -> int:
     """Make the topics that are missing, show all, and say where one is not as it should be."""
+    from pipeline.cli.command import on_kafka, show
+    from pipeline.kafka.admin import create_topics, held_topics, topic_findings
+    from pipeline.kafka.topic_check import COLUMNS, row
+    from pipeline.printable import printable
+    from pipeline.warehouse.queries import QueryResult
+
     settings = on_kafka(settings)
     made = create_topics(settings)
     click.echo("made " + ", ".join(made) if made else "all topics are there")
@@ -134,8 +131,12 @@ def local(
     settings: Settings, files: tuple[str, ...], database: Path, store: str, *, strict: bool
 ) -> int:
     """The same tables from event FILES (NDJSON, plain or .gz, - for stdin), without a broker."""
-    from pipeline.ingest.enrichment import EdgeHeaders  # noqa: PLC0415  # as above
-    from pipeline.replay.local import replay  # noqa: PLC0415  # as above
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    from pipeline.ingest.enrichment import EdgeHeaders
+    from pipeline.printable import printable
+    from pipeline.replay.local import replay
 
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
@@ -177,7 +178,7 @@ def send(
     _: Settings, files: tuple[str, ...], url: str, tokens: tuple[str, ...], *, strict: bool
 ) -> int:
     """The same FILES over HTTP."""
-    from pipeline.replay.send import send as send_files  # noqa: PLC0415  # as above
+    from pipeline.replay.send import send as send_files
 
     named = [token.split("=", 1) if "=" in token else ["", token] for token in tokens]
     return send_files(list(files), url, dict(named), strict=strict)
@@ -193,7 +194,7 @@ def send(
 )
 def traffic(seed: int, devices: int, end: datetime | None) -> None:
     """Recorded requests of generated shoppers, as NDJSON."""
-    from pipeline.traffic import lines  # noqa: PLC0415  # as above
+    from pipeline.traffic import lines
 
     last = datetime.now(UTC) if end is None else end.replace(tzinfo=UTC)
     for line in lines(seed, devices=devices, end=last):
@@ -221,6 +222,11 @@ def query(
     settings: Settings, name: str | None, parameters: tuple[str, ...], database: Path | None
 ) -> None:
     """The answer to question NAME; without one, the list of questions."""
+    from pipeline.cli.command import show
+    from pipeline.warehouse.database import connect_published
+    from pipeline.warehouse.limits import limited
+    from pipeline.warehouse.queries import ask, questions, refuse_unknown_store, required
+
     if name is None:
         for question, purpose in questions().items():
             click.echo(f"{question:<24} {purpose}")
@@ -248,6 +254,10 @@ def query(
 @with_settings
 def check(settings: Settings, database: Path | None) -> int:
     """Every promise of sql/checks, held against the snapshot; 1 if one is broken."""
+    from pipeline.cli.command import show
+    from pipeline.warehouse.database import connect_published
+    from pipeline.warehouse.queries import broken
+
     failed = 0
     with connect_published(database or settings.database) as connection:
         for name, answer in broken(connection).items():
@@ -267,8 +277,10 @@ def check(settings: Settings, database: Path | None) -> int:
 @with_settings
 def status(settings: Settings, behind: int | None) -> int:
     """How far each hop has come, partition by partition, and how old the snapshot is."""
-    from pipeline.status import status as of_all  # noqa: PLC0415  # as above
-    from pipeline.stream.commits import refused_commits  # noqa: PLC0415  # as above
+    from pipeline.cli.command import on_kafka, show
+    from pipeline.printable import printable
+    from pipeline.status import status as of_all
+    from pipeline.stream.commits import refused_commits
 
     settings = on_kafka(settings)
     found = of_all(settings)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.command import show, with_settings
-from pipeline.config import Settings
-from pipeline.devstack.first_store import STORE, make_first_store
-from pipeline.ingest.stores import StoreEntry, StoresError, new_token, read_entries
-from pipeline.ingest.stores_file import changing
-from pipeline.warehouse.queries import QueryResult
+from pipeline.cli.verb import with_settings
+
+if TYPE_CHECKING:
+    from pipeline.config import Settings
+    from pipeline.ingest.stores import StoreEntry
 
 # Enough to tell tokens apart, and a start of a hash gives no token away.
 SHOWN = 8
@@ -36,13 +36,19 @@ def _origins(_: click.Context, option: click.Parameter, values: Sequence[str]) -
     return list(values)
 
 
+def _first_name() -> str:
+    from pipeline.devstack.first_store import STORE
+
+    return STORE
+
+
 @click.group()
 def stores() -> None:
     """Who may send: add, rotate, list, revoke."""
 
 
 @stores.command("add")
-@click.argument("name", default=STORE)
+@click.argument("name", default=_first_name)
 @click.option("--origin", "origins", multiple=True, callback=_origins, help="Default: any page.")
 @click.option("--backfill", is_flag=True, help="May send events older than 30 days.")
 @click.option("--requests-per-second", type=click.FloatRange(min=0), help="Of its own; 0: any.")
@@ -60,6 +66,10 @@ def add(
     first: bool,
 ) -> None:
     """A store NAME, and its token, shown this once."""
+    from pipeline.devstack.first_store import make_first_store
+    from pipeline.ingest.stores import StoreEntry, StoresError, new_token
+    from pipeline.ingest.stores_file import changing
+
     if first and settings.stores.exists():
         click.echo(f"{settings.stores} is there")
         return
@@ -89,6 +99,9 @@ def add(
 @with_settings
 def rotate(settings: Settings, name: str, overlap: timedelta) -> None:
     """A new token for store NAME, shown this once; its old ones end after the overlap."""
+    from pipeline.ingest.stores import new_token
+    from pipeline.ingest.stores_file import changing
+
     now = datetime.now(UTC)
     token, digest = new_token()
     with changing(settings.stores) as entries:
@@ -108,6 +121,10 @@ def rotate(settings: Settings, name: str, overlap: timedelta) -> None:
 @with_settings
 def list_(settings: Settings) -> None:
     """Each store's origins and rights; its tokens by the start of their SHA-256."""
+    from pipeline.cli.command import show
+    from pipeline.ingest.stores import read_entries
+    from pipeline.warehouse.queries import QueryResult
+
     now = datetime.now(UTC)
     rows = [
         (
@@ -129,6 +146,9 @@ def list_(settings: Settings) -> None:
 @with_settings
 def revoke(settings: Settings, name: str, token: str | None, *, every: bool) -> None:
     """End a token of store NAME now: TOKEN is the start of its SHA-256, as `list` shows it."""
+    from pipeline.ingest.stores import StoresError
+    from pipeline.ingest.stores_file import changing
+
     if (token is None) != every:
         raise click.UsageError("name a token as `pipeline stores list` shows it, or --all")
     with changing(settings.stores) as entries:
@@ -142,6 +162,8 @@ def revoke(settings: Settings, name: str, token: str | None, *, every: bool) -> 
 
 
 def _entry(entries: dict[str, StoreEntry], name: str) -> StoreEntry:
+    from pipeline.ingest.stores import StoresError
+
     if name not in entries:
         raise StoresError(f"no store {name}: there is {', '.join(entries) or 'none'}")
     return entries[name]
