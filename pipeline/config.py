@@ -26,7 +26,8 @@ class Settings(BaseSettings):
 
     # Kafka
     kafka_bootstrap_servers: str = Field(
-        default="", description="An existing Kafka; empty: `up` starts a broker of its own."
+        default="",
+        description="Bootstrap servers of your Kafka. Empty: `up` starts its own broker.",
     )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`."
@@ -34,55 +35,58 @@ class Settings(BaseSettings):
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
         default="PLAIN", description="`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`."
     )
-    kafka_sasl_username: str = Field(default="", description="The user that all processes are.")
+    kafka_sasl_username: str = Field(default="", description="User name for every process.")
     kafka_sasl_password: SecretStr = Field(
-        default=SecretStr(""), description="Its password; better in a file, as below."
+        default=SecretStr(""), description="Password. Prefer the file below."
     )
     kafka_sasl_password_file: Path | None = Field(
-        default=None, description="A file that holds the password and nothing else."
+        default=None, description="File that contains only the password."
     )
     kafka_ssl_ca: Path | None = Field(
         default=None,
-        description="CA certificates that Kafka's is checked by (PEM); empty: the system's.",
+        description="CA certificates that verify Kafka's (PEM). Empty: the system's.",
     )
     kafka_ssl_certificate: Path | None = Field(
-        default=None, description="Our own certificate, if Kafka asks for one (PEM)."
+        default=None, description="Client certificate, if Kafka requires one (PEM)."
     )
     kafka_ssl_key: Path | None = Field(
-        default=None, description="The key of that certificate, not encrypted (PEM)."
+        default=None, description="Private key of that certificate, unencrypted (PEM)."
     )
     topic_prefix: str = Field(
-        default="", description="Put before every topic and group name: one per tenant or test."
+        default="", description="Prefix of every topic and consumer group: one per tenant or test."
     )
     partitions: int = Field(
-        default=4, ge=1, le=1024, description="Of every topic keyed by device; fixed once made."
+        default=4,
+        ge=1,
+        le=1024,
+        description="Partitions of each topic keyed by device. Cannot be changed later.",
     )
     replication: int = Field(
-        default=1, ge=1, le=9, description="Copies of each partition; 3 on a cluster."
+        default=1, ge=1, le=9, description="Replicas of each partition. Use 3 on a cluster."
     )
     min_insync_replicas: int = Field(
         default=0,
         ge=0,
         le=9,
-        description="Copies that must have a record for a 204; 0: one less than all, at least 1.",
+        description="Replicas that must hold a record before a 204. 0: all but one, at least 1.",
     )
     beacons_retention: timedelta = Field(
         default=timedelta(days=7),
         ge=timedelta(0),
         le=10 * YEAR,
-        description="How long Kafka keeps beacons: the longest outage of the workers; 0: for ever.",
+        description="How long Kafka keeps beacons: the longest worker outage. 0: forever.",
     )
     outcomes_retention: timedelta = Field(
         default=timedelta(days=14),
         ge=timedelta(0),
         le=10 * YEAR,
-        description="The same of outcomes: the longest outage of the loader.",
+        description="How long Kafka keeps outcomes: the longest loader outage. 0: forever.",
     )
     rejected_retention: timedelta = Field(
         default=timedelta(days=30),
         ge=timedelta(0),
         le=10 * YEAR,
-        description="The same of refused events.",
+        description="How long Kafka keeps rejected events. 0: forever.",
     )
 
     # Rules (docs/semantics.md); all but the half-life are part of the rules hash
@@ -102,38 +106,39 @@ class Settings(BaseSettings):
         default=timedelta(days=7),
         ge=TICK,
         le=YEAR,
-        description="After it a touch weighs half in the time decay model (A7).",
+        description="Age at which a touch has half its weight in the time-decay model (A7).",
     )
     lateness: timedelta = Field(
         default=timedelta(hours=72),
         ge=TICK,
         le=YEAR,
-        description="How far behind stream time is not late (T7).",
+        description="How far behind stream time an event may be without being late (T7).",
     )
 
     # Where things lie
     home: Path = Field(
-        default=Path("data"), description="Folder of the databases, the spool and the broker."
+        default=Path("data"),
+        description="Directory for databases, the spool and the embedded broker.",
     )
     cache: Path = Field(
         default=Path("~/.cache/pipeline").expanduser(),
-        description="Folder of downloaded jars, shared by all checkouts.",
+        description="Directory for downloaded jars, shared by all checkouts.",
     )
     maven_url: str | None = Field(
-        default=None, description="A mirror of Maven Central for those jars; empty: Central itself."
+        default=None, description="Mirror of Maven Central for those jars. Empty: Central itself."
     )
     stores_file: Path | None = Field(
-        default=None, description="TOML of stores and their tokens; empty: <home>/stores.toml."
+        default=None, description="TOML file of stores and their tokens. Empty: <home>/stores.toml."
     )
 
     # Ingest
     ingest_host: str = Field(default="127.0.0.1", description="Address that ingest listens on.")
-    ingest_port: int = Field(default=8080, ge=0, le=65535, description="0 takes a free one.")
+    ingest_port: int = Field(default=8080, ge=0, le=65535, description="0 picks a free port.")
     admin_host: str = Field(
         default="127.0.0.1",
-        description="Address of ingest's probes, metrics and `/explain`, which are for operators.",
+        description="Address of ingest's probes, metrics and `/explain`. Keep it private.",
     )
-    admin_port: int = Field(default=8082, ge=0, le=65535, description="0 takes a free one.")
+    admin_port: int = Field(default=8082, ge=0, le=65535, description="0 picks a free port.")
     # A record holds at most three times its body: each event as the rules read it, and as it came,
     # where a quote takes two bytes; a refused one at most three bytes for each that is no text.
     # Twice that stays under a record of Kafka.
@@ -141,81 +146,96 @@ class Settings(BaseSettings):
         default=MEBIBYTE,
         ge=1024,
         le=2 * MEBIBYTE,
-        description="A larger body, inflated, is answered 413.",
+        description="Largest body after decompression. Larger ones get 413.",
     )
     max_bodies_bytes: int = Field(
         default=128 * MEBIBYTE,
         ge=2 * MEBIBYTE,
-        description="Of all requests in hand at one ingest, inflated; over it 503.",
+        description="Memory limit for all pending request bodies of one ingest. Beyond it: 503.",
     )
     body_timeout: timedelta = Field(
         default=timedelta(seconds=10),
         ge=TICK,
-        description="A head or body that takes longer is answered 408.",
+        description="Time limit for receiving a head or a body. Beyond it: 408.",
     )
     keep_alive: timedelta = Field(
         default=timedelta(seconds=75),
         ge=TICK,
-        description="A connection may rest so long: longer than a load balancer would keep it.",
+        description="Idle keep-alive timeout. Set it above the load balancer's.",
     )
     max_connections: int = Field(
         default=10_000,
         ge=1,
-        description="Open at once at one ingest; then the one that has waited longest is closed.",
+        description="Open connections per ingest. Beyond it, the longest idle one is closed.",
     )
     ack_timeout: timedelta = Field(
         default=timedelta(seconds=5),
         ge=TICK,
-        description="How long a request waits for Kafka; then the spool.",
+        description="How long a request waits for Kafka before it goes to the spool.",
     )
     spool_bytes: int = Field(
         default=1024 * MEBIBYTE,
         ge=0,
-        description="Most that one ingest keeps while Kafka is away; then 503.",
+        description="Size limit of one ingest's spool. When it is full: 503.",
     )
     requests_per_second: float = Field(
-        default=0.0, ge=0, description="Of one store at one ingest; more is 429. 0: no limit."
+        default=0.0,
+        ge=0,
+        description="Rate limit per store and ingest process. Beyond it: 429. 0: unlimited.",
     )
-    burst: float = Field(default=100.0, ge=1, description="Requests of a store at once.")
-    country_header: str = Field(default="", description="Edge header that holds the country.")
-    region_header: str = Field(default="", description="Edge header that holds the region.")
-    city_header: str = Field(default="", description="Edge header that holds the city.")
+    burst: float = Field(default=100.0, ge=1, description="Burst size of that rate limit.")
+    country_header: str = Field(
+        default="", description="Header in which your edge sends the country."
+    )
+    region_header: str = Field(
+        default="", description="Header in which your edge sends the region."
+    )
+    city_header: str = Field(default="", description="Header in which your edge sends the city.")
 
     # Worker
-    workers: int = Field(default=1, ge=0, le=64, description="Worker processes of `up`.")
+    workers: int = Field(default=1, ge=0, le=64, description="Worker processes that `up` starts.")
     worker_name: str = Field(
         default="",
         pattern=r"^[A-Za-z0-9.-]{0,200}$",
-        description="Of one worker: restarted under it, it keeps its partitions. `up` sets it.",
+        description="Stable name of a worker: restarted under it, it keeps its partitions.",
     )
     session_timeout: timedelta = Field(
         default=timedelta(seconds=8),
         # What Kafka allows a group to ask for.
         ge=timedelta(seconds=6),
         le=timedelta(minutes=30),
-        description="After it a silent worker's partitions move.",
+        description="Time after which an unresponsive worker loses its partitions.",
     )
     run_records: int = Field(
-        default=2000, ge=1, description="Most records of one partition in one run."
+        default=2000, ge=1, description="Maximum records of one partition in one batch."
     )
     max_failed_share: float = Field(
-        default=0.5, gt=0, le=1, description="More failed events in a window stop the worker."
+        default=0.5,
+        gt=0,
+        le=1,
+        description="The worker stops when more than this share of recent events fail.",
     )
 
     # Loader
-    load_records: int = Field(default=10000, ge=1, description="Most outcomes in one transaction.")
+    load_records: int = Field(
+        default=10000, ge=1, description="Maximum outcomes in one transaction."
+    )
     load_interval: timedelta = Field(
-        default=timedelta(seconds=1), ge=TICK, description="Longest wait for a transaction to fill."
+        default=timedelta(seconds=1),
+        ge=TICK,
+        description="Longest wait for a transaction to fill up.",
     )
     publish_interval: timedelta = Field(
-        default=timedelta(seconds=5), ge=timedelta(0), description="Pause between two snapshots."
+        default=timedelta(seconds=5),
+        ge=timedelta(0),
+        description="Minimum time between two snapshots.",
     )
     snapshots_kept: int = Field(
-        default=2, ge=0, description="Snapshots of earlier days to keep; each is a whole database."
+        default=2, ge=0, description="How many daily snapshots to keep. Each is a full database."
     )
     snapshot_readers: Literal["owner", "group", "all"] = Field(
         default="owner",
-        description="Users who may read snapshots: owner, group or all (docs/operating.md).",
+        description="Who may read snapshots: owner, group or all (docs/operating.md).",
     )
 
     # Those who ask: the dashboard, for a page, and `pipeline query`
@@ -223,19 +243,19 @@ class Settings(BaseSettings):
         default=timedelta(minutes=1),
         ge=TICK,
         le=YEAR,
-        description="Longest that an answer of the dashboard or `pipeline query` may take.",
+        description="Time limit for a query of the dashboard or `pipeline query`.",
     )
     query_memory_bytes: int = Field(
-        default=2048 * MEBIBYTE, ge=16 * MEBIBYTE, description="Most memory that it may take."
+        default=2048 * MEBIBYTE, ge=16 * MEBIBYTE, description="Memory limit for such a query."
     )
 
     # Dashboard
     dashboard_host: str = Field(default="127.0.0.1", description="Address of the dashboard.")
     dashboard_hosts: str = Field(
         default="",
-        description="Names it may be asked by beside its address and loopback; commas between.",
+        description="Host names it answers to besides its address and loopback, comma-separated.",
     )
-    dashboard_port: int = Field(default=8081, ge=0, le=65535, description="0 takes a free one.")
+    dashboard_port: int = Field(default=8081, ge=0, le=65535, description="0 picks a free port.")
 
     def environment(self) -> dict[str, str]:
         """What gives a child process these settings, whatever else it finds."""

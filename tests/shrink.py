@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from stories import Step, Story
+from strategies import Step, Story
 
 CASES = Path(__file__).parent / "golden" / "cases"
 

@@ -107,7 +107,7 @@ def test_the_files_of_the_readme_go_in_as_it_says(tmp_path: Path) -> None:
 
 def test_the_query_of_the_readme_has_an_answer(tmp_path: Path) -> None:
     import duckdb  # noqa: PLC0415  # this test alone
-    from house import Warehouse  # noqa: PLC0415  # as above
+    from warehouse_fixture import Warehouse  # noqa: PLC0415  # as above
 
     path = tmp_path / "live.duckdb"
     Warehouse(path).connection.close()

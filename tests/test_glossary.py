@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from house import Warehouse
+from warehouse_fixture import Warehouse
 
 from pipeline.warehouse.queries import ask
 from pipeline.warehouse.sql import files

@@ -1,4 +1,4 @@
-"""All verbs: one per process, those that ask, and those that send; each part loads when called."""
+"""Every command. Each imports its own part of the pipeline when it is called."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 @click.group()
 @click.version_option(package_name="clickstream-pipeline")
 def cli() -> None:
-    """Beacons over HTTP, through Kafka and Faust, to DuckDB: exactly once."""
+    """Clickstream events from HTTP through Kafka and Faust to DuckDB, exactly once."""
     write_for_ourselves()
 
 
 @cli.command()
 @with_settings
 def up(settings: Settings) -> int:
-    """All processes on this machine, with a Kafka of its own unless one is set."""
+    """Run every process on this machine, with an embedded Kafka unless one is set."""
     from pipeline.devstack.up import Up
 
     with Up(settings) as running:
@@ -38,17 +38,17 @@ def up(settings: Settings) -> int:
 
 
 @cli.command()
-@click.option("--exit", "and_exit", is_flag=True, help="End after the answer.")
+@click.option("--exit", "and_exit", is_flag=True, help="Exit after the first answer.")
 @click.option(
     "--devices",
     default=300,
     show_default=True,
     type=click.IntRange(min=1),
-    help="How many shoppers to send.",
+    help="Number of sample shoppers.",
 )
 @with_settings
 def demo(settings: Settings, *, and_exit: bool, devices: int) -> int:
-    """`up`, plus sample traffic over HTTP and the answer to a first question."""
+    """Run `up`, send sample traffic over HTTP and answer a first question."""
     from pipeline.cli.command import show
     from pipeline.devstack.demo import run
 
@@ -59,11 +59,17 @@ cli.add_command(stores)
 
 
 @cli.command()
-@click.option("--explain", is_flag=True, help="With /explain: what came, what was refused, why.")
-@click.option("--explain-anywhere", is_flag=True, help="The same for all who reach this address.")
+@click.option(
+    "--explain", is_flag=True, help="Serve /explain: recent events and what is wrong with them."
+)
+@click.option(
+    "--explain-anywhere",
+    is_flag=True,
+    help="The same, for any client that reaches the admin address.",
+)
 @with_settings
 def ingest(settings: Settings, *, explain: bool, explain_anywhere: bool) -> int:
-    """HTTP to Kafka."""
+    """Receive beacons over HTTP and publish them to Kafka."""
     from pipeline.cli.command import on_kafka
     from pipeline.ingest.server import run
 
@@ -73,7 +79,7 @@ def ingest(settings: Settings, *, explain: bool, explain_anywhere: bool) -> int:
 @cli.command()
 @with_settings
 def worker(settings: Settings) -> int:
-    """Kafka to Kafka: deduplicate, sessionize, attribute."""
+    """Deduplicate, sessionize and attribute events, from Kafka to Kafka."""
     from pipeline.cli.command import on_kafka
     from pipeline.stream.worker import run
 
@@ -83,7 +89,7 @@ def worker(settings: Settings) -> int:
 @cli.command()
 @with_settings
 def load(settings: Settings) -> int:
-    """Kafka to DuckDB, and snapshots of it."""
+    """Load outcomes from Kafka into DuckDB and publish snapshots."""
     from pipeline.cli.command import on_kafka
     from pipeline.warehouse.loader import run
 
@@ -93,7 +99,7 @@ def load(settings: Settings) -> int:
 @cli.command()
 @with_settings
 def dashboard(settings: Settings) -> int:
-    """A page over the snapshot."""
+    """Serve the dashboard over the published snapshot."""
     from pipeline.dashboard import run
 
     return run(settings)
@@ -102,7 +108,7 @@ def dashboard(settings: Settings) -> int:
 @cli.command()
 @with_settings
 def topics(settings: Settings) -> int:
-    """Make the topics that are missing, show all, and say where one is not as it should be."""
+    """Create missing topics, list all, and report wrong topic settings."""
     from pipeline.cli.command import on_kafka, show
     from pipeline.kafka.admin import create_topics, held_topics, topic_findings
     from pipeline.kafka.topic_check import COLUMNS, row
@@ -123,14 +129,18 @@ def topics(settings: Settings) -> int:
 
 @cli.command()
 @click.argument("files", nargs=-1, required=True)
-@click.option("--database", type=click.Path(path_type=Path), required=True, help="A new file.")
-@click.option("--store", default="local", show_default=True, help="Where a line names none.")
+@click.option(
+    "--database", type=click.Path(path_type=Path), required=True, help="Database to create."
+)
+@click.option(
+    "--store", default="local", show_default=True, help="Store for lines that name no store."
+)
 @click.option("--strict", is_flag=True, help="Exit with 1 if a line could not be read.")
 @with_settings
 def local(
     settings: Settings, files: tuple[str, ...], database: Path, store: str, *, strict: bool
 ) -> int:
-    """The same tables from event FILES (NDJSON, plain or .gz, - for stdin), without a broker."""
+    """Build the same tables from event FILES (NDJSON, .gz, - for stdin) without a broker."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
@@ -177,7 +187,7 @@ def _http_url(_: click.Context, option: click.Parameter, value: str) -> str:
 def send(
     _: Settings, files: tuple[str, ...], url: str, tokens: tuple[str, ...], *, strict: bool
 ) -> int:
-    """The same FILES over HTTP."""
+    """Send event FILES to a running ingest over HTTP."""
     from pipeline.replay.send import send as send_files
 
     named = [token.split("=", 1) if "=" in token else ["", token] for token in tokens]
@@ -190,10 +200,10 @@ def send(
 @click.option(
     "--end",
     type=click.DateTime(),
-    help="The last moment, in UTC; the current one where it is not given.",
+    help="Time of the last event, in UTC. Default: now.",
 )
 def traffic(seed: int, devices: int, end: datetime | None) -> None:
-    """Recorded requests of generated shoppers, as NDJSON."""
+    """Generate sample requests as NDJSON."""
     from pipeline.traffic import lines
 
     last = datetime.now(UTC) if end is None else end.replace(tzinfo=UTC)
@@ -209,7 +219,9 @@ def _named(_: click.Context, option: click.Parameter, values: tuple[str, ...]) -
 
 
 DATABASE = click.option(
-    "--database", type=click.Path(path_type=Path), help="Another file than the snapshot."
+    "--database",
+    type=click.Path(path_type=Path),
+    help="Database to read. Default: the published snapshot.",
 )
 
 
@@ -221,7 +233,7 @@ DATABASE = click.option(
 def query(
     settings: Settings, name: str | None, parameters: tuple[str, ...], database: Path | None
 ) -> None:
-    """The answer to question NAME; without one, the list of questions."""
+    """Answer the question NAME, or list all questions."""
     from pipeline.cli.command import show
     from pipeline.warehouse.database import connect_published
     from pipeline.warehouse.limits import limited
@@ -253,7 +265,7 @@ def query(
 @DATABASE
 @with_settings
 def check(settings: Settings, database: Path | None) -> int:
-    """Every promise of sql/checks, held against the snapshot; 1 if one is broken."""
+    """Run every check of sql/checks on the snapshot. Exit with 1 if one fails."""
     from pipeline.cli.command import show
     from pipeline.warehouse.database import connect_published
     from pipeline.warehouse.queries import broken
@@ -272,11 +284,11 @@ def check(settings: Settings, database: Path | None) -> int:
 @click.option(
     "--behind",
     type=click.IntRange(min=0),
-    help="Exit with 1 where the snapshot lacks more records than that.",
+    help="Exit with 1 if the snapshot is more records behind than this.",
 )
 @with_settings
 def status(settings: Settings, behind: int | None) -> int:
-    """How far each hop has come, partition by partition, and how old the snapshot is."""
+    """Show the progress of each stage by partition, and the snapshot's age."""
     from pipeline.cli.command import on_kafka, show
     from pipeline.printable import printable
     from pipeline.status import status as of_all

@@ -1,4 +1,4 @@
-"""`pipeline stores …`: who may send. A running ingest follows within seconds, without a restart."""
+"""`pipeline stores`: manage stores and tokens. A running ingest picks up changes in seconds."""
 
 from __future__ import annotations
 
@@ -44,16 +44,28 @@ def _first_name() -> str:
 
 @click.group()
 def stores() -> None:
-    """Who may send: add, rotate, list, revoke."""
+    """Manage the stores that may send events, and their tokens."""
 
 
 @stores.command("add")
 @click.argument("name", default=_first_name)
-@click.option("--origin", "origins", multiple=True, callback=_origins, help="Default: any page.")
-@click.option("--backfill", is_flag=True, help="May send events older than 30 days.")
-@click.option("--requests-per-second", type=click.FloatRange(min=0), help="Of its own; 0: any.")
-@click.option("--burst", type=click.FloatRange(min=1), help="Requests at once, of its own.")
-@click.option("--first", is_flag=True, help="Do nothing where there is a stores' file.")
+@click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    callback=_origins,
+    help="Allowed page origin, repeatable. Default: any.",
+)
+@click.option("--backfill", is_flag=True, help="Accept events older than 30 days.")
+@click.option(
+    "--requests-per-second",
+    type=click.FloatRange(min=0),
+    help="Rate limit for this store; 0 = unlimited.",
+)
+@click.option(
+    "--burst", type=click.FloatRange(min=1), help="Burst size of this store's rate limit."
+)
+@click.option("--first", is_flag=True, help="Do nothing if the stores file exists.")
 @with_settings
 def add(
     settings: Settings,
@@ -65,7 +77,7 @@ def add(
     burst: float | None,
     first: bool,
 ) -> None:
-    """A store NAME, and its token, shown this once."""
+    """Add the store NAME and print its token, which is not shown again."""
     from pipeline.devstack.first_store import make_first_store
     from pipeline.ingest.stores import StoreEntry, StoresError, new_token
     from pipeline.ingest.stores_file import changing
@@ -94,11 +106,11 @@ def add(
     default="7d",
     show_default=True,
     callback=_span,
-    help="How long the old tokens still work.",
+    help="How long the old tokens remain valid.",
 )
 @with_settings
 def rotate(settings: Settings, name: str, overlap: timedelta) -> None:
-    """A new token for store NAME, shown this once; its old ones end after the overlap."""
+    """Issue a new token for the store NAME. Old ones expire after the overlap."""
     from pipeline.ingest.stores import new_token
     from pipeline.ingest.stores_file import changing
 
@@ -120,7 +132,7 @@ def rotate(settings: Settings, name: str, overlap: timedelta) -> None:
 @stores.command("list")
 @with_settings
 def list_(settings: Settings) -> None:
-    """Each store's origins and rights; its tokens by the start of their SHA-256."""
+    """List stores with their origins, rights and token hashes."""
     from pipeline.cli.command import show
     from pipeline.ingest.stores import read_entries
     from pipeline.warehouse.queries import QueryResult
@@ -142,10 +154,10 @@ def list_(settings: Settings) -> None:
 @stores.command("revoke")
 @click.argument("name")
 @click.argument("token", required=False)
-@click.option("--all", "every", is_flag=True, help="All of its tokens.")
+@click.option("--all", "every", is_flag=True, help="Revoke every token of the store.")
 @with_settings
 def revoke(settings: Settings, name: str, token: str | None, *, every: bool) -> None:
-    """End a token of store NAME now: TOKEN is the start of its SHA-256, as `list` shows it."""
+    """Revoke a token of the store NAME. TOKEN is the start of its SHA-256, as `list` prints it."""
     from pipeline.ingest.stores import StoresError
     from pipeline.ingest.stores_file import changing
 

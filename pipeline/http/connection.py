@@ -67,7 +67,7 @@ class Connection(asyncio.Protocol):
             self._refuse(CROWDED)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        """What waits goes on, and its answer is dropped."""
+        """Pending requests finish; their responses are discarded."""
         self._stand(None)
         self._places.leave(self)
         self._drop_all()

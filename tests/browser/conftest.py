@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 from processes import Verb, wait_for
-from shop import Shop
+from sdk_environment import Shop
 from webdriver import Browser, needed
 
 from pipeline.config import Settings

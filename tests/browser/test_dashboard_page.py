@@ -8,7 +8,7 @@ from pathlib import Path
 
 import requests
 from processes import Verb, wait_for
-from shop import Shop
+from sdk_environment import Shop
 from webdriver import Browser
 
 SHOWN = "return document.querySelector('main').innerText;"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shop import Shop
+from sdk_environment import Shop
 from webdriver import Browser, needed
 
 # One of each type that the SDK knows, as a shop calls it.

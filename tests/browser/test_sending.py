@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import requests
-from shop import Shop
+from sdk_environment import Shop
 from webdriver import Browser, needed
 
 

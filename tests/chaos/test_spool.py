@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+from device_clients import LIMIT, street
 from processes import paused, wait_for
-from shops import LIMIT, street
 
 from pipeline.config import Settings
 from pipeline.devstack.broker.data_directory import free_port

@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 import pytest
-from answered import Answered
 from confluent_kafka.admin import AdminClient
 from factories import click
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka_outcomes import Answered
 from processes import environment, wait_for
 
 from pipeline.config import Settings

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from golden.book import Case, Run, cases, moment, runs, words
-from golden.ways import WAYS, Seen
+from golden.runners import WAYS, Seen
 
 CASES = cases()
 RUNS = runs(CASES)

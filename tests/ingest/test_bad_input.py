@@ -12,9 +12,9 @@ from typing import Any
 import duckdb
 import pytest
 from factories import Log
-from house import Warehouse
 from ingest.wire_cases import NOW_MS, minimal
 from tables import broken_checks
+from warehouse_fixture import Warehouse
 
 from pipeline.config import Settings
 from pipeline.domain.rules import Rules

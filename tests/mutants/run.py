@@ -24,7 +24,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from mutants.book import ROOT, Book, Mutation, book
+from mutants.mutation import ROOT, Book, Mutation, book
 
 TAKEN = ("pipeline", "sql", "tests", "docs", "pyproject.toml", "README.md", "CHANGELOG.md")
 # A case made small is for a reader; here the failure alone is asked for.

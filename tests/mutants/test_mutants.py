@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from mutants.book import Mutation, book
+from mutants.mutation import Mutation, book
 
 BOOK = book()
 

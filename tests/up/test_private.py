@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from house import RULES, Warehouse
+from warehouse_fixture import RULES, Warehouse
 
 from pipeline.config import Settings
 from pipeline.delivery.instance_lock import InstanceLock

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from house import RULES, TIGHT, Warehouse
+from warehouse_fixture import RULES, TIGHT, Warehouse
 
 from pipeline.domain.rules import Rules
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 from factories import Log, make_event, purchase
-from house import RULES, Warehouse
+from warehouse_fixture import RULES, Warehouse
 
 from pipeline.warehouse.database import connect_live
 from pipeline.warehouse.sql import files

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from careless import client
-from house import Warehouse
+from warehouse_fixture import Warehouse
 
 from pipeline.warehouse.database import DatabaseError, connect_published
 from pipeline.warehouse.publish import SnapshotPublisher

@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 from factories import Log, cart, click, make_event, purchase
-from house import RULES, Warehouse
 from tables import broken_checks
+from warehouse_fixture import RULES, Warehouse
 
 from pipeline.warehouse import database
 from pipeline.warehouse.database import DatabaseError, connect_live, connect_published

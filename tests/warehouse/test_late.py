@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from factories import Log, cart, click, make_event
-from house import Warehouse
+from warehouse_fixture import Warehouse
 
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import MILLISECOND

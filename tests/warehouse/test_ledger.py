@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from factories import Log, click, purchase
-from house import Warehouse
+from warehouse_fixture import Warehouse
 
 from pipeline.domain.outcomes import Origin
 from pipeline.warehouse.database import DatabaseError

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from house import Warehouse
+from warehouse_fixture import Warehouse
 
 from pipeline.dashboard.snapshot import Snapshot
 from pipeline.warehouse.database import connect_published

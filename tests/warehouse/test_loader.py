@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import duckdb
 import pytest
-from answered import Answered, loading, positions, rows, run_loader
 from confluent_kafka.admin import AdminClient
 from factories import click, make_event, purchase
+from kafka_outcomes import Answered, loading, positions, rows, run_loader
 from processes import Verb, wait_for
 from tables import differing, exported
 

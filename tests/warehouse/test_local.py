@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from beacons import write_traffic
-from house import RULES
 from tables import broken_checks, differing, exported
+from warehouse_fixture import RULES
 
 from pipeline.replay.local import replay
 from pipeline.warehouse.database import DatabaseError, connect_published

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from factories import Log, click, make_event, purchase
-from house import Warehouse
+from warehouse_fixture import Warehouse
 
 from pipeline.domain.rules import Rules
 

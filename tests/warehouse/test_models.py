@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from house import Warehouse
 from reference import Row, blended, credits_of, refund_credits, refunds
 from shrink import shrunk, write_case
-from stories import Story, gathered, told
+from strategies import Story, gathered, told
+from warehouse_fixture import Warehouse
 
 from pipeline.domain.rules import MILLISECOND
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from factories import DAY, MINUTE, Log, cart, click, make_event, purchase
-from house import Warehouse
+from warehouse_fixture import Warehouse
 
 from pipeline.domain.rules import Rules
 from pipeline.warehouse.database import connect_live

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from house import Warehouse
+from warehouse_fixture import Warehouse
 
 from pipeline.warehouse.database import connect_published
 from pipeline.warehouse.publish import KEEP_EVERY, PublishError, SnapshotPublisher

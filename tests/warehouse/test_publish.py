@@ -11,10 +11,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from answered import Answered, loading, positions, rows
 from factories import click
-from house import Warehouse
+from kafka_outcomes import Answered, loading, positions, rows
 from processes import wait_for
+from warehouse_fixture import Warehouse
 
 from pipeline.config import Settings
 from pipeline.warehouse.database import STORAGE_VERSION, connect_published

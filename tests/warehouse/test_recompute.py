@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from house import Warehouse
 from shrink import CASES, read_case, shrunk, write_case
-from stories import Story, gathered, told
+from strategies import Story, gathered, told
+from warehouse_fixture import Warehouse
 
 # So many stories are told alone, the others so many at a time: quick, but a bound that is too tight
 # for one story may be loose enough for many.

@@ -6,7 +6,7 @@ import json
 from uuid import uuid4
 
 import msgspec
-from house import Warehouse
+from warehouse_fixture import Warehouse
 
 from pipeline.delivery.publisher import Record
 from pipeline.delivery.refused import refusals

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from factories import MINUTE, MORNING, Log, cart, click, make_event, purchase
-from house import Warehouse
+from warehouse_fixture import Warehouse
 
 from pipeline.topics import Rejected
 from pipeline.warehouse.queries import ask

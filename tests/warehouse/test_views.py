@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from factories import MORNING, Log, cart, click, make_event, purchase
-from house import Warehouse
+from warehouse_fixture import Warehouse
 
 # Each view's measures, for what one visitor did.
 PEOPLE: dict[str, list[tuple[Any, ...]]] = {

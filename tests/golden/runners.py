@@ -12,7 +12,7 @@ import duckdb
 import msgspec
 from factories import Log
 from golden.book import Run, words
-from house import Warehouse
+from warehouse_fixture import Warehouse
 
 from pipeline.domain.events import EVENT_TYPES
 from pipeline.domain.outcomes import Outcome
