@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 import duckdb
 
+from pipeline.warehouse.database import attached
 from pipeline.warehouse.limits import lock
 
 T = TypeVar("T")
@@ -70,17 +71,11 @@ class Snapshot:
         if not seen[0]:
             self._close()
             return None
-        path = str(self.path).replace("'", "''")
-        # A database of its own each time: once locked it attaches nothing more. In memory, for a
-        # second one that opens this path would go on reading the file that is open.
-        fresh = duckdb.connect(config={"autoinstall_known_extensions": False, "threads": 2})
         try:
-            fresh.execute(f"ATTACH '{path}' AS snapshot (READ_ONLY)")
-            fresh.execute("USE snapshot")
-            lock(fresh, memory=self._memory)
+            fresh = attached(self.path, threads=2)
         except duckdb.Error as error:
-            fresh.close()
             return f"The snapshot cannot be read: {str(error).splitlines()[0]}"
+        lock(fresh, memory=self._memory)
         self._close()
         self._connection, self._opened = fresh, seen
         return None

@@ -68,6 +68,24 @@ def _prepare(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path) ->
             connection.execute(text)
 
 
+def attached(path: Path, **config: str | bool | int) -> duckdb.DuckDBPyConnection:
+    """A new in-memory database whose default catalog is the file at `path`, read-only.
+
+    Connections to a file share one instance within a process: they would share their settings and
+    locks, and go on reading a file that was replaced. Raises duckdb.Error.
+    """
+    connection = duckdb.connect(config={"autoinstall_known_extensions": False, **config})
+    text = str(path).replace("'", "''")
+    try:
+        connection.execute(f"SET temp_directory = '{text}.tmp'")
+        connection.execute(f"ATTACH '{text}' AS snapshot (READ_ONLY)")
+        connection.execute("USE snapshot")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def connect_published(path: Path, *, memory: int | None = None) -> duckdb.DuckDBPyConnection:
     """A reader's connection to the snapshot, with the recompute macros for checks.
 
@@ -77,9 +95,7 @@ def connect_published(path: Path, *, memory: int | None = None) -> duckdb.DuckDB
     if not path.exists():
         raise DatabaseError(f"no snapshot at {path} yet: start `pipeline up`, or wait for it")
     try:
-        connection = duckdb.connect(
-            path, read_only=True, config={"autoinstall_known_extensions": False}
-        )
+        connection = attached(path)
     except duckdb.IOException as error:
         raise DatabaseError(
             f"{path} cannot be read: is it open for writing? ({str(error).splitlines()[0]})"

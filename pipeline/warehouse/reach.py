@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.warehouse.copying import copied
+from pipeline.warehouse.database import attached
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,13 @@ class Reach:
     def of_file(cls, path: Path) -> Reach:
         """Of a file that this process has not open, also while another one writes to it."""
         try:
-            with duckdb.connect(path, read_only=True) as connection:
+            with attached(path) as connection:
                 return cls.of(connection)
         except duckdb.IOException:
             # A lock holds for the file, not for a copy.
             with (
                 copied(path, path.with_name(f"{path.name}.read")) as aside,
-                duckdb.connect(aside, read_only=True) as connection,
+                attached(aside) as connection,
             ):
                 return cls.of(connection)
 

@@ -14,6 +14,7 @@ from warehouse_fixture import Warehouse
 from pipeline.dashboard.snapshot import Snapshot
 from pipeline.warehouse.database import connect_published
 from pipeline.warehouse.limits import LimitError, limited
+from pipeline.warehouse.reach import Reach
 
 Ask = Callable[[str], list[tuple[Any, ...]]]
 # Some ten seconds of work: a test that fails still ends.
@@ -107,3 +108,11 @@ def test_what_takes_too_much_memory_ends_with_the_setting_that_would_help() -> N
         limited(connection, timedelta(minutes=2)),
     ):
         connection.execute(LARGE).fetchall()
+
+
+def test_readers_of_one_process_are_not_in_each_others_way(tmp_path: Path) -> None:
+    path = tmp_path / "analytics.duckdb"
+    Warehouse(path).connection.close()
+    with connect_published(path), connect_published(path, memory=MEMORY) as other:
+        assert Reach.of_file(path).spans == {}
+        assert other.execute("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
