@@ -11,8 +11,7 @@ import time
 import zlib
 from collections.abc import Callable
 from difflib import get_close_matches
-from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, NoReturn, ParamSpec
 
 import click
 import duckdb
@@ -22,6 +21,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from pipeline.cli.interrupt import tidy_up_from_now_on
 from pipeline.config import PREFIX, Settings
 from pipeline.devstack.broker.jars import BrokerError
 from pipeline.devstack.supervisor import StartError
@@ -50,32 +50,30 @@ class UnknownSettingError(click.ClickException):
     exit_code = 2
 
 
-def with_settings(command: Callable[Concatenate[Settings, P], int | None]) -> Callable[P, None]:
-    """Give `command` the settings; what a user can cause ends in one line and exit code 1."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(PrintableFormatter("%(levelname)s %(message)s"))
-        # While Kafka is away its clients would say so many times a second. Each death of a process
-        # is worth a line.
-        handler.addFilter(Seldom(time.monotonic, but_for="pipeline.devstack.supervisor"))
-        logging.basicConfig(level=logging.INFO, handlers=[handler])
-        # kafka-python tells of each connection.
-        logging.getLogger("kafka").setLevel(logging.WARNING)
-        # On a busy machine it takes a step of its own that lasts 0.1 s for an endless one.
-        logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
-        try:
-            code = command(settings_of_the_user(), *args, **kwargs)
-        except USER_ERRORS as error:
-            raise click.ClickException(printable(" ".join(str(error).split()))) from None
-        except BrokenPipeError:
-            raise  # `| head`, which click lets pass in silence
-        except (OSError, duckdb.Error, EOFError, zlib.error) as error:
-            raise click.ClickException(printable(told(error))) from None
-        sys.exit(code or 0)
-
-    return run
+def run_with_settings(
+    command: Callable[Concatenate[Settings, P], int | None], *args: P.args, **kwargs: P.kwargs
+) -> NoReturn:
+    """Run `command`, and exit; what a user can cause ends in one line and exit code 1."""
+    tidy_up_from_now_on()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableFormatter("%(levelname)s %(message)s"))
+    # While Kafka is away its clients would say so many times a second. Each death of a process
+    # is worth a line.
+    handler.addFilter(Seldom(time.monotonic, but_for="pipeline.devstack.supervisor"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    # kafka-python tells of each connection.
+    logging.getLogger("kafka").setLevel(logging.WARNING)
+    # On a busy machine it takes a step of its own that lasts 0.1 s for an endless one.
+    logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
+    try:
+        code = command(settings_of_the_user(), *args, **kwargs)
+    except USER_ERRORS as error:
+        raise click.ClickException(printable(" ".join(str(error).split()))) from None
+    except BrokenPipeError:
+        raise  # `| head`, which click lets pass in silence
+    except (OSError, duckdb.Error, EOFError, zlib.error) as error:
+        raise click.ClickException(printable(told(error))) from None
+    sys.exit(code or 0)
 
 
 def settings_of_the_user() -> Settings:

@@ -2,7 +2,7 @@
 
 It takes twenty minutes with `--jobs 2`.
 
-A mutation is an entry of `mutations/*.toml`: a text in a file and what takes its place. Each gets a
+A mutation is an entry of `mutations`: a text in a file and what takes its place. Each gets a
 copy of the tree and one pytest that stops at its first failure. Exit 1 where one survives, is no
 program, or does not apply any more, and where the tests fail without any.
 """
@@ -26,7 +26,17 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from mutants.mutation import ROOT, Book, Mutation, book
 
-TAKEN = ("pipeline", "sql", "tests", "docs", "pyproject.toml", "README.md", "CHANGELOG.md")
+TAKEN = (
+    "pipeline",
+    "sql",
+    "tests",
+    "docs",
+    "pyproject.toml",
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+)
 # A case made small is for a reader; here the failure alone is asked for.
 SHRINK = Path("tests/shrink.py")
 AT_LENGTH, AS_FOUND = "MOST_ROUNDS, MOST_TRIES = 60, 100", "MOST_ROUNDS, MOST_TRIES = 0, 0"
