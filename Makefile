@@ -1,35 +1,44 @@
-# Two commands: `make demo` and `make test`. Each makes .venv from requirements-dev.lock when it must.
+# `make` prints what there is. Each target makes .venv from requirements-dev.lock when it must.
 
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: demo test chaos mutants lint docs lock clean
+.PHONY: help demo test quick chaos mutants lint format docs hooks lock clean
 
-demo: .venv/ready
+help:  ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/ready  ## Run the whole pipeline with sample traffic; ARGS=--exit ends by itself
 	$(BIN)/pipeline demo $(ARGS)
 
 # Two at a time: half of the tests wait for a Kafka. A file's tests stay together, for what they share.
-test: lint
+test: lint  ## Run lint, types and all tests (eleven minutes); ARGS=tests/unit for a part
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
-# Longer than the short form that `make test` runs: ARGS=--kills=60.
-chaos: .venv/ready
+quick: lint  ## Run lint, types, the rules and the golden cases (under a minute), before a commit
+	$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/golden tests/mutants $(ARGS)
+
+chaos: .venv/ready  ## Kill processes for longer than `make test` does; ARGS=--kills=60
 	$(BIN)/pytest -s tests/chaos $(ARGS)
 
-# Each rule weakened, one at a time, must make a test fail. ARGS=--only=A9; all of them with
-# ARGS="--jobs 2" take twenty minutes.
-mutants: .venv/ready
+mutants: .venv/ready  ## Weaken each rule in turn: a test must fail; ARGS="--jobs 2", ARGS=--only=A9
 	$(BIN)/python tests/mutants/run.py $(ARGS)
 
-lint: .venv/ready
+lint: .venv/ready  ## Check style, types and imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# What documents and SQL say of the events, from pipeline/domain/catalog.py.
-docs: .venv/ready
+format: .venv/ready  ## Format the code and fix what can be fixed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+hooks: .venv/ready  ## Let git run the checks of .pre-commit-config.yaml before each commit
+	$(BIN)/pre-commit install
+
+docs: .venv/ready  ## Write the parts of documents and SQL that pipeline/domain/catalog.py declares
 	$(BIN)/python docs/generate.py
 
 # Locks hold the hashes of every wheel, so a fresh machine gets what was tested.
@@ -43,12 +52,12 @@ docs: .venv/ready
 # as they are where they still fit; `make lock ARGS=--upgrade` moves them.
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock" $(ARGS)
-lock:
+lock:  ## Write the locks again after a change to pyproject.toml (needs uv)
 	$(COMPILE) --output-file requirements.lock pyproject.toml
 	$(COMPILE) --constraints requirements.lock --extra local --group dev \
 		--output-file requirements-dev.lock pyproject.toml
 	$(COMPILE) --constraints requirements-dev.lock --group build \
 		--output-file requirements-build.lock
 
-clean:
+clean:  ## Remove .venv, data and caches
 	rm -rf .venv data .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -5,23 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from types import FrameType
 
-# What a shell says of a program that a Ctrl-C has ended.
-INTERRUPTED = 128 + signal.SIGINT
+from pipeline.cli.interrupt import end
 
 
 def main() -> None:
     """Run it with the arguments of the process, and exit."""
     # Whoever starts us with Ctrl-C ignored, as `nohup` does, has said what he wants.
-    is_ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if is_ours:
-        # Loading what the verbs need takes a while, and has nothing to tidy up.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Loading what a verb needs takes a while, and has nothing to tidy up. `with_settings`
+        # ends this once it has loaded.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from pipeline.cli.main import main as run  # noqa: PLC0415  # the line above comes first
 
-    if is_ours:
-        signal.signal(signal.SIGINT, _end)
     try:
         code: str | int | None = run()
     except SystemExit as ended:
@@ -29,14 +25,9 @@ def main() -> None:
     except OSError as error:
         sys.stderr.write(f"Error: {error.strerror or error}\n")
         code = 1
-    if signal.getsignal(signal.SIGINT) is _end:
+    if signal.getsignal(signal.SIGINT) is end:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(_flushed(code))
-
-
-def _end(_number: int, _frame: FrameType | None) -> None:
-    # Not KeyboardInterrupt, which click makes a 1 of. What is to be tidied up, is.
-    sys.exit(INTERRUPTED)
 
 
 def _flushed(code: str | int | None) -> str | int | None:

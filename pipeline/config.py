@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.domain.rules import Rules
@@ -23,6 +23,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object, info: ValidationInfo) -> object:
+        # Compose's `${NAME:-}` sets a variable to nothing where it is not set; Path("") is ".".
+        field = cls.model_fields[info.field_name] if info.field_name else None
+        return None if value == "" and field is not None and field.default is None else value
 
     # Kafka
     kafka_bootstrap_servers: str = Field(

@@ -11,9 +11,9 @@ from typing import Any
 import duckdb
 
 from pipeline.config import Settings
-from pipeline.kafka.admin import committed_offsets, end_offsets, topic_ids
+from pipeline.kafka.admin import committed_offsets, end_offsets, held_topics, topic_ids
 from pipeline.topics import group, topics
-from pipeline.warehouse.database import DatabaseError, connect_published
+from pipeline.warehouse.database import NoSnapshotError, connect_published
 from pipeline.warehouse.queries import QueryResult
 
 
@@ -122,8 +122,13 @@ def _age(span: timedelta) -> str:
 
 
 def status(settings: Settings) -> Status:
-    """As of now. Raises `KafkaUnusableError`; a missing snapshot counts as nothing published."""
+    """As of now; a missing snapshot counts as nothing published.
+
+    Raises `KafkaUnusableError`, `DatabaseError`.
+    """
     ours = topics(settings)
+    # It says which topic is missing, and what to do.
+    held_topics(settings)
     ends = end_offsets(settings, ours.beacons)
     committed = committed_offsets(settings, group(settings), ours.beacons)
     rejected = sum(end_offsets(settings, ours.rejected).values())
@@ -154,7 +159,7 @@ def read_snapshot(
     """
     try:
         connection = connect_published(path)
-    except DatabaseError:
+    except NoSnapshotError:
         return None
     with connection:
         published_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)

@@ -16,7 +16,8 @@ from pipeline.config import PREFIX, Settings
 from pipeline.warehouse.queries import questions
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+AT_THE_TOP = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+DOCUMENTS = [*(ROOT / name for name in AT_THE_TOP), *sorted((ROOT / "docs").rglob("*.md"))]
 # Named where it is said that they are missing, or whose verb is a word of the sentence.
 NOT_THERE = {"rebuild", "rules", "erase", "export"}
 

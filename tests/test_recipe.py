@@ -16,7 +16,14 @@ from ingest.wire_cases import COMMON
 
 ROOT = Path(__file__).parent.parent
 TAKEN = ("pipeline", "sql", "tests", "docs", "bench")
-FILES = ("pyproject.toml", "README.md", "CHANGELOG.md", "Makefile")
+FILES = (
+    "pyproject.toml",
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "Makefile",
+)
 # What the documents and the catalog's own tests are.
 TESTS = (
     "tests/test_catalog.py",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import gzip
 import logging
 import os
+import re
 import sys
 import time
 import zlib
 from collections.abc import Callable
 from difflib import get_close_matches
-from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, NoReturn, ParamSpec
 
 import click
 import duckdb
@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from pipeline.cli.interrupt import tidy_up_from_now_on
 from pipeline.config import PREFIX, Settings
 from pipeline.devstack.broker.jars import BrokerError
 from pipeline.devstack.supervisor import StartError
@@ -39,38 +40,40 @@ USER_ERRORS = (BrokerError, DatabaseError, KafkaUnusableError, LimitError, Start
 P = ParamSpec("P")
 
 
+# Set in every container beside a service called `pipeline`.
+_OF_KUBERNETES = re.compile(r"(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
+
+
 class UnknownSettingError(click.ClickException):
     """A name that is no setting: one line, without click's lines on usage."""
 
     exit_code = 2
 
 
-def with_settings(command: Callable[Concatenate[Settings, P], int | None]) -> Callable[P, None]:
-    """Give `command` the settings; what a user can cause ends in one line and exit code 1."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(PrintableFormatter("%(levelname)s %(message)s"))
-        # While Kafka is away its clients would say so many times a second. Each death of a process
-        # is worth a line.
-        handler.addFilter(Seldom(time.monotonic, but_for="pipeline.devstack.supervisor"))
-        logging.basicConfig(level=logging.INFO, handlers=[handler])
-        # kafka-python tells of each connection.
-        logging.getLogger("kafka").setLevel(logging.WARNING)
-        # On a busy machine it takes a step of its own that lasts 0.1 s for an endless one.
-        logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
-        try:
-            code = command(settings_of_the_user(), *args, **kwargs)
-        except USER_ERRORS as error:
-            raise click.ClickException(printable(" ".join(str(error).split()))) from None
-        except BrokenPipeError:
-            raise  # `| head`, which click lets pass in silence
-        except (OSError, duckdb.Error, EOFError, zlib.error) as error:
-            raise click.ClickException(printable(told(error))) from None
-        sys.exit(code or 0)
-
-    return run
+def run_with_settings(
+    command: Callable[Concatenate[Settings, P], int | None], *args: P.args, **kwargs: P.kwargs
+) -> NoReturn:
+    """Run `command`, and exit; what a user can cause ends in one line and exit code 1."""
+    tidy_up_from_now_on()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableFormatter("%(levelname)s %(message)s"))
+    # While Kafka is away its clients would say so many times a second. Each death of a process
+    # is worth a line.
+    handler.addFilter(Seldom(time.monotonic, but_for="pipeline.devstack.supervisor"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    # kafka-python tells of each connection.
+    logging.getLogger("kafka").setLevel(logging.WARNING)
+    # On a busy machine it takes a step of its own that lasts 0.1 s for an endless one.
+    logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
+    try:
+        code = command(settings_of_the_user(), *args, **kwargs)
+    except USER_ERRORS as error:
+        raise click.ClickException(printable(" ".join(str(error).split()))) from None
+    except BrokenPipeError:
+        raise  # `| head`, which click lets pass in silence
+    except (OSError, duckdb.Error, EOFError, zlib.error) as error:
+        raise click.ClickException(printable(told(error))) from None
+    sys.exit(code or 0)
 
 
 def settings_of_the_user() -> Settings:
@@ -94,7 +97,7 @@ def refuse_unknown(names: set[str]) -> None:
     known = [name.upper() for name in Settings.model_fields]
     for name in sorted(names):
         own = name.upper().removeprefix(PREFIX)
-        if own != name.upper() and own not in known:
+        if own != name.upper() and own not in known and not _OF_KUBERNETES.fullmatch(own):
             near = get_close_matches(own, known, n=1)
             advice = f"did you mean {PREFIX}{near[0]}?" if near else "docs/settings.md has them all"
             raise UnknownSettingError(printable(f"{PREFIX}{own} is no setting: {advice}"))

@@ -6,29 +6,16 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from pipeline.cli.command import on_kafka, show, with_settings
 from pipeline.cli.stores import stores
-from pipeline.config import Settings
-from pipeline.kafka.admin import create_topics, held_topics, topic_findings
-from pipeline.kafka.topic_check import COLUMNS, row
-from pipeline.printable import printable
+from pipeline.cli.verb import with_settings
 from pipeline.umask import write_for_ourselves
-from pipeline.warehouse.database import connect_published
-from pipeline.warehouse.limits import limited
-from pipeline.warehouse.queries import (
-    QueryResult,
-    ask,
-    broken,
-    questions,
-    refuse_unknown_store,
-    required,
-)
+
+if TYPE_CHECKING:
+    from pipeline.config import Settings
 
 
 @click.group()
@@ -42,7 +29,7 @@ def cli() -> None:
 @with_settings
 def up(settings: Settings) -> int:
     """Run every process on this machine, with an embedded Kafka unless one is set."""
-    from pipeline.devstack.up import Up  # noqa: PLC0415  # its imports are most of a start
+    from pipeline.devstack.up import Up
 
     with Up(settings) as running:
         running.announce()
@@ -62,7 +49,8 @@ def up(settings: Settings) -> int:
 @with_settings
 def demo(settings: Settings, *, and_exit: bool, devices: int) -> int:
     """Run `up`, send sample traffic over HTTP and answer a first question."""
-    from pipeline.devstack.demo import run  # noqa: PLC0415  # as above
+    from pipeline.cli.command import show
+    from pipeline.devstack.demo import run
 
     return run(settings, devices=devices, and_exit=and_exit, show=show)
 
@@ -82,7 +70,8 @@ cli.add_command(stores)
 @with_settings
 def ingest(settings: Settings, *, explain: bool, explain_anywhere: bool) -> int:
     """Receive beacons over HTTP and publish them to Kafka."""
-    from pipeline.ingest.server import run  # noqa: PLC0415  # each process loads its own part
+    from pipeline.cli.command import on_kafka
+    from pipeline.ingest.server import run
 
     return run(on_kafka(settings), explain=explain or explain_anywhere, anywhere=explain_anywhere)
 
@@ -91,7 +80,8 @@ def ingest(settings: Settings, *, explain: bool, explain_anywhere: bool) -> int:
 @with_settings
 def worker(settings: Settings) -> int:
     """Deduplicate, sessionize and attribute events, from Kafka to Kafka."""
-    from pipeline.stream.worker import run  # noqa: PLC0415  # as above
+    from pipeline.cli.command import on_kafka
+    from pipeline.stream.worker import run
 
     return run(on_kafka(settings))
 
@@ -100,7 +90,8 @@ def worker(settings: Settings) -> int:
 @with_settings
 def load(settings: Settings) -> int:
     """Load outcomes from Kafka into DuckDB and publish snapshots."""
-    from pipeline.warehouse.loader import run  # noqa: PLC0415  # as above
+    from pipeline.cli.command import on_kafka
+    from pipeline.warehouse.loader import run
 
     return run(on_kafka(settings))
 
@@ -109,7 +100,7 @@ def load(settings: Settings) -> int:
 @with_settings
 def dashboard(settings: Settings) -> int:
     """Serve the dashboard over the published snapshot."""
-    from pipeline.dashboard import run  # noqa: PLC0415  # as above
+    from pipeline.dashboard import run
 
     return run(settings)
 
@@ -118,6 +109,12 @@ def dashboard(settings: Settings) -> int:
 @with_settings
 def topics(settings: Settings) -> int:
     """Create missing topics, list all, and report wrong topic settings."""
+    from pipeline.cli.command import on_kafka, show
+    from pipeline.kafka.admin import create_topics, held_topics, topic_findings
+    from pipeline.kafka.topic_check import COLUMNS, row
+    from pipeline.printable import printable
+    from pipeline.warehouse.queries import QueryResult
+
     settings = on_kafka(settings)
     made = create_topics(settings)
     click.echo("made " + ", ".join(made) if made else "all topics are there")
@@ -144,8 +141,12 @@ def local(
     settings: Settings, files: tuple[str, ...], database: Path, store: str, *, strict: bool
 ) -> int:
     """Build the same tables from event FILES (NDJSON, .gz, - for stdin) without a broker."""
-    from pipeline.ingest.enrichment import EdgeHeaders  # noqa: PLC0415  # as above
-    from pipeline.replay.local import replay  # noqa: PLC0415  # as above
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    from pipeline.ingest.enrichment import EdgeHeaders
+    from pipeline.printable import printable
+    from pipeline.replay.local import replay
 
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
@@ -171,8 +172,9 @@ def local(
 @click.argument("files", nargs=-1, required=True)
 @with_settings
 def validate(_: Settings, files: tuple[str, ...]) -> int:
-    """All that is wrong with the events of FILES, a line for each problem; 1 if there is one."""
-    from pipeline.replay.validate import problems  # noqa: PLC0415  # as above
+    """Print every problem of the events in FILES. Exit with 1 if there is one."""
+    from pipeline.printable import printable
+    from pipeline.replay.validate import problems
 
     is_wrong = False
     for path in files:
@@ -182,29 +184,34 @@ def validate(_: Settings, files: tuple[str, ...]) -> int:
     return 1 if is_wrong else 0
 
 
-def _http_url(_: click.Context, option: click.Parameter, value: str) -> str:
-    if not value.startswith(("http://", "https://")):
+def _http_url(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.startswith(("http://", "https://")):
         raise click.BadParameter(f"{value!r} does not begin with http:// or https://", param=option)
     return value
 
 
 @cli.command()
 @click.argument("files", nargs=-1, required=True)
-@click.option(
-    "--url", default="http://127.0.0.1:8080/beacon", show_default=True, callback=_http_url
-)
+@click.option("--url", callback=_http_url, help="Default: the ingest of this machine's settings.")
 @click.option(
     "--token", "tokens", multiple=True, required=True, help="TOKEN, or STORE=TOKEN for each store."
 )
 @click.option("--strict", is_flag=True, help="Exit with 1 if a line could not be read.")
 @with_settings
 def send(
-    _: Settings, files: tuple[str, ...], url: str, tokens: tuple[str, ...], *, strict: bool
+    settings: Settings,
+    files: tuple[str, ...],
+    url: str | None,
+    tokens: tuple[str, ...],
+    *,
+    strict: bool,
 ) -> int:
     """Send event FILES to a running ingest over HTTP."""
-    from pipeline.replay.send import send as send_files  # noqa: PLC0415  # as above
+    from pipeline.devstack.addresses import ingest_address
+    from pipeline.replay.send import send as send_files
 
     named = [token.split("=", 1) if "=" in token else ["", token] for token in tokens]
+    url = url or ingest_address(settings).url("beacon")
     return send_files(list(files), url, dict(named), strict=strict)
 
 
@@ -218,7 +225,7 @@ def send(
 )
 def traffic(seed: int, devices: int, end: datetime | None) -> None:
     """Generate sample requests as NDJSON."""
-    from pipeline.traffic import lines  # noqa: PLC0415  # as above
+    from pipeline.traffic import lines
 
     last = datetime.now(UTC) if end is None else end.replace(tzinfo=UTC)
     for line in lines(seed, devices=devices, end=last):
@@ -248,6 +255,11 @@ def query(
     settings: Settings, name: str | None, parameters: tuple[str, ...], database: Path | None
 ) -> None:
     """Answer the question NAME, or list all questions."""
+    from pipeline.cli.command import show
+    from pipeline.warehouse.database import connect_published
+    from pipeline.warehouse.limits import limited
+    from pipeline.warehouse.queries import ask, questions, refuse_unknown_store, required
+
     if name is None:
         for question, purpose in questions().items():
             click.echo(f"{question:<24} {purpose}")
@@ -275,6 +287,10 @@ def query(
 @with_settings
 def check(settings: Settings, database: Path | None) -> int:
     """Run every check of sql/checks on the snapshot. Exit with 1 if one fails."""
+    from pipeline.cli.command import show
+    from pipeline.warehouse.database import connect_published
+    from pipeline.warehouse.queries import broken
+
     failed = 0
     with connect_published(database or settings.database) as connection:
         for name, answer in broken(connection).items():
@@ -294,8 +310,10 @@ def check(settings: Settings, database: Path | None) -> int:
 @with_settings
 def status(settings: Settings, behind: int | None) -> int:
     """Show the progress of each stage by partition, and the snapshot's age."""
-    from pipeline.status import status as of_all  # noqa: PLC0415  # as above
-    from pipeline.stream.commits import refused_commits  # noqa: PLC0415  # as above
+    from pipeline.cli.command import on_kafka, show
+    from pipeline.printable import printable
+    from pipeline.status import status as of_all
+    from pipeline.stream.commits import refused_commits
 
     settings = on_kafka(settings)
     found = of_all(settings)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.command import show, with_settings
-from pipeline.config import Settings
-from pipeline.devstack.first_store import STORE, make_first_store
-from pipeline.ingest.stores import StoreEntry, StoresError, new_token, read_entries
-from pipeline.ingest.stores_file import changing
-from pipeline.warehouse.queries import QueryResult
+from pipeline.cli.verb import with_settings
+
+if TYPE_CHECKING:
+    from pipeline.config import Settings
+    from pipeline.ingest.stores import StoreEntry
 
 # Enough to tell tokens apart, and a start of a hash gives no token away.
 SHOWN = 8
@@ -36,13 +36,19 @@ def _origins(_: click.Context, option: click.Parameter, values: Sequence[str]) -
     return list(values)
 
 
+def _first_name() -> str:
+    from pipeline.devstack.first_store import STORE
+
+    return STORE
+
+
 @click.group()
 def stores() -> None:
     """Manage the stores that may send events, and their tokens."""
 
 
 @stores.command("add")
-@click.argument("name", default=STORE)
+@click.argument("name", default=_first_name)
 @click.option(
     "--origin",
     "origins",
@@ -72,6 +78,10 @@ def add(
     first: bool,
 ) -> None:
     """Add the store NAME and print its token, which is not shown again."""
+    from pipeline.devstack.first_store import make_first_store
+    from pipeline.ingest.stores import StoreEntry, StoresError, new_token
+    from pipeline.ingest.stores_file import changing
+
     if first and settings.stores.exists():
         click.echo(f"{settings.stores} is there")
         return
@@ -101,6 +111,9 @@ def add(
 @with_settings
 def rotate(settings: Settings, name: str, overlap: timedelta) -> None:
     """Issue a new token for the store NAME. Old ones expire after the overlap."""
+    from pipeline.ingest.stores import new_token
+    from pipeline.ingest.stores_file import changing
+
     now = datetime.now(UTC)
     token, digest = new_token()
     with changing(settings.stores) as entries:
@@ -120,6 +133,10 @@ def rotate(settings: Settings, name: str, overlap: timedelta) -> None:
 @with_settings
 def list_(settings: Settings) -> None:
     """List stores with their origins, rights and token hashes."""
+    from pipeline.cli.command import show
+    from pipeline.ingest.stores import read_entries
+    from pipeline.warehouse.queries import QueryResult
+
     now = datetime.now(UTC)
     rows = [
         (
@@ -141,6 +158,9 @@ def list_(settings: Settings) -> None:
 @with_settings
 def revoke(settings: Settings, name: str, token: str | None, *, every: bool) -> None:
     """Revoke a token of the store NAME. TOKEN is the start of its SHA-256, as `list` prints it."""
+    from pipeline.ingest.stores import StoresError
+    from pipeline.ingest.stores_file import changing
+
     if (token is None) != every:
         raise click.UsageError("name a token as `pipeline stores list` shows it, or --all")
     with changing(settings.stores) as entries:
@@ -154,6 +174,8 @@ def revoke(settings: Settings, name: str, token: str | None, *, every: bool) -> 
 
 
 def _entry(entries: dict[str, StoreEntry], name: str) -> StoreEntry:
+    from pipeline.ingest.stores import StoresError
+
     if name not in entries:
         raise StoresError(f"no store {name}: there is {', '.join(entries) or 'none'}")
     return entries[name]

@@ -12,7 +12,7 @@ from pipeline.http.exchange import Exchange, OnBody
 from pipeline.http.response import Response
 from pipeline.ingest.beacon import BeaconEndpoint
 from pipeline.ingest.enrichment import warm_up
-from pipeline.ingest.explain import Explained
+from pipeline.ingest.explain import Explained, is_loopback
 from pipeline.ingest.metrics import Metrics
 from pipeline.ingest.ops_endpoints import NOT_FOUND, OpsEndpoints
 from pipeline.ingest.stores import Stores
@@ -59,7 +59,9 @@ def create_app(
             metrics=metrics,
             explained=explained,
         ),
-        pages=OpsEndpoints(publisher, metrics, explained),
+        pages=OpsEndpoints(
+            publisher, metrics, explained, is_local=is_loopback(settings.admin_host)
+        ),
         stores=stores,
         publisher=publisher,
         metrics=metrics,

@@ -74,8 +74,7 @@ class Explained:
 
     def is_for(self, host: str) -> bool:
         """Whether a request to `host` (a Host header) may see them."""
-        name = host.rsplit(":", 1)[0].strip("[]") if not host.endswith("]") else host.strip("[]")
-        return self._anywhere or is_loopback(name)
+        return self._anywhere or names_this_machine(host)
 
     def note(self, answer: Response, sent: BeaconRequest) -> None:
         """Keep one request's events. What fails here is logged: it must not cost an answer."""
@@ -116,6 +115,12 @@ class Explained:
 
 def _without(text: str, secret: str) -> str:
     return text.replace(secret, "[token]") if secret else text
+
+
+def names_this_machine(host: str) -> bool:
+    """Whether a Host header means this machine and no other."""
+    name = host.rsplit(":", 1)[0].strip("[]") if not host.endswith("]") else host.strip("[]")
+    return is_loopback(name)
 
 
 def is_loopback(host: str) -> bool:

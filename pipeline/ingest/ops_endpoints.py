@@ -8,7 +8,7 @@ import logging
 from pipeline.delivery.publisher import Publisher
 from pipeline.http.exchange import Exchange
 from pipeline.http.response import FAILED, Response, error_response, json_response
-from pipeline.ingest.explain import Explained
+from pipeline.ingest.explain import Explained, names_this_machine
 from pipeline.ingest.explain_page import explain_page
 from pipeline.ingest.metrics import Metrics
 from pipeline.ingest.readiness import Readiness
@@ -25,11 +25,22 @@ WRONG_METHOD = error_response(405, "Use GET, HEAD", (b"allow", b"GET, HEAD"))
 
 
 class OpsEndpoints:
-    """The `Handler` of operators; `explained` None: there is no `/explain`."""
+    """The `Handler` of operators; `explained` None: there is no `/explain`.
+
+    `is_local`: it listens on this machine alone, and answers to this machine's names alone.
+    """
 
     reads = once = frozenset({"host"})
 
-    def __init__(self, publisher: Publisher, metrics: Metrics, explained: Explained | None) -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        metrics: Metrics,
+        explained: Explained | None,
+        *,
+        is_local: bool,
+    ) -> None:
+        self._is_local = is_local
         self._readiness = Readiness(publisher)
         self._metrics = metrics
         self._explained = explained
@@ -61,9 +72,11 @@ class OpsEndpoints:
 
     async def _answer(self, exchange: Exchange) -> Response | None:
         """The page at its path; None where there is none."""
-        path = exchange.path
+        path, host = exchange.path, exchange.headers.get("host", "")
         is_explaining = path in EXPLAINING and self._explained is not None
-        if path not in PAGES and not is_explaining:
+        # A page elsewhere whose name has come to mean this machine reads nothing (DNS rebinding).
+        is_stranger = self._is_local and not names_this_machine(host)
+        if is_stranger or (path not in PAGES and not is_explaining):
             return None
         if exchange.method not in ("GET", "HEAD"):
             return WRONG_METHOD
@@ -77,7 +90,6 @@ class OpsEndpoints:
         return json_response(200 if is_ready else 503, found)
 
     def _explanation(self, explained: Explained, exchange: Exchange) -> Response | None:
-        # A page of a stranger whose name has come to mean this machine may not read it.
         if not explained.is_for(exchange.headers.get("host", "")):
             return None
         if exchange.path == "/explain.json":

@@ -76,9 +76,10 @@ def _of_config(topic: Topic, held: Held) -> Iterator[Finding]:
             )
     if held.number("retention.bytes") != FOR_EVER and "delete" in held.config["cleanup.policy"]:
         yield Finding(
-            f"topic {held.name} has retention.bytes={held.config['retention.bytes']}: Kafka deletes"
-            " what is over, however young",
-            is_refusal=False,
+            f"topic {held.name} has retention.bytes={held.config['retention.bytes']}: Kafka would"
+            " delete what was not read yet; alter it with"
+            f" `{TOOL} {held.name} --add-config retention.bytes={FOR_EVER}`",
+            is_refusal=True,
         )
 
 

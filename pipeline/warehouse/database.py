@@ -19,6 +19,10 @@ class DatabaseError(Exception):
     """One line that says what to do."""
 
 
+class NoSnapshotError(DatabaseError):
+    """Nothing was published yet."""
+
+
 def connect_live(path: Path, rules: Rules) -> duckdb.DuckDBPyConnection:
     """The loader's connection: migrated, its views and macros current, its stage set.
 
@@ -93,7 +97,7 @@ def connect_published(path: Path, *, memory: int | None = None) -> duckdb.DuckDB
     there is no snapshot yet.
     """
     if not path.exists():
-        raise DatabaseError(f"no snapshot at {path} yet: start `pipeline up`, or wait for it")
+        raise NoSnapshotError(f"no snapshot at {path} yet: start `pipeline up`, or wait for it")
     try:
         connection = attached(path)
     except duckdb.IOException as error:

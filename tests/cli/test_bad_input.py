@@ -323,3 +323,27 @@ def test_a_home_that_is_a_file(pipeline: Pipeline, tmp_path: Path, verb: str) ->
 def test_a_file_that_may_not_be_read(pipeline: Pipeline, tmp_path: Path) -> None:
     (tmp_path / "mine.ndjson").touch(mode=0o000)
     assert "Permission denied" in line_of(pipeline("local", "mine.ndjson", "--database", "x"))
+
+
+@pytest.mark.parametrize(
+    "name", ["kafka_ssl_ca", "kafka_sasl_password_file", "stores_file", "maven_url"]
+)
+def test_a_setting_that_is_set_to_nothing_is_not_set(pipeline: Pipeline, name: str) -> None:
+    assert pipeline("stores", "add", **{name: ""}).returncode == 0
+    done = pipeline("topics", **{name: ""}, kafka_bootstrap_servers="127.0.0.1:9")
+    assert "127.0.0.1:9" in line_of(done)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["port", "port_8080_tcp", "port_8080_tcp_addr", "service_host", "service_port_http"],
+)
+def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_setting(
+    pipeline: Pipeline, name: str
+) -> None:
+    assert pipeline("query", **{name: "tcp://10.0.0.1:8080"}).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["ports", "port_tcp", "port_8080", "service", "service_hosts"])
+def test_what_is_nearly_that_is_an_error(pipeline: Pipeline, name: str) -> None:
+    assert f"PIPELINE_{name.upper()} is no setting" in line_of(pipeline("query", **{name: "1"}), 2)

@@ -78,3 +78,29 @@ def test_a_topic_made_anew_is_said(answered: Answered, name: str) -> None:
     assert f"(topic ids differ): {topic.name};" in done.stderr
     if name == "rejected":
         assert "refused events: 0, published: 0" in done.stdout
+
+
+def test_a_topic_that_is_missing_is_said(settings: Settings) -> None:
+    done = status(settings)
+    assert done.returncode == 1
+    assert f"no topic {settings.topic_prefix}beacons: run `pipeline topics` first" in done.stderr
+
+
+def test_a_snapshot_that_is_held_is_not_said_to_be_missing(answered: Answered) -> None:
+    answered.load()
+    path = answered.settings.database
+    # As another process that has it open for writing would: its lock is what counts.
+    program = (
+        "import fcntl, sys, time; file = open(sys.argv[1], 'r+b' if len(sys.argv) > 2 else 'rb');"
+        "fcntl.lockf(file, fcntl.LOCK_EX); print('held', flush=True); time.sleep(60)"
+    )
+    path.chmod(0o600)
+    command = [sys.executable, "-c", program, str(path), "write"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        done = status(answered.settings)
+        holder.kill()
+    assert done.returncode == 1
+    assert "is it open for writing?" in done.stderr
+    assert "no snapshot" not in done.stdout + done.stderr

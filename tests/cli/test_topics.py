@@ -43,13 +43,15 @@ def test_all_are_shown(pipeline: Pipeline, settings: Settings) -> None:
 def test_what_is_wrong_is_an_error_and_what_is_weak_a_remark(
     pipeline: Pipeline, settings: Settings
 ) -> None:
-    given = made_by_others(settings, max_message_bytes="100000", retention_bytes="1000000")
+    given = made_by_others(
+        settings, max_message_bytes="100000", unclean_leader_election_enable="true"
+    )
     done = pipeline("topics", **given)
     assert done.returncode == 1
     first, second = done.stderr.splitlines()
     assert first.startswith(f"Error: topic {settings.topic_prefix}beacons has max.message.bytes=")
     assert second.startswith("Remark: ")
-    assert "retention.bytes=1000000" in second
+    assert "unclean.leader.election.enable=true" in second
 
 
 def test_no_process_starts_on_topics_that_would_refuse_events(
@@ -66,7 +68,7 @@ def test_no_process_starts_on_topics_that_would_refuse_events(
 
 
 def test_a_remark_stops_nothing(pipeline: Pipeline, settings: Settings) -> None:
-    given = made_by_others(settings, retention_bytes="1000000")
+    given = made_by_others(settings, unclean_leader_election_enable="true")
     assert pipeline("topics", **given).returncode == 0
     worker = Verb("worker", settings)
     try:

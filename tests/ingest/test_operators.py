@@ -166,6 +166,15 @@ def test_strangers_reach_no_page_of_operators_and_operators_no_beacons(
     assert_not_found(door.at_admin().post(BODY))
 
 
+def test_a_name_of_a_stranger_that_leads_here_reads_no_page(settings: Settings, serve: Any) -> None:
+    door = serve(settings, MemoryPublisher())
+    for page in ("/livez", "/readyz", "/metrics"):
+        assert_not_found(door.page(page, host="evil.example:8082"))
+        assert door.page(page, host="localhost:8082").status == 200
+    opened = settings.model_copy(update={"admin_host": "0.0.0.0"})  # noqa: S104  # the case
+    assert serve(opened, MemoryPublisher()).page("/metrics", host="ingest-1:8082").status == 200
+
+
 def test_a_running_ingest_follows_the_stores_file_and_the_ends_in_it(
     settings: Settings, serve: Callable[..., Any], tmp_path: Path
 ) -> None:

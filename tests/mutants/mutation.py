@@ -1,4 +1,4 @@
-"""The mutations of `mutations/*.toml`, one file per area, and `order.toml` as values."""
+"""The mutations of `mutations`, a file per area and family of rules, and `order.toml` as values."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import msgspec
+from mutants.functions import places
 
 ROOT = Path(__file__).parents[2]
 
@@ -13,12 +14,15 @@ ROOT = Path(__file__).parents[2]
 class Mutation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A rule weakened: each of `times` places of `old` in `file` becomes `new`.
 
-    `tests` come before those of its folder; `equivalent` is the reason why no test can fail.
+    With `function` ("Class.method") only places in it count: the code around it may change, and may
+    have the same text. `tests` come before those of its folder; `equivalent` is the reason why no
+    test can fail.
     """
 
     name: str
     rule: str
     file: str
+    function: str | None = None
     old: str
     new: str
     times: int = 1
@@ -30,16 +34,27 @@ class Mutation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         path = ROOT / self.file
         if not path.is_file():
             return f"there is no {self.file}"
-        found = path.read_text().count(self.old)
+        text = path.read_text()
+        if not (spans := self._spans(text)):
+            return f"there is no function {self.function} in {self.file}"
+        found = sum(text.count(self.old, *span) for span in spans)
         if found != self.times:
-            return f"{self.file} has its text {found} times, not {self.times}"
+            place = f"{self.function} of {self.file}" if self.function else self.file
+            return f"{place} has its text {found} times, not {self.times}"
         if self.old == self.new:
             return "it changes nothing"
         return None
 
     def applied(self) -> str:
         """The text of its file under it."""
-        return (ROOT / self.file).read_text().replace(self.old, self.new)
+        text = (ROOT / self.file).read_text()
+        # From the last on, for each moves what stands behind it.
+        for begin, end in sorted(self._spans(text), reverse=True):
+            text = text[:begin] + text[begin:end].replace(self.old, self.new) + text[end:]
+        return text
+
+    def _spans(self, text: str) -> list[tuple[int, int]]:
+        return [(0, len(text))] if self.function is None else places(text, self.function)
 
 
 class Book(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,7 +85,7 @@ def book() -> Book:
     content = tomllib.loads((folder / "order.toml").read_text())
     content["mutations"] = [
         mutation
-        for area in sorted((folder / "mutations").glob("*.toml"))
+        for area in sorted((folder / "mutations").rglob("*.toml"))
         for mutation in tomllib.loads(area.read_text())["mutations"]
     ]
     return msgspec.convert(content, Book)

@@ -2,7 +2,7 @@
 
 It takes twenty minutes with `--jobs 2`.
 
-A mutation is an entry of `mutations/*.toml`: a text in a file and what takes its place. Each gets a
+A mutation is an entry of `mutations`: a text in a file and what takes its place. Each gets a
 copy of the tree and one pytest that stops at its first failure. Exit 1 where one survives, is no
 program, or does not apply any more, and where the tests fail without any.
 """
@@ -36,6 +36,8 @@ TAKEN = (
     "pyproject.toml",
     "README.md",
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
 )
 # A case made small is for a reader; here the failure alone is asked for.
 SHRINK = Path("tests/shrink.py")

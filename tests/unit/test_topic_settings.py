@@ -44,11 +44,16 @@ def test_more_than_is_wanted_needs_no_word() -> None:
 def test_less_of_what_only_weakens_a_promise_is_a_remark() -> None:
     for config in (
         {"min_insync_replicas": "1"},
-        {"retention_bytes": "1000000"},
         {"unclean_leader_election_enable": "true"},
     ):
         ((text, is_refusal),) = said(held(**config))
         assert not is_refusal, text
+
+
+def test_a_bound_on_bytes_would_lose_events() -> None:
+    ((text, is_refusal),) = said(held(retention_bytes="1000000"))
+    assert is_refusal
+    assert "--add-config retention.bytes=-1" in text
 
 
 def test_for_ever_is_held_against_a_time() -> None:

@@ -116,6 +116,27 @@ def test_everything_that_stays_has_a_health_check_and_comes_back(
             assert of["healthcheck"]["test"][0] == "CMD"
 
 
+def test_no_container_has_rights_that_it_does_not_need(compose: dict[str, Any]) -> None:
+    for name, of in compose["services"].items():
+        assert of["cap_drop"] == ["ALL"]
+        assert of["security_opt"] == ["no-new-privileges:true"]
+        assert "privileged" not in of
+        assert "cap_add" not in of
+        # The volume apart, ours write nowhere.
+        assert name == "kafka" or (of["read_only"], of["tmpfs"]) == (True, ["/tmp"])  # noqa: S108
+
+
+def test_memory_is_bounded_and_enough_for_a_question(compose: dict[str, Any]) -> None:
+    limit = {
+        name: int(of["mem_limit"].removesuffix("g")) * 1024**3
+        for name, of in compose["services"].items()
+    }
+    settings = Settings(_env_file=None)
+    assert limit["dashboard"] > settings.query_memory_bytes
+    # What all requests hold, and the records made of them.
+    assert limit["ingest"] > 4 * settings.max_bodies_bytes
+
+
 def test_nothing_waits_for_what_is_not_there(compose: dict[str, Any]) -> None:
     services = compose["services"]
     for of in services.values():

@@ -1,0 +1,24 @@
+"""What makes a function a verb. It loads nothing, so that help comes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
+
+if TYPE_CHECKING:
+    from pipeline.config import Settings
+
+P = ParamSpec("P")
+
+
+def with_settings(command: Callable[Concatenate[Settings, P], int | None]) -> Callable[P, None]:
+    """Give `command` the settings; what a user can cause ends in one line and exit code 1."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        from pipeline.cli.command import run_with_settings
+
+        run_with_settings(command, *args, **kwargs)
+
+    return run

@@ -1,0 +1,84 @@
+"""Help comes at once: it loads click, and nothing that a verb needs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import click
+import pytest
+
+from pipeline.cli.main import cli
+
+LOADED = """
+import sys
+from pathlib import Path
+before = set(sys.modules)
+from pipeline.cli.main import main
+try:
+    main(sys.argv[1:])
+except SystemExit as ended:
+    print("exit code", ended.code)
+for name, module in sorted(sys.modules.items()):
+    if name in before:
+        continue  # of the environment itself
+    if "site-packages" in Path(getattr(module, "__file__", None) or ".").parts:
+        print("loaded", name.partition(".")[0])
+    elif name.startswith("pipeline."):
+        print("ours", name)
+"""
+# Of ours, what says the verbs and no more.
+OURS = {
+    "pipeline.cli",
+    "pipeline.cli.main",
+    "pipeline.cli.stores",
+    "pipeline.cli.verb",
+    "pipeline.umask",
+}
+
+
+def verbs(group: click.Group, *before: str) -> list[tuple[str, ...]]:
+    found = [before]
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            found += verbs(command, *before, name)
+        else:
+            found.append((*before, name))
+    return found
+
+
+def test_help_loads_nothing_but_click() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, "--help"], capture_output=True, text=True, check=True
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("loaded", "ours"))]
+    assert "exit code 0" in done.stdout
+    assert {line for line in lines if line.startswith("loaded")} == {"loaded click"}
+    assert {line.split()[1] for line in lines if line.startswith("ours")} == OURS
+
+
+@pytest.mark.parametrize("verb", verbs(cli), ids=" ".join)
+def test_every_verb_has_help_that_says_what_it_does(verb: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", *verb, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith(f"Usage: pipeline {' '.join(verb)}".rstrip())
+    assert len(done.stdout.splitlines()) >= 5
+
+
+def best(*command: str) -> float:
+    """The shortest of some runs, in seconds: what the machine does beside them only adds."""
+    took = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, *command], capture_output=True, check=True)
+        took.append(time.perf_counter() - began)
+    return min(took)
+
+
+def test_help_is_there_before_the_settings_could_be_loaded() -> None:
+    assert best("-m", "pipeline", "--help") < best("-c", "import click, pydantic_settings")
