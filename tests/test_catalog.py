@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -12,12 +12,22 @@ import pytest
 from ingest.wire_cases import NOW_MS
 from warehouse_fixture import Warehouse
 
-from pipeline.domain.catalog import COLUMNS, COUNTS, RANK, GivenEvent, GivenLine, ProductClick
+from pipeline.domain import fields
+from pipeline.domain.catalog import (
+    ABOUT,
+    COLUMNS,
+    COUNTS,
+    RANK,
+    GivenEvent,
+    GivenLine,
+    ProductClick,
+)
 from pipeline.domain.events import Event
+from pipeline.domain.fields import About
 from pipeline.ingest.validate import validate
 from pipeline.ingest.wire import Item, WireEvent
 
-FORGOTTEN = "{} of the catalog without a place in {}: {}"
+FORGOTTEN = "{} without a place in {}: {}"
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +41,28 @@ def columns_of(warehouse: Warehouse, relation: str) -> set[str]:
     return {row[0] for row in warehouse.rows(f"DESCRIBE FROM {relation}")}
 
 
-def assert_all(kind: str, wanted: set[str], place: str, held: set[str]) -> None:
-    missing = sorted(wanted - held)
+def assert_all(kind: str, wanted: Iterable[str], place: str, held: Iterable[str]) -> None:
+    missing = sorted({*wanted} - {*held})
     assert not missing, FORGOTTEN.format(kind, place, ", ".join(missing))
 
 
 def test_every_field_is_read_from_the_wire() -> None:
-    held = set(WireEvent.__struct_fields__)
+    held = WireEvent.__struct_fields__
     assert_all("fields", set(GivenEvent.model_fields), "pipeline/ingest/wire.py", held)
-    assert held == set(GivenEvent.model_fields)
+    assert_all("fields", held, "pipeline/domain/catalog.py", set(GivenEvent.model_fields))
+    assert list(held) == sorted(held), "pipeline/ingest/wire.py: the fingerprint needs their order"
     assert set(Item.__struct_fields__) == set(GivenLine.model_fields)
+
+
+def test_every_type_of_a_field_is_used() -> None:
+    named = {
+        about
+        for alias in vars(fields).values()
+        for about in getattr(alias, "__metadata__", ())
+        if isinstance(about, About)
+    }
+    unused = [about.meaning for about in named - {*ABOUT.values()}]
+    assert_all("fields", unused, "pipeline/domain/catalog.py", ())
 
 
 def test_every_field_with_a_column_is_in_a_valid_event() -> None:

@@ -31,6 +31,8 @@ TAKEN = (
     "sql",
     "tests",
     "docs",
+    "bench",
+    "Makefile",
     "pyproject.toml",
     "README.md",
     "CHANGELOG.md",
