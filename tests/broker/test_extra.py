@@ -1,4 +1,4 @@
-"""Without the extra `local`, a Kafka of our own is one line that says how to get it."""
+"""Without the extra `local`, starting the embedded Kafka is one line that says how to get it."""
 
 from __future__ import annotations
 

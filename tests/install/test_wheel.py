@@ -110,7 +110,7 @@ def test_it_installs_and_runs_away_from_the_repository(programs: Path, tmp_path:
     assert "kiosk" in said("pipeline query funnel --database traffic.duckdb")
     for part in ("ingest.server", "stream.worker", "warehouse.loader", "dashboard.server"):
         said(f"python -c 'import pipeline.{part}'")
-    # A Kafka of our own is an extra.
+    # The embedded Kafka is an extra.
     up = run("pipeline up")
     assert up.returncode == 1
     assert "pip install 'clickstream-pipeline[local]'" in up.stderr

@@ -24,7 +24,7 @@ def needs_extra() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise BrokerError(
-            f"a Kafka of our own needs the extra `local` ({error.name} is missing):"
+            f"the embedded Kafka needs the extra `local` ({error.name} is missing):"
             " run `pip install 'clickstream-pipeline[local]'`, or set"
             " PIPELINE_KAFKA_BOOTSTRAP_SERVERS to a Kafka that runs already"
         ) from None
