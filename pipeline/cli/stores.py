@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.verb import with_settings
-from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
@@ -38,6 +37,8 @@ def _origins(_: click.Context, option: click.Parameter, values: Sequence[str]) -
 
 
 def _name(_: click.Context, option: click.Parameter, value: str) -> str:
+    from pipeline.printable import printable
+
     # It is a column of every table, and a line in every list.
     if not value.strip() or printable(value) != value:
         raise click.BadParameter(f"{printable(value)!r} is empty or not printable", param=option)
