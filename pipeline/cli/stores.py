@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.verb import with_settings
+from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
@@ -36,6 +37,13 @@ def _origins(_: click.Context, option: click.Parameter, values: Sequence[str]) -
     return list(values)
 
 
+def _name(_: click.Context, option: click.Parameter, value: str) -> str:
+    # It is a column of every table, and a line in every list.
+    if not value.strip() or printable(value) != value:
+        raise click.BadParameter(f"{printable(value)!r} is empty or not printable", param=option)
+    return value
+
+
 def _first_name() -> str:
     from pipeline.devstack.first_store import STORE
 
@@ -48,7 +56,7 @@ def stores() -> None:
 
 
 @stores.command("add")
-@click.argument("name", default=_first_name)
+@click.argument("name", default=_first_name, callback=_name)
 @click.option(
     "--origin",
     "origins",

@@ -109,8 +109,10 @@ class Loader:
         while not stop.is_set():
             dirty = self._load() or dirty
             now = time.monotonic()
-            if dirty and now - published >= self._settings.publish_interval.total_seconds():
-                dirty = not self._publish()
+            if now - published >= self._settings.publish_interval.total_seconds():
+                # A new file frees those whom a client keeps from opening the old one.
+                if dirty or self._publisher.is_held():
+                    dirty = not self._publish()
                 published = time.monotonic()
         if dirty:
             self._publish()

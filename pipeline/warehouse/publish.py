@@ -5,6 +5,7 @@ Readers hold the old file open or find the new one whole; there is no state betw
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -46,6 +47,17 @@ class SnapshotPublisher:
         self._kept = [snapshot.with_name(f"{snapshot.name}.{n + 1}") for n in range(kept)]
         self._mode = mode
         self._ours: int | None = None  # inode of the snapshot that this object published
+
+    def is_held(self) -> bool:
+        """Whether a client has the snapshot open for writing, so that nobody else can open it."""
+        try:
+            with self._snapshot.open("rb") as file:
+                fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            return False
+        return False
 
     def publish(self) -> None:
         """Not inside a transaction. Raises `PublishError` with the old snapshot in place."""

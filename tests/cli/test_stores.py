@@ -123,3 +123,11 @@ def test_the_origins_of_apps_and_of_pages_without_one_are_taken(
     token_of(pipeline("stores", "add", "app", *(f"--origin={origin}" for origin in wanted)))
     assert tomllib.loads(path.read_text())["stores"]["app"]["origins"] == wanted
     assert Stores.load(path).count == 1
+
+
+@pytest.mark.parametrize("name", ["x\x1b[31m", "", " ", "a\nb", "\u202egnp"])
+def test_a_name_that_does_not_print_is_no_name(pipeline: Pipeline, name: str) -> None:
+    done = pipeline("stores", "add", name)
+    assert done.returncode == 2
+    assert "not printable" in done.stderr
+    assert "\x1b" not in done.stderr

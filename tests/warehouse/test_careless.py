@@ -8,8 +8,12 @@ from pathlib import Path
 import duckdb
 import pytest
 from careless import client
+from factories import click
+from kafka_outcomes import Answered, loading, positions
+from processes import wait_for
 from warehouse_fixture import Warehouse
 
+from pipeline.config import Settings
 from pipeline.warehouse.database import DatabaseError, connect_published
 from pipeline.warehouse.publish import SnapshotPublisher
 
@@ -21,6 +25,11 @@ def house(tmp_path: Path) -> Iterator[Warehouse]:
     warehouse = Warehouse(tmp_path / "live.duckdb")
     yield warehouse
     warehouse.connection.close()
+
+
+@pytest.fixture
+def answered(settings: Settings) -> Answered:
+    return Answered(settings)
 
 
 @pytest.fixture
@@ -71,6 +80,17 @@ def test_what_a_client_wrote_is_not_replayed_onto_the_next_snapshot(
             assert reader.execute(COUNT).fetchall() == [(1,)]
     with connect_published(snapshot) as reader:
         assert reader.execute(COUNT).fetchall() == [(1,)]
+
+
+def test_a_loader_that_nothing_comes_to_frees_readers_of_a_client(answered: Answered) -> None:
+    answered.write([answered.logs[0].send(click())])
+    with loading(answered.settings):
+        path = answered.settings.database
+        wait_for(lambda: positions(answered.settings) == answered.ends())
+        path.chmod(0o600)  # for a client that is not root
+        with client(path):
+            # It holds that file; no record comes, and readers have another one all the same.
+            wait_for(lambda: positions(answered.settings) == answered.ends(), seconds=20)
 
 
 def test_a_client_that_holds_a_snapshot_blocks_nobody_after_the_next_one(
