@@ -149,7 +149,7 @@ def copied(folder: Path) -> None:
     """The tree that the tests need, in `folder`."""
     for name in TAKEN:
         if (ROOT / name).is_dir():
-            skipped = shutil.ignore_patterns("mutants")
+            skipped = shutil.ignore_patterns("test_mutants.py")
             shutil.copytree(ROOT / name, folder / name, ignore=skipped)
         else:
             shutil.copy(ROOT / name, folder / name)
