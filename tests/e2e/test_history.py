@@ -58,7 +58,7 @@ def test_a_file_in_order_of_time_makes_no_late_event(
 def test_lanes_that_wait_for_none_make_most_of_it_late(
     settings: Settings, url: str, tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.replay.send.Pace", lambda: Pacing(EVER))
+    monkeypatch.setattr("pipeline.replay.send.Pacing", lambda: Pacing(EVER))
     events, late, told = arrived(settings, url, tokens)
     assert events == 8 * DAYS
     assert late == told > events / 2
