@@ -5,6 +5,7 @@ Tables here are written by hand from docs/contract.md; tests hold them against t
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 NOW_MS = 1_782_907_200_000  # 2026-07-01T12:00:00Z
@@ -54,7 +55,8 @@ LENGTHS = {
 
 def minimal(event_type: str, **fields: Any) -> dict[str, Any]:
     """A valid event with nothing that its type does not require; then `fields`."""
-    needed = {choice[0]: VALUES[choice[0]] for choice in REQUIRED[event_type]}
+    # Copies: a test may change what it is given.
+    needed = {choice[0]: deepcopy(VALUES[choice[0]]) for choice in REQUIRED[event_type]}
     return {"event_type": event_type, **COMMON, **needed, **fields}
 
 
