@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from pipeline.cli.interrupt import tidy_up_from_now_on
+from pipeline.cli.interrupt import INTERRUPTED, has_come, tidy_up_from_now_on
 from pipeline.config import PREFIX, Settings
 from pipeline.devstack.broker.jars import BrokerError
 from pipeline.devstack.supervisor import StartError
@@ -66,7 +66,12 @@ def run_with_settings(
     # On a busy machine it takes a step of its own that lasts 0.1 s for an endless one.
     logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
     try:
-        code = command(settings_of_the_user(), *args, **kwargs)
+        try:
+            code = command(settings_of_the_user(), *args, **kwargs)
+        except Exception:
+            if has_come.is_set():
+                sys.exit(INTERRUPTED)
+            raise
     except USER_ERRORS as error:
         raise click.ClickException(printable(" ".join(str(error).split()))) from None
     except BrokenPipeError:
