@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 
 
@@ -21,3 +22,17 @@ def listening(host: str, port: int, *, backlog: int | None = None) -> socket.soc
     host = bare(host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=backlog)
+
+
+def names_this_machine(host: str) -> bool:
+    """Whether a Host header means this machine and no other."""
+    name = host.rsplit(":", 1)[0].strip("[]") if not host.endswith("]") else host.strip("[]")
+    return is_loopback(name)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` means this machine and no other."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(bare(host)).is_loopback
+    except ValueError:
+        return False

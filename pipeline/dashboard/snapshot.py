@@ -73,9 +73,9 @@ class Snapshot:
             return None
         try:
             fresh = attached(self.path, threads=2)
+            lock(fresh, memory=self._memory)
         except duckdb.Error as error:
             return f"The snapshot cannot be read: {str(error).splitlines()[0]}"
-        lock(fresh, memory=self._memory)
         self._close()
         self._connection, self._opened = fresh, seen
         return None

@@ -48,16 +48,16 @@ class ClockWatch:
         latest = self._clock() - appended_at
         earliest = latest - (at - since)
         ahead = earliest if earliest > 0 else min(latest, 0.0)
+        was_apart = self.is_apart
         if abs(ahead) > MOST:
             self._apart_at = at
-            was_apart, self.ahead = self.is_apart, ahead
-            if not was_apart:
-                log.error("%s: one of them is wrong; events are dated by ingest's", self)
-        # Of several brokers one may be wrong: then it is so until none is.
-        elif not self.is_apart or at - self._apart_at > AGREED:
-            was_apart, self.ahead = self.is_apart, ahead
-            if was_apart:
-                log.info("%s again", self)
+        elif was_apart and at - self._apart_at <= AGREED:
+            return  # of several brokers one may be wrong: then it is so until none is
+        self.ahead = ahead
+        if self.is_apart and not was_apart:
+            log.error("%s: one of them is wrong; events are dated by ingest's", self)
+        elif was_apart and not self.is_apart:
+            log.info("%s again", self)
 
     def __str__(self) -> str:
         if self.ahead is None:

@@ -12,10 +12,11 @@ from pipeline.http.exchange import Exchange, OnBody
 from pipeline.http.response import Response
 from pipeline.ingest.beacon import BeaconEndpoint
 from pipeline.ingest.enrichment import warm_up
-from pipeline.ingest.explain import Explained, is_loopback
+from pipeline.ingest.explain import Explained
 from pipeline.ingest.metrics import Metrics
 from pipeline.ingest.ops_endpoints import NOT_FOUND, OpsEndpoints
 from pipeline.ingest.stores import Stores
+from pipeline.sockets import is_loopback
 
 log = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from itertools import islice
 
 # Of an event. So deep one can be read wherever it is; deeper, it depends on who calls.
 MOST_LEVELS = 500
+TOO_DEEP = f"nested over {MOST_LEVELS} levels"
 # Of one that is deeper, so much is kept.
 MOST_KEPT = 32 * 1024
 # Looking at more of them would hold up the others for more than some milliseconds.

@@ -6,7 +6,6 @@ store: what was sent as one is struck out wherever it stands.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from collections import deque
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from pipeline.http.response import Response
 from pipeline.ingest.accept import Accepted
 from pipeline.ingest.problems import problems_of
 from pipeline.ingest.stores import Store
-from pipeline.sockets import bare
 
 log = logging.getLogger(__name__)
 
@@ -62,19 +60,14 @@ class _Refused(msgspec.Struct):
 
 
 class Explained:
-    """The last entries, newest first. `anywhere`: shown under any name of this machine."""
+    """The last entries."""
 
-    def __init__(self, *, anywhere: bool = False) -> None:
-        self._anywhere = anywhere
+    def __init__(self) -> None:
         self._entries: deque[ExplainedEvent] = deque(maxlen=MOST)
 
     def entries(self) -> list[ExplainedEvent]:
         """Newest first."""
         return list(reversed(self._entries))
-
-    def is_for(self, host: str) -> bool:
-        """Whether a request to `host` (a Host header) may see them."""
-        return self._anywhere or names_this_machine(host)
 
     def note(self, answer: Response, sent: BeaconRequest) -> None:
         """Keep one request's events. What fails here is logged: it must not cost an answer."""
@@ -115,17 +108,3 @@ class Explained:
 
 def _without(text: str, secret: str) -> str:
     return text.replace(secret, "[token]") if secret else text
-
-
-def names_this_machine(host: str) -> bool:
-    """Whether a Host header means this machine and no other."""
-    name = host.rsplit(":", 1)[0].strip("[]") if not host.endswith("]") else host.strip("[]")
-    return is_loopback(name)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` means this machine and no other."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(bare(host)).is_loopback
-    except ValueError:
-        return False

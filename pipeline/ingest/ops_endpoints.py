@@ -8,10 +8,11 @@ import logging
 from pipeline.delivery.publisher import Publisher
 from pipeline.http.exchange import Exchange
 from pipeline.http.response import FAILED, Response, error_response, json_response
-from pipeline.ingest.explain import Explained, names_this_machine
+from pipeline.ingest.explain import Explained
 from pipeline.ingest.explain_page import explain_page
 from pipeline.ingest.metrics import Metrics
 from pipeline.ingest.readiness import Readiness
+from pipeline.sockets import names_this_machine
 
 log = logging.getLogger(__name__)
 
@@ -85,13 +86,12 @@ class OpsEndpoints:
         if path == "/metrics":
             return Response(200, self._metrics.text(), (METRICS,))
         if self._explained is not None and is_explaining:
-            return self._explanation(self._explained, exchange)
+            return _explanation(self._explained, path)
         is_ready, found = await self._readiness.ask()
         return json_response(200 if is_ready else 503, found)
 
-    def _explanation(self, explained: Explained, exchange: Exchange) -> Response | None:
-        if not explained.is_for(exchange.headers.get("host", "")):
-            return None
-        if exchange.path == "/explain.json":
-            return json_response(200, {"entries": explained.entries()})
-        return explain_page(explained.entries())
+
+def _explanation(explained: Explained, path: str) -> Response:
+    if path == "/explain.json":
+        return json_response(200, {"entries": explained.entries()})
+    return explain_page(explained.entries())

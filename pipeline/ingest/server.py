@@ -22,14 +22,14 @@ from pipeline.delivery.kafka_publisher import KafkaPublisher
 from pipeline.http.parser import Limits
 from pipeline.http.server import BACKLOG, Server
 from pipeline.ingest.app import App, create_app
-from pipeline.ingest.explain import Explained, is_loopback
+from pipeline.ingest.explain import Explained
 from pipeline.ingest.json_log import log_problems
 from pipeline.ingest.open_files import OPERATORS, TooFewFilesError, connections
 from pipeline.ingest.stores import Stores, StoresError
 from pipeline.kafka.admin import check_topics
 from pipeline.kafka.errors import KafkaUnusableError, UnfitTopicError
 from pipeline.kafka.security import security
-from pipeline.sockets import listening, written
+from pipeline.sockets import is_loopback, listening, written
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) ->
                 settings, check=partial(check_topics, settings, patience=PATIENCE)
             ),
             clock=time.time,
-            explained=Explained(anywhere=anywhere) if explain else None,
+            explained=Explained() if explain else None,
             chores=problems.tell_repeats,
         )
         if most < settings.max_connections:

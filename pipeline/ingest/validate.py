@@ -10,7 +10,7 @@ import msgspec
 from pipeline.domain.catalog import REQUIRED
 from pipeline.domain.events import is_too_old
 from pipeline.domain.values import is_too_much
-from pipeline.ingest.deep import MOST_LEVELS
+from pipeline.ingest.deep import TOO_DEEP
 from pipeline.ingest.wire import FieldError, WireEvent
 
 
@@ -69,7 +69,7 @@ def parse(text: str) -> WireEvent:
 
 def too_deep() -> Refusal:
     """Of an event that cannot be read for its depth."""
-    return Refusal(Reason.TOO_DEEP, "event", f"nested over {MOST_LEVELS} levels")
+    return Refusal(Reason.TOO_DEEP, "event", TOO_DEEP)
 
 
 def _refusal(error: msgspec.ValidationError) -> Refusal:

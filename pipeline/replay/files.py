@@ -13,14 +13,13 @@ from typing import IO
 import msgspec
 
 from pipeline.ingest.accept import mended
-from pipeline.ingest.deep import MOST_LEVELS, may_be_deep, without_deep
+from pipeline.ingest.deep import TOO_DEEP, may_be_deep, without_deep
 
 # A line without headers comes from no browser, and is no bot for that.
 USER_AGENT = "pipeline-replay/1"
 EVENTS_PER_REQUEST = 50
 # Levels: those around an event in a body, and what calls of Python take of the same measure.
 ROOM = 100
-TOO_DEEP = f"nested over {MOST_LEVELS} levels"
 
 
 @dataclass(frozen=True)

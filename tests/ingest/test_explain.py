@@ -8,8 +8,9 @@ import pytest
 
 from pipeline.config import Settings
 from pipeline.delivery.publisher import MemoryPublisher
-from pipeline.ingest.explain import MOST, Explained, is_loopback
+from pipeline.ingest.explain import MOST, Explained
 from pipeline.ingest.problems import problems_of
+from pipeline.sockets import is_loopback
 from pipeline.topics import Rejected
 
 SEARCH = {"event_type": "search", "timestamp": "2026-07-01T12:00:00Z", "session_id": "s"}
@@ -114,7 +115,12 @@ def test_a_name_of_a_stranger_that_leads_here_sees_nothing(explaining: Any) -> N
     for host in ("localhost:8080", "127.0.0.1", "[::1]:80", "[::1]"):
         assert explaining.page("/explain.json", host=host).status == 200
     assert is_loopback("127.0.0.77")
-    assert Explained(anywhere=True).is_for("shop.example")
+
+
+def test_at_an_address_of_all_it_is_shown_under_any_name(settings: Settings, serve: Any) -> None:
+    opened = settings.model_copy(update={"admin_host": "0.0.0.0"})  # noqa: S104  # the case
+    door = serve(opened, MemoryPublisher(), explained=Explained())
+    assert door.page("/explain.json", host="shop.example").status == 200
 
 
 def test_without_being_asked_for_there_is_no_such_page(settings: Settings, serve: Any) -> None:

@@ -157,7 +157,7 @@ def assert_not_found(answer: Any) -> None:
 def test_strangers_reach_no_page_of_operators_and_operators_no_beacons(
     settings: Settings, serve: Any
 ) -> None:
-    door = serve(settings, MemoryPublisher(), explained=Explained(anywhere=True))
+    door = serve(settings, MemoryPublisher(), explained=Explained())
     for page in ("/livez", "/readyz", "/metrics", "/explain", "/explain.json"):
         assert door.page(page).status == 200
         for method in ("GET", "HEAD", "POST"):
