@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from pipeline.config import Settings
-from pipeline.kafka.admin import committed_offsets, end_offsets, held_topics, topic_ids
+from pipeline.kafka.admin import committed_offsets, end_offsets, require_topics, topic_ids
 from pipeline.topics import group, topics
 from pipeline.warehouse.database import NoSnapshotError, connect_published
 from pipeline.warehouse.queries import QueryResult
@@ -128,7 +128,7 @@ def status(settings: Settings) -> Status:
     """
     ours = topics(settings)
     # It says which topic is missing, and what to do.
-    held_topics(settings)
+    require_topics(settings)
     ends = end_offsets(settings, ours.beacons)
     committed = committed_offsets(settings, group(settings), ours.beacons)
     rejected = sum(end_offsets(settings, ours.rejected).values())

@@ -20,6 +20,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its names h
     NewTopic,
     OffsetSpec,
     ResourceType,
+    TopicMetadata,
 )
 
 from pipeline.config import Settings
@@ -96,16 +97,26 @@ def held_topics(settings: Settings, *, patience: float = SECONDS) -> list[Held]:
     Raises `MissingTopicError`, and `KafkaUnusableError` after `patience` seconds without an answer.
     """
     kafka, ours = Connection(settings, patience=patience), topics(settings).all()
-    known = kafka.asked(lambda: kafka.admin.list_topics(timeout=SECONDS), "list topics").topics
-    missing = [topic.name for topic in ours if topic.name not in known]
-    if missing:
-        raise MissingTopicError(f"no topic {missing[0]}: run `pipeline topics` first")
+    known = _known(kafka, ours)
     configs = _configs(kafka, [topic.name for topic in ours])
     parts = {topic.name: known[topic.name].partitions.values() for topic in ours}
     return [
         Held(name, len(found), min(len(part.replicas) for part in found), config)
         for (name, found), config in zip(parts.items(), configs, strict=True)
     ]
+
+
+def require_topics(settings: Settings) -> None:
+    """Raises `MissingTopicError` where one of ours is not there, and `KafkaUnusableError`."""
+    _known(Connection(settings), topics(settings).all())
+
+
+def _known(kafka: Connection, ours: list[Topic]) -> dict[str, TopicMetadata]:
+    known = kafka.asked(lambda: kafka.admin.list_topics(timeout=SECONDS), "list topics").topics
+    missing = [topic.name for topic in ours if topic.name not in known]
+    if missing:
+        raise MissingTopicError(f"no topic {missing[0]}: run `pipeline topics` first")
+    return known
 
 
 def check_topics(settings: Settings, *, patience: float = SECONDS) -> None:
