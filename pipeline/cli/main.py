@@ -110,7 +110,7 @@ def dashboard(settings: Settings) -> int:
 def topics(settings: Settings) -> int:
     """Create missing topics, list all, and report wrong topic settings."""
     from pipeline.cli.command import on_kafka, show
-    from pipeline.kafka.admin import create_topics, held_topics, topic_findings
+    from pipeline.kafka.admin import actual_topics, create_topics, topic_findings
     from pipeline.kafka.topic_check import COLUMNS, row
     from pipeline.printable import printable
     from pipeline.warehouse.queries import QueryResult
@@ -118,9 +118,9 @@ def topics(settings: Settings) -> int:
     settings = on_kafka(settings)
     made = create_topics(settings)
     click.echo("made " + ", ".join(made) if made else "all topics are there")
-    held = held_topics(settings)
-    show(QueryResult(list(COLUMNS), [row(topic) for topic in held]))
-    found = topic_findings(settings, held)
+    actual = actual_topics(settings)
+    show(QueryResult(list(COLUMNS), [row(topic) for topic in actual]))
+    found = topic_findings(settings, actual)
     for finding in found:
         kind = "Error" if finding.is_refusal else "Remark"
         click.echo(printable(f"{kind}: {finding.text}"), err=True)

@@ -9,7 +9,7 @@ import threading
 
 from pipeline.config import Settings
 from pipeline.kafka.admin import check_topics, topic_ids
-from pipeline.kafka.client_log import tell_causes
+from pipeline.kafka.client_log import log_causes
 from pipeline.kafka.errors import KafkaUnusableError
 from pipeline.stream.app import WorkerApp, create_app, end_process
 from pipeline.stream.batch_producer import BatchProducer
@@ -51,7 +51,7 @@ def run(settings: Settings) -> int:
     refused = refused_commits(settings, topic_id=topic_id, rules=settings.rules.digest())
     if refused:
         raise KafkaUnusableError(refused[0])
-    tell_causes(settings)
+    log_causes(settings)
     return asyncio.run(_serve(settings, topic_id))
 
 

@@ -63,7 +63,7 @@ def test_each_kind_of_trouble_is_one_line(settings: Settings, secured: Secured) 
         for verb in running:
             print(verb.verb, *lines_of(verb)[before[verb] :], sep="\n")
         for verb in running:
-            assert "".join(lines_of(verb)).count(f"does not let user {LEAVING} in") == 1
+            assert "".join(lines_of(verb)).count(f"rejects user {LEAVING} ") == 1
         for verb in running:
             said = lines_of(verb)[before[verb] :]
             assert "Traceback" not in verb.said()
