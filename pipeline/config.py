@@ -175,6 +175,12 @@ class Settings(BaseSettings):
         ge=1,
         description="Open connections per ingest. Beyond it, the longest idle one is closed.",
     )
+    drain_delay: timedelta = Field(
+        default=timedelta(0),
+        ge=timedelta(0),
+        le=timedelta(hours=1),
+        description="How long ingest still takes requests after SIGTERM, with `/readyz` at 503.",
+    )
     ack_timeout: timedelta = Field(
         default=timedelta(seconds=5),
         ge=TICK,

@@ -58,6 +58,10 @@ class OpsEndpoints:
         """See `Handler`."""
         self._metrics.malformed[answer.status] += 1
 
+    def drain(self) -> None:
+        """From now on `/readyz` answers 503."""
+        self._readiness.is_stopping = True
+
     async def close(self) -> None:
         """End what is still being asked."""
         for task in tuple(self._tasks):

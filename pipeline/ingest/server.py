@@ -64,10 +64,16 @@ async def serve(
     servers = [Server(app, bounds), Server(app.pages, few)]
     for server, listener in zip(servers, (door, admin), strict=True):
         await server.open(listener)
+    strangers, operators = servers
     with _little_garbage():
         opened()
         await stop.wait()
-    await asyncio.gather(*[server.close(within=GRACE) for server in servers])
+        app.pages.drain()
+        strangers.drain()
+        # A load balancer asks `/readyz` now and then: until it has, it sends requests here.
+        await asyncio.sleep(settings.drain_delay.total_seconds())
+    await strangers.close(within=GRACE)
+    await operators.close(within=timedelta(0))
     await app.close()
 
 
