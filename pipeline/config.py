@@ -139,13 +139,20 @@ class Settings(BaseSettings):
     )
 
     # Ingest
-    ingest_host: str = Field(default="127.0.0.1", description="Address that ingest listens on.")
+    ingest_host: str = Field(
+        default="127.0.0.1", description="Address that ingest listens on, or `unix:/path`."
+    )
     ingest_port: int = Field(default=8080, ge=0, le=65535, description="0 picks a free port.")
     admin_host: str = Field(
         default="127.0.0.1",
         description="Address of ingest's probes, metrics and `/explain`. Keep it private.",
     )
     admin_port: int = Field(default=8082, ge=0, le=65535, description="0 picks a free port.")
+    socket_mode: str = Field(
+        default="600",
+        pattern=r"^[0-7]{3}$",
+        description="Permissions of ingest's unix sockets. 660 lets the folder's group in.",
+    )
     # A record holds at most three times its body: each event as the rules read it, and as it came,
     # where a quote takes two bytes; a refused one at most three bytes for each that is no text.
     # Twice that stays under a record of Kafka.

@@ -20,16 +20,17 @@ import uvloop
 from pipeline.config import Settings
 from pipeline.delivery.kafka_publisher import KafkaPublisher
 from pipeline.http.parser import Limits
-from pipeline.http.server import BACKLOG, Server
+from pipeline.http.server import Server
 from pipeline.ingest.app import App, create_app
 from pipeline.ingest.explain import Explained
 from pipeline.ingest.json_log import log_problems
+from pipeline.ingest.listeners import ListenError, open_listeners
 from pipeline.ingest.open_files import OPERATORS, TooFewFilesError, connections
 from pipeline.ingest.stores import Stores, StoresError
 from pipeline.kafka.admin import check_topics
 from pipeline.kafka.errors import KafkaUnusableError, UnfitTopicError
 from pipeline.kafka.security import security
-from pipeline.sockets import is_loopback, listening, written
+from pipeline.sockets import UNIX, address, is_loopback, written
 
 log = logging.getLogger(__name__)
 
@@ -104,11 +105,6 @@ def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) ->
 
     `explain`: with `/explain`, on this machine's own address unless it is said `anywhere`.
     """
-    if explain and not anywhere and not is_loopback(settings.admin_host):
-        return _failed(
-            f"--explain shows events to all who reach {settings.admin_host}:"
-            " set PIPELINE_ADMIN_HOST=127.0.0.1, or add --explain-anywhere"
-        )
     if not settings.kafka_bootstrap_servers:
         return _failed("no Kafka: set PIPELINE_KAFKA_BOOTSTRAP_SERVERS, or run `pipeline up`")
     security(settings)
@@ -121,16 +117,16 @@ def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) ->
     except TooFewFilesError as error:
         return _failed(str(error))
     with ExitStack() as sockets:
-        doors: list[socket.socket] = []
-        for host, port, setting in (
-            (settings.ingest_host, settings.ingest_port, "PIPELINE_INGEST_PORT"),
-            (settings.admin_host, settings.admin_port, "PIPELINE_ADMIN_PORT"),
-        ):
-            try:
-                doors.append(sockets.enter_context(listening(host, port, backlog=BACKLOG)))
-            except OSError as error:
-                address = written(host, port)
-                return _failed(f"cannot listen on {address}: {error.strerror}; set {setting}")
+        try:
+            listeners = open_listeners(settings, sockets)
+        except ListenError as error:
+            return _failed(str(error))
+        settings = listeners.applied(settings)
+        if explain and not anywhere and not _is_private(settings.admin_host):
+            return _failed(
+                f"--explain shows events to all who reach {settings.admin_host}:"
+                " set PIPELINE_ADMIN_HOST=127.0.0.1, or add --explain-anywhere"
+            )
         problems = log_problems()
         _refuse_unfit_topics(settings)
         app = create_app(
@@ -152,9 +148,13 @@ def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) ->
             settings = settings.model_copy(update={"max_connections": most})
         # Elsewhere it means "read again": it must not end what reads again by itself.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        uvloop.run(_serve_until_told(app, settings, *doors))
+        uvloop.run(_serve_until_told(app, settings, *listeners))
     problems.close()
     return 0
+
+
+def _is_private(host: str) -> bool:
+    return host.startswith(UNIX) or is_loopback(host)
 
 
 def _refuse_unfit_topics(settings: Settings) -> None:
@@ -177,8 +177,8 @@ async def _serve_until_told(
     def opened() -> None:
         # In one piece: who reads the first line alone may be gone by the second.
         sys.stdout.write(
-            f"ingest: http://{written(*door.getsockname()[:2])}/beacon\n"
-            f"ingest: http://{written(*admin.getsockname()[:2])}/metrics\n"
+            f"ingest: http://{written(*address(door))}/beacon\n"
+            f"ingest: http://{written(*address(admin))}/metrics\n"
         )
         sys.stdout.flush()
 
