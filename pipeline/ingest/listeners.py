@@ -40,15 +40,25 @@ class Listeners(NamedTuple):
 
 
 def open_listeners(settings: Settings, opened: ExitStack) -> Listeners:
-    """Those of systemd, else those of the settings; `opened` closes them. Raises `ListenError`."""
-    inherited = [opened.enter_context(each) for each in _inherited()]
-    if not inherited:
+    """Those of systemd, else those of the settings; `opened` closes them. Raises `ListenError`.
+
+    Where several processes will listen on the port of beacons its socket is only bound, and keeps
+    the port for them.
+    """
+    found = [opened.enter_context(each) for each in _inherited()]
+    if not found:
         host, port = settings.ingest_host, settings.ingest_port
-        inherited.append(opened.enter_context(_listening(settings, host, port, "INGEST")))
-    if len(inherited) == 1:
+        made = opened.enter_context(_listening(settings, host, port, "INGEST"))
+        if settings.ingest_workers > 1 and made.family != socket.AF_UNIX:
+            # It has shown that nothing else listens there, which SO_REUSEPORT would hide.
+            place = address(made)
+            made.close()
+            made = opened.enter_context(listening(*place, shares_port=True))
+        found.append(made)
+    if len(found) == 1:
         host, port = settings.admin_host, settings.admin_port
-        inherited.append(opened.enter_context(_listening(settings, host, port, "ADMIN")))
-    return Listeners(*inherited)
+        found.append(opened.enter_context(_listening(settings, host, port, "ADMIN")))
+    return Listeners(*found)
 
 
 def _listening(settings: Settings, host: str, port: int, name: str) -> socket.socket:
