@@ -67,13 +67,25 @@ cli.add_command(stores)
     is_flag=True,
     help="The same, for any client that reaches the admin address.",
 )
+@click.option("--inherited", nargs=2, type=int, hidden=True)  # the sockets of one in a group
 @with_settings
-def ingest(settings: Settings, *, explain: bool, explain_anywhere: bool) -> int:
+def ingest(
+    settings: Settings,
+    *,
+    explain: bool,
+    explain_anywhere: bool,
+    inherited: tuple[int, int] | None,
+) -> int:
     """Receive beacons over HTTP and publish them to Kafka."""
     from pipeline.cli.command import on_kafka
     from pipeline.ingest.server import run
 
-    return run(on_kafka(settings), explain=explain or explain_anywhere, anywhere=explain_anywhere)
+    return run(
+        on_kafka(settings),
+        explain=explain or explain_anywhere,
+        anywhere=explain_anywhere,
+        inherited=inherited,
+    )
 
 
 @cli.command()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pipeline.config import Settings
 from pipeline.devstack.broker.data_directory import free_port
 from pipeline.devstack.supervisor import StartError
-from pipeline.sockets import bare, listening, written
+from pipeline.sockets import UNIX, bare, listening, written
 
 # Hosts that mean "every address of this machine".
 _ANY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # only looked up
@@ -28,6 +28,9 @@ class Address:
 
         Port 0 becomes a free one. Raises `StartError` where nothing can listen there.
         """
+        if self.host.startswith(UNIX):
+            host = self.setting.replace("_PORT", "_HOST")
+            raise StartError(f"{host}={self.host} is for `pipeline ingest`: `up` needs a host")
         port = self.port or free_port()
         try:
             return listening(self.host, port)
