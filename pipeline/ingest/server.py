@@ -29,7 +29,7 @@ from pipeline.ingest.stores import Stores, StoresError
 from pipeline.kafka.admin import check_topics
 from pipeline.kafka.errors import KafkaUnusableError, UnfitTopicError
 from pipeline.kafka.security import security
-from pipeline.sockets import is_loopback, listening, written
+from pipeline.sockets import ListenError, is_loopback, listening, written
 
 log = logging.getLogger(__name__)
 
@@ -121,10 +121,10 @@ def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) ->
             (settings.admin_host, settings.admin_port, "PIPELINE_ADMIN_PORT"),
         ):
             try:
-                doors.append(sockets.enter_context(listening(host, port, backlog=BACKLOG)))
-            except OSError as error:
-                address = written(host, port)
-                return _failed(f"cannot listen on {address}: {error.strerror}; set {setting}")
+                listener = listening(host, port, setting=setting, backlog=BACKLOG)
+            except ListenError as error:
+                return _failed(str(error))
+            doors.append(sockets.enter_context(listener))
         problems = log_problems()
         _refuse_unfit_topics(settings)
         app = create_app(
