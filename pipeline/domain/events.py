@@ -23,11 +23,22 @@ class Line(msgspec.Struct, omit_defaults=True, frozen=True):
     attribution_token: str | None = None
 
 
+class Visitor(msgspec.Struct, omit_defaults=True, frozen=True):
+    """What the `user_agent` of an event says of the visitor, where a server passes it on (P1)."""
+
+    device_type: str | None = None
+    browser: str | None = None
+    os: str | None = None
+    is_bot: bool = False
+
+
 class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A valid event. The last three fields are the worker's: absent in `beacons`, set in facts.
 
     `timestamp` and `occurred_at` are epoch milliseconds, `event_key` 32 hexadecimal digits,
-    `raw` the JSON text that the shop sent.
+    `raw` the JSON text that the store sent, `search_term` the query as Q1 writes it. `extra` is a
+    JSON object of what no other field holds. `repairs` names what was read or dropped on arrival,
+    each as "field: how".
     """
 
     event_type: str
@@ -56,6 +67,11 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
     items: list[Line] | None = None
     quantity: int = 1
     price: str | None = None
+    search_term: str | None = None
+    visitor: Visitor | None = None
+    contextual_data: msgspec.Raw = msgspec.Raw()
+    extra: msgspec.Raw = msgspec.Raw()
+    repairs: tuple[str, ...] = ()
 
     occurred_at: int = 0
     event_key: str = ""
@@ -75,7 +91,7 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Request(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
-    """What the request itself told, by its headers; never an IP address."""
+    """What the headers of a request say (P1); never an IP address."""
 
     device_type: str | None = None
     browser: str | None = None
@@ -84,13 +100,16 @@ class Request(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     region: str | None = None
     city: str | None = None
     is_bot: bool = False
+    is_server: bool = False
+    is_prefetch: bool = False
 
 
-class Beacon(msgspec.Struct, kw_only=True):
+class Beacon(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A record of `beacons`: one device's events of one request.
 
-    `received_at` is epoch milliseconds (T2). Each event stays the JSON it is, so that the worker
-    can hand it on as a fact without writing it again.
+    `received_at` is epoch milliseconds (T2), `timezone` the store's (T10); `is_trusted`: the token
+    has the right `orders` (A11). Each event stays the JSON it is, so that the worker can hand it on
+    as a fact without writing it again.
     """
 
     store_id: str
@@ -98,6 +117,8 @@ class Beacon(msgspec.Struct, kw_only=True):
     received_at: int
     request: Request
     events: list[msgspec.Raw]
+    timezone: str = "UTC"
+    is_trusted: bool = False
 
 
 def bounded(received_at: int, *, appended_at: int) -> int:

@@ -91,6 +91,8 @@ def accept(
             received_at=received_at,
             request=request,
             events=events,
+            timezone=sender.timezone,
+            is_trusted=sender.is_trusted,
         )
         accepted.records.append((record_key(sender.store_id, device), _encode(beacon)))
     return accepted

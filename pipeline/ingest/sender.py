@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sender:
-    """Who sends: the store, and whether it may send the past (T4)."""
+    """The store, its time zone (an IANA name, T10), and the rights of the token.
+
+    `may_backfill`: may send the past (T4). `is_trusted`: its orders are confirmed (A11).
+    """
 
     store_id: str
     may_backfill: bool = False
+    timezone: str = "UTC"
+    is_trusted: bool = False
