@@ -53,6 +53,19 @@ def test_files_and_links_are_there(document: Path) -> None:
         assert (document.parent / link).exists(), link
 
 
+def test_every_decision_stands_in_the_index_under_its_title() -> None:
+    folder = ROOT / "docs" / "decisions"
+    index = (folder / "README.md").read_text()
+    rows = re.findall(
+        r"^\| \[(\d+)\]\((.+?)\) \| (.+?)(?: \(replaced by \d+\))? \|$", index, re.MULTILINE
+    )
+    pages = sorted(folder.glob("0*.md"))
+    titles = [page.read_text().splitlines()[0].split(": ", 1)[1] for page in pages]
+    assert rows == [
+        (page.name[:4], page.name, title) for page, title in zip(pages, titles, strict=True)
+    ]
+
+
 def test_settings_are_there(document: Path) -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     for name in re.findall(PREFIX + r"[A-Z_]*[A-Z]", document.read_text()):
