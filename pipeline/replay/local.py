@@ -103,7 +103,12 @@ def replay(
             try:
                 accepted = accept(
                     request.body,
-                    sender=Sender(request.store or store, may_backfill=True),
+                    sender=Sender(
+                        request.store or store,
+                        may_backfill=True,
+                        timezone=request.timezone or "UTC",
+                        is_trusted=request.is_trusted,
+                    ),
                     request=enrich(request.headers, edge or EdgeHeaders()),
                     is_app=is_app(request.headers),
                     received_at=received_at,
