@@ -76,6 +76,7 @@ class GivenEvent(Given):
     marketing_source: f.MarketingSource | None = None
     marketing_medium: f.MarketingMedium | None = None
     marketing_campaign: f.MarketingCampaign | None = None
+    user_agent: f.UserAgent | None = None
     contextual_data: f.ContextualData | None = None
     currency: f.Currency | None = None
     items: Items | None = None

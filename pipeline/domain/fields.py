@@ -167,6 +167,11 @@ MarketingSource = Annotated[
 ]
 MarketingMedium = Annotated[_Marketing, About("Campaign medium, likewise.", "S6", widely=True)]
 MarketingCampaign = Annotated[_Marketing, About("Campaign name, likewise.", "S6", widely=True)]
+UserAgent = Annotated[
+    str,
+    StringConstraints(strict=True, max_length=512),
+    About("The visitor's own, where a server sends for them; it stays in `raw`.", "P1", column=""),
+]
 ContextualData = Annotated[
     dict[str, Any],
     _read(context_of, "not an object", dict),

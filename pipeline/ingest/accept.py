@@ -12,6 +12,7 @@ from pipeline.domain.events import Beacon, Request
 from pipeline.domain.identity import device_key, record_key
 from pipeline.domain.values import epoch_ms
 from pipeline.ingest.deep import Deep, without_deep
+from pipeline.ingest.enrichment import visitor_of
 from pipeline.ingest.sender import Sender
 from pipeline.ingest.validate import Reason, Refusal, too_deep, validate
 from pipeline.ingest.wire import WireEvent
@@ -157,6 +158,11 @@ def _replayed(raw: msgspec.Raw) -> int:
 
 def _written(event: WireEvent, text: str, *, is_app: bool) -> msgspec.Raw:
     """The event as `beacons` carries it: canonical, with fingerprint, channel and raw text."""
+    visitor = b""
+    if event.user_agent is not None:
+        # It stands in for a header, and headers are not in the fingerprint (D1).
+        visitor = b',"visitor":%b' % _encode(visitor_of(event.user_agent))
+        event.user_agent = None
     canonical = _encode(event)
     fingerprint = hashlib.sha256(canonical).hexdigest()
     channel = b""
@@ -167,6 +173,6 @@ def _written(event: WireEvent, text: str, *, is_app: bool) -> msgspec.Raw:
     elif event.shopping_channel is None:
         channel = b',"shopping_channel":"web"'
     return msgspec.Raw(
-        b'%b%b,"fingerprint":"%b","raw":%b}'
-        % (canonical[:-1], channel, fingerprint.encode(), _encode(text))
+        b'%b%b%b,"fingerprint":"%b","raw":%b}'
+        % (canonical[:-1], channel, visitor, fingerprint.encode(), _encode(text))
     )

@@ -24,6 +24,7 @@ Token = Annotated[str, Meta(min_length=1, max_length=512)]
 Handle = Annotated[str, Meta(min_length=1, max_length=255)]
 Query = Annotated[str, Meta(max_length=1024)]
 Marketing = Annotated[str, Meta(max_length=256)]
+Agent = Annotated[str, Meta(max_length=512)]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
 Position = Annotated[int, Meta(ge=1, le=MAX_ID)]
 Quantity = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
@@ -73,6 +74,7 @@ class WireEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
     session_id: Name
     shopping_channel: Literal["web", "app"] | None = None
     timestamp: int | str
+    user_agent: Agent | None = None
     variant_id: int | str | None = None
 
     def __post_init__(self) -> None:

@@ -50,6 +50,7 @@ LENGTHS = {
     "marketing_source": (0, 256),
     "marketing_medium": (0, 256),
     "marketing_campaign": (0, 256),
+    "user_agent": (0, 512),
 }
 
 
