@@ -140,14 +140,15 @@ def main() -> None:
                     transactions.commit(batch)
                     seconds.append(time.perf_counter() - begun)
                     gathering.append(gathered)
-                    late += connection.execute("SELECT count(*) FROM healed").fetchall()[0][0]
+                    counted = connection.execute("SELECT count(*) FROM recomputed_devices")
+                    late += counted.fetchall()[0][0]
                 rate = options.records / (median(seconds) + median(gathering))
                 print(
                     f"{held:>9} more events: {median(seconds) * 1000:.0f} ms,"
                     f" longest {max(seconds) * 1000:.0f} ms, gathering"
                     f" {median(gathering) * 1000:.0f} ms: {rate:,.0f} records/s,"
                     f" {median(seconds) / floor:.1f} times the bare insert;"
-                    f" {late} devices healed"
+                    f" {late} devices recomputed"
                 )
             live.unlink()
 

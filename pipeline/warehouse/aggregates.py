@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import duckdb
-
-from pipeline.warehouse.sql import Step
-
 
 @dataclass(frozen=True)
 class Aggregate:
@@ -103,19 +99,3 @@ def difference(aggregate: Aggregate, columns: list[str]) -> str:
         WHEN MATCHED THEN UPDATE SET {update}
         WHEN NOT MATCHED THEN INSERT ({", ".join(columns)}) VALUES ({inserted});
     """  # noqa: S608  # our own names
-
-
-def differences(connection: duckdb.DuckDBPyConnection) -> list[Step]:
-    """The step of each aggregate, by the columns that its table has."""
-    steps = []
-    for aggregate in AGGREGATES:
-        described = connection.execute(f"DESCRIBE {aggregate.name}").fetchall()
-        sources = {*aggregate.came, *aggregate.went}
-        steps.append(
-            Step(
-                aggregate.name,
-                difference(aggregate, [row[0] for row in described]),
-                " UNION ALL ".join(f"(SELECT 1 FROM {name})" for name in sorted(sources)),  # noqa: S608  # our own names
-            )
-        )
-    return steps

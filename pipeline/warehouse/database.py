@@ -67,9 +67,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path) ->
     define(connection)
     for name, text in in_order("views"):
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {inlined(text)}")
-    for name, text in files("load"):
-        if name.startswith("00_"):
-            connection.execute(text)
+    connection.execute(dict(files("load"))["staging_tables"])
 
 
 def attached(path: Path, **config: str | bool | int) -> duckdb.DuckDBPyConnection:

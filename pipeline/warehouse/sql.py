@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -62,28 +61,3 @@ def inlined(text: str) -> str:
 
 def _without_comments(text: str) -> str:
     return re.sub(r"--.*", "", text)
-
-
-@dataclass(frozen=True)
-class Step:
-    """Statements of a transaction, and the query without whose rows they would change nothing.
-
-    Planning a statement costs DuckDB a millisecond or more, also over empty tables.
-    """
-
-    name: str
-    text: str
-    if_any: str | None = None
-
-
-_IF_ANY = re.compile(r"^-- If any: (.+)$", re.MULTILINE)
-
-
-def load_steps() -> list[Step]:
-    """`sql/load` without its stage, in order; a line `-- If any: QUERY` is a step's condition."""
-    steps = []
-    for name, text in files("load"):
-        if not name.startswith("00_"):
-            condition = _IF_ANY.search(text)
-            steps.append(Step(name, text, condition[1] if condition else None))
-    return steps

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import duckdb
 
 from pipeline.domain.outcomes import Origin
-from pipeline.warehouse.aggregates import differences
 from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import DatabaseError
-from pipeline.warehouse.sql import Step, load_steps
+from pipeline.warehouse.steps import Step, load_steps
 
 
 @dataclass(slots=True)
@@ -52,14 +51,11 @@ class Ledger:
 
 
 class Transactions:
-    """The statements of `sql/load`, run for one batch at a time over one connection."""
+    """Loads one batch at a time over one connection."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        steps = load_steps()
-        rows = [step for step in steps if step.name < "60_"]
-        ends = [step for step in steps if step.name > "60_"]
-        self._steps = [*rows, *differences(connection), *ends]
+        self._steps = load_steps(connection)
 
     def commit(self, batch: LoadBatch) -> None:
         """Write `batch`, all of it or nothing. Raises duckdb.Error with the old state intact."""

@@ -35,7 +35,7 @@ measures AS (
     UNION ALL
     SELECT 2, 'From bots', 'stored, left out of this page', bots FROM facts
     UNION ALL
-    SELECT 3, 'Late', 'stored, healed in the warehouse', late FROM facts
+    SELECT 3, 'Late', 'stored, recomputed in the warehouse', late FROM facts
     UNION ALL
     SELECT 4, 'Clock ahead', 'stored, at the time of arrival', skewed FROM facts
     UNION ALL

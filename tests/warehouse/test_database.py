@@ -12,9 +12,11 @@ from tables import broken_checks
 from warehouse_fixture import RULES, Warehouse
 
 from pipeline.warehouse import database
+from pipeline.warehouse.aggregates import AGGREGATES
 from pipeline.warehouse.database import DatabaseError, connect_live, connect_published
 from pipeline.warehouse.queries import ask, questions
 from pipeline.warehouse.sql import FOLDER, files, table_macros
+from pipeline.warehouse.steps import load_steps
 
 
 @pytest.fixture
@@ -118,3 +120,11 @@ def test_a_published_file_cannot_be_written(snapshot: Path) -> None:
         pytest.raises(duckdb.InvalidInputException, match="read-only"),
     ):
         connection.execute("DELETE FROM events")
+
+
+def test_every_file_of_a_load_is_a_step_once(path: Path) -> None:
+    with connect_live(path, RULES) as connection:
+        steps = [step.name for step in load_steps(connection)]
+    aggregates = {aggregate.name for aggregate in AGGREGATES}
+    loaded = [name for name in steps if name not in aggregates]
+    assert sorted([*loaded, "staging_tables"]) == [name for name, _ in files("load")]

@@ -1,6 +1,5 @@
--- What was missing touches no row any more: its sessions have ended, its touches claim nothing. The
--- same bounds as those of healing, over all devices of the partition.
--- If any: FROM ledger WHERE missing_until IS NOT NULL
+-- Missing events can no longer change a row: their sessions have ended, their touches claim nothing. The
+-- same bounds as in `recomputed_devices`, over all devices of the partition.
 UPDATE ledger SET missing_until = NULL
 FROM rules
 WHERE missing_until + greatest(gap, lookback) < stream_time - lateness

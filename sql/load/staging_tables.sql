@@ -1,5 +1,5 @@
--- The temporary tables of one loader connection, made once: what a transaction brings (`in_…`),
--- what of it is new, and which rows come and go because of it.
+-- The temporary tables of one loader connection, created once: what a transaction brings (`in_…`),
+-- what of it is new, and which rows are added and removed because of it.
 CREATE TEMP TABLE in_events AS SELECT *, 0 AS place FROM events WITH NO DATA;
 CREATE TEMP TABLE in_duplicates AS FROM duplicates WITH NO DATA;
 CREATE TEMP TABLE in_rejected AS FROM rejected_events WITH NO DATA;
@@ -18,19 +18,19 @@ CREATE TEMP TABLE in_devices (
 
 CREATE TEMP TABLE fresh AS FROM events WITH NO DATA;
 CREATE TEMP TABLE no_events AS FROM events WITH NO DATA;
-CREATE TEMP TABLE judged AS SELECT *, 0 AS place, '' AS known FROM events WITH NO DATA;
+CREATE TEMP TABLE late_candidates AS SELECT *, 0 AS place, '' AS known FROM events WITH NO DATA;
 
-CREATE TEMP TABLE rivals AS FROM order_lines WITH NO DATA;
+CREATE TEMP TABLE competing_lines AS FROM order_lines WITH NO DATA;
 CREATE TEMP TABLE new_lines AS FROM order_lines WITH NO DATA;
 CREATE TEMP TABLE old_lines AS FROM order_lines WITH NO DATA;
 
-CREATE TEMP TABLE lowest (horizon TIMESTAMP);
-CREATE TEMP TABLE growing AS
+CREATE TEMP TABLE min_horizon (horizon TIMESTAMP);
+CREATE TEMP TABLE open_sessions AS
 SELECT
     store_id, device_key, session_id, started_at, ended_at, NULL::TIMESTAMP AS missing_until
 FROM sessions WITH NO DATA;
-CREATE TEMP TABLE healed (store_id VARCHAR, device_key VARCHAR);
-CREATE TEMP TABLE healed_events AS FROM events WITH NO DATA;
+CREATE TEMP TABLE recomputed_devices (store_id VARCHAR, device_key VARCHAR);
+CREATE TEMP TABLE recomputed_events AS FROM events WITH NO DATA;
 
 CREATE TEMP TABLE new_sessions AS FROM sessions WITH NO DATA;
 CREATE TEMP TABLE old_sessions AS FROM sessions WITH NO DATA;

@@ -1,4 +1,4 @@
--- Facts, and the worker's duplicates.
+-- Facts, and the duplicates that the worker found.
 INSERT INTO fresh SELECT * EXCLUDE (place) FROM in_events WHERE NOT is_late;
 INSERT INTO events FROM fresh;
 

@@ -1,5 +1,4 @@
--- What sessions bought, and the rows themselves. They come open; the next step closes them (S7).
--- If any: FROM new_sessions
+-- Write the session rows, with their orders and revenue. They are open; `close_sessions` closes them (S7).
 INSERT INTO lines_near
 FROM order_lines
 WHERE occurred_at >= (SELECT min(started_at) FROM new_sessions)

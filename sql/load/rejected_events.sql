@@ -1,6 +1,5 @@
--- What failed, and what was refused at the door. Ingest sends again what it is not sure of after a kill:
--- an event that `rejected_events` holds is the same one. It has the same `received_at`.
--- If any: FROM in_rejected
+-- What failed in the worker, and what ingest refused. After a kill ingest sends again what was not
+-- acknowledged: an event that `rejected_events` holds is the same one, with the same `received_at`.
 INSERT INTO rejected_events
 SELECT in_rejected.* FROM in_rejected
 ANTI JOIN (

@@ -1,7 +1,6 @@
--- Late events. One that `events` already holds at the same time is one more repeat (D4): the stream
--- has forgotten its key, the warehouse has not.
--- If any: FROM in_events WHERE is_late
-INSERT INTO judged
+-- Late events. One that `events` already holds at the same time is a duplicate (D4): the stream has
+-- forgotten its key, the warehouse has not.
+INSERT INTO late_candidates
 SELECT late.* EXCLUDE (first_fingerprint, nth), coalesce(
     held.fingerprint, CASE WHEN nth > 1 THEN first_fingerprint END
 ) AS known
@@ -21,13 +20,13 @@ LEFT JOIN events AS held
     AND late.occurred_at = held.occurred_at
     AND held.occurred_at >= (SELECT min(occurred_at) FROM in_events WHERE is_late);
 
-INSERT INTO fresh SELECT * EXCLUDE (place, known) FROM judged WHERE known IS NULL;
-INSERT INTO events SELECT * EXCLUDE (place, known) FROM judged WHERE known IS NULL;
+INSERT INTO fresh SELECT * EXCLUDE (place, known) FROM late_candidates WHERE known IS NULL;
+INSERT INTO events SELECT * EXCLUDE (place, known) FROM late_candidates WHERE known IS NULL;
 
 INSERT INTO duplicates
 SELECT
     store_id, event_key,
     CASE WHEN known = fingerprint THEN 'exact' ELSE 'conflict' END,
     received_at, partition, "offset"
-FROM judged
+FROM late_candidates
 WHERE known IS NOT NULL;

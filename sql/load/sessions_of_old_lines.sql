@@ -1,5 +1,4 @@
--- Sessions that lost an order line to an earlier one (A9): the same row goes and comes, its orders anew.
--- If any: FROM old_lines
+-- Sessions that lost an order line to an earlier one (A9): the row is replaced, its orders counted again.
 INSERT INTO new_sessions
 FROM sessions
 SEMI JOIN old_lines

@@ -1,4 +1,4 @@
--- S7: a silence over the gap, in stream time, closes what stood open.
+-- S7: silence longer than the gap, in stream time, closes a session.
 UPDATE sessions SET is_open = false
 FROM in_ledger
 WHERE sessions.is_open

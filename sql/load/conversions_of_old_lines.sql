@@ -1,5 +1,4 @@
 -- Conversions of order lines that counted until an earlier one arrived (A9).
--- If any: FROM old_lines
 INSERT INTO old_conversions
 SELECT conversions.* FROM conversions
 SEMI JOIN old_lines USING (event_key, occurred_at, line)

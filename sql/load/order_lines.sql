@@ -1,9 +1,8 @@
--- Order lines, and which of them repeat (A9, A8): only here do all devices meet. `rivals` are the lines
--- that name the same as a new one; `old_lines` those of them that counted until an earlier one arrived.
--- If any: FROM fresh WHERE event_type IN ('purchase', 'refund')
+-- Order lines, and which of them repeat (A9, A8): only here do all devices meet. `competing_lines` have
+-- the same identity as a new line; `old_lines` are those that counted until an earlier one arrived.
 INSERT INTO new_lines BY NAME FROM recompute_order_lines('fresh');
 
-INSERT INTO rivals
+INSERT INTO competing_lines
 SELECT held.*
 FROM order_lines AS held
 SEMI JOIN new_lines AS new
@@ -16,7 +15,7 @@ SEMI JOIN new_lines AS new
 
 UPDATE new_lines SET is_repeated = true
 WHERE EXISTS (
-    FROM rivals AS other
+    FROM competing_lines AS other
     WHERE other.store_id = new_lines.store_id
         AND other.order_id = new_lines.order_id
         AND other.product_id = new_lines.product_id
@@ -28,7 +27,7 @@ WHERE EXISTS (
 
 INSERT INTO old_lines
 SELECT held.*
-FROM rivals AS held
+FROM competing_lines AS held
 SEMI JOIN new_lines AS earlier
     ON held.store_id = earlier.store_id
     AND held.order_id = earlier.order_id

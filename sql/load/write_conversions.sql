@@ -1,12 +1,11 @@
--- The rows themselves, less those whose order line repeats (A9).
--- If any: FROM new_conversions UNION ALL FROM old_conversions
+-- Write conversions and paths, without those whose order line repeats (A9).
 INSERT INTO old_conversions
 SELECT conversions.* FROM conversions
 SEMI JOIN new_conversions USING (conversion_key)
 ANTI JOIN old_conversions USING (conversion_key)
 WHERE occurred_at >= (SELECT min(occurred_at) FROM new_conversions);
 
--- What repeats is known for the lines of this transaction and for those a restating brings back.
+-- A restated conversion may be of a repeated line of an earlier transaction.
 DELETE FROM new_conversions
 WHERE conversion_type = 'purchase' AND (event_key, occurred_at, line) IN (
     SELECT (event_key, occurred_at, line) FROM order_lines

@@ -1,8 +1,13 @@
--- Where this transaction ends: the same commit moves the rows and the watermark.
+-- The origins that this transaction loaded: rows and watermark move in one commit.
 UPDATE in_ledger SET
     events = in_ledger.events - repeats.count,
     duplicates = in_ledger.duplicates + repeats.count
-FROM (SELECT partition, count(*) AS count FROM judged WHERE known IS NOT NULL GROUP BY ALL) AS repeats
+FROM (
+    SELECT partition, count(*) AS count
+    FROM late_candidates
+    WHERE known IS NOT NULL
+    GROUP BY ALL
+) AS repeats
 WHERE in_ledger.partition = repeats.partition;
 
 MERGE INTO ledger USING in_ledger AS new ON ledger.partition = new.partition

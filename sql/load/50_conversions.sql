@@ -1,7 +1,0 @@
--- Conversions and paths of the stream, new and restated (A6).
--- If any: FROM in_conversions
-INSERT INTO new_conversions
-FROM in_conversions ANTI JOIN healed USING (store_id, device_key);
-INSERT INTO new_conversion_touches
-SELECT * EXCLUDE (device_key)
-FROM in_conversion_touches ANTI JOIN healed USING (store_id, device_key);
