@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import re
+from codecs import BOM_UTF8
 from dataclasses import dataclass, field
 
 import msgspec
 
 from pipeline.domain.events import Beacon, Request
 from pipeline.domain.identity import device_key, record_key
-from pipeline.domain.values import epoch_ms
+from pipeline.domain.reading import Reading
+from pipeline.domain.refusal import Reason, Refusal
+from pipeline.domain.timestamps import epoch_ms
+from pipeline.domain.values import search_term_of
 from pipeline.ingest.deep import Deep, without_deep
 from pipeline.ingest.enrichment import visitor_of
 from pipeline.ingest.sender import Sender
-from pipeline.ingest.validate import Reason, Refusal, too_deep, validate
+from pipeline.ingest.validate import too_deep, validate
 from pipeline.ingest.wire import WireEvent
 from pipeline.topics import Rejected
 
@@ -69,7 +73,9 @@ def accept(
         raw = deep.get(bytes(found), found) if deep else found
         try:
             text = _text(raw)
-            event = validate(text, received_at=received_at, may_backfill=sender.may_backfill)
+            event, reading = validate(
+                text, received_at=received_at, may_backfill=sender.may_backfill
+            )
         except Refusal as refusal:
             accepted.rejected.append(
                 Rejected(
@@ -84,7 +90,7 @@ def accept(
             continue
         accepted.types.append(event.event_type)
         device = device_key(event.device_id, event.session_id)
-        devices.setdefault(device, []).append(_written(event, text, is_app=is_app))
+        devices.setdefault(device, []).append(_written(event, text, reading, is_app=is_app))
     for device, events in devices.items():
         beacon = Beacon(
             store_id=sender.store_id,
@@ -131,7 +137,11 @@ _ESCAPE = re.compile(
 
 
 def mended(text: bytes) -> bytes:
-    """JSON without lone surrogates: a query cut inside an emoji must not cost its batch."""
+    """JSON without a byte-order mark, and without lone surrogates.
+
+    A query cut inside an emoji must not cost its batch.
+    """
+    text = text.removeprefix(BOM_UTF8)
     if not _HALF.search(text):
         return text
     return _ESCAPE.sub(lambda escape: rb"\ufffd" if escape[1] else escape[0], text)
@@ -156,13 +166,23 @@ def _replayed(raw: msgspec.Raw) -> int:
         raise BadBodyError(f"received_at: {error}") from None
 
 
-def _written(event: WireEvent, text: str, *, is_app: bool) -> msgspec.Raw:
-    """The event as `beacons` carries it: canonical, with fingerprint, channel and raw text."""
-    visitor = b""
+def _written(event: WireEvent, text: str, reading: Reading | None, *, is_app: bool) -> msgspec.Raw:
+    """The event as `beacons` carries it: canonical, with fingerprint, raw text and what was added.
+
+    What was dropped is not in the fingerprint, nor is what is made here (D1).
+    """
+    more = b""
     if event.user_agent is not None:
-        # It stands in for a header, and headers are not in the fingerprint (D1).
-        visitor = b',"visitor":%b' % _encode(visitor_of(event.user_agent))
+        # It stands in for a header, and headers are not in the fingerprint either.
+        more = b',"visitor":%b' % _encode(visitor_of(event.user_agent))
         event.user_agent = None
+    if event.query and (term := search_term_of(event.query)):
+        more += b',"search_term":%b' % _encode(term)
+    if reading is not None:
+        if reading.extra:
+            more += b',"extra":%b' % _encode(reading.extra)
+        if reading.repairs:
+            more += b',"repairs":%b' % _encode(reading.repairs)
     canonical = _encode(event)
     fingerprint = hashlib.sha256(canonical).hexdigest()
     channel = b""
@@ -174,5 +194,5 @@ def _written(event: WireEvent, text: str, *, is_app: bool) -> msgspec.Raw:
         channel = b',"shopping_channel":"web"'
     return msgspec.Raw(
         b'%b%b%b,"fingerprint":"%b","raw":%b}'
-        % (canonical[:-1], channel, visitor, fingerprint.encode(), _encode(text))
+        % (canonical[:-1], channel, more, fingerprint.encode(), _encode(text))
     )
