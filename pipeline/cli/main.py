@@ -215,7 +215,7 @@ def send(
 
     named = [token.split("=", 1) if "=" in token else ["", token] for token in tokens]
     url = url or ingest_address(settings).url("beacon")
-    return send_files(list(files), url, dict(named), strict=strict)
+    return send_files(list(files), url, dict(named), strict=strict, max_events=settings.max_events)
 
 
 @cli.command()

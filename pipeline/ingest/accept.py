@@ -22,7 +22,8 @@ from pipeline.ingest.validate import too_deep, validate
 from pipeline.ingest.wire import WireEvent
 from pipeline.topics import Rejected
 
-MAX_EVENTS = 100
+# The default of the setting.
+MAX_EVENTS = 1000
 MAX_EVENT_BYTES = 32 * 1024
 
 
@@ -58,13 +59,14 @@ def accept(
     request: Request,
     is_app: bool,
     received_at: int,
+    max_events: int = MAX_EVENTS,
 ) -> Accepted:
     """Every event of `body`, valid or refused with its reason. Raises `BadBodyError`.
 
     `received_at` is epoch ms (T2). A sender with the right to backfill may give its own in the
     body, so that a recorded request replays exactly. `is_app`: the request came from an app.
     """
-    envelope, deep = _read(body)
+    envelope, deep = _read(body, max_events=max_events)
     if sender.may_backfill and bytes(envelope.received_at) not in (b"", b"null"):
         received_at = _replayed(envelope.received_at)
     accepted = Accepted()
@@ -105,7 +107,7 @@ def accept(
     return accepted
 
 
-def _read(body: bytes) -> tuple[_Body, dict[bytes, Deep]]:
+def _read(body: bytes, *, max_events: int) -> tuple[_Body, dict[bytes, Deep]]:
     """The body, and what stands for an event that is too deep."""
     deep: dict[bytes, Deep] = {}
     try:
@@ -121,8 +123,8 @@ def _read(body: bytes) -> tuple[_Body, dict[bytes, Deep]]:
         raise BadBodyError(f"not JSON: {error}") from None
     if not envelope.events:
         raise BadBodyError("events: is empty")
-    if len(envelope.events) > MAX_EVENTS:
-        raise BadBodyError(f"events: {len(envelope.events)} of at most {MAX_EVENTS}")
+    if len(envelope.events) > max_events:
+        raise BadBodyError(f"events: {len(envelope.events)} of at most {max_events}")
     return envelope, deep
 
 
