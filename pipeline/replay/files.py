@@ -15,8 +15,8 @@ import msgspec
 from pipeline.ingest.accept import mended
 from pipeline.ingest.deep import TOO_DEEP, may_be_deep, without_deep
 
-# A line without headers counts as a visitor's: neither a bot's nor a server's (P1).
-USER_AGENT = "Mozilla/5.0 (pipeline-replay/1)"
+# A line without headers may be any visitor's: it counts as a browser's, not as a server's (P1).
+USER_AGENT = "Mozilla/5.0 (compatible; pipeline-replay/1)"
 EVENTS_PER_REQUEST = 50
 # Levels: those around an event in a body, and what calls of Python take of the same measure.
 ROOM = 100
