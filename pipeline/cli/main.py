@@ -67,13 +67,25 @@ cli.add_command(stores)
     is_flag=True,
     help="The same, for any client that reaches the admin address.",
 )
+@click.option("--inherited", nargs=2, type=int, hidden=True)  # the sockets of one in a group
 @with_settings
-def ingest(settings: Settings, *, explain: bool, explain_anywhere: bool) -> int:
+def ingest(
+    settings: Settings,
+    *,
+    explain: bool,
+    explain_anywhere: bool,
+    inherited: tuple[int, int] | None,
+) -> int:
     """Receive beacons over HTTP and publish them to Kafka."""
     from pipeline.cli.command import on_kafka
     from pipeline.ingest.server import run
 
-    return run(on_kafka(settings), explain=explain or explain_anywhere, anywhere=explain_anywhere)
+    return run(
+        on_kafka(settings),
+        explain=explain or explain_anywhere,
+        anywhere=explain_anywhere,
+        inherited=inherited,
+    )
 
 
 @cli.command()
@@ -144,7 +156,7 @@ def local(
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-    from pipeline.ingest.enrichment import EdgeHeaders
+    from pipeline.ingest.intake import Intake
     from pipeline.printable import printable
     from pipeline.replay.local import replay
 
@@ -156,7 +168,7 @@ def local(
             database=database,
             rules=settings.rules,
             store=store,
-            edge=EdgeHeaders.of(settings),
+            intake=Intake.of(settings),
             progress=lambda count: bar.advance(task, count),
         )
     for path, line in replayed.bad_lines:
@@ -171,14 +183,17 @@ def local(
 @cli.command()
 @click.argument("files", nargs=-1, required=True)
 @with_settings
-def validate(_: Settings, files: tuple[str, ...]) -> int:
+def validate(settings: Settings, files: tuple[str, ...]) -> int:
     """Print every problem of the events in FILES. Exit with 1 if there is one."""
+    from pipeline.ingest.intake import Intake
     from pipeline.printable import printable
     from pipeline.replay.validate import problems
 
+    intake = Intake.of(settings)
+
     is_wrong = False
     for path in files:
-        for problem in problems(path):
+        for problem in problems(path, intake):
             is_wrong = True
             click.echo(printable(problem))
     return 1 if is_wrong else 0
@@ -212,7 +227,7 @@ def send(
 
     named = [token.split("=", 1) if "=" in token else ["", token] for token in tokens]
     url = url or ingest_address(settings).url("beacon")
-    return send_files(list(files), url, dict(named), strict=strict)
+    return send_files(list(files), url, dict(named), strict=strict, max_events=settings.max_events)
 
 
 @cli.command()
