@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from beacons import Door, accepted, write_traffic
+from beacons import BeaconProducer, accepted, write_traffic
 from processes import Verb, wait_for
 from tables import assert_those_of_a_quiet_day
 
@@ -26,7 +26,7 @@ def test_a_worker_that_wakes_up_beside_its_replacement_changes_no_table(
     traffic = write_traffic(tmp_path / "traffic.ndjson", devices=300)
     rest = iter(requests := list(accepted(traffic)))
     share = len(requests) // 8 + 1
-    door, ours = Door(settings), topics(settings)
+    ingest, ours = BeaconProducer(settings), topics(settings)
 
     def committed() -> int:
         return sum(committed_offsets(settings, group(settings), ours.beacons).values())
@@ -35,25 +35,25 @@ def test_a_worker_that_wakes_up_beside_its_replacement_changes_no_table(
     paused, loader = Verb("worker", settings, "paused"), Verb("load", settings)
     kept = [paused, loader]
     try:
-        sent = door.send(islice(rest, share))
+        sent = ingest.send(islice(rest, share))
         wait_for(lambda: committed() == sent)
         assert paused.process is not None
         # Amid a run: records are on their way when it stops.
-        sent += door.send(islice(rest, share))
+        sent += ingest.send(islice(rest, share))
         paused.process.send_signal(signal.SIGSTOP)
-        sent += door.send(islice(rest, share))
+        sent += ingest.send(islice(rest, share))
         kept.append(replacement := Verb("worker", settings, "replacement"))
         wait_for(lambda: committed() == sent)
-        door.send(islice(rest, share))
+        ingest.send(islice(rest, share))
         paused.process.send_signal(signal.SIGCONT)
-        door.send(islice(rest, share))
+        ingest.send(islice(rest, share))
         wait_for(
             lambda: status(settings).behind == 0,
             each=lambda: [process.keep() for process in kept],
         )
         # What the one that was paused still holds of the partitions may not be used again.
         replacement.kill()
-        door.send(rest)
+        ingest.send(rest)
         wait_for(
             lambda: status(settings).is_published,
             each=lambda: [process.keep() for process in kept],

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from careless import client
 from factories import click
-from kafka_outcomes import Answered, loading, positions
+from kafka_outcomes import KafkaLog, loading, positions
 from processes import wait_for
 from warehouse_fixture import Warehouse
 
@@ -28,8 +28,8 @@ def house(tmp_path: Path) -> Iterator[Warehouse]:
 
 
 @pytest.fixture
-def answered(settings: Settings) -> Answered:
-    return Answered(settings)
+def kafka_log(settings: Settings) -> KafkaLog:
+    return KafkaLog(settings)
 
 
 @pytest.fixture
@@ -82,15 +82,17 @@ def test_what_a_client_wrote_is_not_replayed_onto_the_next_snapshot(
         assert reader.execute(COUNT).fetchall() == [(1,)]
 
 
-def test_a_loader_that_nothing_comes_to_frees_readers_of_a_client(answered: Answered) -> None:
-    answered.write([answered.logs[0].send(click())])
-    with loading(answered.settings):
-        path = answered.settings.database
-        wait_for(lambda: positions(answered.settings) == answered.ends())
+def test_a_loader_that_nothing_comes_to_frees_readers_of_a_client(
+    kafka_log: KafkaLog,
+) -> None:
+    kafka_log.write([kafka_log.logs[0].send(click())])
+    with loading(kafka_log.settings):
+        path = kafka_log.settings.database
+        wait_for(lambda: positions(kafka_log.settings) == kafka_log.ends())
         path.chmod(0o600)  # for a client that is not root
         with client(path):
             # It holds that file; no record comes, and readers have another one all the same.
-            wait_for(lambda: positions(answered.settings) == answered.ends(), seconds=20)
+            wait_for(lambda: positions(kafka_log.settings) == kafka_log.ends(), seconds=20)
 
 
 def test_a_client_that_holds_a_snapshot_blocks_nobody_after_the_next_one(

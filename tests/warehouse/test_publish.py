@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from factories import click
-from kafka_outcomes import Answered, loading, positions, rows
+from kafka_outcomes import KafkaLog, loading, positions, rows
 from processes import wait_for
 from warehouse_fixture import Warehouse
 
@@ -90,26 +90,26 @@ def test_a_loader_whose_snapshot_fails_says_so_once_and_goes_on(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR)
-    answered = Answered(settings)
-    log = answered.logs[0]
+    kafka_log = KafkaLog(settings)
+    log = kafka_log.logs[0]
     settings.database.mkdir(parents=True)  # no file can take its place
-    answered.write([log.send(click(0))])
+    kafka_log.write([log.send(click(0))])
     with loading(settings):
         wait_for(lambda: "no new snapshot" in caplog.text)
         assert settings.database.is_dir()
         settings.database.rmdir()
-        wait_for(lambda: positions(settings) == answered.ends())
+        wait_for(lambda: positions(settings) == kafka_log.ends())
     assert rows(settings, "SELECT records FROM ledger") == [(1,)]
 
 
 def test_every_snapshot_under_load_keeps_every_promise(settings: Settings) -> None:
-    answered = Answered(settings)
+    kafka_log = KafkaLog(settings)
     done = threading.Event()
 
     def write() -> None:
         for step in range(150):
-            log = answered.logs[step % len(answered.logs)]
-            answered.write([log.send(click(step), device=f"d:{step % 20}") for _ in range(4)])
+            log = kafka_log.logs[step % len(kafka_log.logs)]
+            kafka_log.write([log.send(click(step), device=f"d:{step % 20}") for _ in range(4)])
             done.wait(0.05)
         done.set()
 
@@ -118,7 +118,7 @@ def test_every_snapshot_under_load_keeps_every_promise(settings: Settings) -> No
     with loading(settings):
         writer.start()
         wait_for(settings.database.exists)
-        while not (done.is_set() and positions(settings) == answered.ends()):
+        while not (done.is_set() and positions(settings) == kafka_log.ends()):
             inodes.add(settings.database.stat().st_ino)
             with connect_published(settings.database) as connection:
                 assert [name for name, answer in broken(connection).items() if answer.rows] == []
