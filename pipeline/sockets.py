@@ -13,13 +13,17 @@ from pathlib import Path
 UNIX = "unix:"
 
 
+class ListenError(Exception):
+    """No socket can listen there. The message is one line that says what to do."""
+
+
 def bare(host: str) -> str:
     """`host` without the brackets that an IPv6 address may have."""
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
 def written(host: str, port: int) -> str:
-    """As a URL has it; of a unix socket as nginx has it, with a colon behind the path."""
+    """`host:port` as in a URL; of a unix socket as nginx has it, with a colon behind the path."""
     if host.startswith(UNIX):
         return f"{host}:"
     host = bare(host)
@@ -57,6 +61,24 @@ def listening(
         made.close()
         raise
     return made
+
+
+def listening_for(setting: str, host: str, port: int) -> socket.socket:
+    """The same. Raises `ListenError`, which names `setting` as the one to change."""
+    try:
+        return listening(host, port)
+    except OSError as error:
+        raise ListenError(
+            f"cannot listen on {written(host, port)} ({_reason(error)}): stop what listens there,"
+            f" or set {setting} to another port (0 takes a free one)"
+        ) from None
+
+
+def _reason(error: OSError) -> str:
+    # `strerror` of an error of `create_server` repeats the address.
+    if error.errno is None or isinstance(error, socket.gaierror):
+        return str(error.strerror or error)
+    return os.strerror(error.errno)
 
 
 def unix_listening(path: Path, *, mode: int, backlog: int) -> socket.socket:

@@ -10,14 +10,10 @@ from typing import NamedTuple
 
 from pipeline.config import Settings
 from pipeline.http.server import BACKLOG
-from pipeline.sockets import UNIX, address, listening, unix_listening, written
+from pipeline.sockets import UNIX, ListenError, address, listening, unix_listening, written
 
 # systemd's first: behind stdin, stdout and stderr.
 FIRST_INHERITED = 3
-
-
-class ListenError(Exception):
-    """An address cannot be listened on; one line that says what to do."""
 
 
 class Listeners(NamedTuple):

@@ -26,7 +26,7 @@ from pipeline.http.server import Server
 from pipeline.ingest.app import App, create_app
 from pipeline.ingest.explain import Explained
 from pipeline.ingest.json_log import log_problems
-from pipeline.ingest.listeners import ListenError, Listeners, open_listeners
+from pipeline.ingest.listeners import Listeners, open_listeners
 from pipeline.ingest.open_files import OPERATORS, TooFewFilesError, connections
 from pipeline.ingest.ops_endpoints import OpsEndpoints
 from pipeline.ingest.process_group import ProcessGroup
@@ -35,7 +35,7 @@ from pipeline.ingest.stores import Stores, StoresError
 from pipeline.kafka.admin import check_topics
 from pipeline.kafka.errors import KafkaUnusableError, UnfitTopicError
 from pipeline.kafka.security import security
-from pipeline.sockets import UNIX, is_loopback, written
+from pipeline.sockets import UNIX, ListenError, is_loopback, written
 
 log = logging.getLogger(__name__)
 
