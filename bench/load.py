@@ -27,7 +27,7 @@ from beacons import END, accepted, write_traffic  # type: ignore[import-not-foun
 
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
-from pipeline.replay.local import Stream
+from pipeline.replay.local import LocalWorker
 from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import connect_live
 from pipeline.warehouse.transaction import Transactions
@@ -58,10 +58,10 @@ TABLES = (
 
 def outcomes_of(path: Path, rules: Rules) -> Iterator[Outcome]:
     """What the worker answers to the traffic."""
-    stream, appended_at = Stream(rules), round(END.timestamp() * 1000)
+    worker, appended_at = LocalWorker(rules), round(END.timestamp() * 1000)
     for one in accepted(path):
         for key, value in one.records:
-            yield stream.answer(key, value, appended_at=appended_at)
+            yield worker.answer(key, value, appended_at=appended_at)
 
 
 def fill(connection: duckdb.DuckDBPyConnection, base: Path, events: int) -> int:

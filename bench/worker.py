@@ -23,7 +23,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from beacons import (  # type: ignore[import-not-found]  # the tests' own
-    Door,
+    BeaconProducer,
     accepted,
     write_traffic,
 )
@@ -149,7 +149,7 @@ def main() -> None:
                         home=home,
                     )
                     create_topics(settings)
-                    records = Door(settings).send(requests)
+                    records = BeaconProducer(settings).send(requests)
                     done, cpu, wall = measured(command, settings, records)
                     share = events / records
                     rates[name].append(done * share / cpu)

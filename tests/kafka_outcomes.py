@@ -1,4 +1,4 @@
-"""Outcomes on a real Kafka, as workers leave them, and loaders that read them in this process."""
+"""Outcomes on a real Kafka, as workers write them, and loaders in this process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.warehouse.database import DatabaseError, connect_published
 from pipeline.warehouse.loader import Loader
 
 
-class Answered:
+class OutcomeTopics:
     """The topics under `settings`, and one log of outcomes for each partition."""
 
     def __init__(self, settings: Settings) -> None:
@@ -44,7 +44,7 @@ class Answered:
             self._producer.produce(name, value, b"key", partition)
         assert self._producer.flush(60) == 0
 
-    def refuse(self, *reasons: str, request_id: str = "") -> None:
+    def reject(self, *reasons: str, request_id: str = "") -> None:
         """Records of `rejected`, acknowledged: the events of one request."""
         for index, reason in enumerate(reasons):
             rejected = Rejected(
@@ -70,7 +70,7 @@ class Answered:
         }
 
     def load(self) -> None:
-        """Run a loader until its snapshot holds all that is there; every check must hold."""
+        """Run a loader until its snapshot holds all that is on Kafka; every check must hold."""
         with loading(self.settings):
             wait_for(lambda: positions(self.settings) == self.ends())
         assert rows(self.settings, "FROM positions") != []
@@ -112,7 +112,7 @@ def loading(settings: Settings) -> Iterator[None]:
 
 
 def positions(settings: Settings) -> dict[tuple[str, int], int]:
-    """How far the snapshot has come; nothing where there is none."""
+    """The positions of the snapshot; empty without one."""
     try:
         found = rows(settings, "SELECT topic, partition, next_offset FROM positions")
     except DatabaseError:

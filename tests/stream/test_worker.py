@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from beacons import Door, accepted, write_traffic
+from beacons import BeaconProducer, accepted, write_traffic
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from processes import Verb, wait_for
@@ -22,9 +22,9 @@ from pipeline.topics import Topic, group, topics
 
 
 @pytest.fixture
-def door(settings: Settings) -> Door:
+def door(settings: Settings) -> BeaconProducer:
     create_topics(settings)
-    return Door(settings)
+    return BeaconProducer(settings)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def requests(tmp_path: Path) -> list[Accepted]:
 
 
 @pytest.fixture
-def worker(settings: Settings, door: Door) -> Iterator[Verb]:  # noqa: ARG001  # topics first
+def worker(settings: Settings, door: BeaconProducer) -> Iterator[Verb]:  # noqa: ARG001  # topics first
     running = Verb("worker", settings)
     yield running
     running.kill()
@@ -87,7 +87,7 @@ def refused(settings: Settings, message: str) -> None:
 
 
 def test_each_record_has_one_outcome_and_sigterm_commits_them(
-    settings: Settings, door: Door, requests: list[Accepted], worker: Verb
+    settings: Settings, door: BeaconProducer, requests: list[Accepted], worker: Verb
 ) -> None:
     records = door.send(requests)
     answered(settings, records)
@@ -100,7 +100,7 @@ def test_each_record_has_one_outcome_and_sigterm_commits_them(
 
 
 def test_a_worker_goes_on_with_the_state_of_the_one_before(
-    settings: Settings, door: Door, requests: list[Accepted], worker: Verb
+    settings: Settings, door: BeaconProducer, requests: list[Accepted], worker: Verb
 ) -> None:
     half = len(requests) // 2
     first = door.send(requests[:half])
@@ -120,7 +120,7 @@ def test_a_worker_goes_on_with_the_state_of_the_one_before(
 
 
 def test_other_rules_or_a_new_topic_are_refused(
-    settings: Settings, door: Door, requests: list[Accepted], worker: Verb
+    settings: Settings, door: BeaconProducer, requests: list[Accepted], worker: Verb
 ) -> None:
     records = door.send(requests[:20])
     wait_for(lambda: committed(settings) == records)
@@ -137,7 +137,7 @@ def test_other_rules_or_a_new_topic_are_refused(
 
 
 def test_state_without_a_commit_is_refused(
-    settings: Settings, door: Door, requests: list[Accepted], worker: Verb
+    settings: Settings, door: BeaconProducer, requests: list[Accepted], worker: Verb
 ) -> None:
     records = door.send(requests[:20])
     wait_for(lambda: committed(settings) == records)
@@ -148,7 +148,7 @@ def test_state_without_a_commit_is_refused(
 
 
 def test_records_that_retention_took_are_never_stepped_over(
-    settings: Settings, door: Door, requests: list[Accepted], worker: Verb
+    settings: Settings, door: BeaconProducer, requests: list[Accepted], worker: Verb
 ) -> None:
     records = door.send(requests[:20])
     wait_for(lambda: committed(settings) == records)
@@ -171,7 +171,7 @@ def test_records_that_retention_took_are_never_stepped_over(
 
 
 def test_runs_that_faust_drops_are_read_again(
-    settings: Settings, door: Door, requests: list[Accepted]
+    settings: Settings, door: BeaconProducer, requests: list[Accepted]
 ) -> None:
     small = settings.model_copy(update={"run_records": 5})
     lossy = Path(__file__).with_name("lossy_worker.py")
@@ -188,7 +188,7 @@ def test_runs_that_faust_drops_are_read_again(
 
 
 def test_runs_that_faust_drops_and_nothing_follows_are_read_again(
-    settings: Settings, door: Door, requests: list[Accepted]
+    settings: Settings, door: BeaconProducer, requests: list[Accepted]
 ) -> None:
     lossy = Path(__file__).with_name("lossy_worker.py")
     records = door.send(requests)
