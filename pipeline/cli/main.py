@@ -67,13 +67,25 @@ cli.add_command(stores)
     is_flag=True,
     help="The same, for any client that reaches the admin address.",
 )
+@click.option("--inherited", nargs=2, type=int, hidden=True)  # the sockets of one in a group
 @with_settings
-def ingest(settings: Settings, *, explain: bool, explain_anywhere: bool) -> int:
+def ingest(
+    settings: Settings,
+    *,
+    explain: bool,
+    explain_anywhere: bool,
+    inherited: tuple[int, int] | None,
+) -> int:
     """Receive beacons over HTTP and publish them to Kafka."""
     from pipeline.cli.command import on_kafka
     from pipeline.ingest.server import run
 
-    return run(on_kafka(settings), explain=explain or explain_anywhere, anywhere=explain_anywhere)
+    return run(
+        on_kafka(settings),
+        explain=explain or explain_anywhere,
+        anywhere=explain_anywhere,
+        inherited=inherited,
+    )
 
 
 @cli.command()
@@ -110,7 +122,7 @@ def dashboard(settings: Settings) -> int:
 def topics(settings: Settings) -> int:
     """Create missing topics, list all, and report wrong topic settings."""
     from pipeline.cli.command import on_kafka, show
-    from pipeline.kafka.admin import create_topics, held_topics, topic_findings
+    from pipeline.kafka.admin import actual_topics, create_topics, topic_findings
     from pipeline.kafka.topic_check import COLUMNS, row
     from pipeline.printable import printable
     from pipeline.warehouse.queries import QueryResult
@@ -118,9 +130,9 @@ def topics(settings: Settings) -> int:
     settings = on_kafka(settings)
     made = create_topics(settings)
     click.echo("created " + ", ".join(made) if made else "all topics exist")
-    held = held_topics(settings)
-    show(QueryResult(list(COLUMNS), [row(topic) for topic in held]))
-    found = topic_findings(settings, held)
+    actual = actual_topics(settings)
+    show(QueryResult(list(COLUMNS), [row(topic) for topic in actual]))
+    found = topic_findings(settings, actual)
     for finding in found:
         kind = "Error" if finding.is_refusal else "Warning"
         click.echo(printable(f"{kind}: {finding.text}"), err=True)
@@ -144,7 +156,7 @@ def local(
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-    from pipeline.ingest.enrichment import EdgeHeaders
+    from pipeline.ingest.intake import Intake
     from pipeline.printable import printable
     from pipeline.replay.local import replay
 
@@ -156,7 +168,7 @@ def local(
             database=database,
             rules=settings.rules,
             store=store,
-            edge=EdgeHeaders.of(settings),
+            intake=Intake.of(settings),
             progress=lambda count: bar.advance(task, count),
         )
     for path, line in report.bad_lines:
@@ -171,14 +183,16 @@ def local(
 @cli.command()
 @click.argument("files", nargs=-1, required=True)
 @with_settings
-def validate(_: Settings, files: tuple[str, ...]) -> int:
+def validate(settings: Settings, files: tuple[str, ...]) -> int:
     """Print every problem of the events in FILES. Exit with 1 if there are any."""
+    from pipeline.ingest.intake import Intake
     from pipeline.printable import printable
     from pipeline.replay.validate import problems
 
+    intake = Intake.of(settings)
     has_problems = False
     for path in files:
-        for problem in problems(path):
+        for problem in problems(path, intake):
             has_problems = True
             click.echo(printable(problem))
     return 1 if has_problems else 0
@@ -212,7 +226,7 @@ def send(
 
     named = [token.split("=", 1) if "=" in token else ["", token] for token in tokens]
     url = url or ingest_address(settings).url("beacon")
-    return send_files(list(files), url, dict(named), strict=strict)
+    return send_files(list(files), url, dict(named), strict=strict, max_events=settings.max_events)
 
 
 @cli.command()

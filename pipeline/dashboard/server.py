@@ -19,7 +19,7 @@ from pipeline.config import Settings
 from pipeline.dashboard import page
 from pipeline.dashboard.report import Report, report
 from pipeline.dashboard.snapshot import NotPublishedError, SnapshotReader
-from pipeline.sockets import ListenError, bare, listening, written
+from pipeline.sockets import ListenError, bare, listening_for, written
 from pipeline.warehouse.limits import LimitError, limited
 
 _LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
@@ -72,7 +72,7 @@ def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT. Prints an error and returns 1 when the address is taken."""
     host, port = settings.dashboard_host, settings.dashboard_port
     try:
-        listener = listening(host, port, setting="PIPELINE_DASHBOARD_PORT")
+        listener = listening_for("PIPELINE_DASHBOARD_PORT", host, port)
     except ListenError as error:
         sys.stderr.write(f"dashboard: {error}\n")
         return 1

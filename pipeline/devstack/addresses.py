@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from pipeline.config import Settings
 from pipeline.devstack.broker.data_directory import free_port
-from pipeline.sockets import bare, listening, written
+from pipeline.devstack.supervisor import StartError
+from pipeline.sockets import UNIX, bare, listening_for, written
 
 # Hosts that mean every address of this machine.
 _ANY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # only looked up
@@ -26,7 +27,10 @@ class Address:
 
         Port 0 becomes a free one. Raises `ListenError`.
         """
-        return listening(self.host, self.port or free_port(), setting=self.setting)
+        if self.host.startswith(UNIX):
+            host = self.setting.replace("_PORT", "_HOST")
+            raise StartError(f"{host}={self.host} is for `pipeline ingest`: `up` needs a host")
+        return listening_for(self.setting, self.host, self.port or free_port())
 
     def url(self, path: str) -> str:
         """The URL for a program on this machine."""

@@ -205,7 +205,7 @@ class Up:
         self._supervisor.watch()
 
     def _stop(self) -> None:
-        self._supervisor.stop()
+        self._supervisor.stop(10.0 + self.settings.drain_delay.total_seconds())
         if self._broker is not None:
             self._broker.release()
 

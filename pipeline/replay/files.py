@@ -15,8 +15,8 @@ import msgspec
 from pipeline.ingest.accept import mended
 from pipeline.ingest.deep import TOO_DEEP, may_be_deep, without_deep
 
-# For lines without headers: without a user agent they would count as bots.
-USER_AGENT = "pipeline-replay/1"
+# For lines without headers, which may be any visitor's: a browser's, not a server's (P1).
+USER_AGENT = "Mozilla/5.0 (compatible; pipeline-replay/1)"
 EVENTS_PER_REQUEST = 50
 # Levels of nesting left for the body around an event and for Python's own calls.
 DEPTH_MARGIN = 100
@@ -24,12 +24,17 @@ DEPTH_MARGIN = 100
 
 @dataclass(frozen=True)
 class FileRequest:
-    """A request of a file: its JSON body, its store, and its headers."""
+    """A request of a file: its JSON body, its store, and its headers.
+
+    `timezone` and `is_trusted` are what the stores file said of the store and its token (T10, A11).
+    """
 
     line: int
     body: bytes
     store: str | None = None
     headers: dict[str, str] = field(default_factory=lambda: {"user-agent": USER_AGENT})
+    timezone: str | None = None
+    is_trusted: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class _RecordedRequest(msgspec.Struct):
     received_at: msgspec.Raw = _ABSENT
     store: str | None = None
     headers: dict[str, str] | None = None
+    timezone: str | None = None
+    is_trusted: bool = False
 
 
 class _Line(msgspec.Struct):
@@ -135,7 +142,9 @@ def _request(number: int, recorded: _RecordedRequest) -> FileRequest:
     headers = {name.lower(): value for name, value in (recorded.headers or {}).items()}
     if recorded.headers is None:
         headers = {"user-agent": USER_AGENT}
-    return FileRequest(number, body, recorded.store, headers)
+    return FileRequest(
+        number, body, recorded.store, headers, recorded.timezone, recorded.is_trusted
+    )
 
 
 def _body(events: list[bytes]) -> bytes:

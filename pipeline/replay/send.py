@@ -61,6 +61,7 @@ def send(  # each is an option of the command line
     strict: bool = False,
     connections: int = CONNECTIONS,
     patience: timedelta = PATIENCE,
+    max_events: int = MAX_EVENTS,
 ) -> int:
     """Send `files` to `url`, at least once. Returns the exit code.
 
@@ -78,7 +79,7 @@ def send(  # each is an option of the command line
             if isinstance(found, BadLine):
                 report.skip(path, found.line, found.reason)
             else:
-                _dispatch(pool, pacing, path, found)
+                _dispatch(pool, pacing, path, found, max_events)
     except OSError as error:
         report.fail(f"{error.filename or 'a file'} cannot be read: {error.strerror or error}")
     except (EOFError, zlib.error) as error:
@@ -93,11 +94,13 @@ def send(  # each is an option of the command line
     return 1 if report.failure or (strict and report.bad_lines) else 0
 
 
-def _dispatch(pool: list[SendConnection], pacing: Pacing, path: str, request: FileRequest) -> None:
+def _dispatch(
+    pool: list[SendConnection], pacing: Pacing, path: str, request: FileRequest, max_events: int
+) -> None:
     body = _body.decode(request.body)
     events = [_event_of(raw) for raw in body.events]
     connections = [_connection_of(event, request, pool) for event in events]
-    if _is_gathered(request, body):
+    if _is_gathered(request, body, max_events):
         for event, connection, raw in zip(events, connections, body.events, strict=True):
             if pacing.opens_window(event.timestamp):
                 _wait(pool)
@@ -127,13 +130,13 @@ def _connection_of(
     return pool[zlib.crc32(f"{request.store}/{name}".encode()) % len(pool)]
 
 
-def _is_gathered(request: FileRequest, body: _FileBody) -> bool:
+def _is_gathered(request: FileRequest, body: _FileBody, max_events: int) -> bool:
     # A body that ingest would reject must reach it unchanged.
     return (
         request.store is None
         and request.headers == {"user-agent": USER_AGENT}
         and not bytes(body.received_at)
-        and 1 <= len(body.events) <= MAX_EVENTS
+        and 1 <= len(body.events) <= max_events
     )
 
 

@@ -16,8 +16,7 @@ from kafka.errors import OffsetOutOfRangeError
 from pipeline.config import Settings
 from pipeline.domain.outcomes import Outcome
 from pipeline.kafka.admin import check_topics, topic_ids
-from pipeline.kafka.client_log import tell_causes
-from pipeline.kafka.refusals import refusals_told
+from pipeline.kafka.client_log import log_causes, refusals_as_one_line
 from pipeline.kafka.security import security
 from pipeline.topics import MAX_RECORD_BYTES, Rejected, topics
 from pipeline.warehouse.batch import LoadBatch
@@ -190,9 +189,9 @@ def run(settings: Settings) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with refusals_told(settings):
+    with refusals_as_one_line(settings):
         loader = Loader(settings)
-        tell_causes(settings)
+        log_causes(settings)
         log.info("loading into %s", settings.live_database)
         try:
             loader.run(stop)

@@ -98,7 +98,7 @@ def environment(
     ]
     with stopping(running):
         # All of them: one that is stopped before it handles signals is killed by the signal.
-        says = ("/metrics", "answering", "loading into")
+        says = ("/metrics", "processing", "loading into")
         wait_for(lambda: all(map(_has_printed, running, says)), seconds=60)
         said = running[0].said()
         server, admin = re.findall(r"^ingest: (\S+)/(?:beacon|metrics)$", said, re.MULTILINE)

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from pipeline.domain.events import Request
 from pipeline.domain.process import read
+from pipeline.domain.refusal import Refusal
 from pipeline.ingest.accept import Accepted, BadBodyError, accept
 from pipeline.ingest.deep import MOST_KEPT, MOST_LEVELS, without_deep
 from pipeline.ingest.problems import problems_of
 from pipeline.ingest.sender import Sender
-from pipeline.ingest.validate import Refusal, parse
+from pipeline.ingest.validate import validate
 from pipeline.replay.files import BadLine, FileRequest, read_requests
-from pipeline.stream.checkpoint import StateError, mark_of
+from pipeline.stream.checkpoint import StateError, read_checkpoint
 
 NOW_MS = 1_782_907_200_000
 GOOD = {"event_type": "search", "timestamp": NOW_MS, "session_id": "s", "query": "q"}
@@ -111,7 +112,7 @@ def test_a_given_time_that_is_too_deep_is_refused() -> None:
 
 def test_alone_it_is_refused_for_the_same_reason() -> None:
     with pytest.raises(Refusal) as refused:
-        parse(DEEP)
+        validate(DEEP, received_at=0, may_backfill=True)
     assert refused.value.reason == "too_deep"
 
 
@@ -190,4 +191,4 @@ def test_a_record_that_somebody_else_wrote_is_a_failure_of_the_record() -> None:
 
 def test_a_commit_that_somebody_else_wrote_is_refused() -> None:
     with pytest.raises(StateError):
-        mark_of(0, '{"x":' + "[" * 4000 + "]" * 4000 + "}", partition=0)
+        read_checkpoint(0, '{"x":' + "[" * 4000 + "]" * 4000 + "}", partition=0)

@@ -94,8 +94,8 @@ def test_a_recorded_request_keeps_its_time_store_and_headers(
     }
     assert beacons["past"]["received_at"] == 1_735_689_600_000
     # Its headers name no browser, which is a fact of the recording; a loose event has no headers.
-    assert beacons["past"]["request"]["is_bot"] is True
-    assert "is_bot" not in beacons["shop"]["request"]
+    assert beacons["past"]["request"]["is_server"] is True
+    assert "is_server" not in beacons["shop"]["request"]
 
 
 def test_a_bad_line_is_named_and_the_rest_goes_on(
@@ -122,12 +122,12 @@ def test_a_503_is_asked_again_and_nothing_overtakes_it(
     class Flaky(MemoryPublisher):
         calls = 0
 
-        def publish(self, records: list[Record], told: OnDurable) -> None:
+        def publish(self, records: list[Record], on_durable: OnDurable) -> None:
             Flaky.calls += 1
             if Flaky.calls % 3 == 1:
-                told("away")
+                on_durable("away")
             else:
-                super().publish(records, told)
+                super().publish(records, on_durable)
 
     kept = Flaky()
     door = serve(settings, kept)
