@@ -111,10 +111,10 @@ class Up:
         self.during(lambda: create_topics(self.settings))
         if self.is_stopping:
             return
-        token = make_first_store(self.settings.stores)
+        path = self.settings.stores
+        token = make_first_store(path)
         if token is not None:
-            _print(f"Created {self.settings.stores} with one store.")
-            _print(f"Its token (shown only once): {token}")
+            _print(f"Created {path} with one store. Its token (shown only once): {token}")
             _print(as_curl(self.beacon_url, token) + "\n")
         shared = self.settings.environment()
         for verb in VERBS:
