@@ -1,4 +1,4 @@
-"""Outcomes on a real Kafka, as workers write them, and loaders that run in this process."""
+"""Outcomes on a real Kafka, as workers write them, and loaders in this process."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from pipeline.warehouse.database import DatabaseError, connect_published
 from pipeline.warehouse.loader import Loader
 
 
-class KafkaLog:
-    """The topics of `settings`, and a `Log` for each partition."""
+class OutcomeTopics:
+    """The topics under `settings`, and one log of outcomes for each partition."""
 
     def __init__(self, settings: Settings) -> None:
         create_topics(settings)
@@ -44,8 +44,8 @@ class KafkaLog:
             self._producer.produce(name, value, b"key", partition)
         assert self._producer.flush(60) == 0
 
-    def refuse(self, *reasons: str, request_id: str = "") -> None:
-        """Write records of `rejected`, the events of one request; returns once acknowledged."""
+    def reject(self, *reasons: str, request_id: str = "") -> None:
+        """Records of `rejected`, acknowledged: the events of one request."""
         for index, reason in enumerate(reasons):
             rejected = Rejected(
                 request_id=request_id,
@@ -70,7 +70,7 @@ class KafkaLog:
         }
 
     def load(self) -> None:
-        """Run a loader until its snapshot holds every record; every check must pass."""
+        """Run a loader until its snapshot holds all that is on Kafka; every check must hold."""
         with loading(self.settings):
             wait_for(lambda: positions(self.settings) == self.ends())
         assert rows(self.settings, "FROM positions") != []
@@ -112,7 +112,7 @@ def loading(settings: Settings) -> Iterator[None]:
 
 
 def positions(settings: Settings) -> dict[tuple[str, int], int]:
-    """The positions in the snapshot; empty if there is none."""
+    """The positions of the snapshot; empty without one."""
     try:
         found = rows(settings, "SELECT topic, partition, next_offset FROM positions")
     except DatabaseError:

@@ -1,7 +1,7 @@
 """The whole pipeline as one loop: files in, tables out, without a broker.
 
-The best summary of the system: accept, process, load. Kafka only adds that each of the three can
-die and continue.
+It is the best summary of the system: accept, answer, load. With Kafka between them, each of the
+three can fail and resume.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from pipeline.warehouse.transaction import Ledger, Transactions
 
 
 @dataclass(slots=True)
-class Replayed:
-    """Counts of what was loaded, and the lines that could not be read."""
+class ReplayReport:
+    """Counts of the requests and rejected events, and the unreadable lines."""
 
     requests: int = 0
     rejected: int = 0
@@ -45,20 +45,21 @@ def replay(
     batch_records: int = 20_000,
     clock: Callable[[], float] = time.time,
     progress: Callable[[int], None] = lambda _: None,
-) -> Replayed:
-    """Load `paths` in order into a new `database`; calls `progress` with the bytes of each line.
+) -> ReplayReport:
+    """Load `paths`, in order, into a new `database`.
 
-    The file appears once it is complete; a failed load leaves nothing. Raises `DatabaseError` if
-    the file exists, OSError if one of `paths` cannot be read.
+    The file appears when it is complete; a failed replay leaves nothing behind. `progress` is
+    called with the size of each line in bytes. Raises `DatabaseError` when the database exists
+    already, OSError when a file cannot be read.
     """
-    replayed = Replayed()
+    report = ReplayReport()
     with _new_database(database, rules) as connection:
         transactions = Transactions(connection)
         worker, batch, ledger = MemoryWorker(rules), LoadBatch(rules), Ledger({})
         received_at = int(clock() * 1000)
         for path, request in _requests(paths, progress):
             if isinstance(request, BadLine):
-                replayed.bad_lines.append((path, request))
+                report.bad_lines.append((path, request))
                 continue
             try:
                 accepted = intake.take(
@@ -73,10 +74,10 @@ def replay(
                     received_at=received_at,
                 )
             except BadBodyError as error:
-                replayed.bad_lines.append((path, BadLine(request.line, str(error))))
+                report.bad_lines.append((path, BadLine(request.line, str(error))))
                 continue
-            replayed.requests += 1
-            replayed.rejected += len(accepted.rejected)
+            report.requests += 1
+            report.rejected += len(accepted.rejected)
             for rejected in accepted.rejected:
                 batch.add_rejected(rejected)
             for key, value in accepted.records:
@@ -88,21 +89,21 @@ def replay(
                 batch = LoadBatch(rules)
                 worker.forget()
         transactions.commit(batch)
-    return replayed
+    return report
 
 
 @contextmanager
 def _new_database(path: Path, rules: Rules) -> Iterator[duckdb.DuckDBPyConnection]:
     if path.exists():
-        raise DatabaseError(f"{path} is there already: name a new file")
-    made = path.with_name(f"{path.name}.{os.getpid()}.new")
+        raise DatabaseError(f"{path} exists already: choose another name")
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
-        with connect_live(made, rules) as connection:
+        with connect_live(fresh, rules) as connection:
             yield connection
-        made.rename(path)
+        fresh.rename(path)
     finally:
-        for left in (made, made.with_name(f"{made.name}.wal")):
-            left.unlink(missing_ok=True)
+        for leftover in (fresh, fresh.with_name(f"{fresh.name}.wal")):
+            leftover.unlink(missing_ok=True)
 
 
 def _requests(
@@ -110,11 +111,11 @@ def _requests(
 ) -> Iterator[tuple[str, FileRequest | BadLine]]:
     for path in paths:
         with opened(path) as lines:
-            for request in read_requests(_heard(lines, progress)):
+            for request in read_requests(_counted(lines, progress)):
                 yield path, request
 
 
-def _heard(lines: Iterable[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:
+def _counted(lines: Iterable[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:
     for line in lines:
         progress(len(line))
         yield line
