@@ -14,6 +14,7 @@ import msgspec
 
 from pipeline.ingest.accept import mended
 from pipeline.ingest.deep import TOO_DEEP, may_be_deep, without_deep
+from pipeline.ingest.sender import checked_zone
 
 # A line without headers may be any visitor's: it counts as a browser's, not as a server's.
 USER_AGENT = "Mozilla/5.0 (compatible; pipeline-replay/1)"
@@ -24,12 +25,18 @@ ROOM = 100
 
 @dataclass(frozen=True)
 class FileRequest:
-    """A request to make: its JSON body, the store it names, and its headers."""
+    """A request to make: its JSON body, the store it names, and its headers.
+
+    `timezone` is that of the store, and `is_trusted` the right `orders` of its token (T10, A11),
+    where the line says so.
+    """
 
     line: int
     body: bytes
     store: str | None = None
     headers: dict[str, str] = field(default_factory=lambda: {"user-agent": USER_AGENT})
+    timezone: str | None = None
+    is_trusted: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,8 @@ class _Recorded(msgspec.Struct):
     received_at: msgspec.Raw = _ABSENT
     store: str | None = None
     headers: dict[str, str] | None = None
+    timezone: str | None = None
+    trusted: bool = False
 
 
 class _Line(msgspec.Struct):
@@ -128,14 +137,19 @@ def _found(line: bytes) -> _Recorded | None:
     return _recorded.decode(line) if _line.decode(line).events != _ABSENT else None
 
 
-def _request(number: int, recorded: _Recorded) -> FileRequest:
+def _request(number: int, recorded: _Recorded) -> FileRequest | BadLine:
+    if recorded.timezone is not None:
+        try:
+            checked_zone(recorded.timezone)
+        except ValueError as error:
+            return BadLine(number, f"timezone: {error}")
     body = _body([bytes(raw) for raw in recorded.events])
     if recorded.received_at != _ABSENT:
         body = b'%b,"received_at":%b}' % (body[:-1], bytes(recorded.received_at))
     headers = {name.lower(): value for name, value in (recorded.headers or {}).items()}
     if recorded.headers is None:
         headers = {"user-agent": USER_AGENT}
-    return FileRequest(number, body, recorded.store, headers)
+    return FileRequest(number, body, recorded.store, headers, recorded.timezone, recorded.trusted)
 
 
 def _body(events: list[bytes]) -> bytes:

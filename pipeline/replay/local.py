@@ -21,7 +21,7 @@ from pipeline.domain.process import answer, read
 from pipeline.domain.rules import Rules
 from pipeline.ingest.accept import BadBodyError
 from pipeline.ingest.intake import Intake
-from pipeline.ingest.sender import Sender
+from pipeline.ingest.sender import DEFAULT_ZONE, Sender
 from pipeline.replay.files import BadLine, FileRequest, opened, read_requests
 from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import DatabaseError, connect_live
@@ -81,6 +81,7 @@ def replay(
     database: Path,
     rules: Rules,
     store: str = "local",
+    timezone: str = DEFAULT_ZONE,
     intake: Intake = Intake(),  # noqa: B008  # frozen
     batch_records: int = 20_000,
     clock: Callable[[], float] = time.time,
@@ -104,7 +105,12 @@ def replay(
                 accepted = intake.take(
                     request.body,
                     headers=request.headers,
-                    sender=Sender(request.store or store, may_backfill=True),
+                    sender=Sender(
+                        request.store or store,
+                        may_backfill=True,
+                        timezone=request.timezone or timezone,
+                        is_trusted=request.is_trusted,
+                    ),
                     received_at=received_at,
                 )
             except BadBodyError as error:
