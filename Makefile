@@ -4,10 +4,10 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help demo test quick chaos mutants lint format docs hooks lock clean
+.PHONY: help demo test quick chaos mutants lint format docs screenshot hooks lock clean
 
 help:  ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/ready  ## Run the whole pipeline with sample traffic; ARGS=--exit ends by itself
 	$(BIN)/pipeline demo $(ARGS)
@@ -40,6 +40,9 @@ hooks: .venv/ready  ## Let git run the checks of .pre-commit-config.yaml before 
 
 docs: .venv/ready  ## Write the parts of documents and SQL that pipeline/domain/catalog.py declares
 	$(BIN)/python docs/generate.py
+
+screenshot: .venv/ready  ## Write docs/images/dashboard.png again (needs chromium and chromedriver)
+	$(BIN)/python tests/browser/screenshot.py
 
 # Locks hold the hashes of every wheel, so a fresh machine gets what was tested.
 .venv/ready: requirements-dev.lock pyproject.toml

@@ -26,6 +26,7 @@ FLAGS = [
     "--disable-quic",
     "--disable-dev-shm-usage",
     "--no-first-run",
+    "--hide-scrollbars",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
@@ -123,8 +124,14 @@ class Browser:
                 asked[of["requestId"]].status = of["response"]["status"]
         return list(asked.values())
 
+    def resize(self, width: int, height: int) -> None:
+        """Set the page's own size in CSS pixels, without the frame of the window."""
+        frame = self.run("return [outerWidth - innerWidth, outerHeight - innerHeight];")
+        size = {"width": width + frame[0], "height": height + frame[1]}
+        self._ask("/window/rect", size)
+
     def picture(self, file: Path) -> None:
-        """What is shown, as PNG."""
+        """Save what is shown as PNG."""
         answer = requests.get(f"{self._session}/screenshot", timeout=60)
         file.write_bytes(base64.b64decode(answer.json()["value"]))
 

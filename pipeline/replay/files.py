@@ -16,7 +16,7 @@ from pipeline.ingest.accept import mended
 from pipeline.ingest.deep import TOO_DEEP, may_be_deep, without_deep
 from pipeline.ingest.sender import checked_zone
 
-# A line without headers may be any visitor's: it counts as a browser's, not as a server's.
+# A line without headers may be any visitor's: it counts as a browser's, not as a server's (P1).
 USER_AGENT = "Mozilla/5.0 (compatible; pipeline-replay/1)"
 EVENTS_PER_REQUEST = 50
 # Levels: those around an event in a body, and what calls of Python take of the same measure.
@@ -25,10 +25,9 @@ ROOM = 100
 
 @dataclass(frozen=True)
 class FileRequest:
-    """A request to make: its JSON body, the store it names, and its headers.
+    """A request to make: its JSON body, the store it names, its headers.
 
-    `timezone` is that of the store, and `is_trusted` the right `orders` of its token (T10, A11),
-    where the line says so.
+    `timezone` and `is_trusted` are what the stores file said of the store and its token (T10, A11).
     """
 
     line: int
@@ -57,7 +56,7 @@ class _Recorded(msgspec.Struct):
     store: str | None = None
     headers: dict[str, str] | None = None
     timezone: str | None = None
-    trusted: bool = False
+    is_trusted: bool = False
 
 
 class _Line(msgspec.Struct):
@@ -149,7 +148,9 @@ def _request(number: int, recorded: _Recorded) -> FileRequest | BadLine:
     headers = {name.lower(): value for name, value in (recorded.headers or {}).items()}
     if recorded.headers is None:
         headers = {"user-agent": USER_AGENT}
-    return FileRequest(number, body, recorded.store, headers, recorded.timezone, recorded.trusted)
+    return FileRequest(
+        number, body, recorded.store, headers, recorded.timezone, recorded.is_trusted
+    )
 
 
 def _body(events: list[bytes]) -> bytes:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import struct
 import time
 from pathlib import Path
 
 import requests
+from browser.screenshot import HEIGHT, WIDTH, screenshot
 from processes import Verb, wait_for
 from sdk_environment import Shop
 from webdriver import Browser
@@ -54,3 +56,11 @@ def test_figures_are_shown_and_replaced_without_a_reload(
         assert dashboard.stop() == 0
     finally:
         dashboard.kill()
+
+
+def test_the_screenshot_of_the_readme_can_be_made_again(tmp_path: Path) -> None:
+    file = tmp_path / "dashboard.png"
+    screenshot(file, devices=40)
+    header = file.read_bytes()[:24]
+    assert header.startswith(b"\x89PNG")
+    assert struct.unpack(">II", header[16:]) == (WIDTH, HEIGHT)
