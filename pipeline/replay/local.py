@@ -18,7 +18,7 @@ import duckdb
 from pipeline.domain.rules import Rules
 from pipeline.ingest.accept import BadBodyError
 from pipeline.ingest.intake import Intake
-from pipeline.ingest.sender import Sender
+from pipeline.ingest.sender import DEFAULT_ZONE, Sender
 from pipeline.replay.files import BadLine, FileRequest, opened, read_requests
 from pipeline.replay.memory_worker import MemoryWorker
 from pipeline.warehouse.batch import LoadBatch
@@ -41,6 +41,7 @@ def replay(
     database: Path,
     rules: Rules,
     store: str = "local",
+    timezone: str = DEFAULT_ZONE,
     intake: Intake = Intake(),  # noqa: B008  # frozen
     batch_records: int = 20_000,
     clock: Callable[[], float] = time.time,
@@ -68,7 +69,7 @@ def replay(
                     sender=Sender(
                         request.store or store,
                         may_backfill=True,
-                        timezone=request.timezone or "UTC",
+                        timezone=request.timezone or timezone,
                         is_trusted=request.is_trusted,
                     ),
                     received_at=received_at,
