@@ -55,9 +55,9 @@ SERVER_CORE, LOAD_CORE = 0, 1
 class Nowhere(MemoryPublisher):
     """A publisher that keeps nothing, so that the door alone is measured."""
 
-    def publish(self, records: list[Record], told: OnDurable) -> None:  # noqa: ARG002
+    def publish(self, records: list[Record], on_durable: OnDurable) -> None:  # noqa: ARG002
         """Forget it."""
-        told(None)
+        on_durable(None)
 
 
 class KafkaPython(Nowhere):
@@ -74,12 +74,12 @@ class KafkaPython(Nowhere):
         """Remember the loop, for the producer's thread."""
         self._loop = asyncio.get_running_loop()
 
-    def publish(self, records: list[Record], told: OnDurable) -> None:
+    def publish(self, records: list[Record], on_durable: OnDurable) -> None:
         """Wait for every acknowledgement."""
-        waiting = PendingRequest(len(records), told)
+        request = PendingRequest(len(records), on_durable)
         for _, key, value in records:
             sent = self._producer.send(self._topic, value, key)
-            sent.add_callback(lambda _: self._loop.call_soon_threadsafe(waiting.tell))
+            sent.add_callback(lambda _: self._loop.call_soon_threadsafe(request.finish_one))
 
 
 async def bare(_scope: Any, receive: Any, send: Any) -> None:

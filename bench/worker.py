@@ -75,11 +75,11 @@ def bare(settings: Settings) -> None:
     consumer.assign([TopicPartition(ours.beacons.name, number, 0) for number in numbers])
     partitions = [PartitionState(number, settings.rules, b"w" * 16) for number in numbers]
     for partition in partitions:
-        partition.begin(
+        partition.start_at(
             Checkpoint(offset=0, stream_time=None, topic_id=topic_id, rules=settings.rules.digest())
         )
     while True:
-        runs: dict[int, list[Record]] = {}
+        batches: dict[int, list[Record]] = {}
         for message in consumer.consume(settings.run_records, POLL_SECONDS):
             record = Record(
                 message.offset() or 0,
@@ -87,9 +87,9 @@ def bare(settings: Settings) -> None:
                 message.key() or b"",
                 message.value() or b"",
             )
-            runs.setdefault(message.partition() or 0, []).append(record)
-        for number, records in runs.items():
-            done = partitions[number].answer(records, committed=0)
+            batches.setdefault(message.partition() or 0, []).append(record)
+        for number, records in batches.items():
+            done = partitions[number].process(records, committed=0)
             for key, value in done.outcomes:
                 producer.produce(ours.outcomes.name, value, key, partition=number)
             producer.flush()
@@ -97,7 +97,7 @@ def bare(settings: Settings) -> None:
                 producer.produce(ours.changelog.name, value, key, partition=number)
             producer.flush()
             consumer.commit(
-                offsets=[TopicPartition(ours.beacons.name, number, done.mark.offset)],
+                offsets=[TopicPartition(ours.beacons.name, number, done.checkpoint.offset)],
                 asynchronous=True,
             )
 

@@ -139,13 +139,26 @@ class Settings(BaseSettings):
     )
 
     # Ingest
-    ingest_host: str = Field(default="127.0.0.1", description="Address that ingest listens on.")
+    ingest_host: str = Field(
+        default="127.0.0.1", description="Address that ingest listens on, or `unix:/path`."
+    )
     ingest_port: int = Field(default=8080, ge=0, le=65535, description="0 picks a free port.")
+    ingest_workers: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Ingest processes that share the port (docs/operating.md).",
+    )
     admin_host: str = Field(
         default="127.0.0.1",
         description="Address of ingest's probes, metrics and `/explain`. Keep it private.",
     )
     admin_port: int = Field(default=8082, ge=0, le=65535, description="0 picks a free port.")
+    socket_mode: str = Field(
+        default="600",
+        pattern=r"^[0-7]{3}$",
+        description="Permissions of ingest's unix sockets. 660 lets the folder's group in.",
+    )
     # A record holds at most three times its body: each event as the rules read it, and as it came,
     # where a quote takes two bytes; a refused one at most three bytes for each that is no text.
     # Twice that stays under a record of Kafka.
@@ -158,7 +171,7 @@ class Settings(BaseSettings):
     max_bodies_bytes: int = Field(
         default=128 * MEBIBYTE,
         ge=2 * MEBIBYTE,
-        description="Memory limit for all pending request bodies of one ingest. Beyond it: 503.",
+        description="Memory limit for pending request bodies, per process. Beyond it: 503.",
     )
     body_timeout: timedelta = Field(
         default=timedelta(seconds=10),
@@ -173,7 +186,13 @@ class Settings(BaseSettings):
     max_connections: int = Field(
         default=10_000,
         ge=1,
-        description="Open connections per ingest. Beyond it, the longest idle one is closed.",
+        description="Open connections per process. Beyond it, the longest idle one is closed.",
+    )
+    drain_delay: timedelta = Field(
+        default=timedelta(0),
+        ge=timedelta(0),
+        le=timedelta(hours=1),
+        description="How long ingest still takes requests after SIGTERM, with `/readyz` at 503.",
     )
     ack_timeout: timedelta = Field(
         default=timedelta(seconds=5),
@@ -183,7 +202,7 @@ class Settings(BaseSettings):
     spool_bytes: int = Field(
         default=1024 * MEBIBYTE,
         ge=0,
-        description="Size limit of one ingest's spool. When it is full: 503.",
+        description="Size limit of the spool, per process. When it is full: 503.",
     )
     requests_per_second: float = Field(
         default=0.0,

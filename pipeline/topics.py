@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from pipeline.config import Settings
 
 MEBIBYTE = 1024 * 1024
-# Kafka's word for it.
+# As Kafka writes it.
 FOR_EVER = -1
 # The longest record of any topic: a full request grows on its way to an outcome, and one refused
-# event may be the whole of it.
+# event may be all of it.
 MAX_RECORD_BYTES = 16 * MEBIBYTE
 
 
 class Rejected(msgspec.Struct, kw_only=True):
-    """A record of `rejected`: an event refused at the door.
+    """A record of `rejected`: an event that ingest refused.
 
-    `raw` is the event's JSON as the shop sent it, `index` its place in the request, `received_at`
-    epoch milliseconds. `request_id` (32 hexadecimal digits) and `index` are the event's identity:
-    ingest may send a record twice, and the loader keeps one. Empty: it has none.
+    `raw` is the event's JSON as the store sent it, `index` its place in the request, `received_at`
+    epoch milliseconds. `request_id` (32 hexadecimal digits; empty if unknown) and `index` identify
+    the event: ingest may send a record twice, and the loader keeps one.
     """
 
     request_id: str = ""
@@ -63,7 +63,7 @@ class Topics:
     changelog: Topic
 
     def all(self) -> list[Topic]:
-        """In the order in which an event meets them."""
+        """In the order of an event's way."""
         return [self.beacons, self.rejected, self.outcomes, self.changelog]
 
 
@@ -77,7 +77,7 @@ def topics(settings: Settings) -> Topics:
 
     def topic(name: str, partitions: int, **config: str) -> Topic:
         config["max.message.bytes"] = str(MAX_RECORD_BYTES)
-        # One broker may be away, and what is acknowledged is still on two.
+        # So one broker may be away.
         fewest = settings.min_insync_replicas or max(1, settings.replication - 1)
         config["min.insync.replicas"] = str(fewest)
         return Topic(settings.topic_prefix + name, partitions, config)
@@ -85,8 +85,8 @@ def topics(settings: Settings) -> Topics:
     def keyed(name: str, **config: str) -> Topic:
         return topic(name, settings.partitions, **config)
 
-    # LogAppendTime: a record stamped with an event's time of years ago would be deleted at once,
-    # and one of a worker whose clock is ahead refused when its outcomes are out already.
+    # LogAppendTime: a record stamped with an event's time of years ago would be deleted at once. If
+    # a worker's clock is ahead, Kafka would refuse its states after it has accepted its outcomes.
     stamped = {"message.timestamp.type": "LogAppendTime"}
     return Topics(
         beacons=keyed("beacons", **{**stamped, "retention.ms": _ms(settings.beacons_retention)}),

@@ -1,8 +1,8 @@
-"""One partition, its group and its workers without Kafka, moved one answer at a time.
+"""One partition, its group and its workers without Kafka, moved one reply at a time.
 
-Each request to `Kafka` takes effect at once; its answer waits until `Process.step`. So a test
-says where a worker is paused, killed, or overtaken by another. The agent, the partition and the
-marks are the real ones; what Faust and aiokafka do around them is written out here.
+Each request to `Kafka` takes effect at once; its reply waits until `Process.step`. So a test
+decides where a worker is paused, killed, or overtaken by another. The agent, the partition and the
+checkpoints are the real ones; what Faust and aiokafka do around them is written out here.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from stream_log import FakeRecord
 
 from pipeline.config import Settings
 from pipeline.domain.outcomes import Outcome
-from pipeline.stream.agents import Agent
+from pipeline.stream.agents import Agent, FailureLimit
 from pipeline.stream.checkpoint import Checkpoint
-from pipeline.stream.failures import Failures
 from pipeline.stream.partition import Pair, PartitionState
 from pipeline.stream.transport import RecordBatch
 from pipeline.topics import topics
@@ -34,16 +33,16 @@ TOPICS = topics(Settings(_env_file=None, partitions=1))
 BEACONS, OUTCOMES, CHANGELOG = (
     TP(topic.name, 0) for topic in (TOPICS.beacons, TOPICS.outcomes, TOPICS.changelog)
 )
-RUN_RECORDS = 2
-# Every callback that is ready runs within so many turns of the loop.
+BATCH_RECORDS = 2
+# Within so many turns of the event loop every callback that is ready has run.
 TURNS = 12
-# No worker has as much to ask for.
+# No worker sends as many requests.
 MOST_STEPS = 1000
 
 
 @dataclass
 class Commit:
-    """What the group holds."""
+    """What the group has committed."""
 
     offset: int
     metadata: str
@@ -51,7 +50,7 @@ class Commit:
 
 @dataclass
 class Kafka:
-    """The logs and the group; whoever joined last owns the partition."""
+    """The logs and the group; the process that joined last owns the partition."""
 
     beacons: list[FakeRecord]
     outcomes: list[Pair] = field(default_factory=list)
@@ -59,17 +58,17 @@ class Kafka:
     commit: Commit | None = None
     generation: int = 0
     beginning: int = 0
-    """The first offset of `beacons` that retention has left."""
+    """The first offset of `beacons` that retention has kept."""
 
     def ends(self, places: Iterable[TP]) -> dict[TP, int]:
         logs = {BEACONS: self.beacons, OUTCOMES: self.outcomes, CHANGELOG: self.changelog}
         return {tp: len(logs[tp]) for tp in places}
 
-    def take(self, mark: Checkpoint, generation: int) -> bool:
-        """A commit; the group refuses a former owner's."""
+    def accept_commit(self, checkpoint: Checkpoint, generation: int) -> bool:
+        """A commit; the group refuses one of a former owner."""
         if generation != self.generation:
             return False
-        self.commit = Commit(mark.offset, mark.metadata())
+        self.commit = Commit(checkpoint.offset, checkpoint.metadata())
         return True
 
     def accepted(self) -> list[Outcome]:
@@ -82,13 +81,13 @@ class Kafka:
 
 
 class EndedError(BaseException):
-    """The process has ended itself: nothing after it may happen."""
+    """The process has ended itself: nothing may happen after it."""
 
 
 class Process:
-    """A worker process: it joins, recovers, answers, commits, and joins again when refused.
+    """A worker process: it joins, recovers, processes, commits, and joins again when refused.
 
-    Of the runs that it fetches first those numbered in `lost` never reach the agent.
+    The first batches that it fetches whose numbers are in `lost` never reach the agent.
     """
 
     _writers = count()
@@ -97,75 +96,75 @@ class Process:
         self.kafka = kafka
         self._lost = dict.fromkeys(lost, True)
         self.generation = -1
-        self.said: str | None = None
-        """Why it ended itself."""
-        self.marks: dict[TP, Checkpoint] = {}
-        self.acknowledged: dict[TP, int] = {}
+        self.end_reason: str | None = None
+        """Why it ended itself; None if it has not."""
+        self.checkpoints: dict[TP, Checkpoint] = {}
+        self.committed_offsets: dict[TP, int] = {}
         self._partitions: dict[int, PartitionState] = {}
-        self._answers: deque[asyncio.Future[None]] = deque()
+        self._replies: deque[asyncio.Future[None]] = deque()
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._unacknowledged = 0
         self._is_acknowledged = asyncio.Event()
-        # It plays the table, the outbox and the consumer.
-        played: Any = self
+        # It stands in for the table, the producer and the consumer.
+        stand_in: Any = self
         self._agent = Agent(
             TOPICS,
             "topic",
             RULES.digest(),
-            played,
-            played,
-            Failures(1.0),
-            lambda: played,
+            stand_in,
+            stand_in,
+            FailureLimit(1.0),
+            lambda: stand_in,
             self._end,
         )
         self._tasks = [asyncio.create_task(work) for work in (self._agent.run(self), self._live())]
 
-    # What a test does with it
+    # What a test calls
 
     async def step(self, steps: int = 1) -> Self:
-        """Let it have its next answers."""
+        """Deliver its next replies."""
         for _ in range(steps):
-            if self._answers:
-                self._answers.popleft().set_result(None)
+            if self._replies:
+                self._replies.popleft().set_result(None)
             await settled()
-            if self.said is not None:
+            if self.end_reason is not None:
                 await self.kill()
         return self
 
     async def finish(self) -> Self:
-        """Let it have answers until it waits for nothing."""
+        """Deliver replies until it waits for none."""
         await settled()
         for _ in range(MOST_STEPS):
-            if not self._answers:
+            if not self._replies:
                 return self
             await self.step()
-        raise AssertionError("it asks for ever")
+        raise AssertionError("it never stops sending requests")
 
     async def kill(self) -> None:
-        """End it here: what it has asked for has taken effect, what it would do next has not."""
-        self._answers.clear()
+        """Kill it: its requests have taken effect, and it sends no more."""
+        self._replies.clear()
         tasks = [*self._tasks, *self._agent._deliveries]  # noqa: SLF001
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def revoke_now(self) -> None:
-        """Take the partition from it without waiting for what it has in hand."""
-        self.marks.clear()
-        self.acknowledged.clear()
+        """Take the partition from it without waiting for the batches in progress."""
+        self.checkpoints.clear()
+        self.committed_offsets.clear()
         self._partitions.clear()
 
     async def _ask(self, effect: Callable[[], T]) -> T:
-        if self.said is not None:
+        if self.end_reason is not None:
             raise EndedError
-        answer = effect()
+        reply = effect()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._answers.append(done)
+        self._replies.append(done)
         await done
-        return answer
+        return reply
 
     def _end(self, reason: str) -> None:
-        self.said = self.said or reason
+        self.end_reason = self.end_reason or reason
         raise EndedError
 
     # What Faust does
@@ -182,10 +181,10 @@ class Process:
             await self._revoke()
 
     def _fetch(self) -> None:
-        for first in range(self._position, len(self.kafka.beacons), RUN_RECORDS):
-            if self._lost.pop(first // RUN_RECORDS, False):
+        for first in range(self._position, len(self.kafka.beacons), BATCH_RECORDS):
+            if self._lost.pop(first // BATCH_RECORDS, False):
                 continue
-            records = self.kafka.beacons[first : first + RUN_RECORDS]
+            records = self.kafka.beacons[first : first + BATCH_RECORDS]
             self._unacknowledged += 1
             self._queue.put_nowait(Event(RecordBatch(BEACONS, records), self))
 
@@ -218,16 +217,16 @@ class Process:
         self._is_acknowledged.set()
 
     async def _commit(self) -> bool:
-        mark = self.marks.get(BEACONS)
-        if mark is None:
+        checkpoint = self.checkpoints.get(BEACONS)
+        if checkpoint is None:
             return True
         generation = self.generation
-        is_taken = await self._ask(lambda: self.kafka.take(mark, generation))
-        if is_taken:
-            self.acknowledged[BEACONS] = mark.offset
-        return is_taken
+        is_accepted = await self._ask(lambda: self.kafka.accept_commit(checkpoint, generation))
+        if is_accepted:
+            self.committed_offsets[BEACONS] = checkpoint.offset
+        return is_accepted
 
-    # The stream, as the agent sees it
+    # Stands in for the stream
 
     def noack(self) -> Self:
         return self
@@ -247,7 +246,7 @@ class Process:
     def is_current(self, partition: PartitionState) -> bool:
         return self._partitions.get(partition.number) is partition
 
-    # The outbox
+    # The producer
 
     async def send(self, topic: str, _partition: int, pairs: list[Pair]) -> None:
         log = self.kafka.outcomes if topic == OUTCOMES.topic else self.kafka.changelog
@@ -255,8 +254,8 @@ class Process:
 
     # The consumer
 
-    async def commit_mark(self, tp: TP, mark: Checkpoint) -> bool:
-        self.marks[tp] = mark
+    async def commit_checkpoint(self, tp: TP, checkpoint: Checkpoint) -> bool:
+        self.checkpoints[tp] = checkpoint
         return await self._commit()
 
     async def committed(self, _tp: TP) -> Commit | None:
@@ -276,7 +275,7 @@ class Process:
 
 @dataclass
 class Event:
-    """A run on its way through Faust."""
+    """A batch on its way through Faust."""
 
     value: RecordBatch
     process: Process

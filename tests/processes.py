@@ -71,6 +71,9 @@ class Verb:
         assert self.process is not None
         assert self.process.poll() is None, self.said()
 
+    def is_ended(self) -> bool:
+        return self.process is None or self.process.poll() is not None
+
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()

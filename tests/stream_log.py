@@ -1,4 +1,4 @@
-"""Records of a partition without Kafka, and the changelog that a crash leaves behind."""
+"""One partition's topics without Kafka, and the changelog that a crash leaves behind."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Topic:
     beacons: list[FakeRecord] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     changelog: list[tuple[bytes, bytes | None]] = field(default_factory=list)
-    commit: Checkpoint = field(default_factory=lambda: mark(0))
+    commit: Checkpoint = field(default_factory=lambda: checkpoint(0))
 
     def send(
         self,
@@ -51,31 +51,31 @@ class Topic:
         self.beacons.append(FakeRecord(len(self.beacons), key, value))
 
     def assigned(self) -> PartitionState:
-        """A worker's partition after an assignment: recovered, at the commit."""
+        """A worker's partition after an assignment: recovered, and at the commit."""
         partition = PartitionState(self.number, self.rules, b"%016d" % next(_writers))
         for offset, (key, value) in enumerate(self.changelog):
             partition.recovered.apply(key, value, offset=offset)
-        partition.begin(self.commit)
+        partition.start_at(self.commit)
         return partition
 
     def run(
         self, partition: PartitionState, size: int | None = None, *, until: str = "commit"
     ) -> bool:
-        """One run, up to where its worker dies: `outcomes`, `states` or `commit`.
+        """Process one batch, up to where the worker dies: `outcomes`, `states` or `commit`.
 
         False when nothing is left.
         """
-        start = partition.mark.offset
+        start = partition.checkpoint.offset
         records = self.beacons[start : None if size is None else start + size]
         if not records:
             return False
-        answered: BatchResult = partition.answer(records, committed=self.commit.offset)
-        for _, value in answered.outcomes:
+        result: BatchResult = partition.process(records, committed=self.commit.offset)
+        for _, value in result.outcomes:
             self.outcomes.append(msgspec.json.decode(value or b"", type=Outcome))
         if until in ("states", "commit"):
-            self.changelog += answered.states
+            self.changelog += result.states
         if until == "commit":
-            self.commit = answered.mark
+            self.commit = result.checkpoint
         return True
 
     def accepted(self) -> list[Outcome]:
@@ -90,7 +90,7 @@ class Topic:
         return {key: value for key, value in dict(self.changelog).items() if value is not None}
 
 
-def mark(offset: int, stream_time: int | None = None) -> Checkpoint:
+def checkpoint(offset: int, stream_time: int | None = None) -> Checkpoint:
     return Checkpoint(
         offset=offset, stream_time=stream_time, topic_id="topic", rules=RULES.digest()
     )

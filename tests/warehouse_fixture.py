@@ -59,7 +59,7 @@ class Warehouse:
         """One transaction of what the door refused."""
         batch = LoadBatch(self.rules)
         for rejected in refused:
-            batch.refuse(rejected)
+            batch.add_rejected(rejected)
         self._transactions.commit(batch)
 
     def broken(self) -> dict[str, list[tuple[Any, ...]]]:

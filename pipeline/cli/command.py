@@ -30,12 +30,21 @@ from pipeline.kafka.errors import KafkaUnusableError
 from pipeline.kafka.security import refuse_for_our_own
 from pipeline.log_throttle import Seldom
 from pipeline.printable import PrintableFormatter, printable
+from pipeline.sockets import ListenError
 from pipeline.warehouse.database import DatabaseError
 from pipeline.warehouse.limits import LimitError
 from pipeline.warehouse.queries import QueryResult
 
 # Those whose message is the line.
-USER_ERRORS = (BrokerError, DatabaseError, KafkaUnusableError, LimitError, StartError, StoresError)
+USER_ERRORS = (
+    BrokerError,
+    DatabaseError,
+    KafkaUnusableError,
+    LimitError,
+    ListenError,
+    StartError,
+    StoresError,
+)
 
 P = ParamSpec("P")
 

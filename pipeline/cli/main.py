@@ -67,13 +67,25 @@ cli.add_command(stores)
     is_flag=True,
     help="The same, for any client that reaches the admin address.",
 )
+@click.option("--inherited", nargs=2, type=int, hidden=True)  # the sockets of one in a group
 @with_settings
-def ingest(settings: Settings, *, explain: bool, explain_anywhere: bool) -> int:
+def ingest(
+    settings: Settings,
+    *,
+    explain: bool,
+    explain_anywhere: bool,
+    inherited: tuple[int, int] | None,
+) -> int:
     """Receive beacons over HTTP and publish them to Kafka."""
     from pipeline.cli.command import on_kafka
     from pipeline.ingest.server import run
 
-    return run(on_kafka(settings), explain=explain or explain_anywhere, anywhere=explain_anywhere)
+    return run(
+        on_kafka(settings),
+        explain=explain or explain_anywhere,
+        anywhere=explain_anywhere,
+        inherited=inherited,
+    )
 
 
 @cli.command()
@@ -110,7 +122,7 @@ def dashboard(settings: Settings) -> int:
 def topics(settings: Settings) -> int:
     """Create missing topics, list all, and report wrong topic settings."""
     from pipeline.cli.command import on_kafka, show
-    from pipeline.kafka.admin import create_topics, held_topics, topic_findings
+    from pipeline.kafka.admin import actual_topics, create_topics, topic_findings
     from pipeline.kafka.topic_check import COLUMNS, row
     from pipeline.printable import printable
     from pipeline.warehouse.queries import QueryResult
@@ -118,9 +130,9 @@ def topics(settings: Settings) -> int:
     settings = on_kafka(settings)
     made = create_topics(settings)
     click.echo("made " + ", ".join(made) if made else "all topics are there")
-    held = held_topics(settings)
-    show(QueryResult(list(COLUMNS), [row(topic) for topic in held]))
-    found = topic_findings(settings, held)
+    actual = actual_topics(settings)
+    show(QueryResult(list(COLUMNS), [row(topic) for topic in actual]))
+    found = topic_findings(settings, actual)
     for finding in found:
         kind = "Error" if finding.is_refusal else "Remark"
         click.echo(printable(f"{kind}: {finding.text}"), err=True)

@@ -1,4 +1,4 @@
-"""The page over the published snapshot: read-only, rendered here, and usable without scripts."""
+"""The dashboard: a page over the published snapshot, rendered here and usable without scripts."""
 
 from pipeline.dashboard.server import create_app, run
 

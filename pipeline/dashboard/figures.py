@@ -1,4 +1,4 @@
-"""Numbers as people read them, and the bars that stand for them."""
+"""Numbers, times and bars as the page shows them."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ def whole(number: int) -> str:
 
 
 def rate(share: float | None) -> str:
-    """4.2 %; a dash where there is nothing to divide by."""
+    """4.2 %; a dash for None."""
     return NOTHING if share is None else f"{share:.1%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
 def money(amount: Decimal, currency: str) -> Markup:
-    """1,234.50 USD, with the currency's own number of places."""
+    """1,234.50 USD, with the decimal places of the currency."""
     return tag("span", f"{amount:,.{_places().get(currency, 2)}f} {currency}", class_="money")
 
 
 @cache
 def _places() -> Mapping[str, int]:
-    """Of the one table of currencies, the view's; all that it leaves out have two."""
+    """Decimal places by currency, from the view `currencies`; all others have two."""
     with duckdb.connect() as connection:
         return dict(connection.execute(dict(files("views"))["currencies"]).fetchall())
 
 
 def moneys(rows: Iterable[Row] | None) -> list[Markup] | str:
-    """Each currency on its own: there is no sum over them."""
+    """An amount for each currency; amounts of several currencies are never summed."""
     shown = [money(row["revenue"], row["currency"]) for row in rows or () if row["revenue"]]
     return list(shown) or NOTHING
 
@@ -51,27 +51,27 @@ def day_of(day: date) -> str:
 
 
 def moment(at: datetime | None) -> Markup | str:
-    """A time in UTC that scripts can read too."""
+    """A time in UTC that scripts can read, too."""
     if at is None:
         return NOTHING
     return tag("time", f"{at:%Y-%m-%d %H:%M:%S} UTC", datetime=f"{at:%Y-%m-%dT%H:%M:%S}Z")
 
 
 def foreign(text: str) -> Markup:
-    """What a client wrote: cut short, and kept from turning the text around it."""
+    """Text from a client: shortened, and isolated from the direction of the text around it."""
     if len(text) <= _LONGEST:
         return tag("bdi", text)
     return tag("bdi", text[:_LONGEST] + "…", title=text)
 
 
 def bar(share: float) -> Markup:
-    """A bar beside a number in a table; the number says the same, so it is hidden from readers."""
+    """A bar beside a number; hidden from screen readers, which read the number."""
     filled = tag("rect", class_="bar", width=f"{100 * min(share, 1):.2f}%", height="100%")
     return tag("svg", filled, class_="meter", aria_hidden="true")
 
 
 def columns(days: Sequence[date], values: Sequence[int], *, label: str) -> Markup:
-    """A column per day; each tells its day and value when pointed at."""
+    """A column per day, with its day and value as a tooltip."""
     highest = max(values, default=0) or 1
     width = 100 / max(len(days), 1)
     drawn = [

@@ -1,6 +1,6 @@
-"""HTML that is escaped by how it is built: a store's name or a query is whatever a client sent.
+"""Builds HTML that is always escaped: a store's name or a query can be anything a client sent.
 
-What would turn a line round, or hide in it, is shown as U+FFFD.
+Invisible and direction-changing characters become U+FFFD.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ _VOID = frozenset({"input", "link", "meta"})
 
 
 class Markup(str):
-    """Text that already is HTML; all other text is escaped where it is put in."""
+    """Text that is already HTML; all other text is escaped when it is inserted."""
 
     __slots__ = ()
 
 
-Child = str | int | Sequence["Child"] | None
+Content = str | int | Sequence["Content"] | None
 
 
-def tag(name: str, /, *children: Child, **attributes: str | float | None) -> Markup:
-    """An element. `class_` is `class`, `data_age` is `data-age`; None leaves a thing out."""
+def tag(name: str, /, *children: Content, **attributes: str | float | None) -> Markup:
+    """An element. `class_` is `class`, `data_age` is `data-age`; None is left out."""
     written = "".join(
-        # A form's value is not shown, and comes back as it is.
+        # A form's value is not shown, and must come back unchanged.
         f' {key.rstrip("_").replace("_", "-")}="'
         f'{escape(str(value) if key == "value" else printable(str(value)))}"'
         for key, value in attributes.items()
@@ -36,17 +36,17 @@ def tag(name: str, /, *children: Child, **attributes: str | float | None) -> Mar
     return Markup(f"<{name}{written}>{together(*children)}</{name}>")
 
 
-def together(*children: Child) -> Markup:
-    """Children one after the other, escaped unless they are `Markup`."""
+def together(*children: Content) -> Markup:
+    """The children in order, escaped unless they are `Markup`."""
     return Markup("".join(_written(child) for child in children))
 
 
 def verbatim(name: str, text: str) -> Markup:
-    """A `style` or `script` of our own: their content is not parsed as HTML."""
+    """A `style` or `script` of ours, whose content is not parsed as HTML."""
     return Markup(f"<{name}>{text}</{name}>")
 
 
-def _written(child: Child) -> str:
+def _written(child: Content) -> str:
     if child is None:
         return ""
     if isinstance(child, Markup):

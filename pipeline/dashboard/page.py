@@ -1,4 +1,4 @@
-"""The page around its sections: head, choice, and what there is to say without a snapshot."""
+"""The page around its sections: head, form, footer, and the notices shown instead."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pipeline.dashboard import sections
 from pipeline.dashboard.figures import moment, whole
-from pipeline.dashboard.markup import Child, Markup, tag, together, verbatim
-from pipeline.dashboard.report import SPANS, Choice, Report
+from pipeline.dashboard.markup import Content, Markup, tag, together, verbatim
+from pipeline.dashboard.report import SPANS, Report, Selection
 
 _FOLDER = Path(__file__).parent
 STYLE = (_FOLDER / "page.css").read_text()
@@ -22,7 +22,7 @@ def _source(text: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-# Only our own style and script run, even if something hostile came through.
+# Only our own style and script run, even if hostile markup got through.
 POLICY = (
     f"default-src 'none'; style-src {_source(STYLE)}; script-src {_source(SCRIPT)}; img-src data:;"
     " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -30,29 +30,31 @@ POLICY = (
 
 
 def full(report: Report, *, version: str, published: datetime, stale: str | None = None) -> str:
-    """The page over a snapshot; `stale` says why it is not the last one."""
-    if report.choice is None:
-        main = _notice("No events yet", "The first ones show up here by themselves.")
+    """The page over a snapshot; `stale` says why a newer one is not shown."""
+    if report.selection is None:
+        main = _notice(
+            "No events yet", "This page shows the first ones as soon as they are published."
+        )
         return _document(main, version=version, footer=_footer(report, published, stale))
-    main = tag("main", *sections.all_of(report, report.choice), id="main")
+    main = tag("main", *sections.all_of(report, report.selection), id="main")
     return _document(
         main,
         version=version,
-        header=_choice(report, report.choice),
+        header=_form(report, report.selection),
         footer=_footer(report, published, stale),
     )
 
 
 def empty(reason: str, *, version: str) -> str:
-    """The page while there is nothing to read."""
-    hint = "The page shows it as soon as there is a snapshot: is the pipeline running?"
+    """The page while there is no snapshot to read."""
+    hint = "This page shows the first snapshot as soon as it is published. Is the pipeline running?"
     return _document(_notice(reason, hint), version=version)
 
 
-def too_much(reason: str, *, version: str) -> str:
-    """The page where its figures took more than they may."""
+def limit_exceeded(reason: str, *, version: str) -> str:
+    """The page when its queries exceeded a limit."""
     smallest = tag("a", "Show the newest day", href="/")
-    notice = _notice("The figures took too much", f"{reason}. ", smallest)
+    notice = _notice("The queries exceeded a limit", f"{reason}. ", smallest)
     return _document(notice, version=version)
 
 
@@ -85,27 +87,27 @@ def _document(
     return together(Markup("<!doctype html>"), tag("html", head, body, lang="en"))
 
 
-def _notice(title: str, *text: Child) -> Markup:
+def _notice(title: str, *text: Content) -> Markup:
     return tag("main", tag("section", tag("h2", title), tag("p", *text), class_="wide"), id="main")
 
 
-def _choice(report: Report, choice: Choice) -> Markup:
+def _form(report: Report, selection: Selection) -> Markup:
     stores = [
-        _option(row["store_id"], row["store_id"], chosen=row["store_id"] == choice.store)
+        _option(row["store_id"], row["store_id"], chosen=row["store_id"] == selection.store)
         for row in report.stores
     ]
     spans = [
-        _option(str(days), "1 day" if days == 1 else f"{days} days", chosen=days == choice.days)
+        _option(str(days), "1 day" if days == 1 else f"{days} days", chosen=days == selection.days)
         for days in SPANS
     ]
-    store = next(row for row in report.stores if row["store_id"] == choice.store)
-    # The newest day is not named in the address, so that the page moves on with the traffic.
-    newest = choice.last == store["last_day"]
+    store = next(row for row in report.stores if row["store_id"] == selection.store)
+    # The URL does not name the newest day, so that the page follows the traffic.
+    newest = selection.last == store["last_day"]
     day = tag(
         "input",
         type="date",
         name="day",
-        value=None if newest else choice.last.isoformat(),
+        value=None if newest else selection.last.isoformat(),
         min=store["first_day"].isoformat(),
         max=store["last_day"].isoformat(),
     )
@@ -131,7 +133,7 @@ def _footer(report: Report, published: datetime, stale: str | None) -> Markup:
         f" {whole(ledger['failed'])} failed, from {whole(ledger['records'])} records of"
         f" {ledger['partitions']} partitions."
     )
-    older = [tag("p", f"Shown is the last one that could be read. {stale}", role="alert")]
+    older = [tag("p", f"This is the last snapshot that could be read. {stale}", role="alert")]
     return tag(
         "footer",
         *(older if stale else []),
@@ -140,8 +142,8 @@ def _footer(report: Report, published: datetime, stale: str | None) -> Markup:
             "p",
             "Stream time ",
             moment(ledger["stream_time"]),
-            ". In it, over all stores: ",
+            ". The snapshot holds, over all stores: ",
             counted,
         ),
-        tag("p", "All days are UTC. Bots are left out of every figure but the quality table."),
+        tag("p", "All days are in UTC. Every figure except the quality table excludes bots."),
     )

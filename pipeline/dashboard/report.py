@@ -1,4 +1,4 @@
-"""What the page shows, as values: the answers of `sql/queries/dashboard_*` for one choice."""
+"""The data of the page: the results of `sql/queries/dashboard_*` for one selection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import duckdb
 
 from pipeline.warehouse.queries import ask
 
-# Days that a choice may span; the first is the default.
+# Selectable numbers of days; the first is the default.
 SPANS = (1, 7, 28)
 CHART = timedelta(days=13)
 
@@ -20,8 +20,8 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What was asked for, made good: a store that exists, `days` days up to `last`."""
+class Selection:
+    """A store that exists, and `days` days up to `last`."""
 
     store: str
     last: date
@@ -32,18 +32,18 @@ class Choice:
         """The first day of the span."""
         return self.last - timedelta(days=self.days - 1)
 
-    def before(self) -> Choice:
-        """The span of the same length just before."""
-        return Choice(self.store, self.last - timedelta(days=self.days), self.days)
+    def before(self) -> Selection:
+        """The days of the same number just before."""
+        return Selection(self.store, self.last - timedelta(days=self.days), self.days)
 
 
 @dataclass(frozen=True)
 class Report:
-    """All rows of one page, from one snapshot. `choice` is None while no store has an event."""
+    """All rows of one page. `selection` is None while no store has an event."""
 
     stores: list[Row]
     ledger: Row
-    choice: Choice | None = None
+    selection: Selection | None = None
     totals: Row | None = None
     totals_before: Row | None = None
     revenue: tuple[Row, ...] = ()
@@ -58,51 +58,51 @@ class Report:
 
 
 def report(connection: duckdb.DuckDBPyConnection, wanted: Mapping[str, str]) -> Report:
-    """The page's rows. What `wanted` (store, day, days) names in vain falls back to a default."""
+    """The page's rows. Invalid values in `wanted` (store, day, days) become the defaults."""
 
-    def rows(name: str, choice: Choice, *, first: date | None = None) -> tuple[Row, ...]:
+    def rows(name: str, selection: Selection, *, first: date | None = None) -> tuple[Row, ...]:
         parameters = {
-            "store": choice.store,
-            "first": (first or choice.first).isoformat(),
-            "last": choice.last.isoformat(),
+            "store": selection.store,
+            "first": (first or selection.first).isoformat(),
+            "last": selection.last.isoformat(),
         }
         return tuple(_rows(connection, name, parameters))
 
     stores = _rows(connection, "stores", {})
     ledger = _rows(connection, "ledger", {})[0]
-    choice = choose(stores, wanted)
-    if choice is None:
+    selection = select(stores, wanted)
+    if selection is None:
         return Report(stores, ledger)
-    before = choice.before()
+    before = selection.before()
     return Report(
         stores,
         ledger,
-        choice,
-        totals=rows("totals", choice)[0],
+        selection,
+        totals=rows("totals", selection)[0],
         totals_before=rows("totals", before)[0],
-        revenue=rows("revenue", choice),
+        revenue=rows("revenue", selection),
         revenue_before=rows("revenue", before),
-        events=rows("events", choice, first=min(choice.first, choice.last - CHART)),
-        funnel=rows("funnel", choice),
-        products=rows("products", choice),
-        tokens=rows("tokens", choice),
-        attribution=rows("attribution", choice),
-        searches=rows("searches", choice),
-        quality=rows("quality", choice),
+        events=rows("events", selection, first=min(selection.first, selection.last - CHART)),
+        funnel=rows("funnel", selection),
+        products=rows("products", selection),
+        tokens=rows("tokens", selection),
+        attribution=rows("attribution", selection),
+        searches=rows("searches", selection),
+        quality=rows("quality", selection),
     )
 
 
-def choose(stores: list[Row], wanted: Mapping[str, str]) -> Choice | None:
+def select(stores: list[Row], wanted: Mapping[str, str]) -> Selection | None:
     """The store and days to show: by default the first store, on its last day with events."""
     if not stores:
         return None
     store = next((row for row in stores if row["store_id"] == wanted.get("store")), stores[0])
     last: date = store["last_day"]
-    # No day, or none that exists: the newest, as for a first visit.
+    # Without a valid day, the newest.
     with suppress(ValueError):
         last = min(max(date.fromisoformat(wanted.get("day", "")), store["first_day"]), last)
     days = next((span for span in SPANS if str(span) == wanted.get("days")), SPANS[0])
-    return Choice(store["store_id"], last, days)
+    return Selection(store["store_id"], last, days)
 
 
 def _rows(

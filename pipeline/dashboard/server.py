@@ -1,4 +1,4 @@
-"""The dashboard's process: two addresses, `/` and the `/version` that the page asks for."""
+"""The dashboard's process: the page at `/`, and `/version`, which the page polls."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from starlette.routing import Route
 from pipeline.config import Settings
 from pipeline.dashboard import page
 from pipeline.dashboard.report import Report, report
-from pipeline.dashboard.snapshot import NotPublishedError, Snapshot
-from pipeline.sockets import bare, listening, written
+from pipeline.dashboard.snapshot import NotPublishedError, SnapshotReader
+from pipeline.sockets import ListenError, bare, listening_for, written
 from pipeline.warehouse.limits import LimitError, limited
 
 _LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
@@ -33,25 +33,25 @@ _HEADERS = {
 
 def create_app(settings: Settings) -> Starlette:
     """The page over `settings.database`, which need not exist yet."""
-    snapshot = Snapshot(settings.database, memory=settings.query_memory_bytes)
+    snapshot = SnapshotReader(settings.database, memory=settings.query_memory_bytes)
 
-    # Not async: Starlette gives them threads, for DuckDB would block the loop.
+    # Not async: Starlette runs them in threads, because DuckDB would block the loop.
     def show(request: Request) -> Response:
-        def asked(connection: duckdb.DuckDBPyConnection) -> Report:
+        def query(connection: duckdb.DuckDBPyConnection) -> Report:
             with limited(connection, settings.query_timeout):
                 return report(connection, wanted=request.query_params)
 
         status = 200
         try:
-            found = snapshot.read(asked)
+            found = snapshot.read(query)
         except NotPublishedError as error:
             text = page.empty(str(error), version=snapshot.version())
         except duckdb.CatalogException as error:
-            # Made by another version of the pipeline: its next snapshot will do.
-            reason = f"The snapshot is not of this version: {str(error).splitlines()[0]}"
+            # Published by another version of the pipeline; its next snapshot will be readable.
+            reason = f"The snapshot was published by another version: {str(error).splitlines()[0]}"
             text = page.empty(reason, version=snapshot.version())
         except LimitError as error:
-            text, status = page.too_much(str(error), version=snapshot.version()), 503
+            text, status = page.limit_exceeded(str(error), version=snapshot.version()), 503
         else:
             text = page.full(
                 found.value, version=found.version, published=found.published, stale=found.stale
@@ -61,7 +61,7 @@ def create_app(settings: Settings) -> Starlette:
     def version(_request: Request) -> Response:
         return PlainTextResponse(snapshot.version(), headers=_HEADERS)
 
-    # A page elsewhere that names this address as its own (DNS rebinding) reads nothing.
+    # Other host names are refused, so that DNS rebinding reads nothing.
     more = (name.strip().lower() for name in settings.dashboard_hosts.split(","))
     allowed = [*_LOCAL, bare(settings.dashboard_host), *filter(None, more)]
     hosts = Middleware(TrustedHostMiddleware, allowed_hosts=allowed, www_redirect=False)
@@ -69,15 +69,12 @@ def create_app(settings: Settings) -> Starlette:
 
 
 def run(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; 1 when the address is taken, with a line that says so."""
+    """Serve until SIGTERM or SIGINT. Prints an error and returns 1 when the address is taken."""
     host, port = settings.dashboard_host, settings.dashboard_port
     try:
-        listener = listening(host, port)
-    except OSError as error:
-        sys.stderr.write(
-            f"dashboard: cannot listen on {written(host, port)} ({error.strerror}):"
-            " set PIPELINE_DASHBOARD_PORT to another port, or 0 for any\n"
-        )
+        listener = listening_for("PIPELINE_DASHBOARD_PORT", host, port)
+    except ListenError as error:
+        sys.stderr.write(f"dashboard: {error}\n")
         return 1
     server = uvicorn.Server(
         uvicorn.Config(
@@ -89,13 +86,13 @@ def run(settings: Settings) -> int:
         )
     )
 
-    def end(_number: int, _frame: FrameType | None) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         server.should_exit = True
 
-    # uvicorn raises a signal again once it has shut down, which would make 0 an exit by signal; and
-    # one may come before it listens to any.
+    # uvicorn raises the signal again after its shutdown, so the exit code would not be 0; and a
+    # signal may arrive before uvicorn handles any.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
+        signal.signal(number, stop)
     with listener:
         sys.stdout.write(f"dashboard: http://{written(*listener.getsockname()[:2])}\n")
         sys.stdout.flush()

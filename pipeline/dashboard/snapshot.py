@@ -1,4 +1,4 @@
-"""The published file, as the page sees it: opened again whenever another one took its place."""
+"""Reads the published snapshot, and reopens it whenever a newer one replaces it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Found(Generic[T]):
-    """What was read, from which version, when that was published, and why not from a later one."""
+class SnapshotRead(Generic[T]):
+    """A result, the snapshot it came from, and why a newer snapshot could not be read."""
 
     version: str
     published: datetime
@@ -28,11 +28,11 @@ class Found(Generic[T]):
 
 
 class NotPublishedError(Exception):
-    """There is nothing to read; one line that says why."""
+    """No snapshot can be read. The message is one line that says why."""
 
 
-class Snapshot:
-    """Reads of one file, one at a time, each wholly from one snapshot."""
+class SnapshotReader:
+    """Runs one read at a time, each on one snapshot."""
 
     def __init__(self, path: Path, *, memory: int | None = None) -> None:
         self.path = path
@@ -42,21 +42,21 @@ class Snapshot:
         self._lock = Lock()
 
     def version(self) -> str:
-        """Names the file that is there now: another one, another name. Empty without a file."""
+        """Identifies the current file; empty without one."""
         return self._look()[0]
 
-    def read(self, question: Callable[[duckdb.DuckDBPyConnection], T]) -> Found[T]:
-        """What `question` finds, in the last snapshot that could be opened.
+    def read(self, query: Callable[[duckdb.DuckDBPyConnection], T]) -> SnapshotRead[T]:
+        """The result of `query` on the last snapshot that could be opened.
 
-        Raises `NotPublishedError` where none could, or the file is gone.
+        Raises `NotPublishedError` when none could, or the file is gone.
         """
         with self._lock:
-            # Asked before the file is opened: one that comes in between is opened once more.
+            # Before the file is opened: if it is replaced in between, the next read opens it again.
             seen = self._look()
             stale = self._open(seen) if seen != self._opened else None
             if self._opened is None or self._connection is None:
-                raise NotPublishedError(stale or "Nothing is published yet.")
-            return Found(*self._opened, question(self._connection), stale)
+                raise NotPublishedError(stale or "No snapshot has been published yet.")
+            return SnapshotRead(*self._opened, query(self._connection), stale)
 
     def _look(self) -> tuple[str, datetime]:
         try:
@@ -67,7 +67,7 @@ class Snapshot:
         return version, datetime.fromtimestamp(found.st_mtime, UTC)
 
     def _open(self, seen: tuple[str, datetime]) -> str | None:
-        """Read that one from now on; why it cannot be read, with the one before still open."""
+        """Switch to the current file. If it cannot be read, say why and keep the one before."""
         if not seen[0]:
             self._close()
             return None

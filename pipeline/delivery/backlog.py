@@ -1,4 +1,4 @@
-"""The event loop's side of the spool: group commit by one thread, and what has to be forgotten."""
+"""The event loop's side of the spool: one thread commits what is waiting, a batch at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import timedelta
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -16,13 +15,14 @@ from pipeline.delivery.instance_lock import SpoolError
 from pipeline.delivery.pending import PendingRecord, SpooledBatch
 from pipeline.delivery.spool import Spool
 
-# A batch is also what is handed to Kafka in one go, while the loop does nothing else.
-BATCH_RECORDS = 500
-BATCH_BYTES = 1024 * 1024
-# More than this waiting for the disk is a disk that hangs.
-QUEUED_BYTES = 64 * 1024 * 1024
-# Forgetting costs a commit: what has landed meanwhile shares it.
-FORGET_AFTER = timedelta(milliseconds=50).total_seconds()
+# A batch is also handed to Kafka in one go, while the event loop does nothing else.
+MAX_BATCH_RECORDS = 500
+MAX_BATCH_BYTES = 1024 * 1024
+# If more than this waits for the disk, the disk hangs.
+MAX_QUEUED_BYTES = 64 * 1024 * 1024
+# A delete costs a commit: batches delivered within this time share one.
+DELETE_AFTER_SECONDS = 0.05
+RETRY_SECONDS = 1.0
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -31,46 +31,46 @@ log = logging.getLogger(__name__)
 
 
 class Backlog:
-    """Batches in the order of their records; `changed` is called whenever one is there to read."""
+    """Writes records to `spool` in batches, in order; sets `changed` after each commit."""
 
     def __init__(self, spool: Spool, *, clock: Callable[[], float]) -> None:
         self.spool = spool
+        self.changed = asyncio.Event()
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._queue: deque[SpooledBatch] = deque()
         self._queued_bytes = 0
-        self._gone: list[int] = []
-        # What the commit that is running deletes: a read before it has them still.
-        self._going: list[int] = []
-        self._is_gathering = False
+        self._to_delete: list[int] = []
+        # What the running commit deletes: a read that began before it still sees these batches.
+        self._deleting: list[int] = []
+        self._is_scheduled = False
         self._is_writing = False
         self._is_held = False
-        self._is_troubled = False
+        self._is_failing = False
         try:
             spool.open()
         except SpoolError as error:
-            self._trouble(error)
+            self._log_failure(error)
         self._last = self.written = spool.last
-        """The highest number of a batch in the spool."""
-        self.changed: Callable[[], None] = lambda: None
+        """The highest sequence number in the spool."""
 
     def start(self) -> None:
-        """Begin, in the running event loop."""
+        """Start in the running event loop."""
         self._loop = asyncio.get_running_loop()
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing is being written, and `take_back` would leave nothing behind."""
-        return not self._is_writing and not (self._queue and self._queue[0].is_flying)
+        """Whether no write is running, and `take_queued` would leave nothing behind."""
+        return not self._is_writing and not (self._queue and self._queue[0].was_in_flight)
 
-    def hold(self, is_held: bool) -> None:  # noqa: FBT001  # it says what it is
-        """Whether records that nobody has begun to write shall wait."""
+    def hold(self, is_held: bool) -> None:  # noqa: FBT001  # the name says what it means
+        """Whether to hold back records whose write has not begun."""
         self._is_held = is_held
         if not is_held and self._queue:
             self._write_soon()
 
-    def take_back(self) -> list[PendingRecord]:
-        """The records that nobody has begun to write, in their order. Once `is_settled`."""
+    def take_queued(self) -> list[PendingRecord]:
+        """Take back the records whose write has not begun, in order. Call it once `is_settled`."""
         items = [item for batch in self._queue for item in batch.items]
         self._queue.clear()
         self._queued_bytes = 0
@@ -82,65 +82,69 @@ class Backlog:
         return int(self._clock() * 1000)
 
     def add(self, item: PendingRecord) -> None:
-        """Put `item` into the spool; it is told once it is durable, or will not be."""
-        if self._queued_bytes > QUEUED_BYTES:
-            item.tell("the disk does not keep up")
+        """Queue `item` for the spool; its request is notified once it is durable or has failed."""
+        if self._queued_bytes > MAX_QUEUED_BYTES:
+            item.finish("the disk does not keep up")
             return
         tail = self._queue[-1] if self._queue else None
-        if tail is None or tail.is_flying or _is_full(tail):
-            tail = self._append(is_flying=False)
+        if tail is None or tail.was_in_flight or _is_full(tail):
+            tail = self._append(was_in_flight=False)
         tail.add(item)
         self._queued_bytes += item.size
         self._write_soon()
 
-    def add_flying(self, items: Iterable[PendingRecord]) -> list[SpooledBatch]:
-        """Put what flies to Kafka into the spool, in its order, as batches of its own."""
+    def add_in_flight(self, items: Iterable[PendingRecord]) -> list[SpooledBatch]:
+        """Queue records that are on their way to Kafka, in order, as batches of their own."""
         batches: list[SpooledBatch] = []
         for item in items:
             if not batches or _is_full(batches[-1]):
-                batches.append(self._append(is_flying=True))
+                batches.append(self._append(was_in_flight=True))
             item.batch = batches[-1]
             batches[-1].add(item)
-            batches[-1].left += 1
+            batches[-1].in_flight += 1
             self._queued_bytes += item.size
         self._write_next()
         return batches
 
-    def _append(self, *, is_flying: bool) -> SpooledBatch:
+    def _append(self, *, was_in_flight: bool) -> SpooledBatch:
         self._last += 1
-        batch = SpooledBatch(self._last, [], is_flying=is_flying)
+        batch = SpooledBatch(self._last, [], was_in_flight=was_in_flight)
         self._queue.append(batch)
         return batch
 
-    def forget(self, seq: int) -> None:
-        """Batch `seq` is on Kafka."""
-        if not self._gone:
-            self._loop.call_later(FORGET_AFTER, self._write_next)
-        self._gone.append(seq)
+    def delete(self, seq: int) -> None:
+        """Delete batch `seq`, which is on Kafka, with the next commit."""
+        if not self._to_delete:
+            self._loop.call_later(DELETE_AFTER_SECONDS, self._write_next)
+        self._to_delete.append(seq)
 
-    def is_forgotten(self, seq: int) -> bool:
-        """Whether `seq` is on Kafka, though still in the spool."""
-        return seq in self._gone or seq in self._going
+    def is_deleted(self, seq: int) -> bool:
+        """Whether `seq` is on Kafka, even if a read may still find it."""
+        return seq in self._to_delete or seq in self._deleting
 
     def _write_soon(self) -> None:
-        # A commit costs as much for one record as for fifty: what else this turn of the event loop
-        # brings shares it (decision 0018).
-        if not self._is_writing and not self._is_gathering:
-            self._is_gathering = True
+        # A commit costs as much for one record as for fifty: whatever else this turn of the event
+        # loop brings shares it (decision 0018).
+        if not self._is_writing and not self._is_scheduled:
+            self._is_scheduled = True
             self._loop.call_soon(self._write_next)
 
     def _write_next(self) -> None:
-        self._is_gathering = False
-        is_next = bool(self._queue) and (not self._is_held or self._queue[0].is_flying)
-        if self._is_writing or not (is_next or self._gone):
+        self._is_scheduled = False
+        has_next = bool(self._queue) and (not self._is_held or self._queue[0].was_in_flight)
+        if self._is_writing or not (has_next or self._to_delete):
             return
-        batch = self._queue.popleft() if is_next else SpooledBatch(0, [])
-        self._going, self._gone = self._gone, []
+        batch = self._queue.popleft() if has_next else SpooledBatch(0, [])
+        self._deleting, self._to_delete = self._to_delete, []
         self._queued_bytes -= batch.size
         self._is_writing = True
         records = [item.record for item in batch.items]
         write = partial(
-            self.spool.write, records, seq=batch.seq, spooled_at=self.now(), gone=self._going
+            self.spool.write,
+            records,
+            seq=batch.seq,
+            spooled_at=self.now(),
+            delete=self._deleting,
         )
         self._loop.run_in_executor(self._thread, write).add_done_callback(
             partial(self._wrote, batch)
@@ -148,42 +152,42 @@ class Backlog:
 
     def _wrote(self, batch: SpooledBatch, result: asyncio.Future[None]) -> None:
         self._is_writing = False
-        going, self._going = self._going, []
+        deleted, self._deleting = self._deleting, []
         error = result.exception()
         if error is None:
-            self._is_troubled = False
+            self._is_failing = False
             self.written = max(self.written, batch.seq)
         else:
-            self._trouble(error)
-            self._gone = going + self._gone
+            self._log_failure(error)
+            self._to_delete = deleted + self._to_delete
             if not self._queue:
-                self._loop.call_later(1.0, self._write_next)
+                self._loop.call_later(RETRY_SECONDS, self._write_next)
         items, batch.items = batch.items, []
         for item in items:
-            item.tell(error)
+            item.finish(error)
         if self._queue:
             self._write_soon()
-        elif self._gone and error is None:
-            self._loop.call_later(FORGET_AFTER, self._write_next)
-        self.changed()
+        elif self._to_delete and error is None:
+            self._loop.call_later(DELETE_AFTER_SECONDS, self._write_next)
+        self.changed.set()
 
-    def _trouble(self, error: BaseException) -> None:
-        if not self._is_troubled:
-            log.error("the spool takes nothing: %s", error)
-        self._is_troubled = True
+    def _log_failure(self, error: BaseException) -> None:
+        if not self._is_failing:
+            log.error("the spool cannot be written: %s", error)
+        self._is_failing = True
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do `work` in the spool's thread."""
+        """Run `work` in the spool's thread."""
         return await self._loop.run_in_executor(self._thread, partial(work, *args, **kwargs))
 
     def close(self) -> None:
-        """Finish what is being written, and forget what has landed. Blocks."""
+        """Finish the running write, and delete the batches that were delivered. Blocks."""
         self._thread.shutdown(wait=True)
-        if self._gone:
-            with suppress(SpoolError):  # it is sent again, and dropped as a duplicate
-                self.spool.write([], seq=0, spooled_at=0, gone=self._gone)
+        if self._to_delete:
+            with suppress(SpoolError):  # they are sent again, and dropped as duplicates
+                self.spool.write([], seq=0, spooled_at=0, delete=self._to_delete)
         self.spool.close()
 
 
 def _is_full(batch: SpooledBatch) -> bool:
-    return len(batch.items) >= BATCH_RECORDS or batch.size >= BATCH_BYTES
+    return len(batch.items) >= MAX_BATCH_RECORDS or batch.size >= MAX_BATCH_BYTES

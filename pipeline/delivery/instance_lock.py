@@ -1,4 +1,4 @@
-"""Whose a spool's file is: a process owns a slot of the folder by a lock that ends with it."""
+"""The lock by which one ingest process owns one spool file; it ends with the process."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ from typing import Self
 from pipeline.umask import close_folder
 
 # More ingest processes than this on one home are a mistake.
-SLOTS = range(256)
+INSTANCES = range(256)
 
 
 class SpoolError(Exception):
-    """The spool cannot take or give it now: full, or the disk's own words."""
+    """The spool cannot be written or read now: it is full, or the disk failed."""
 
 
-class OwnedError(SpoolError):
-    """Other processes, that live, have the slots."""
+class LockedError(SpoolError):
+    """Living processes hold the locks."""
 
 
 @dataclass(frozen=True)
 class InstanceLock:
-    """A slot that is owned: the spool's file at `path`, whether it is there yet or not."""
+    """A held lock, and the path of the spool file it stands for, which may not exist yet."""
 
     path: Path
-    _lock: int
+    _descriptor: int
 
     @classmethod
-    def take(cls, folder: Path, numbers: Iterable[int] = SLOTS) -> Self:
-        """The first free one of `numbers`. Raises `OwnedError`, `OSError`."""
+    def acquire(cls, folder: Path, instances: Iterable[int] = INSTANCES) -> Self:
+        """Lock the first free one of `instances`. Raises `LockedError`, `OSError`."""
         close_folder(folder)
-        for number in numbers:
-            # O_CLOEXEC is Python's default: no child keeps the slot after this process.
-            lock = os.open(folder / f"{number}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        for number in instances:
+            # O_CLOEXEC is Python's default: no child keeps the lock after this process.
+            descriptor = os.open(folder / f"{number}.lock", os.O_RDWR | os.O_CREAT, 0o600)
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                os.close(lock)
+                os.close(descriptor)
                 continue
-            return cls(folder / f"{number}.db", lock)
-        raise OwnedError(f"no free slot in {folder}")
+            return cls(folder / f"{number}.db", descriptor)
+        raise LockedError(f"other processes hold every spool in {folder}")
 
     def release(self) -> None:
-        """Let it go, for another process to take with what is in it."""
-        os.close(self._lock)
+        """Unlock; another process may then take over the file."""
+        os.close(self._descriptor)
 
 
-def used(folder: Path) -> dict[int, Path]:
-    """The files of slots, by number; whether they are owned their locks tell."""
+def spool_files(folder: Path) -> dict[int, Path]:
+    """The spool files in `folder` by instance, locked or not."""
     files = {int(path.stem): path for path in folder.glob("*.db") if path.stem.isdigit()}
     return dict(sorted(files.items()))

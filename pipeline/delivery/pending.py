@@ -1,4 +1,4 @@
-"""What is on its way to be durable: a record, the request that waits for it, its spooled batch."""
+"""Records that are not durable yet, the requests that wait for them, and their spooled batches."""
 
 from __future__ import annotations
 
@@ -9,79 +9,79 @@ from pipeline.delivery.publisher import OnDurable, Record
 
 
 class PendingRequest:
-    """Counts down the records that a request waits for, and tells of the end of the last one."""
+    """Counts down the records of a request, and calls `on_durable` after the last one."""
 
-    __slots__ = ("_left", "_told", "_trouble")
+    __slots__ = ("_error", "_left", "_on_durable")
 
-    def __init__(self, left: int, told: OnDurable) -> None:
+    def __init__(self, left: int, on_durable: OnDurable) -> None:
         self._left = left
-        self._told = told
-        self._trouble: object | None = None
+        self._on_durable = on_durable
+        self._error: object | None = None
 
-    def tell(self, trouble: object | None = None) -> None:
-        """One record is durable, or will not be: the first trouble is the one that counts."""
+    def finish_one(self, error: object | None = None) -> None:
+        """One record is durable, or failed with `error`. The first error is reported."""
         self._left -= 1
-        self._trouble = self._trouble or trouble
+        self._error = self._error or error
         if self._left == 0:
-            self._told(self._trouble)
+            self._on_durable(self._error)
 
 
-def awaited(left: int) -> tuple[PendingRequest, asyncio.Future[object | None]]:
-    """The same for a task: the trouble is the future's result, unless the task was cancelled."""
-    future: asyncio.Future[object | None] = asyncio.get_running_loop().create_future()
+def awaitable_request(left: int) -> tuple[PendingRequest, asyncio.Future[object | None]]:
+    """A request for a task: the future's result is the error, or None once all is durable."""
+    done: asyncio.Future[object | None] = asyncio.get_running_loop().create_future()
 
-    def told(trouble: object | None) -> None:
-        if not future.done():
-            future.set_result(trouble)
+    def on_durable(error: object | None) -> None:
+        if not done.done():  # a cancelled task cancels its future
+            done.set_result(error)
 
-    return PendingRequest(left, told), future
+    return PendingRequest(left, on_durable), done
 
 
 @dataclass(slots=True, eq=False)
 class PendingRecord:
     """A record to be made durable.
 
-    `waiting` is there until someone was told; `batch` once it has its place in the spool, and
-    `place` is that in the batch; `since`, of `time.monotonic`, is its last start for Kafka.
+    `request` is set until it has been notified, `batch` once the record is spooled; `place` is the
+    record's index in the batch, `sent_at` (`time.monotonic`) when it was last handed to Kafka.
     """
 
     record: Record
-    waiting: PendingRequest | None = None
+    request: PendingRequest | None = None
     batch: SpooledBatch | None = None
     place: int = 0
-    since: float = 0.0
+    sent_at: float = 0.0
 
     @property
     def size(self) -> int:
-        """Bytes of its key and value."""
+        """Bytes of key and value."""
         return len(self.record.key) + len(self.record.value)
 
-    def tell(self, trouble: object | None = None) -> None:
-        """Tell who waits for it, once."""
-        waiting, self.waiting = self.waiting, None
-        if waiting is not None:
-            waiting.tell(trouble)
+    def finish(self, error: object | None = None) -> None:
+        """Notify the request, once."""
+        request, self.request = self.request, None
+        if request is not None:
+            request.finish_one(error)
 
 
 @dataclass(slots=True, eq=False)
 class SpooledBatch:
-    """Records that are one row of the spool, in their order.
+    """Records that are one row of the spool, in order.
 
-    `left` are those flying to Kafka; a failed batch is read again from the spool. `is_flying`: its
-    records had been handed to Kafka before it was spooled. `landed` are the places of those that
-    Kafka has acknowledged.
+    `in_flight` counts those on their way to Kafka, `delivered` holds the places of those that Kafka
+    has acknowledged. `was_in_flight`: the records were handed to Kafka before they were spooled.
+    A failed batch is read from the spool and sent again.
     """
 
     seq: int
     items: list[PendingRecord]
     size: int = 0
-    left: int = 0
-    is_flying: bool = False
+    in_flight: int = 0
+    was_in_flight: bool = False
     is_failed: bool = False
-    landed: set[int] = field(default_factory=set)
+    delivered: set[int] = field(default_factory=set)
 
     def add(self, item: PendingRecord) -> None:
-        """Put `item` behind the others."""
+        """Append `item`."""
         item.place = len(self.items)
         self.items.append(item)
         self.size += item.size

@@ -1,7 +1,8 @@
-"""librdkafka's producer as the door needs it: each record's fate is told once."""
+"""librdkafka's producer in the event loop; each delivery is reported once, to the sender."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,16 +25,24 @@ from pipeline.topics import MAX_RECORD_BYTES
 
 QUEUE_BYTES = 256 * 1024 * 1024
 
+# How often acknowledgements are fetched: while requests wait for them, and while only the spool
+# does. The event loop's timers are no finer than a millisecond: with less it would never sleep.
+POLL_SECONDS = 0.001
+SLOW_POLL_SECONDS = 0.020
+
 
 @dataclass(frozen=True)
 class DeliveryFailure:
-    """Why Kafka did not take a record; no retry mends a permanent one."""
+    """Why Kafka did not accept a record; retrying does not help if `is_permanent`."""
 
     reason: str
     is_permanent: bool = False
 
 
-# The rest of Kafka's errors pass, if only when a person has seen to it.
+OnDelivery = Callable[[PendingRecord, DeliveryFailure | None], None]
+"""Called once per record sent: with None once Kafka has acknowledged it."""
+
+# All other errors pass in time, some of them only after an operator has acted.
 _PERMANENT = frozenset(
     {
         KafkaError.MSG_SIZE_TOO_LARGE,
@@ -45,34 +54,29 @@ _PERMANENT = frozenset(
 
 
 class RecordProducer:
-    """Hands records to Kafka, and tells `told` of each one's end: nothing, or why it failed.
+    """Sends records to Kafka and polls for their acknowledgements.
 
-    Of one partition, what is handed over earlier arrives earlier. A record never expires: while
-    Kafka is away it waits and keeps its place, so that no later one overtakes it. All calls, and
-    `told`, are of one thread.
+    Within a partition, records arrive in the order of `send`. A record never expires: while Kafka
+    is away it waits and keeps its place, so that no later one overtakes it. Use it from one thread.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        told: Callable[[PendingRecord, DeliveryFailure | None], None],
-        clock: ClockWatch,
-    ) -> None:
-        self._words = {
+    def __init__(self, settings: Settings, clock: ClockWatch) -> None:
+        self._config = {
             "bootstrap.servers": settings.kafka_bootstrap_servers,
             **security(settings).for_librdkafka(),
         }
-        self._told = told
         self._clock = clock
         self._is_fatal = False
-        self._producer = self._made()
-        # In the order of their start: a dict, for one may end anywhere in it.
-        self.flying: dict[PendingRecord, None] = {}
+        self._is_polling = False
+        self._producer = self._new_producer()
+        self.poll_seconds = SLOW_POLL_SECONDS
+        # Oldest first. A dict, because records leave it from any place.
+        self.in_flight: dict[PendingRecord, None] = {}
 
-    def _made(self) -> Producer:
+    def _new_producer(self) -> Producer:
         return Producer(
             {
-                **self._words,
+                **self._config,
                 "acks": "all",
                 "enable.idempotence": True,
                 "compression.type": "lz4",
@@ -85,68 +89,88 @@ class RecordProducer:
                 # A connection that hangs holds its requests back for this long.
                 "socket.timeout.ms": 10_000,
                 "reconnect.backoff.max.ms": 1000,
-                # What goes wrong is told by the answers; a broker that is away would fill the log.
+                # Failures are reported per record; a broker that is away would fill the log.
                 "log_level": 0,
             }
         )
 
-    def send(self, item: PendingRecord) -> bool:
-        """Start it, or say that there is no room.
+    def start(self) -> None:
+        """Start in the running event loop."""
+        self._loop = asyncio.get_running_loop()
 
-        What librdkafka refuses at once has ended, and been told of, when this returns.
+    def send(self, item: PendingRecord, on_delivery: OnDelivery) -> bool:
+        """Hand `item` to librdkafka; False if its queue is full.
+
+        If librdkafka refuses the record at once, `on_delivery` has been called on return.
         """
         record = item.record
-        item.since = time.monotonic()
-        self.flying[item] = None
+        item.sent_at = time.monotonic()
+        self.in_flight[item] = None
+        delivered = partial(self._delivered, item, on_delivery)
         try:
-            self._producer.produce(
-                record.topic, record.value, record.key, on_delivery=partial(self._landed, item)
-            )
+            self._producer.produce(record.topic, record.value, record.key, on_delivery=delivered)
         except BufferError:
-            del self.flying[item]
+            del self.in_flight[item]
             return False
         except KafkaException as error:
-            self._landed(item, error.args[0], None)
+            delivered(error.args[0], None)
+        if not self._is_polling:
+            self._poll_later()
         return True
 
-    def _landed(
-        self, item: PendingRecord, error: KafkaError | None, message: Message | None
+    def _delivered(
+        self,
+        item: PendingRecord,
+        on_delivery: OnDelivery,
+        error: KafkaError | None,
+        message: Message | None,
     ) -> None:
         if error is None:
             if message is not None:
                 kind, appended_at = message.timestamp()
                 if kind == TIMESTAMP_LOG_APPEND_TIME:
-                    self._clock.saw(appended_at / 1000, since=item.since)
-            self._told(item, None)
+                    self._clock.compare(appended_at / 1000, since=item.sent_at)
+            on_delivery(item, None)
         else:
             self._is_fatal = self._is_fatal or error.fatal()
-            self._told(item, DeliveryFailure(error.str(), error.code() in _PERMANENT))
-        # After it: who hears of it still finds it in its place.
-        del self.flying[item]
+            on_delivery(item, DeliveryFailure(error.str(), error.code() in _PERMANENT))
+        # Last: the callback may spool all that is in flight, this record at its place among them.
+        del self.in_flight[item]
+
+    def _poll_later(self) -> None:
+        if self.in_flight:
+            self._is_polling = True
+            self._loop.call_later(self.poll_seconds, self._poll_again)
+
+    def _poll_again(self) -> None:
+        self._is_polling = False
+        self.poll()
+        if not self._is_polling:
+            self._poll_later()
 
     def poll(self) -> None:
-        """Tell of all that has ended since."""
+        """Call `on_delivery` for every record whose delivery has ended."""
         self._producer.poll(0)
 
-    def recall(self) -> None:
-        """What has not left yet fails, so that it can be sent anew in its order."""
+    def purge(self) -> None:
+        """Fail the records that are still queued, so that they can be sent again in order."""
         self._producer.purge(in_queue=True, in_flight=self._is_fatal)
 
-    def renew(self) -> None:
-        """Once nothing flies: a producer that said it is of no use any more is replaced."""
+    def replace_if_fatal(self) -> None:
+        """Replace a producer that reported a fatal error. Nothing may be in flight."""
         if self._is_fatal:
-            self._producer = self._made()
+            self._producer = self._new_producer()
             self._is_fatal = False
 
-    def knows(self, topic: str, *, within: timedelta) -> bool:
-        """Whether Kafka names the topic's partitions in time. Blocks; of any thread."""
+    def can_reach(self, topic: str, *, within: timedelta) -> bool:
+        """Whether Kafka lists the topic's partitions in time. Blocks; safe from any thread."""
         try:
-            known = self._producer.list_topics(topic, timeout=within.total_seconds())
+            metadata = self._producer.list_topics(topic, timeout=within.total_seconds())
         except KafkaException:
             return False
-        found = known.topics.get(topic)
+        found = metadata.topics.get(topic)
         return found is not None and found.error is None and bool(found.partitions)
 
     def flush(self, *, within: timedelta) -> None:
-        """Wait for what flies. Blocks."""
+        """Wait for the records in flight. Blocks."""
         self._producer.flush(within.total_seconds())

@@ -11,12 +11,12 @@ from typing import NamedTuple, Protocol
 from pipeline.delivery.clock import ClockWatch
 
 OnDurable = Callable[[object | None], None]
-"""Hears, once, that all is durable (None), or what is in the way; then some of it may be on Kafka
-all the same."""
+"""Called once: with None when every record is durable, else with what went wrong. In that case some
+of the records may still reach Kafka."""
 
 
 class Record(NamedTuple):
-    """A record as Kafka will have it."""
+    """A Kafka record."""
 
     topic: str
     key: bytes
@@ -25,7 +25,7 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True)
 class SpoolState:
-    """What waits for Kafka on ingest's disk, and whether new records go there, too."""
+    """What waits for Kafka on ingest's disk, and whether new records go there too."""
 
     records: int = 0
     bytes: int = 0
@@ -33,7 +33,7 @@ class SpoolState:
     """Of the oldest record."""
     is_circuit_open: bool = False
     why: str = ""
-    """Why Kafka takes no records; empty where that is not known."""
+    """Why Kafka accepts no records; empty if unknown."""
 
     def __str__(self) -> str:
         if not self.records:
@@ -46,46 +46,46 @@ class Publisher(Protocol):
 
     @property
     def clock(self) -> ClockWatch:
-        """Ingest's clock beside Kafka's."""
+        """Ingest's clock compared with Kafka's."""
 
     def start(self) -> None:
-        """Begin, in the running event loop."""
+        """Start in the running event loop."""
 
-    def publish(self, records: list[Record], told: OnDurable) -> None:
-        """Make every record durable, then call `told`, now or later. There is at least one."""
+    def publish(self, records: list[Record], on_durable: OnDurable) -> None:
+        """Make `records` durable, then call `on_durable`, now or later. `records` is not empty."""
 
     async def is_ready(self) -> bool:
-        """Whether a publish would be likely to succeed."""
+        """Whether a publish would probably succeed."""
 
     def spool(self) -> SpoolState:
         """What waits for Kafka."""
 
     def close(self) -> None:
-        """Send what is queued, then let go. Blocks for a few seconds at most."""
+        """Send what is queued and stop. Blocks for a few seconds at most."""
 
 
 @dataclass(slots=True)
 class MemoryPublisher:
-    """Keeps what it is given, in order; for tests and measurements without Kafka."""
+    """Keeps records in memory, in order; for tests and benchmarks without Kafka."""
 
     published: list[list[Record]] = field(default_factory=list)
     clock: ClockWatch = field(default_factory=lambda: ClockWatch(time.time))
 
     def start(self) -> None:
-        """Nothing to begin."""
+        """Do nothing."""
 
-    def publish(self, records: list[Record], told: OnDurable) -> None:
-        """Durable as long as the object lives."""
+    def publish(self, records: list[Record], on_durable: OnDurable) -> None:
+        """Append `records`; they last as long as this object."""
         self.published.append(records)
-        told(None)
+        on_durable(None)
 
     async def is_ready(self) -> bool:
-        """As ready as memory."""
+        """Always."""
         return True
 
     def spool(self) -> SpoolState:
-        """Memory waits for nobody."""
+        """Always empty."""
         return SpoolState()
 
     def close(self) -> None:
-        """Nothing to let go."""
+        """Do nothing."""

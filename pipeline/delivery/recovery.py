@@ -1,4 +1,4 @@
-"""Spools of processes that are gone are taken over by those that live."""
+"""Recovery of abandoned spools: a living process takes over what a dead one has left."""
 
 from __future__ import annotations
 
@@ -6,41 +6,41 @@ import logging
 from collections.abc import Callable
 
 from pipeline.delivery.backlog import Backlog
-from pipeline.delivery.instance_lock import OwnedError, SpoolError
-from pipeline.delivery.pending import PendingRecord, awaited
+from pipeline.delivery.instance_lock import LockedError, SpoolError
+from pipeline.delivery.pending import PendingRecord, awaitable_request
 from pipeline.delivery.spool import Spool
 
 log = logging.getLogger(__name__)
 
 
-async def adopt(backlog: Backlog, opened: Callable[[], None]) -> None:
-    """Move what dead processes have left into `backlog`; `opened` is called before the first move.
+async def recover_abandoned(backlog: Backlog, before_move: Callable[[], None]) -> None:
+    """Move the batches of abandoned spools into `backlog`; calls `before_move` before each.
 
-    Copied and durable, then deleted: a death in between has records in two spools, and the second
-    copy is dropped as a duplicate.
+    A batch is copied durably, then deleted. A death in between leaves two copies, and the second
+    is dropped as a duplicate.
     """
-    for slot in await backlog.run(backlog.spool.orphans):
-        orphan = backlog.spool.sibling()
+    for instance in await backlog.run(backlog.spool.other_instances):
+        abandoned = backlog.spool.sibling()
         try:
-            await backlog.run(orphan.open, slot=slot)
-            await _move(orphan, backlog, opened)
-        except OwnedError:
-            continue
+            await backlog.run(abandoned.open, instance=instance)
+            await _move(abandoned, backlog, before_move)
+        except LockedError:
+            continue  # its process lives
         except SpoolError as error:
-            # Trouble with one must not keep the others; a later look tries it again.
-            log.error("what slot %d of the spool holds cannot be moved: %s", slot, error)  # noqa: TRY400  # no bug of ours
+            # One failure must not stop the others; the next recovery tries this one again.
+            log.error("spool %d is abandoned and cannot be moved: %s", instance, error)  # noqa: TRY400  # no bug of ours
         finally:
-            # The lock, too: while this process holds it no other can help.
-            await backlog.run(orphan.close, delete=True)
+            # Also the lock: while this process holds it, no other can recover the spool.
+            await backlog.run(abandoned.close, delete=True)
 
 
-async def _move(orphan: Spool, backlog: Backlog, opened: Callable[[], None]) -> None:
-    while (found := await backlog.run(orphan.read, after=0)) is not None:
+async def _move(abandoned: Spool, backlog: Backlog, before_move: Callable[[], None]) -> None:
+    while (found := await backlog.run(abandoned.read, after=0)) is not None:
         seq, records = found
-        opened()
-        waiting, done = awaited(len(records))
+        before_move()
+        request, done = awaitable_request(len(records))
         for record in records:
-            backlog.add(PendingRecord(record, waiting))
+            backlog.add(PendingRecord(record, request))
         if await done is not None:
-            return  # no room: a later look goes on with it
-        await backlog.run(orphan.write, [], seq=0, spooled_at=0, gone=[seq])
+            return  # no room: the next recovery continues here
+        await backlog.run(abandoned.write, [], seq=0, spooled_at=0, delete=[seq])

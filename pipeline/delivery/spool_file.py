@@ -1,4 +1,4 @@
-"""A spool's file: opened, checked, and kept aside where SQLite cannot read it."""
+"""A spool's SQLite file: opens and checks it, and sets it aside if it is corrupt."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ CREATE TABLE IF NOT EXISTS refused (
 );
 """
 
-# A WAL that someone's reading kept growing is cut back to this once they are done. More than this
-# of it counts as contents: while they read, only the spool's cap holds it.
+# A reader keeps the WAL growing; once it is done the WAL is truncated to this size. What is above
+# it counts as contents: while someone reads, only the spool's cap bounds it.
 WAL_BYTES = 1024 * 1024
 
 REFUSED_BYTES = "SELECT coalesce(sum(length(key) + length(value)), 0) FROM refused"
@@ -29,9 +29,9 @@ log = logging.getLogger(__name__)
 
 
 class Contents(NamedTuple):
-    """What is in a file: records, bytes, the highest number of a batch, when the oldest came.
+    """A file's records and bytes, the last sequence number, and the oldest batch's epoch ms.
 
-    `refused` are the bytes of records that Kafka takes in no form.
+    `refused` are the bytes of records that Kafka refuses in every form.
     """
 
     depth: int
@@ -41,39 +41,38 @@ class Contents(NamedTuple):
     refused: int
 
 
-def opened(path: Path) -> tuple[sqlite3.Connection, Contents]:
-    """The file, made where there is none; a corrupt one is kept aside and a new one begun.
+def open_file(path: Path) -> tuple[sqlite3.Connection, Contents]:
+    """Open or create the file at `path`; a corrupt one is set aside first.
 
-    Raises `sqlite3.OperationalError` and `OSError` for what is the disk's trouble.
+    Raises `sqlite3.OperationalError` and `OSError` if the disk fails.
     """
     try:
-        return _checked(path)
+        return _open(path)
     except sqlite3.DatabaseError as error:
         if not is_corrupt(error):
             raise
         set_aside(path, error)
-        return _checked(path)
+        return _open(path)
 
 
-def _checked(path: Path) -> tuple[sqlite3.Connection, Contents]:
-    # It is made in one thread and used in another, never in two at a time.
+def _open(path: Path) -> tuple[sqlite3.Connection, Contents]:
+    # Opened in one thread and used in another, but never in two at a time.
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        # Moving the WAL into the file holds up the commit behind it: often and short, not SQLite's
-        # 4 MB, which takes 15 ms.
+        # A checkpoint delays the next commit: 256 KB often, not SQLite's 4 MB, which take 15 ms.
         connection.execute("PRAGMA wal_autocheckpoint = 64")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
         connection.executescript(SCHEMA)
-        _refuse_fault(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        _raise_if_corrupt(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
         depth, size, last, oldest = connection.execute(
             "SELECT coalesce(sum(records), 0), coalesce(sum(bytes), 0),"
             " coalesce(max(seq), 0), min(spooled_at) FROM batches"
         ).fetchone()
         (refused,) = connection.execute(REFUSED_BYTES).fetchone()
         path.chmod(0o600)
-        # The file's name has to be as durable as what is in it.
+        # The directory entry has to be as durable as the contents.
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -86,41 +85,41 @@ def _checked(path: Path) -> tuple[sqlite3.Connection, Contents]:
 
 
 def excess(path: Path) -> int:
-    """Bytes of the WAL of the file at `path` beyond `WAL_BYTES`."""
+    """Bytes by which the WAL of the file at `path` exceeds `WAL_BYTES`."""
     try:
         return max(0, path.with_name(path.name + "-wal").stat().st_size - WAL_BYTES)
     except FileNotFoundError:
         return 0
 
 
-def cut_back(connection: sqlite3.Connection) -> None:
-    """Empty the WAL, unless somebody reads it: nobody is waited for."""
-    (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
+def truncate_wal(connection: sqlite3.Connection) -> None:
+    """Empty the WAL, unless a reader holds it. Does not wait."""
+    (timeout,) = connection.execute("PRAGMA busy_timeout").fetchone()
     connection.execute("PRAGMA busy_timeout = 0")
     try:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     finally:
-        connection.execute(f"PRAGMA busy_timeout = {patience}")
+        connection.execute(f"PRAGMA busy_timeout = {timeout}")
 
 
 def is_corrupt(error: sqlite3.Error) -> bool:
-    """Whether the file is at fault, and not the disk or the statement."""
+    """Whether `error` means a corrupt file, and not a failing disk or a bad statement."""
     return isinstance(error, sqlite3.DatabaseError) and not isinstance(
         error, sqlite3.OperationalError | sqlite3.IntegrityError | sqlite3.ProgrammingError
     )
 
 
 def set_aside(path: Path, error: sqlite3.Error) -> None:
-    """Move a file that is not open, and its WAL, out of the way; nothing is deleted."""
+    """Rename a closed file and its WAL; nothing is deleted."""
     stem = f"{path.name}.corrupt-{time.time_ns()}"
     for suffix in ("", "-wal", "-shm"):
         part = path.with_name(path.name + suffix)
         if part.exists():
             part.rename(path.with_name(stem + suffix))
     aside = path.with_name(stem)
-    log.error("the spool is corrupt (%s): kept as %s; a new one begins", error, aside)
+    log.error("the spool is corrupt (%s): moved to %s; starting a new one", error, aside)
 
 
-def _refuse_fault(found: str) -> None:
+def _raise_if_corrupt(found: str) -> None:
     if found != "ok":
         raise sqlite3.DatabaseError(found)

@@ -45,8 +45,8 @@ class Up:
     """The supervised processes of one pipeline, from `with` to its end.
 
     SIGTERM and SIGINT end everything, at any moment; the body of the `with` sees `is_stopping`.
-    Raises what has a line for the user: `StartError`, `BrokerError`, `KafkaUnusableError`,
-    `StoresError`, OSError.
+    Raises the errors that have a line for the user: `StartError`, `ListenError`, `BrokerError`,
+    `KafkaUnusableError`, `StoresError`, OSError.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -204,7 +204,7 @@ class Up:
         self._supervisor.watch()
 
     def _stop(self) -> None:
-        self._supervisor.stop()
+        self._supervisor.stop(10.0 + self.settings.drain_delay.total_seconds())
         if self._broker is not None:
             self._broker.release()
 

@@ -50,7 +50,6 @@ class Connection(asyncio.Protocol):
         self._has_begun_one = False
         self._is_full = False
         self._is_held = False
-        self._is_stopping = False
         self._has_place = False
         self.ends = inf
         """When it is late, by `time.monotonic`."""
@@ -117,7 +116,7 @@ class Connection(asyncio.Protocol):
 
     def begin(self, exchange: Exchange) -> None:
         """Let it begin if it is its turn."""
-        if self._is_stopping:
+        if self._terms.is_draining:
             exchange.keeps_alive = False
         if self._exchanges[0] is not exchange:
             return
@@ -284,16 +283,20 @@ class Connection(asyncio.Protocol):
         else:
             self._end()
 
-    def stop(self) -> None:
-        """Finish what has begun, then end."""
-        self._is_stopping = True
+    def drain(self) -> bool:
+        """End with the answer to what has come; False where nothing has."""
         reader = self._reader
         last = self._exchanges[-1] if self._exchanges else reader.current
         if last is None:
+            return False
+        last.keeps_alive = False
+        reader.is_ended = reader.is_ended or reader.current is None
+        return True
+
+    def stop(self) -> None:
+        """Finish what has begun, then end."""
+        if not self.drain():
             self._end()
-        else:
-            last.keeps_alive = False
-            reader.is_ended = reader.is_ended or reader.current is None
 
     def give_up(self) -> None:
         """Say of what waits that somebody else will take it, and end."""

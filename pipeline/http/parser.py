@@ -51,6 +51,8 @@ class ServerContext:
         self.once = OWN | handler.once
         self.too_large = too_large(bounds.max_body_bytes)
         self.bodies = BodyBudget(bounds.max_bodies_bytes)
+        self.is_draining = False
+        """Whether each response ends its connection."""
 
 
 class Owner(Protocol):

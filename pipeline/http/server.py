@@ -16,7 +16,7 @@ BACKLOG = 2048
 # So many clients that are late at once hold up the others for a millisecond.
 MOST_AT_ONCE = 50
 SOON = timedelta(milliseconds=10).total_seconds()
-LAST_WORDS = timedelta(seconds=1)
+LAST_WORDS = timedelta(seconds=0.5)
 
 
 class Server:
@@ -45,8 +45,15 @@ class Server:
         for connection in late[:MOST_AT_ONCE]:
             connection.late()
 
+    def drain(self) -> None:
+        """From now on each response ends its connection; new connections are still taken."""
+        self._terms.is_draining = True
+        for connection in self._places:
+            connection.drain()
+
     async def close(self, *, within: timedelta) -> None:
         """Take nothing new, finish what has begun; what is not finished `within` is refused."""
+        self._terms.is_draining = True
         self._listener.close()
         for connection in self._places:
             connection.stop()

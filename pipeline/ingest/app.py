@@ -13,8 +13,9 @@ from pipeline.http.response import Response
 from pipeline.ingest.beacon import BeaconEndpoint
 from pipeline.ingest.enrichment import warm_up
 from pipeline.ingest.explain import Explained
-from pipeline.ingest.metrics import Metrics
+from pipeline.ingest.metrics import Counts
 from pipeline.ingest.ops_endpoints import NOT_FOUND, OpsEndpoints
+from pipeline.ingest.state import ProcessState
 from pipeline.ingest.stores import Stores
 from pipeline.sockets import is_loopback
 
@@ -50,22 +51,26 @@ def create_app(
             "pipeline_ingest_stores_outdated": stores.is_outdated,
         }
 
-    metrics = Metrics(gauges)
+    counts = Counts()
+    state = ProcessState(publisher, counts, gauges, explained)
     return App(
         beacon=BeaconEndpoint(
             settings,
             stores=stores,
             publisher=publisher,
             clock=clock,
-            metrics=metrics,
+            counts=counts,
             explained=explained,
         ),
+        state=state,
         pages=OpsEndpoints(
-            publisher, metrics, explained, is_local=is_loopback(settings.admin_host)
+            state,
+            explains=explained is not None,
+            is_local=is_loopback(settings.admin_host),
         ),
         stores=stores,
         publisher=publisher,
-        metrics=metrics,
+        counts=counts,
         chores=chores,
     )
 
@@ -77,17 +82,19 @@ class App:
         self,
         *,
         beacon: BeaconEndpoint,
+        state: ProcessState,
         pages: OpsEndpoints,
         stores: Stores,
         publisher: Publisher,
-        metrics: Metrics,
+        counts: Counts,
         chores: Callable[[], None],
     ) -> None:
         self._beacon = beacon
+        self.state = state
         self.pages = pages
         self._stores = stores
         self._publisher = publisher
-        self._metrics = metrics
+        self._counts = counts
         self._more_chores = chores
         self.reads = beacon.reads
         self.once = beacon.once
@@ -101,7 +108,7 @@ class App:
 
     def refused(self, answer: Response) -> None:
         """See `Handler`."""
-        self._metrics.malformed[answer.status] += 1
+        self._counts.malformed[answer.status] += 1
 
     def start(self) -> None:
         """Begin, in the running event loop."""

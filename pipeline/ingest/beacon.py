@@ -29,7 +29,7 @@ from pipeline.ingest.accept import Accepted, BadBodyError, accept
 from pipeline.ingest.cors import METHODS, VARY, cors
 from pipeline.ingest.enrichment import EdgeHeaders, enrich, is_app
 from pipeline.ingest.explain import BeaconRequest, Explained
-from pipeline.ingest.metrics import Metrics
+from pipeline.ingest.metrics import Counts
 from pipeline.ingest.rate_limit import Rate, RateLimiter, retry_after
 from pipeline.ingest.stores import Store, Stores
 from pipeline.topics import Rejected, Topics, topics
@@ -58,7 +58,7 @@ class BeaconEndpoint:
         stores: Stores,
         publisher: Publisher,
         clock: Callable[[], float],
-        metrics: Metrics,
+        counts: Counts,
         explained: Explained | None,
     ) -> None:
         self._limit = settings.max_body_bytes
@@ -71,7 +71,7 @@ class BeaconEndpoint:
         self._stores = stores
         self._publisher = publisher
         self._clock = clock
-        self._metrics = metrics
+        self._counts = counts
         self._explained = explained
         self._limits = RateLimiter(Rate(settings.requests_per_second, settings.burst))
 
@@ -93,7 +93,7 @@ class BeaconEndpoint:
         elif "origin" in headers and not store.allows(headers["origin"]):
             exchange.reply(WRONG_ORIGIN)
         elif wait := self._limits.wait(store.sender.store_id, store.rate, now=now):
-            self._metrics.limited[store.sender.store_id] += 1
+            self._counts.limited[store.sender.store_id] += 1
             header = (b"retry-after", retry_after(wait))
             exchange.reply(error_response(429, "Too many requests", header))
         else:
@@ -109,7 +109,7 @@ class BeaconEndpoint:
             if len(body) > length and not exchange.has_room(len(body) - length):
                 exchange.reply(UNAVAILABLE)
                 return
-            self._metrics.body_bytes += len(body)
+            self._counts.body_bytes += len(body)
             sent.accepted = accept(
                 body,
                 sender=store.sender,
@@ -130,21 +130,21 @@ class BeaconEndpoint:
         self, exchange: Exchange, accepted: Accepted, began: float, trouble: object | None
     ) -> None:
         """All of it is durable, or, for some `trouble`, perhaps not."""
-        metrics = self._metrics
-        metrics.observe_ack(time.perf_counter() - began)
+        counts = self._counts
+        counts.observe_ack(time.perf_counter() - began)
         if trouble is not None:
             log.warning("beacons are answered 503: %s", trouble)
             exchange.reply(UNAVAILABLE)
             return
         for kind in accepted.types:
-            metrics.events[kind] += 1
+            counts.events[kind] += 1
         for rejected in accepted.rejected:
-            metrics.rejected[rejected.reason] += 1
+            counts.rejected[rejected.reason] += 1
         exchange.reply(ACCEPTED)
 
     def _told(self, sent: BeaconRequest, exchange: Exchange, answer: Response) -> None:
         """Count the answer, whoever gave it."""
-        self._metrics.requests[answer.status] += 1
+        self._counts.requests[answer.status] += 1
         if self._explained is not None and exchange.method == "POST":
             self._explained.note(answer, sent)
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from pipeline.delivery.publisher import Publisher
 from pipeline.http.exchange import Exchange
 from pipeline.http.response import FAILED, Response, error_response, json_response
-from pipeline.ingest.explain import Explained
+from pipeline.ingest.explain import ExplainedEvent
 from pipeline.ingest.explain_page import explain_page
-from pipeline.ingest.metrics import Metrics
-from pipeline.ingest.readiness import Readiness
+from pipeline.ingest.state import IngestState
 from pipeline.sockets import names_this_machine
 
 log = logging.getLogger(__name__)
@@ -21,30 +19,24 @@ TEXT = (b"content-type", b"text/plain; charset=utf-8")
 METRICS = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
 PAGES = ("/livez", "/readyz", "/metrics")
 EXPLAINING = ("/explain", "/explain.json")
+ALIVE = Response(200, b"alive\n", (TEXT,))
+HUNG = Response(503, b"a process does not answer\n", (TEXT,))
 NOT_FOUND = error_response(404, "Not found")
 WRONG_METHOD = error_response(405, "Use GET, HEAD", (b"allow", b"GET, HEAD"))
 
 
 class OpsEndpoints:
-    """The `Handler` of operators; `explained` None: there is no `/explain`.
+    """The `Handler` of operators: `/explain` where it `explains`.
 
     `is_local`: it listens on this machine alone, and answers to this machine's names alone.
     """
 
     reads = once = frozenset({"host"})
 
-    def __init__(
-        self,
-        publisher: Publisher,
-        metrics: Metrics,
-        explained: Explained | None,
-        *,
-        is_local: bool,
-    ) -> None:
+    def __init__(self, state: IngestState, *, explains: bool, is_local: bool) -> None:
+        self._state = state
+        self._explains = explains
         self._is_local = is_local
-        self._readiness = Readiness(publisher)
-        self._metrics = metrics
-        self._explained = explained
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, exchange: Exchange) -> None:
@@ -56,7 +48,7 @@ class OpsEndpoints:
 
     def refused(self, answer: Response) -> None:
         """See `Handler`."""
-        self._metrics.malformed[answer.status] += 1
+        self._state.refused(answer)
 
     async def close(self) -> None:
         """End what is still being asked."""
@@ -74,7 +66,7 @@ class OpsEndpoints:
     async def _answer(self, exchange: Exchange) -> Response | None:
         """The page at its path; None where there is none."""
         path, host = exchange.path, exchange.headers.get("host", "")
-        is_explaining = path in EXPLAINING and self._explained is not None
+        is_explaining = path in EXPLAINING and self._explains
         # A page elsewhere whose name has come to mean this machine reads nothing (DNS rebinding).
         is_stranger = self._is_local and not names_this_machine(host)
         if is_stranger or (path not in PAGES and not is_explaining):
@@ -82,16 +74,16 @@ class OpsEndpoints:
         if exchange.method not in ("GET", "HEAD"):
             return WRONG_METHOD
         if path == "/livez":
-            return Response(200, b"alive\n", (TEXT,))
+            return ALIVE if await self._state.is_alive() else HUNG
         if path == "/metrics":
-            return Response(200, self._metrics.text(), (METRICS,))
-        if self._explained is not None and is_explaining:
-            return _explanation(self._explained, path)
-        is_ready, found = await self._readiness.ask()
+            return Response(200, (await self._state.measured()).text(), (METRICS,))
+        if is_explaining:
+            return _explanation(await self._state.entries(), path)
+        is_ready, found = await self._state.readiness()
         return json_response(200 if is_ready else 503, found)
 
 
-def _explanation(explained: Explained, path: str) -> Response:
+def _explanation(entries: list[ExplainedEvent], path: str) -> Response:
     if path == "/explain.json":
-        return json_response(200, {"entries": explained.entries()})
-    return explain_page(explained.entries())
+        return json_response(200, {"entries": entries})
+    return explain_page(entries)

@@ -17,10 +17,13 @@ class Readiness:
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
         self._until = 0.0
+        self.is_stopping = False
         self._probe: asyncio.Task[tuple[bool, dict[str, str]]] | None = None
 
     async def ask(self) -> tuple[bool, dict[str, str]]:
         """Whether beacons can be taken; and `status`, `kafka`, `spool`, `clock` in words."""
+        if self.is_stopping:
+            return False, {"status": "stopping"}
         probe = self._probe
         if probe is None or (probe.done() and time.monotonic() >= self._until):
             probe = self._probe = asyncio.get_running_loop().create_task(self._asked())

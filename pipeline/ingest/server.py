@@ -1,4 +1,4 @@
-"""`pipeline ingest`: the door in a process of its own."""
+"""`pipeline ingest`: one process, or a group of them on one address."""
 
 from __future__ import annotations
 
@@ -14,22 +14,28 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import uvloop
 
 from pipeline.config import Settings
 from pipeline.delivery.kafka_publisher import KafkaPublisher
 from pipeline.http.parser import Limits
-from pipeline.http.server import BACKLOG, Server
+from pipeline.http.server import Server
 from pipeline.ingest.app import App, create_app
 from pipeline.ingest.explain import Explained
 from pipeline.ingest.json_log import log_problems
+from pipeline.ingest.listeners import Listeners, open_listeners
 from pipeline.ingest.open_files import OPERATORS, TooFewFilesError, connections
+from pipeline.ingest.ops_endpoints import OpsEndpoints
+from pipeline.ingest.process_group import ProcessGroup
+from pipeline.ingest.reports import ReportServer
 from pipeline.ingest.stores import Stores, StoresError
 from pipeline.kafka.admin import check_topics
 from pipeline.kafka.errors import KafkaUnusableError, UnfitTopicError
 from pipeline.kafka.security import security
-from pipeline.sockets import is_loopback, listening, written
+from pipeline.sockets import UNIX, ListenError, is_loopback, written
 
 log = logging.getLogger(__name__)
 
@@ -42,33 +48,50 @@ PATIENCE = 1.0
 async def serve(
     app: App,
     settings: Settings,
-    door: socket.socket,
+    beacons: socket.socket,
     admin: socket.socket,
     *,
     stop: asyncio.Event,
     opened: Callable[[], None] = lambda: None,
+    in_group: bool = False,
 ) -> None:
-    """Serve beacons on `door` and the pages of operators on `admin` until `stop`.
+    """Serve beacons on `beacons` and the pages of operators on `admin` until `stop`.
 
-    `opened` is called once requests are taken.
+    `opened` is called once requests are taken. `in_group`: `admin` is asked by the process that
+    shows the pages of the whole group.
     """
     app.start()
-    bounds = Limits(
+    strangers = Server(app, limits(settings))
+    operators = ReportServer(app.state) if in_group else Server(app.pages, few(settings))
+    await strangers.open(beacons)
+    await operators.open(admin)
+    with _little_garbage():
+        opened()
+        await stop.wait()
+        app.state.drain()
+        strangers.drain()
+        # A load balancer asks `/readyz` now and then: until it has, it sends requests here.
+        await asyncio.sleep(settings.drain_delay.total_seconds())
+    await strangers.close(within=GRACE)
+    await operators.close(within=timedelta(0))
+    await app.close()
+
+
+def limits(settings: Settings) -> Limits:
+    """What strangers may take."""
+    return Limits(
         within=settings.body_timeout.total_seconds(),
         rest=settings.keep_alive.total_seconds(),
         max_body_bytes=settings.max_body_bytes,
         max_bodies_bytes=settings.max_bodies_bytes,
         max_connections=settings.max_connections,
     )
-    few = replace(bounds, max_bodies_bytes=bounds.max_body_bytes, max_connections=OPERATORS)
-    servers = [Server(app, bounds), Server(app.pages, few)]
-    for server, listener in zip(servers, (door, admin), strict=True):
-        await server.open(listener)
-    with _little_garbage():
-        opened()
-        await stop.wait()
-    await asyncio.gather(*[server.close(within=GRACE) for server in servers])
-    await app.close()
+
+
+def few(settings: Settings) -> Limits:
+    """What operators may take."""
+    most = limits(settings)
+    return replace(most, max_bodies_bytes=most.max_body_bytes, max_connections=OPERATORS)
 
 
 @contextmanager
@@ -90,63 +113,91 @@ def _little_garbage() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def run(settings: Settings, *, explain: bool = False, anywhere: bool = False) -> int:
+def run(
+    settings: Settings,
+    *,
+    explain: bool = False,
+    anywhere: bool = False,
+    inherited: tuple[int, int] | None = None,
+) -> int:
     """Serve until SIGTERM or SIGINT; the exit code. Kafka may come later: until then the spool.
 
     Raises `KafkaUnusableError` where the settings for TLS or SASL cannot be right, or Kafka's
     topics would refuse or lose what is answered 204.
 
-    `explain`: with `/explain`, on this machine's own address unless it is said `anywhere`.
+    `explain`: with `/explain`, on this machine's own address unless `anywhere`. `inherited`: the
+    sockets of a process in a group (see `ProcessGroup`).
     """
-    if explain and not anywhere and not is_loopback(settings.admin_host):
-        return _failed(
-            f"--explain shows events to all who reach {settings.admin_host}:"
-            " set PIPELINE_ADMIN_HOST=127.0.0.1, or add --explain-anywhere"
-        )
     if not settings.kafka_bootstrap_servers:
         return _failed("no Kafka: set PIPELINE_KAFKA_BOOTSTRAP_SERVERS, or run `pipeline up`")
+    # Elsewhere it means "read again": it must not end what reads again by itself.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with ExitStack() as opened:
+        if inherited is not None:
+            first, second = (opened.enter_context(socket.socket(fileno=fd)) for fd in inherited)
+            return _run_process(settings, Listeners(first, second), explain=explain, in_group=True)
+        try:
+            listeners = open_listeners(settings, opened)
+        except ListenError as error:
+            return _failed(str(error))
+        settings = listeners.applied(settings)
+        is_private = settings.admin_host.startswith(UNIX) or is_loopback(settings.admin_host)
+        if explain and not anywhere and not is_private:
+            return _failed(
+                f"--explain shows events to all who reach {settings.admin_host}:"
+                " set PIPELINE_ADMIN_HOST=127.0.0.1, or add --explain-anywhere"
+            )
+        if settings.ingest_workers == 1:
+            return _run_process(settings, listeners, explain=explain)
+        problems = log_problems()
+        folder = Path(opened.enter_context(TemporaryDirectory(prefix="pipeline-ingest-")))
+        code = uvloop.run(_run_group(settings, listeners, folder, explain=explain))
+        problems.close()
+        return code
+
+
+async def _run_group(
+    settings: Settings, listeners: Listeners, folder: Path, *, explain: bool
+) -> int:
+    group = ProcessGroup(settings, listeners.beacons, folder, explain=explain)
+    pages = OpsEndpoints(group.state, explains=explain, is_local=is_loopback(settings.admin_host))
+    server = Server(pages, few(settings))
+    _on_stop(group.stop)
+    await server.open(listeners.admin)
+    code = await group.run(lambda: _announce(settings))
+    await server.close(within=timedelta(0))
+    await pages.close()
+    return code
+
+
+def _run_process(
+    settings: Settings, listeners: Listeners, *, explain: bool, in_group: bool = False
+) -> int:
     security(settings)
     try:
         stores = Stores.load(settings.stores)
-    except StoresError as error:
-        return _failed(str(error))
-    try:
         most = connections(settings.max_connections)
-    except TooFewFilesError as error:
+    except (StoresError, TooFewFilesError) as error:
         return _failed(str(error))
-    with ExitStack() as sockets:
-        doors: list[socket.socket] = []
-        for host, port, setting in (
-            (settings.ingest_host, settings.ingest_port, "PIPELINE_INGEST_PORT"),
-            (settings.admin_host, settings.admin_port, "PIPELINE_ADMIN_PORT"),
-        ):
-            try:
-                doors.append(sockets.enter_context(listening(host, port, backlog=BACKLOG)))
-            except OSError as error:
-                address = written(host, port)
-                return _failed(f"cannot listen on {address}: {error.strerror}; set {setting}")
-        problems = log_problems()
-        _refuse_unfit_topics(settings)
-        app = create_app(
-            settings,
-            stores=stores,
-            publisher=KafkaPublisher(
-                settings, check=partial(check_topics, settings, patience=PATIENCE)
-            ),
-            clock=time.time,
-            explained=Explained() if explain else None,
-            chores=problems.tell_repeats,
+    problems = log_problems()
+    _refuse_unfit_topics(settings)
+    app = create_app(
+        settings,
+        stores=stores,
+        publisher=KafkaPublisher(
+            settings, check=partial(check_topics, settings, patience=PATIENCE)
+        ),
+        clock=time.time,
+        explained=Explained() if explain else None,
+        chores=problems.tell_repeats,
+    )
+    if most < settings.max_connections:
+        log.warning(
+            "at most %d connections instead of %d: the limit of open files is lower (ulimit -Hn)",
+            *(most, settings.max_connections),
         )
-        if most < settings.max_connections:
-            log.warning(
-                "at most %d connections instead of %d: the limit of open files is lower"
-                " (ulimit -Hn)",
-                *(most, settings.max_connections),
-            )
-            settings = settings.model_copy(update={"max_connections": most})
-        # Elsewhere it means "read again": it must not end what reads again by itself.
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        uvloop.run(_serve_until_told(app, settings, *doors))
+        settings = settings.model_copy(update={"max_connections": most})
+    uvloop.run(_serve_until_signal(app, settings, listeners, in_group=in_group))
     problems.close()
     return 0
 
@@ -161,22 +212,33 @@ def _refuse_unfit_topics(settings: Settings) -> None:
         return
 
 
-async def _serve_until_told(
-    app: App, settings: Settings, door: socket.socket, admin: socket.socket
+async def _serve_until_signal(
+    app: App, settings: Settings, listeners: Listeners, *, in_group: bool
 ) -> None:
     stop = asyncio.Event()
+    _on_stop(stop.set)
+    await serve(
+        app,
+        settings,
+        *listeners,
+        stop=stop,
+        opened=(lambda: None) if in_group else partial(_announce, settings),
+        in_group=in_group,
+    )
+
+
+def _on_stop(stop: Callable[[], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop)
 
-    def opened() -> None:
-        # In one piece: who reads the first line alone may be gone by the second.
-        sys.stdout.write(
-            f"ingest: http://{written(*door.getsockname()[:2])}/beacon\n"
-            f"ingest: http://{written(*admin.getsockname()[:2])}/metrics\n"
-        )
-        sys.stdout.flush()
 
-    await serve(app, settings, door, admin, stop=stop, opened=opened)
+def _announce(settings: Settings) -> None:
+    # In one piece: who reads the first line alone may be gone by the second.
+    sys.stdout.write(
+        f"ingest: http://{written(settings.ingest_host, settings.ingest_port)}/beacon\n"
+        f"ingest: http://{written(settings.admin_host, settings.admin_port)}/metrics\n"
+    )
+    sys.stdout.flush()
 
 
 def _failed(message: str) -> int:

@@ -1,1 +1,1 @@
-"""Kafka as every process meets it: topics, TLS and SASL, and what is wrong, in one line."""
+"""What every process needs of Kafka: topics, TLS and SASL, and errors in one line."""

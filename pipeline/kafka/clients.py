@@ -1,4 +1,4 @@
-"""librdkafka's clients for questions, each with an ear for what is wrong."""
+"""librdkafka's clients for administration; their errors say what is wrong and what to do."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from confluent_kafka import Consumer, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from pipeline.config import Settings
-from pipeline.kafka.diagnosis import Heard, diagnosed
+from pipeline.kafka.diagnosis import ClientErrors, diagnose
 from pipeline.kafka.errors import KafkaRefusesError, KafkaUnusableError
 from pipeline.kafka.security import security
 
 SECONDS = 10.0
-# Of one attempt; then it is looked at why there was no answer.
+# Of one attempt; after each, the reported errors are examined.
 ATTEMPT_SECONDS = 1.0
 
 T = TypeVar("T")
 
 
-class Connection:
-    """An admin client of a Kafka that has answered.
+class KafkaAdmin:
+    """An admin client whose Kafka has answered.
 
-    Raises `KafkaUnusableError`: what one side refuses at once, what is away after `patience`
-    seconds.
+    Raises `KafkaUnusableError`: at once if one side refuses the other, after `patience` seconds if
+    Kafka is away.
     """
 
     def __init__(self, settings: Settings, *, patience: float = SECONDS) -> None:
         self._settings = settings
-        self._heard = Heard()
-        self.admin = AdminClient(self._words())
+        self._errors = ClientErrors()
+        self.admin = AdminClient(self._config())
         self._wait(patience)
 
-    def _words(self) -> dict[str, str | int | float | bool]:
+    def _config(self) -> dict[str, str | int | float | bool]:
         return {
             "bootstrap.servers": self._settings.kafka_bootstrap_servers,
-            # What goes wrong is heard, and told once.
+            # Errors go to `error_cb`, and are reported once.
             "log_level": 0,
-            "error_cb": self._heard,  # type: ignore[dict-item]  # its types know no callback
+            "error_cb": self._errors,  # type: ignore[dict-item]  # its types know no callback
             "reconnect.backoff.max.ms": 500,
             **security(self._settings).for_librdkafka(),
         }
@@ -52,24 +52,26 @@ class Connection:
                 self.admin.list_topics(timeout=max(0.1, min(left, ATTEMPT_SECONDS)))
             except KafkaException as error:
                 self.admin.poll(0)
-                trouble = self._trouble(error, "list topics")
-                refuses = isinstance(trouble, KafkaRefusesError) and self._heard.is_nobody_left
+                failure = self._diagnosed(error, "list topics")
+                refuses = (
+                    isinstance(failure, KafkaRefusesError) and self._errors.are_all_brokers_down
+                )
                 if refuses or left <= ATTEMPT_SECONDS:
-                    raise trouble from None
+                    raise failure from None
             else:
                 return
 
     def consumer(self, group: str) -> Consumer:
-        """Of `group`, to ask for what it has committed."""
-        return Consumer({**self._words(), "group.id": group})
+        """A consumer of `group` that reads its committed offsets."""
+        return Consumer({**self._config(), "group.id": group})
 
-    def asked(self, question: Callable[[], T], task: str) -> T:
-        """The answer. Raises `KafkaUnusableError`; `task` is what Kafka would not do."""
+    def call(self, request: Callable[[], T], task: str) -> T:
+        """The result of `request`. Raises `KafkaUnusableError`, which names `task`."""
         try:
-            return question()
+            return request()
         except KafkaException as error:
             self.admin.poll(0)
-            raise self._trouble(error, task) from None
+            raise self._diagnosed(error, task) from None
 
-    def _trouble(self, error: KafkaException, task: str) -> KafkaUnusableError:
-        return diagnosed(self._settings, error.args[0], self._heard, task=task)
+    def _diagnosed(self, error: KafkaException, task: str) -> KafkaUnusableError:
+        return diagnose(self._settings, error.args[0], self._errors, task=task)

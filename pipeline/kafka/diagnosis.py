@@ -1,4 +1,4 @@
-"""What librdkafka's errors mean: Kafka is away, or one side refuses the other, and why."""
+"""Finds out from librdkafka's errors whether Kafka is away or one side refuses the other."""
 
 from __future__ import annotations
 
@@ -29,35 +29,35 @@ _MECHANISMS = re.compile(r"supported mechanisms: ([\w,-]+)")
 SECONDS = 2.0
 
 
-class Heard:
-    """The latest error of each kind that a client tells of by its `error_cb`."""
+class ClientErrors:
+    """The latest error of each code that a client has reported to `error_cb`."""
 
     def __init__(self) -> None:
         self._by_code: dict[int, KafkaError] = {}
 
     def __call__(self, error: KafkaError) -> None:
-        """Remember `error`."""
+        """Keep `error`."""
         self._by_code[error.code()] = error
 
     def text(self, code: int) -> str | None:
-        """What was said of it last; None where it was not."""
+        """The latest message with this code; None if there is none."""
         error = self._by_code.get(code)
         return None if error is None else error.str()
 
     @property
-    def is_nobody_left(self) -> bool:
-        """Whether every broker that is known has been tried."""
+    def are_all_brokers_down(self) -> bool:
+        """Whether every known broker has been tried."""
         return _ALL_DOWN in self._by_code
 
 
-def diagnosed(
-    settings: Settings, error: KafkaError, heard: Heard, *, task: str
+def diagnose(
+    settings: Settings, error: KafkaError, reported: ClientErrors, *, task: str
 ) -> KafkaUnusableError:
-    """Why `task` failed with `error`, after what was `heard`; TLS is tried here, 2 s a server."""
+    """Why `task` failed with `error`. Tries TLS itself, for up to 2 s per server."""
     bootstrap = settings.kafka_bootstrap_servers
     if error.code() not in _AWAY | {_SSL, _AUTHENTICATION}:
         return KafkaUnusableError(f"Kafka at {bootstrap} would not {task}: {error.str()}")
-    refused = refusal(settings, heard)
+    refused = refusal(settings, reported)
     if refused:
         return KafkaRefusesError(refused)
     return KafkaAwayError(
@@ -66,25 +66,25 @@ def diagnosed(
     )
 
 
-def refusal(settings: Settings, heard: Heard) -> str | None:
-    """Why one side refuses the other, if that is it. The password is not in it."""
+def refusal(settings: Settings, reported: ClientErrors) -> str | None:
+    """Why one side refuses the other; None if neither does. Never contains the password."""
     ours, bootstrap = security(settings), settings.kafka_bootstrap_servers
-    said = heard.text(_AUTHENTICATION)
+    said = reported.text(_AUTHENTICATION)
     if said is not None:
         return _of_users(ours, bootstrap, said)
-    # A server named by the cluster itself may be the one that fails.
-    found = _SERVER.match(heard.text(_SSL) or "")
+    # The failing server may be one that the cluster has announced.
+    found = _SERVER.match(reported.text(_SSL) or "")
     for server in dict.fromkeys([*filter(None, [found and found[1]]), *bootstrap.split(",")]):
         why = _of_tls(ours, server.strip())
         if why:
             return why
-    said = heard.text(KafkaError._TRANSPORT) or ""  # noqa: SLF001  # librdkafka's name for it
+    said = reported.text(KafkaError._TRANSPORT) or ""  # noqa: SLF001  # librdkafka's name for it
     if ours.context is not None and _ALERT.search(said):
         return (
-            f"Kafka at {bootstrap} asks for a certificate, and does not take ours: check"
+            f"Kafka at {bootstrap} requires a certificate and rejects ours: check"
             " PIPELINE_KAFKA_SSL_CERTIFICATE and PIPELINE_KAFKA_SSL_KEY"
         )
-    said = heard.text(_SSL)
+    said = reported.text(_SSL)
     return None if said is None else f"Kafka at {bootstrap}: {said}"
 
 
@@ -92,11 +92,11 @@ def _of_users(ours: Security, bootstrap: str, said: str) -> str:
     offered = _MECHANISMS.search(said)
     if offered:
         return (
-            f"Kafka at {bootstrap} knows {offered[1]}, not {ours.mechanism}: set"
+            f"Kafka at {bootstrap} offers {offered[1]}, not {ours.mechanism}: set"
             " PIPELINE_KAFKA_SASL_MECHANISM"
         )
     return (
-        f"Kafka at {bootstrap} does not let user {ours.username} in ({ours.mechanism}): check"
+        f"Kafka at {bootstrap} rejects user {ours.username} ({ours.mechanism}): check"
         " PIPELINE_KAFKA_SASL_USERNAME and its password"
     )
 
@@ -106,16 +106,16 @@ def _of_tls(ours: Security, server: str) -> str | None:
     host = host.strip("[]")
     context = ours.context
     if context is None:
-        # Only whether TLS is spoken there; nothing is said to whoever answers.
+        # Only to see whether the server speaks TLS; nothing is sent to it.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        door = socket.create_connection((host, int(port)), timeout=SECONDS)
+        connected = socket.create_connection((host, int(port)), timeout=SECONDS)
     except (OSError, ValueError):
         return None
-    with door:
+    with connected:
         try:
-            context.wrap_socket(door, server_hostname=host).close()
+            context.wrap_socket(connected, server_hostname=host).close()
         except ssl.SSLCertVerificationError as error:
             return _of_certificate(ours, server, error)
         except TimeoutError:
@@ -139,6 +139,6 @@ def _without_tls(ours: Security, server: str) -> str | None:
 def _of_certificate(ours: Security, server: str, error: ssl.SSLCertVerificationError) -> str:
     why = error.verify_message.rstrip(".")
     if "mismatch" in why:
-        return f"Kafka at {server}: {why}: use a name that is in it"
+        return f"Kafka at {server}: {why}: use a name that is in the certificate"
     place = f"PIPELINE_KAFKA_SSL_CA={ours.ca}" if ours.ca else "the system's CAs"
-    return f"Kafka at {server}: its certificate is not good by {place}: {why}"
+    return f"Kafka at {server}: its certificate cannot be verified with {place}: {why}"

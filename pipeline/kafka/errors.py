@@ -1,23 +1,23 @@
-"""What is the matter with a Kafka that cannot be used: one line each, that says what to do."""
+"""Why Kafka cannot be used."""
 
 from __future__ import annotations
 
 
 class KafkaUnusableError(Exception):
-    """Kafka is not there, or its topics are not ours to use; one line that says what to do."""
+    """Kafka cannot be used; the message is one line that says what to do."""
 
 
 class KafkaAwayError(KafkaUnusableError):
-    """Nothing answers as a Kafka, for now or for good."""
+    """Kafka does not answer, for now or for good."""
 
 
 class KafkaRefusesError(KafkaUnusableError):
-    """Kafka is there, but it or we refuse the other: TLS, a certificate, a user or a password."""
+    """One side refuses the other: TLS, a certificate, a user or a password."""
 
 
 class MissingTopicError(KafkaUnusableError):
-    """Kafka answers, and has not all of our topics."""
+    """Kafka answers, but a topic does not exist."""
 
 
 class UnfitTopicError(KafkaUnusableError):
-    """A topic that would lose or refuse events."""
+    """A topic would lose or refuse events."""

@@ -1,4 +1,4 @@
-"""TLS and SASL: the settings once, and the words of each Kafka client for them."""
+"""TLS and SASL: read from the settings once, and named as each Kafka client names them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from pipeline.config import PREFIX, Settings
 from pipeline.kafka.errors import KafkaUnusableError
 
-# Where it means nothing, a setting is refused: it would look as if it protected something.
+# A setting without effect is refused: it would look as if it protected something.
 _OF_SASL = ("kafka_sasl_username", "kafka_sasl_password", "kafka_sasl_password_file")
 _OF_TLS = ("kafka_ssl_ca", "kafka_ssl_certificate", "kafka_ssl_key")
 
 
 @dataclass(frozen=True)
 class Security:
-    """How to reach Kafka. Host names are always checked; the password is in no `repr`.
+    """How to connect to Kafka. Host names are always verified; `repr` omits the password.
 
     `context` is None without TLS, `password` empty without SASL.
     """
@@ -33,34 +33,34 @@ class Security:
 
     @property
     def is_sasl(self) -> bool:
-        """Whether a client says who it is by name and password."""
+        """Whether clients authenticate with a user name and password."""
         return self.protocol.startswith("SASL_")
 
     def for_librdkafka(self) -> dict[str, str]:
-        """Of confluent-kafka's clients."""
-        words = {"security.protocol": self.protocol}
+        """Configuration of confluent-kafka's clients."""
+        config = {"security.protocol": self.protocol}
         if self.is_sasl:
-            words["sasl.mechanism"] = self.mechanism
-            words["sasl.username"] = self.username
-            words["sasl.password"] = self.password
+            config["sasl.mechanism"] = self.mechanism
+            config["sasl.username"] = self.username
+            config["sasl.password"] = self.password
         if self.context is not None:
-            words["ssl.endpoint.identification.algorithm"] = "https"
+            config["ssl.endpoint.identification.algorithm"] = "https"
             files = {"ca": self.ca, "certificate": self.certificate, "key": self.key}
-            words |= {f"ssl.{name}.location": str(path) for name, path in files.items() if path}
-        return words
+            config |= {f"ssl.{name}.location": str(path) for name, path in files.items() if path}
+        return config
 
     def for_python(self) -> dict[str, Any]:
-        """Of kafka-python's and aiokafka's clients, which use the same words."""
-        words: dict[str, Any] = {"security_protocol": self.protocol, "ssl_context": self.context}
+        """Configuration of kafka-python's and aiokafka's clients."""
+        config: dict[str, Any] = {"security_protocol": self.protocol, "ssl_context": self.context}
         if self.is_sasl:
-            words["sasl_mechanism"] = self.mechanism
-            words["sasl_plain_username"] = self.username
-            words["sasl_plain_password"] = self.password
-        return words
+            config["sasl_mechanism"] = self.mechanism
+            config["sasl_plain_username"] = self.username
+            config["sasl_plain_password"] = self.password
+        return config
 
 
 def security(settings: Settings) -> Security:
-    """What `settings` say, with the files read. Raises `KafkaUnusableError`."""
+    """The security of `settings`; reads the files they name. Raises `KafkaUnusableError`."""
     protocol = settings.kafka_security_protocol
     _refuse_unused(settings, _OF_SASL, is_used=protocol.startswith("SASL_"))
     _refuse_unused(settings, _OF_TLS, is_used=protocol.endswith("SSL"))
@@ -77,7 +77,7 @@ def security(settings: Settings) -> Security:
 
 
 def refuse_for_our_own(settings: Settings) -> None:
-    """The Kafka of `pipeline up` has no TLS and no users. Raises `KafkaUnusableError`."""
+    """Raise `KafkaUnusableError` if the embedded Kafka of `pipeline up` would ignore settings."""
     if settings.kafka_security_protocol != "PLAINTEXT":
         raise KafkaUnusableError(
             f"{_named('kafka_security_protocol')} is for a Kafka of your own: set"
@@ -90,7 +90,7 @@ def _refuse_unused(settings: Settings, names: tuple[str, ...], *, is_used: bool)
     if unused:
         protocol = settings.kafka_security_protocol
         raise KafkaUnusableError(
-            f"{unused[0]} means nothing while {_named('kafka_security_protocol')} is {protocol}"
+            f"{unused[0]} has no effect while {_named('kafka_security_protocol')} is {protocol}"
         )
 
 
@@ -111,14 +111,14 @@ def _password(settings: Settings) -> str:
         path = settings.kafka_sasl_password_file
         password = _read(path, "kafka_sasl_password_file")
     if not password:
-        place = f"{path} is empty: write" if path else f"set {_named('kafka_sasl_password')} to"
-        raise KafkaUnusableError(f"SASL needs a password: {place} it")
+        advice = f"{path} is empty" if path else f"set {_named('kafka_sasl_password')}"
+        raise KafkaUnusableError(f"SASL needs a password: {advice}")
     return password
 
 
 def _read(path: Path, name: str) -> str:
     try:
-        # Editors end a file with a line end, which is no part of a password.
+        # Editors end a file with a newline, which is not part of the password.
         return path.read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
         raise _unreadable(name, path, error.strerror) from None
@@ -141,13 +141,13 @@ def _context(settings: Settings) -> ssl.SSLContext:
         raise _unreadable("kafka_ssl_ca", ca, f"it holds no certificate ({_why(error)})") from None
     if certificate is not None:
         try:
-            # Without a password at hand Python would ask for one at the terminal.
+            # Without a password argument, OpenSSL would prompt for one at the terminal.
             context.load_cert_chain(certificate, key, password="")
         except ssl.SSLError as error:
             raise _unreadable(
                 "kafka_ssl_key",
                 key,
-                f"it is no unencrypted key of {certificate} ({_why(error)})",
+                f"it is not the unencrypted key of {certificate} ({_why(error)})",
             ) from None
     return context
 

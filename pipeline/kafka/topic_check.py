@@ -1,4 +1,4 @@
-"""What each topic must have: a refusal where events would be lost or refused, else a remark."""
+"""Compares topics with what they must be; differences that lose events are refusals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RETENTION = "retention.ms"
 
 
 @dataclass(frozen=True)
-class Held:
+class ActualTopic:
     """A topic as Kafka has it; `replicas` is the smallest number of any partition."""
 
     name: str
@@ -22,70 +22,70 @@ class Held:
     config: dict[str, str]
 
     def number(self, key: str) -> int:
-        """A property that is a whole number."""
+        """A property as a whole number."""
         return int(self.config[key])
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Where a topic is not as it should be; `is_refusal`: the pipeline must not run on it."""
+    """What is wrong with a topic. With an `is_refusal` the pipeline must not run."""
 
     text: str
     is_refusal: bool
 
 
-def findings(topic: Topic, held: Held, *, replication: int) -> list[Finding]:
-    """All that differs and matters; `topic` and `replication` are what is wanted."""
-    return [*_of_shape(topic, held, replication), *_of_config(topic, held)]
+def findings(topic: Topic, actual: ActualTopic, *, replication: int) -> list[Finding]:
+    """Every difference that matters between `actual` and what `topic` and `replication` ask for."""
+    return [*_of_shape(topic, actual, replication), *_of_config(topic, actual)]
 
 
-def _of_shape(topic: Topic, held: Held, replication: int) -> Iterator[Finding]:
-    if held.partitions != topic.partitions:
+def _of_shape(topic: Topic, actual: ActualTopic, replication: int) -> Iterator[Finding]:
+    if actual.partitions != topic.partitions:
         yield Finding(
-            f"topic {held.name} has {held.partitions} partitions, not {topic.partitions}: the"
-            " number is fixed once made; set PIPELINE_PARTITIONS or PIPELINE_TOPIC_PREFIX",
+            f"topic {actual.name} has {actual.partitions} partitions, not {topic.partitions}: the"
+            " number cannot change; set PIPELINE_PARTITIONS or PIPELINE_TOPIC_PREFIX",
             is_refusal=True,
         )
-    fewest = held.number("min.insync.replicas")
-    if fewest > held.replicas:
+    fewest = actual.number("min.insync.replicas")
+    if fewest > actual.replicas:
         yield Finding(
-            f"topic {held.name} has {held.replicas} replicas and min.insync.replicas={fewest}:"
-            " Kafka would take no record",
+            f"topic {actual.name} has {actual.replicas} replicas and min.insync.replicas={fewest}:"
+            " Kafka would accept no record",
             is_refusal=True,
         )
-    if held.replicas < replication:
+    if actual.replicas < replication:
         yield Finding(
-            f"topic {held.name} has {held.replicas} replicas, PIPELINE_REPLICATION is"
+            f"topic {actual.name} has {actual.replicas} replicas, PIPELINE_REPLICATION is"
             f" {replication}: alter it with kafka-reassign-partitions",
             is_refusal=False,
         )
 
 
-def _of_config(topic: Topic, held: Held) -> Iterator[Finding]:
-    """Each property that the topic should have, and is held against what it has."""
+def _of_config(topic: Topic, actual: ActualTopic) -> Iterator[Finding]:
+    """Properties that differ from what the topic needs."""
     for key, rule in _RULES.items():
         wanted = topic.config.get(key, _DEFAULTS.get(key))
-        why = None if wanted is None else rule.why(wanted, held.config[key])
+        why = None if wanted is None else rule.why(wanted, actual.config[key])
         if why is not None:
             must = "must" if rule.is_refusal else "should"
             yield Finding(
-                f"topic {held.name} has {key}={held.config[key]}, it {must} be {wanted}: {why};"
-                f" alter it with `{TOOL} {held.name} --add-config {key}={wanted}`"
+                f"topic {actual.name} has {key}={actual.config[key]}, it {must} be {wanted}: {why};"
+                f" alter it with `{TOOL} {actual.name} --add-config {key}={wanted}`"
                 + (f", or set {rule.setting}" if rule.setting else ""),
                 rule.is_refusal,
             )
-    if held.number("retention.bytes") != FOR_EVER and "delete" in held.config["cleanup.policy"]:
+    if actual.number("retention.bytes") != FOR_EVER and "delete" in actual.config["cleanup.policy"]:
         yield Finding(
-            f"topic {held.name} has retention.bytes={held.config['retention.bytes']}: Kafka would"
-            " delete what was not read yet; alter it with"
-            f" `{TOOL} {held.name} --add-config retention.bytes={FOR_EVER}`",
+            f"topic {actual.name} has retention.bytes={actual.config['retention.bytes']}: Kafka"
+            " would delete records that were not read yet; alter it with"
+            f" `{TOOL} {actual.name} --add-config retention.bytes={FOR_EVER}`",
             is_refusal=True,
         )
 
 
 @dataclass(frozen=True)
 class _Rule:
-    """`why` says what would go wrong with what is held, None where nothing would."""
+    """`why` takes the wanted and the actual value; it says what would go wrong, None if nothing."""
 
     why: Callable[[str, str], str | None]
     is_refusal: bool
@@ -93,11 +93,11 @@ class _Rule:
 
 
 def _unless_equal(why: str) -> Callable[[str, str], str | None]:
-    return lambda wanted, held: None if held == wanted else why
+    return lambda wanted, actual: None if actual == wanted else why
 
 
 def _unless_as_much(why: str) -> Callable[[str, str], str | None]:
-    return lambda wanted, held: None if _amount(held) >= _amount(wanted) else why
+    return lambda wanted, actual: None if _amount(actual) >= _amount(wanted) else why
 
 
 def _amount(text: str) -> float:
@@ -107,21 +107,21 @@ def _amount(text: str) -> float:
 _DEFAULTS = {"cleanup.policy": "delete", "unclean.leader.election.enable": "false"}
 _RULES = {
     "cleanup.policy": _Rule(
-        _unless_equal("Kafka would keep less than all, or all for ever"), is_refusal=True
+        _unless_equal("Kafka would delete too much, or nothing"), is_refusal=True
     ),
     "message.timestamp.type": _Rule(
-        _unless_equal("an event that comes late would be deleted at once"), is_refusal=True
+        _unless_equal("a late event would be deleted at once"), is_refusal=True
     ),
     "max.message.bytes": _Rule(
         _unless_as_much("Kafka would refuse large records, after their 204"), is_refusal=True
     ),
     RETENTION: _Rule(
-        _unless_as_much("Kafka would delete what was not read yet"),
+        _unless_as_much("Kafka would delete records that were not read yet"),
         is_refusal=True,
         setting="the retention that is right (docs/settings.md)",
     ),
     "min.insync.replicas": _Rule(
-        _unless_as_much("a 204 stands for fewer copies"),
+        _unless_as_much("a 204 would mean fewer copies"),
         is_refusal=False,
         setting="PIPELINE_MIN_INSYNC_REPLICAS",
     ),
@@ -131,18 +131,18 @@ _RULES = {
 }
 
 
-def row(held: Held) -> tuple[object, ...]:
-    """A line of a table with `COLUMNS`."""
-    config = held.config
+def row(actual: ActualTopic) -> tuple[object, ...]:
+    """A row of a table with `COLUMNS`."""
+    config = actual.config
     is_deleted = "delete" in config["cleanup.policy"]
     return (
-        held.name,
-        held.partitions,
-        held.replicas,
-        held.number("min.insync.replicas"),
+        actual.name,
+        actual.partitions,
+        actual.replicas,
+        actual.number("min.insync.replicas"),
         config["cleanup.policy"],
-        _span(held.number(RETENTION)) if is_deleted else "",
-        held.number("max.message.bytes"),
+        _span(actual.number(RETENTION)) if is_deleted else "",
+        actual.number("max.message.bytes"),
         config["message.timestamp.type"],
     )
 

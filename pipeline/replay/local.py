@@ -114,7 +114,7 @@ def replay(
             replayed.requests += 1
             replayed.rejected += len(accepted.rejected)
             for rejected in accepted.rejected:
-                batch.refuse(rejected)
+                batch.add_rejected(rejected)
             for key, value in accepted.records:
                 outcome = stream.answer(key, value, appended_at=received_at)
                 ledger.accepts(outcome.origin)

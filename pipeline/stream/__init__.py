@@ -1,1 +1,1 @@
-"""From `beacons` to `outcomes`: three pure steps, and the Faust machinery that carries them."""
+"""From `beacons` to `outcomes`: a Faust worker around the rules of `pipeline.domain`."""

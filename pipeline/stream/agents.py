@@ -1,9 +1,9 @@
-"""The one agent: a run in, its outcomes and states out, its end committed (architecture)."""
+"""The one agent: a batch in, its outcomes and states out, its end committed (architecture)."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,36 +11,70 @@ from typing import Any
 from faust.types import TP
 
 from pipeline.stream.batch_producer import BatchProducer
-from pipeline.stream.checkpoint import Checkpoint, StateError, mark_of, refuse_a_missing_mark
-from pipeline.stream.failures import Failures
+from pipeline.stream.checkpoint import (
+    Checkpoint,
+    StateError,
+    read_checkpoint,
+    refuse_missing_commit,
+)
 from pipeline.stream.partition import BatchResult, JumpError, PartitionState
 from pipeline.stream.table import DeviceTable
 from pipeline.stream.transport import BatchConsumer, RecordBatch
 from pipeline.topics import Topics
 
-# One to which the rules are applied while another is on its way to Kafka.
-RUNS_IN_HAND = 2
-# More runs than wait behind a lost one (`WAITING_RUNS`): a jump after so many is in the log itself.
-MOST_JUMPS = 16
+# The rules are applied to one batch while another is on its way to Kafka.
+MAX_BATCHES_IN_PROGRESS = 2
+# More batches than wait behind a lost one (`WAITING_BATCHES`): the log itself has a hole.
+MAX_JUMPS = 16
+# A share of fewer events says nothing about the code.
+MIN_EVENTS = 1_000
+
+
+class FailureLimit:
+    """Stops the worker when too many recent events fail: then the code is what is broken."""
+
+    def __init__(self, max_share: float, *, window: int = 10_000) -> None:
+        self._max_share = max_share
+        self._window = window
+        self._batches: deque[tuple[int, int]] = deque()
+        self._events = self._failed = 0
+
+    def count(self, *, events: int, failed: int) -> None:
+        """Add a batch, before its outcomes are sent. Raises `StateError` above the limit."""
+        self._batches.append((events, failed))
+        self._events += events
+        self._failed += failed
+        while self._events - self._batches[0][0] >= self._window:
+            oldest = self._batches.popleft()
+            self._events -= oldest[0]
+            self._failed -= oldest[1]
+        if self._events >= MIN_EVENTS and self._failed > self._max_share * self._events:
+            raise StateError(
+                f"{self._failed} of the latest {self._events} events failed, more than"
+                " PIPELINE_MAX_FAILED_SHARE allows; the last batch was not committed; see"
+                " rejected_events for the reasons"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """Answers runs in the order of their arrival.
+    """Processes batches in the order of their arrival.
 
-    `topic_id` is that of `beacons`, `digest` that of the rules, `consumer` the app's; `end` ends
-    the process, for Faust takes an exception for an acknowledgement.
+    `topic_id` is that of `beacons`, `digest` that of the rules. `end` ends the process, because
+    Faust takes an exception for an acknowledgement.
     """
 
     topics: Topics
     topic_id: str
     digest: str
     table: DeviceTable
-    outbox: BatchProducer
-    failures: Failures
+    producer: BatchProducer
+    failure_limit: FailureLimit
     consumer: Callable[[], BatchConsumer]
     end: Callable[[str], None]
-    _free: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RUNS_IN_HAND))
+    _free: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(MAX_BATCHES_IN_PROGRESS)
+    )
     _locks: defaultdict[int, asyncio.Lock] = field(
         default_factory=lambda: defaultdict(asyncio.Lock)
     )
@@ -48,45 +82,45 @@ class Agent:
     _jumps: Counter[TP] = field(default_factory=Counter)
 
     async def run(self, stream: Any) -> None:
-        """The body of the Faust agent: to the end of the process."""
+        """The body of the Faust agent; it never returns."""
         async for event in stream.noack().events():
             await self._free.acquire()
             try:
-                await self._answer(event)
+                await self._process(event)
             except StateError as error:
                 self.end(str(error))
-            except Exception as error:  # noqa: BLE001  # no run may follow on a broken one
+            except Exception as error:  # noqa: BLE001  # no batch may follow a broken one
                 self.end(f"{type(error).__name__}: {error}")
 
-    async def _answer(self, event: Any) -> None:
-        run: RecordBatch = event.value
-        partition = self.table.partition(run.tp.partition)
-        if not partition.has_begun:
-            partition.begin(await self._position(partition, run.tp))
+    async def _process(self, event: Any) -> None:
+        batch: RecordBatch = event.value
+        partition = self.table.partition(batch.tp.partition)
+        if not partition.has_started:
+            partition.start_at(await self._start_of(partition, batch.tp))
         try:
-            records = partition.fresh(run.records)
+            records = partition.new_records(batch.records)
         except JumpError as jump:
-            await self._read_again(partition, run.tp, jump)
+            await self._read_again(partition, batch.tp, jump)
             records = ()
         else:
-            del self._jumps[run.tp]
+            del self._jumps[batch.tp]
         if not records:
             self._free.release()
             event.ack()
             return
-        committed = self.consumer().acknowledged.get(run.tp, 0)
-        answered = partition.answer(records, committed=committed)
-        self.failures.count(events=answered.events, failed=answered.failed)
-        delivery = asyncio.create_task(self._deliver(event, partition, answered))
+        committed = self.consumer().committed_offsets.get(batch.tp, 0)
+        result = partition.process(records, committed=committed)
+        self.failure_limit.count(events=result.events, failed=result.failed)
+        delivery = asyncio.create_task(self._deliver(event, partition, result))
         self._deliveries.add(delivery)
         delivery.add_done_callback(self._deliveries.discard)
 
     async def _read_again(self, partition: PartitionState, tp: TP, jump: JumpError) -> None:
-        """Go back to what Faust has dropped, as it does around a rebalance.
+        """Seek back to the records that Faust has dropped, as it does around a rebalance.
 
-        Raises `StateError` where Kafka no longer holds it, and `jump` where it never did.
+        Raises `StateError` if Kafka no longer holds them, and `jump` if it never did.
         """
-        expected = partition.mark.offset
+        expected = partition.checkpoint.offset
         beginning = await self.consumer().beginning(tp)
         if beginning > expected:
             raise StateError(
@@ -94,54 +128,54 @@ class Agent:
                 f" holds none before {beginning}: retention overran the worker"
             )
         self._jumps[tp] += 1
-        if self._jumps[tp] > MOST_JUMPS:
+        if self._jumps[tp] > MAX_JUMPS:
             raise jump
         await self.consumer().read_from(tp, expected)
 
-    async def _deliver(self, event: Any, partition: PartitionState, answered: BatchResult) -> None:
+    async def _deliver(self, event: Any, partition: PartitionState, result: BatchResult) -> None:
         number = partition.number
         try:
-            # Tasks start, and a lock is given, in the order of their asking.
+            # Tasks start, and the lock is granted, in order: batches of a partition never overlap.
             async with self._locks[number]:
                 # The outcomes go first: a state ahead of its outcome would hide a loss.
-                await self.outbox.send(self.topics.outcomes.name, number, answered.outcomes)
-                await self.outbox.send(self.topics.changelog.name, number, answered.states)
-        except Exception as error:  # noqa: BLE001  # nothing may follow on a failed delivery
+                await self.producer.send(self.topics.outcomes.name, number, result.outcomes)
+                await self.producer.send(self.topics.changelog.name, number, result.states)
+        except Exception as error:  # noqa: BLE001  # nothing may follow a failed delivery
             self.end(f"{type(error).__name__}: {error}")
         self._free.release()
-        # A run that outlived its assignment may not move the position of the next one.
+        # A batch that outlived its assignment must not move the position of the next one.
         if self.table.is_current(partition):
-            self.consumer().marks[event.value.tp] = answered.mark
+            self.consumer().checkpoints[event.value.tp] = result.checkpoint
         event.ack()
 
-    async def _position(self, partition: PartitionState, tp: TP) -> Checkpoint:
-        """Where this assignment begins. Raises `StateError` when what Kafka holds does not fit."""
+    async def _start_of(self, partition: PartitionState, tp: TP) -> Checkpoint:
+        """Where this assignment starts. Raises `StateError` if commit and topics do not match."""
         consumer, number = self.consumer(), partition.number
         changelog = TP(self.topics.changelog.name, number)
         outcomes = TP(self.topics.outcomes.name, number)
-        # Before the commit: another worker may make the first one, and then records, meanwhile.
-        before = await consumer.ends(changelog, outcomes)
-        held = await consumer.committed(tp)
-        if held is None or held.offset < 0:
-            refuse_a_missing_mark(number, outcomes=before[outcomes], changelog=before[changelog])
+        # Before the commit is read: another worker may make the first one meanwhile, then write.
+        ends = await consumer.ends(changelog, outcomes)
+        commit = await consumer.committed(tp)
+        if commit is None or commit.offset < 0:
+            refuse_missing_commit(number, outcomes=ends[outcomes], changelog=ends[changelog])
             beginning = await consumer.beginning(tp)
-            mark = Checkpoint(
+            checkpoint = Checkpoint(
                 offset=beginning, stream_time=None, topic_id=self.topic_id, rules=self.digest
             )
             # Committed before anything is written, so that its absence always means a loss.
-            if not await consumer.commit_mark(tp, mark):
+            if not await consumer.commit_checkpoint(tp, checkpoint):
                 raise StateError(f"partition {number}: its first commit was refused")
-            return mark
-        mark = mark_of(held.offset, held.metadata, partition=number)
-        mark.refuse_others(topic_id=self.topic_id, rules=self.digest, partition=number)
-        # After the commit: it speaks of all that was written before it. While this worker was
-        # paused another one may have recovered, written and committed in its place.
+            return checkpoint
+        checkpoint = read_checkpoint(commit.offset, commit.metadata, partition=number)
+        checkpoint.refuse_mismatch(topic_id=self.topic_id, rules=self.digest, partition=number)
+        # After the commit is read, because all that was written before it must be recovered: while
+        # this worker was paused, another may have recovered, written and committed.
         end = (await consumer.ends(changelog))[changelog]
         recovered = partition.recovered.next_offset
         if recovered < end:
             raise StateError(
                 f"partition {number}: recovery ended at {recovered} of {end} records of the"
-                " changelog: starting again"
+                " changelog: restarting"
             )
-        consumer.acknowledged[tp] = mark.offset
-        return mark
+        consumer.committed_offsets[tp] = checkpoint.offset
+        return checkpoint

@@ -9,46 +9,45 @@ import sys
 from typing import cast
 
 import faust
+from faust.auth import Credentials, SASLCredentials, SSLCredentials
 
 from pipeline.config import Settings
-from pipeline.kafka.security import security
-from pipeline.stream.agents import Agent
+from pipeline.kafka.security import Security, security
+from pipeline.stream.agents import Agent, FailureLimit
 from pipeline.stream.batch_producer import BatchProducer
-from pipeline.stream.credentials import credentials
-from pipeline.stream.dropped import Dropped
-from pipeline.stream.failures import Failures
+from pipeline.stream.dropped import DroppedRecords
 from pipeline.stream.table import DeviceTable
 from pipeline.stream.transport import BatchConsumer, BatchSchema, BatchTransport
 from pipeline.topics import CHANGELOG_TABLE, MAX_RECORD_BYTES, group, topics
 
 log = logging.getLogger(__name__)
 
-# Runs that wait for the agent, of all partitions; each holds up to `run_records` records.
-WAITING_RUNS = 4
+# Batches that wait for the agent, of all partitions, with up to `run_records` records each.
+WAITING_BATCHES = 4
 
 
 class WorkerApp(faust.App):
-    """An app whose consumer delivers runs."""
+    """An app whose consumer delivers batches."""
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)
 
 
-def create_app(settings: Settings, *, topic_id: str, outbox: BatchProducer) -> WorkerApp:
-    """The worker of `settings`; `topic_id` is Kafka's of `beacons`."""
+def create_app(settings: Settings, *, topic_id: str, producer: BatchProducer) -> WorkerApp:
+    """The worker for `settings`; `topic_id` is the one Kafka gave `beacons`."""
     bootstrap = settings.kafka_bootstrap_servers
     app = WorkerApp(
         group(settings),
         broker=";".join(f"kafka://{server}" for server in bootstrap.split(",")),
-        broker_credentials=credentials(security(settings)),
-        # Faust's assignor tells workers apart by their address, and a restarted one must keep its
+        broker_credentials=_credentials(security(settings)),
+        # Faust's assignor identifies workers by their address, and a restarted one must keep its
         # own; nothing listens there.
         canonical_url=f"http://{settings.worker_name or secrets.token_hex(8)}",
         consumer_group_instance_id=settings.worker_name or None,
         web_enabled=False,
         store="memory://",
         datadir=str(settings.home / "faust"),
-        # Faust's 1 makes each worker read the others' changelogs, and its recovery lose records.
+        # With Faust's default, 1, workers read each other's changelogs, and recovery loses records.
         table_standby_replicas=0,
         topic_allow_declare=False,
         topic_disable_leader=True,
@@ -59,7 +58,7 @@ def create_app(settings: Settings, *, topic_id: str, outbox: BatchProducer) -> W
         broker_session_timeout=settings.session_timeout.total_seconds(),
         broker_heartbeat_interval=settings.session_timeout.total_seconds() / 4,
         broker_commit_interval=1.0,
-        stream_buffer_maxsize=WAITING_RUNS,
+        stream_buffer_maxsize=WAITING_BATCHES,
         stream_wait_empty=True,
     )
     table = DeviceTable(
@@ -68,7 +67,7 @@ def create_app(settings: Settings, *, topic_id: str, outbox: BatchProducer) -> W
         end=end_process,
         name=CHANGELOG_TABLE,
         partitions=settings.partitions,
-        recovery_buffer_size=2,  # of runs; Faust means something else by 1
+        recovery_buffer_size=2,  # batches; 1 has a special meaning in Faust
     )
     app.tables.add(table)
 
@@ -80,21 +79,32 @@ def create_app(settings: Settings, *, topic_id: str, outbox: BatchProducer) -> W
         topic_id,
         settings.rules.digest(),
         table,
-        outbox,
-        Failures(settings.max_failed_share),
+        producer,
+        FailureLimit(settings.max_failed_share),
         consumer,
         end_process,
     )
     beacons = app.topic(
         topics(settings).beacons.name, schema=BatchSchema(), partitions=settings.partitions
     )
-    app.agent(beacons, name="answer")(agent.run)
-    app.task(Dropped(table, consumer).watch)
+    app.agent(beacons, name="process")(agent.run)
+    app.task(DroppedRecords(table, consumer).watch)
     return app
 
 
+def _credentials(security: Security) -> Credentials | None:
+    if security.is_sasl:
+        return SASLCredentials(
+            username=security.username,
+            password=security.password,
+            ssl_context=security.context,
+            mechanism=security.mechanism,
+        )
+    return None if security.context is None else SSLCredentials(security.context)
+
+
 def end_process(reason: str) -> None:
-    """End at once with code 1: nothing that follows may be acknowledged or committed."""
+    """Exit at once with code 1: nothing that follows may be acknowledged or committed."""
     log.critical("worker stops: %s", " ".join(reason.split()))
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

@@ -11,19 +11,19 @@ from pipeline.config import Settings
 from pipeline.kafka.security import security
 from pipeline.topics import MAX_RECORD_BYTES
 
-# Half of what the topic takes: the builder adds a first record above it without a word.
+# Half of what the topic accepts: the builder silently adds a first record above its limit.
 BATCH_BYTES = MAX_RECORD_BYTES // 2
 
 
 class BatchProducer:
-    """The worker's only way to write. Raises aiokafka's errors; no caller goes on after one."""
+    """The worker's only way to write. Raises aiokafka's errors; no caller continues after one."""
 
     def __init__(self, settings: Settings) -> None:
         self._producer = AIOKafkaProducer(
             bootstrap_servers=settings.kafka_bootstrap_servers,
             **security(settings).for_python(),
             acks="all",
-            # Of 7 MB of outcomes it leaves 0.8 in 25 ms; snappy 1.8 in 7, aiokafka's lz4 1.3 in 65.
+            # 7 MB of outcomes become 0.8 in 25 ms; snappy: 1.8 in 7, aiokafka's lz4: 1.3 in 65.
             compression_type="zstd",
             max_batch_size=BATCH_BYTES,
             max_request_size=MAX_RECORD_BYTES,
@@ -34,7 +34,7 @@ class BatchProducer:
     async def send(
         self, topic: str, partition: int, pairs: Iterable[tuple[bytes, bytes | None]]
     ) -> None:
-        """Write all `pairs` in order; returns when every replica in sync has them."""
+        """Write all `pairs` in order; returns when every in-sync replica has them."""
         if not self._is_started:
             await self._start()
         batch = self._producer.create_batch()
@@ -47,7 +47,7 @@ class BatchProducer:
             await self._deliver(batch, topic, partition)
 
     async def _start(self) -> None:
-        # Of several partitions that write at first, one starts it.
+        # Several partitions may write at once; the first one starts it.
         async with self._starting:
             if not self._is_started:
                 await self._producer.start()
@@ -58,5 +58,5 @@ class BatchProducer:
         await (await self._producer.send_batch(batch, topic, partition=partition))
 
     async def stop(self) -> None:
-        """Leave Kafka. One that never started is stopped, too: aiokafka would complain of it."""
+        """Disconnect. Also if it never started, because aiokafka would complain."""
         await self._producer.stop()

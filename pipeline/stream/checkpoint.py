@@ -1,4 +1,4 @@
-"""How far a partition is done: the offset to go on at, and what must be known there."""
+"""How far a partition is done: the offset to continue at, and what must be known there."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ class StateError(Exception):
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A position in `beacons`; it is committed whole, and read from the commit alone.
+    """A position in `beacons`. It is committed as one value, and read from the commit alone.
 
-    `stream_time` (T6, epoch ms) is that before the record at `offset`, None where no event's
-    time has been read yet; `rules` the digest they were judged by.
+    `stream_time` (T6, epoch ms) is the one before the record at `offset`, None until an event's
+    time has been read; `rules` is the digest of the rules that judged the records before it.
     """
 
     offset: int
@@ -22,47 +22,47 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     rules: str
 
     def metadata(self) -> str:
-        """What stands beside the offset in the group's commit."""
+        """The text that is committed beside the offset."""
         return msgspec.json.encode(self).decode()
 
-    def refuse_others(self, *, topic_id: str, rules: str, partition: int) -> None:
-        """Raise `StateError` unless the mark was made on this topic and by these rules."""
+    def refuse_mismatch(self, *, topic_id: str, rules: str, partition: int) -> None:
+        """Raise `StateError` if the checkpoint is of another topic or of other rules."""
         if self.topic_id != topic_id:
             raise StateError(
                 f"partition {partition}: the group's commit is of another topic (id"
-                f" {self.topic_id}, now {topic_id}): beacons was made anew; set another"
+                f" {self.topic_id}, now {topic_id}): beacons was recreated; set another"
                 " PIPELINE_TOPIC_PREFIX, or delete the group and its topics"
             )
         if self.rules != rules:
             raise StateError(
                 f"partition {partition}: the state was made by other rules ({self.rules}, here"
-                f" {rules}): set the gap, lookback and lateness back, or start under another"
+                f" {rules}): restore the gap, lookback and lateness, or set another"
                 " PIPELINE_TOPIC_PREFIX"
             )
 
 
-def mark_of(offset: int, metadata: str, *, partition: int) -> Checkpoint:
-    """The mark in a commit. Raises `StateError` where anyone else has committed."""
+def read_checkpoint(offset: int, metadata: str, *, partition: int) -> Checkpoint:
+    """The checkpoint in a commit. Raises `StateError` if another program has committed."""
     try:
-        mark = msgspec.json.decode(metadata, type=Checkpoint)
+        checkpoint = msgspec.json.decode(metadata, type=Checkpoint)
     except (msgspec.DecodeError, RecursionError):
-        mark = None
-    if mark is None or mark.offset != offset:
+        checkpoint = None
+    if checkpoint is None or checkpoint.offset != offset:
         raise StateError(
             f"partition {partition}: the commit at offset {offset} carries no stream time: another"
-            " program has committed for this group; reset it to what it was"
+            " program has committed for this group; reset the group to its former offset"
         )
-    return mark
+    return checkpoint
 
 
-def refuse_a_missing_mark(partition: int, *, outcomes: int, changelog: int) -> None:
-    """Raise `StateError` where the group has committed nothing beside topics that hold records.
+def refuse_missing_commit(partition: int, *, outcomes: int, changelog: int) -> None:
+    """Raise `StateError` if the group has no commit although the topics hold records.
 
-    `outcomes` and `changelog` are the ends of the partition's topics.
+    `outcomes` and `changelog` are the end offsets of the partition's topics.
     """
     if outcomes or changelog:
         raise StateError(
             f"partition {partition}: the group has committed nothing, but outcomes holds"
-            f" {outcomes} records and the changelog {changelog}: beacons was made anew, or the"
-            " group's commits were deleted; start under another PIPELINE_TOPIC_PREFIX"
+            f" {outcomes} records and the changelog {changelog}: beacons was recreated, or the"
+            " group's commits were deleted; set another PIPELINE_TOPIC_PREFIX"
         )

@@ -1,4 +1,4 @@
-"""What the group has committed, looked at from outside: whether a worker could go on from it."""
+"""Checks, without joining the group, whether a worker could continue from its commits."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ from kafka import KafkaConsumer, TopicPartition
 
 from pipeline.config import Settings
 from pipeline.kafka.admin import end_offsets
-from pipeline.kafka.refusals import refusals_told
+from pipeline.kafka.client_log import refusals_as_one_line
 from pipeline.kafka.security import security
-from pipeline.stream.checkpoint import StateError, mark_of, refuse_a_missing_mark
+from pipeline.stream.checkpoint import StateError, read_checkpoint, refuse_missing_commit
 from pipeline.topics import group, topics
 
 
 def refused_commits(settings: Settings, *, topic_id: str, rules: str | None) -> list[str]:
-    """Why a worker would refuse what stands there, a line a partition; mostly none.
+    """Why a worker would refuse the group's commits: a line per refused partition.
 
-    `topic_id` is Kafka's of `beacons`, `rules` the digest, None for whichever made the commit.
+    `topic_id` is the one Kafka gave `beacons`; `rules` is the digest, None to accept any.
     """
     ours = topics(settings)
-    # Before the commits: another worker may write its first one, and then records, meanwhile.
+    # Before the commits are read: another worker may make the first one meanwhile, then write.
     outcomes = end_offsets(settings, ours.outcomes)
     changelog = end_offsets(settings, ours.changelog)
-    # kafka-python's consumer: librdkafka's Python client mangles the metadata of a commit. Its
-    # `committed` joins no group.
+    # kafka-python, because confluent-kafka mangles a commit's metadata. `committed` joins no group.
     consumer = KafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         group_id=group(settings),
@@ -31,18 +30,20 @@ def refused_commits(settings: Settings, *, topic_id: str, rules: str | None) -> 
     refused = []
     try:
         for number in range(settings.partitions):
-            with refusals_told(settings):
-                held = consumer.committed(TopicPartition(ours.beacons.name, number), metadata=True)
+            with refusals_as_one_line(settings):
+                commit = consumer.committed(
+                    TopicPartition(ours.beacons.name, number), metadata=True
+                )
             try:
-                if held is None or held.offset < 0:
-                    refuse_a_missing_mark(
+                if commit is None or commit.offset < 0:
+                    refuse_missing_commit(
                         number, outcomes=outcomes[number], changelog=changelog[number]
                     )
                     continue
-                mark = mark_of(held.offset, held.metadata, partition=number)
-                mark.refuse_others(
+                checkpoint = read_checkpoint(commit.offset, commit.metadata, partition=number)
+                checkpoint.refuse_mismatch(
                     topic_id=topic_id,
-                    rules=mark.rules if rules is None else rules,
+                    rules=checkpoint.rules if rules is None else rules,
                     partition=number,
                 )
             except StateError as error:

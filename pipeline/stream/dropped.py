@@ -1,4 +1,4 @@
-"""Records that Faust has fetched and dropped, and that no other record follows on."""
+"""Finds records that Faust fetched and dropped, if no later record shows the gap."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from faust.types import TP
 from pipeline.stream.table import DeviceTable
 from pipeline.stream.transport import BatchConsumer
 
-# Between two looks. What is in hand, or waits for the agent, moves on meanwhile.
+# Between two checks. Batches in progress, or waiting for the agent, advance meanwhile.
 PAUSE_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
-    """Reads them again. The agent sees a jump where another record comes; here none does."""
+class DroppedRecords:
+    """Reads them again. If a later record comes, the agent sees the jump by itself."""
 
     table: DeviceTable
     consumer: Callable[[], BatchConsumer]
 
     async def watch(self) -> None:
-        """To the end of the process."""
+        """Check every few seconds; it never returns."""
         seen: dict[TP, int] = {}
         while True:
             await asyncio.sleep(PAUSE_SECONDS)
@@ -38,12 +38,12 @@ class Dropped:
                     if seen.get(tp) == expected:
                         await self._read_again(tp, expected)
             except (KafkaError, ConsumerNotStarted):
-                # Kafka is away, or no partition is ours: there is always a next look.
+                # Kafka is away, or no partition is assigned: the next check comes.
                 behind = {}
             seen = behind
 
     async def _behind(self) -> dict[TP, int]:
-        """Partitions of which more was fetched than answered, and the offset to go on at."""
+        """Partitions with more records fetched than processed, and the offset to continue at."""
         consumer, behind = self.consumer(), {}
         for tp, position in (await consumer.positions()).items():
             expected = await self._expected(tp)
@@ -52,19 +52,19 @@ class Dropped:
         return behind
 
     async def _expected(self, tp: TP) -> int:
-        mark = self.table.mark(tp.partition)
-        if mark is not None:
-            return mark.offset
-        held = await self.consumer().committed(tp)
-        if held is not None and held.offset >= 0:
-            return int(held.offset)
+        checkpoint = self.table.checkpoint(tp.partition)
+        if checkpoint is not None:
+            return checkpoint.offset
+        commit = await self.consumer().committed(tp)
+        if commit is not None and commit.offset >= 0:
+            return int(commit.offset)
         return await self.consumer().beginning(tp)
 
     async def _read_again(self, tp: TP, expected: int) -> None:
         log.warning(
-            "partition %d: records from offset %d of beacons were dropped on their way:"
+            "partition %d: records of beacons from offset %d were fetched and dropped:"
             " reading them again",
             *(tp.partition, expected),
         )
-        # One too often does no harm: the agent knows what it has answered.
+        # Reading too much does no harm: the agent skips what it has processed.
         await self.consumer().read_from(tp, expected)

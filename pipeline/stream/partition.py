@@ -1,6 +1,6 @@
-"""One partition's devices and stream time, and the answer to its next run (architecture).
+"""One partition's devices and stream time, and what its next batch makes of them (architecture).
 
-Pure but for the random writer id that it is given: no Kafka, no clock.
+Pure, except for the random writer id that it is given: no Kafka, no clock.
 """
 
 from __future__ import annotations
@@ -22,26 +22,27 @@ from pipeline.stream.recovered import Recovered
 _outcomes = msgspec.json.Encoder()
 
 Pair = tuple[bytes, bytes | None]
+"""Key and value of a record; None is a tombstone."""
 
 
 class JumpError(StateError):
-    """A run begins behind the next record: what lies between has to be read first."""
+    """A batch begins after the next record: the records between have to be read first."""
 
 
 @dataclass(slots=True)
 class BatchResult:
-    """What a run has changed: records for `outcomes`, then for the changelog, then the mark."""
+    """What a batch has changed: records for `outcomes`, then for the changelog; the checkpoint."""
 
     outcomes: list[Pair]
     states: list[Pair]
-    mark: Checkpoint
+    checkpoint: Checkpoint
     events: int
     failed: int
 
 
 @dataclass(slots=True)
 class PartitionState:
-    """All that memory holds of a partition, from its assignment until it is revoked.
+    """What memory holds of a partition, from its assignment until it is revoked.
 
     `writer` (16 bytes) is random at each assignment: a worker that was paused and is no longer
     the owner can then overwrite only what it wrote itself.
@@ -51,35 +52,36 @@ class PartitionState:
     rules: Rules
     writer: bytes
     recovered: Recovered = field(default_factory=Recovered)
-    _mark: Checkpoint | None = None
+    _checkpoint: Checkpoint | None = None
     _devices: dict[bytes, Device] = field(default_factory=dict)
     _tombstones: list[Pair] = field(default_factory=list)
 
     @property
-    def has_begun(self) -> bool:
+    def has_started(self) -> bool:
         """Whether the position of this assignment is known."""
-        return self._mark is not None
+        return self._checkpoint is not None
 
     @property
-    def mark(self) -> Checkpoint:
-        """The position after the last run. Raises `StateError` before `begin`."""
-        if self._mark is None:
+    def checkpoint(self) -> Checkpoint:
+        """The position after the last batch. Raises `StateError` before `start_at`."""
+        if self._checkpoint is None:
             raise StateError(f"partition {self.number} has no position yet")
-        return self._mark
+        return self._checkpoint
 
-    def begin(self, mark: Checkpoint) -> None:
-        """Go on at `mark`, with what was recovered up to now."""
-        self._mark = mark
+    def start_at(self, checkpoint: Checkpoint) -> None:
+        """Continue at `checkpoint`, with what has been recovered so far."""
+        self._checkpoint = checkpoint
 
-    def fresh(self, records: Sequence[Any]) -> Sequence[Any]:
-        """Those of `records` that follow on the mark; a redelivery's others are done (D3).
+    def new_records(self, records: Sequence[Any]) -> Sequence[Any]:
+        """The records at and after the checkpoint; those before it are a redelivery (D3).
 
-        Raises `JumpError` on a jump, and `StateError` on a hole: what lies in them would be lost.
+        Raises `JumpError` if the first ones are missing, and `StateError` on a hole between them:
+        what lies there would be lost.
         """
-        expected = self.mark.offset
+        expected = self.checkpoint.offset
         first, last = records[0].offset, records[-1].offset
         found = (
-            f"partition {self.number}: offset {expected} of beacons was expected, but the run is"
+            f"partition {self.number}: offset {expected} of beacons was expected, but the batch is"
             f" {first}-{last} with {len(records)} records: something other than ingest writes to"
             " the topic"
         )
@@ -89,38 +91,41 @@ class PartitionState:
             raise JumpError(found)
         return records[expected - first :]
 
-    def answer(self, records: Iterable[Any], *, committed: int) -> BatchResult:
-        """The answers to the next `records`, each with offset, timestamp (ms), key and value.
+    def process(self, records: Iterable[Any], *, committed: int) -> BatchResult:
+        """The outcomes of the next `records`, each with offset, timestamp (ms), key and value.
 
         `committed` is the offset that the group has acknowledged.
         """
-        mark = self.mark
-        stream_time, digest = mark.stream_time, mark.rules
+        checkpoint = self.checkpoint
+        stream_time, digest = checkpoint.stream_time, checkpoint.rules
         outcomes: list[Pair] = []
         changed: dict[bytes, Device] = {}
         events = failed = offset = 0
         for record in records:
             offset, key = record.offset, record.key or b""
             device = self._device(key)
-            judged = read(record.value or b"", appended_at=record.timestamp)
-            # At or below its origin the outcome is acknowledged already; time moves all the same.
+            beacon = read(record.value or b"", appended_at=record.timestamp)
+            # At or below the device's origin the outcome is acknowledged already; time still moves.
             if offset > device.origin:
                 outcome = answer(
-                    judged,
+                    beacon,
                     device,
                     key=key,
-                    origin=Origin(mark.topic_id, self.number, offset),
+                    origin=Origin(checkpoint.topic_id, self.number, offset),
                     stream_time=stream_time,
                     rules=self.rules,
                     digest=digest,
                 )
                 outcomes.append((key, _outcomes.encode(outcome)))
                 changed[key] = device
-                events += len(judged.events) + len(judged.failed)
+                events += len(beacon.events) + len(beacon.failed)
                 failed += len(outcome.failed)
-            stream_time = judged.latest(stream_time)
-        self._mark = msgspec.structs.replace(mark, offset=offset + 1, stream_time=stream_time)
-        return BatchResult(outcomes, self._states(changed, committed), self._mark, events, failed)
+            stream_time = beacon.latest(stream_time)
+        self._checkpoint = msgspec.structs.replace(
+            checkpoint, offset=offset + 1, stream_time=stream_time
+        )
+        states = self._states(changed, committed)
+        return BatchResult(outcomes, states, self._checkpoint, events, failed)
 
     def _device(self, key: bytes) -> Device:
         device = self._devices.get(key)
@@ -129,7 +134,7 @@ class PartitionState:
         return device
 
     def _states(self, changed: dict[bytes, Device], committed: int) -> list[Pair]:
-        # Tombstones of the run before: the own values that replace those keys are acknowledged.
+        # Tombstones wait for a batch: our own values that replace those keys are acknowledged now.
         states, self._tombstones = self._tombstones, []
         horizon = self._horizon()
         for key, device in changed.items():
@@ -140,14 +145,14 @@ class PartitionState:
         return states + self._swept(2 * len(changed) + 16, horizon, committed)
 
     def _swept(self, count: int, horizon: int, committed: int) -> list[Pair]:
-        """Tombstones of devices with nothing left, among the `count` longest not looked at."""
+        """Tombstones of empty devices, among the `count` that were looked at longest ago."""
         for key in list(islice(self.recovered.keys(), count)):
             self._device(key)
         states: list[Pair] = []
         for key in list(islice(self._devices, count)):
             device = self._devices.pop(key)
             forget(device, horizon=horizon, rules=self.rules)
-            # Above the committed offset the records may be read again, by the state before them.
+            # Records from the committed offset on may be read again, with the state before them.
             if device.is_empty() and device.origin < committed:
                 states += [*self._others(key), (self.writer + key, None)]
             else:
@@ -159,7 +164,7 @@ class PartitionState:
         return [(writer + key, None) for writer in writers if writer != self.writer]
 
     def _horizon(self) -> int:
-        stream_time = self.mark.stream_time
+        stream_time = self.checkpoint.stream_time
         return BEGINNING if stream_time is None else stream_time - self.rules.lateness_ms
 
     def __len__(self) -> int:

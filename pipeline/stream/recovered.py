@@ -1,4 +1,4 @@
-"""What the changelog holds of a partition's devices: per device the highest origin counts."""
+"""A partition's devices as the changelog holds them: per device, the highest origin counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WRITER_BYTES = 16
 
 
 class _Origin(msgspec.Struct, array_like=True):
-    """The first element of a device's state, without decoding the rest."""
+    """Reads the first element of a device's state and skips the rest."""
 
     origin: int
 
@@ -21,10 +21,10 @@ _origin = msgspec.msgpack.Decoder(_Origin)
 
 
 class Recovered:
-    """States by device and writer, still encoded: most devices are never seen again.
+    """States by device and writer, still encoded, because most devices are never seen again.
 
-    Of one (writer, device) key the later record counts; of one device's writers the highest
-    origin. A tombstone empties its own key and says nothing about the others.
+    For a (writer, device) key the latest record counts; among a device's writers the highest
+    origin. A tombstone deletes its own key only.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Recovered:
         self.next_offset = 0
 
     def apply(self, key: bytes, value: bytes | None, *, offset: int) -> None:
-        """The next record of the changelog."""
+        """Apply the next record of the changelog."""
         writer, device = key[:WRITER_BYTES], key[WRITER_BYTES:]
         self.next_offset = offset + 1
         if value is not None:
@@ -44,7 +44,7 @@ class Recovered:
                 del self._values[device]
 
     def device(self, key: bytes) -> Device | None:
-        """The device's state, taken out; None where the changelog holds none."""
+        """Take out the device's state; None if the changelog holds none."""
         values = self._values.pop(key, None)
         if values is None:
             return None
@@ -52,11 +52,11 @@ class Recovered:
         return decode(max(values.values(), key=_origin_of))
 
     def forget_writers(self, key: bytes) -> Iterable[bytes]:
-        """The writers under which the changelog holds a device that was taken out; once."""
+        """Take out the writers whose keys hold a device that was taken out."""
         return self._writers.pop(key, ())
 
     def keys(self) -> KeysView[bytes]:
-        """Devices that have not been taken out yet."""
+        """Devices that have not been taken out."""
         return self._values.keys()
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""The one Faust table: a partition's devices, recovered from and written to the changelog."""
+"""The one Faust table: each partition's devices, recovered from and written to the changelog."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ log = logging.getLogger(__name__)
 
 
 class DeviceTable(Table[bytes, Any]):
-    """Partitions by number, in place of Faust's store, so a device is decoded once at most.
+    """Partitions by number instead of Faust's store, so that a device is decoded at most once.
 
-    Faust decides when a changelog is read; what its records mean is `Partition.recovered`'s.
+    Faust decides when a changelog is read; `PartitionState.recovered` applies its records.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class DeviceTable(Table[bytes, Any]):
             self._partitions[number] = held
         return held
 
-    def mark(self, number: int) -> Checkpoint | None:
-        """The position of a partition; None before its first run."""
+    def checkpoint(self, number: int) -> Checkpoint | None:
+        """The position of a partition; None before its first batch."""
         held = self._partitions.get(number)
-        return held.mark if held is not None and held.has_begun else None
+        return held.checkpoint if held is not None and held.has_started else None
 
     def is_current(self, partition: PartitionState) -> bool:
-        """Whether `partition` still belongs to the present assignment."""
+        """Whether `partition` belongs to the current assignment."""
         return self._partitions.get(partition.number) is partition
 
     def drop(self, numbers: Iterable[int]) -> None:
@@ -56,13 +56,13 @@ class DeviceTable(Table[bytes, Any]):
             self._partitions.pop(number, None)
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
-        """Runs of the changelog, at recovery."""
+        """Apply batches of the changelog during recovery."""
         try:
             for event in batch:
                 recovered = self.partition(event.message.partition).recovered
                 for record in event.value.records:
                     recovered.apply(record.key, record.value, offset=record.offset)
-        except Exception as error:  # noqa: BLE001  # Faust would log it and serve half a state
+        except Exception as error:  # noqa: BLE001  # Faust would log it and continue with half a state
             self._end(f"the changelog cannot be read: {type(error).__name__}: {error}")
 
     def _new_changelog_topic(self, **_retention: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Runs of records through Faust: one message is all that one fetch brought of one partition.
+"""Batches of records through Faust: one message holds what one fetch brought of one partition.
 
-Faust costs 200 µs a message whatever it does; a run pays that once. With `table.py` this is all
-that leans on Faust's private names: `tests/stream/test_faust.py` fails when one of them changes.
+Faust costs 200 µs per message whatever it does; a batch pays that once. Only this file and
+`table.py` use Faust's private names: `tests/stream/test_faust.py` fails if one of them changes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class RecordBatch:
 
 
 class BatchSchema(faust.Schema[Any, Any]):
-    """Hands a run on as it is: what its bytes mean is for the agent and the table to say."""
+    """Passes a batch on as it is; the agent and the table decode its records."""
 
     def compile(self, app: Any, **_errors: Any) -> Any:
         """The decoder that Faust awaits for each message."""
@@ -47,47 +47,47 @@ class BatchSchema(faust.Schema[Any, Any]):
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
-    """Commits marks: an offset together with the stream time that belongs to it."""
+    """Commits checkpoints: an offset together with the stream time that belongs to it."""
 
     consumer: BatchConsumer
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        # Faust's 1.5 s is how long a fetch that asks for idle partitions holds up the busy ones.
+        # With Faust's 1.5 s a fetch from idle partitions would delay the busy ones by as much.
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001
         return consumer
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         assigned = self.assignment()
-        marks = {tp: self.consumer.marks[tp] for tp in offsets if tp in assigned}
+        checkpoints = {tp: self.consumer.checkpoints[tp] for tp in offsets if tp in assigned}
         try:
             await self._ensure_consumer().commit(
                 {
-                    TopicPartition(*tp): OffsetAndMetadata(mark.offset, mark.metadata())
-                    for tp, mark in marks.items()
+                    TopicPartition(*tp): OffsetAndMetadata(at.offset, at.metadata())
+                    for tp, at in checkpoints.items()
                 }
             )
         except CommitFailedError:
-            # The group has moved on: its refusal is the fence against a former owner.
+            # The partition has another owner; this refusal is the only fence against us.
             return False
-        except Exception as error:  # noqa: BLE001  # whatever it is, the worker has to end
+        except Exception as error:  # noqa: BLE001  # after any other error the worker has to end
             await self.crash(error)
             return False
-        for tp, mark in marks.items():
-            self.consumer.acknowledged[tp] = mark.offset
+        for tp, at in checkpoints.items():
+            self.consumer.committed_offsets[tp] = at.offset
         return True
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Nothing: Faust looks at commits that it has not made itself, and calls each a bug.
+        """Do nothing: Faust would report each commit that it has not made itself as a bug.
 
-        `dropped.py` looks at what is fetched and not answered.
+        `dropped.py` watches for records that are fetched and not processed.
         """
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Go to the commit of each partition, or to its beginning where there is none.
+        """Seek each partition to its commit, or to its beginning if there is none.
 
-        aiokafka leaves a partition where it stands when its commit is at 0, or missing: what was
-        fetched and dropped before is then never read.
+        aiokafka does not seek if the commit is at 0 or missing, so that records fetched and dropped
+        before would never be read.
         """
         return await self.ask(self._seek_to_committed)
 
@@ -95,7 +95,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         positions: dict[TP, int] = {}
         for tp in self.assignment():
             if tp.topic in self.app.tables.changelog_topics:
-                continue  # recovery alone says where a changelog is read
+                continue  # only recovery decides where a changelog is read
             place = TopicPartition(*tp)
             offset = await consumer.committed(place)
             if offset is None:
@@ -105,9 +105,9 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         return positions
 
     async def ask(self, question: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
-        """`question` of aiokafka's consumer, on its own loop.
+        """Ask aiokafka's consumer on its own event loop.
 
-        Not by Faust's queue of calls, in which a fetch that waits for records holds up the rest.
+        Not through Faust's queue of calls, where a fetch that waits for records delays the rest.
         """
         answer = asyncio.run_coroutine_threadsafe(
             question(self._ensure_consumer()), self.thread_loop
@@ -116,16 +116,16 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 
 
 class BatchConsumer(driver.Consumer):
-    """Delivers runs, and lets nothing but a mark be committed.
+    """Delivers batches, and commits nothing but checkpoints.
 
-    `marks` holds what the agent has made durable of each partition; `acknowledged` the offset
-    that the group itself has taken. Both are emptied when a partition is revoked.
+    `checkpoints` holds how far each partition is durable, `committed_offsets` what the group has
+    accepted of it. A revoked partition leaves both.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._thread: BatchConsumerThread
-        self.marks: dict[TP, Checkpoint] = {}
-        self.acknowledged: dict[TP, int] = {}
+        self.checkpoints: dict[TP, Checkpoint] = {}
+        self.committed_offsets: dict[TP, int] = {}
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
@@ -135,14 +135,14 @@ class BatchConsumer(driver.Consumer):
         self,
         timeout: float,  # noqa: ASYNC109  # Faust's own signature
     ) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
-        """Each partition's records of one fetch, as one message that ends at the last of them."""
+        """One message per partition and fetch, with the offset of its last record."""
         fetched, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
         if fetched is None or self.should_stop:
             return
         if not self.flow_active:
-            # What was fetched meanwhile is dropped, so it has to be read again. Where a rebalance
-            # is in the way, its own end seeks; the agent reads again what slipped through.
+            # What was fetched meanwhile is dropped, so it has to be read again. If a rebalance
+            # prevents the seek, it seeks at its end; the agent reads again whatever is missed.
             with suppress(KafkaError):
                 await self.perform_seek()
             return
@@ -152,34 +152,35 @@ class BatchConsumer(driver.Consumer):
             tp = ensure_TP(place)
             if active is None or tp in active or tp in self._buffered_partitions:
                 if tp.topic not in self.app.tables.changelog_topics:
-                    # Faust would drop what is read again; the agent knows what is missing.
+                    # Faust would drop records that are read again; the agent decides instead.
                     self._read_offset[tp] = None
                 yield tp, _message(RecordBatch(tp, records), generation)
 
     def on_buffer_full(self, tp: TP) -> None:
-        """Nothing: a full queue holds the fetcher back by itself.
+        """Do nothing: a full queue blocks the fetcher by itself.
 
-        Faust would take the partition off the fetch list, and with none left sleep for a second.
+        Faust would stop fetching the partition, and sleep for a second if none is left.
         """
 
     def _new_offset(self, tp: TP) -> int | None:
         # Faust's own count of acknowledgements can step over what was never processed.
         self._acked[tp].clear()
         self._acked_index[tp].clear()
-        mark = self.marks.get(tp)
-        return None if mark is None else mark.offset
+        checkpoint = self.checkpoints.get(tp)
+        return None if checkpoint is None else checkpoint.offset
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """No gaps: the agent itself refuses a jump."""
+        """Do nothing: the agent refuses gaps itself."""
 
-    async def commit_mark(self, tp: TP, mark: Checkpoint) -> bool:
-        """Commit `mark` now; False when the partition is no longer ours."""
-        self.marks[tp] = mark
-        await self._thread.ask(lambda _: self._thread._commit({tp: mark.offset}))  # noqa: SLF001
-        return self.acknowledged.get(tp) == mark.offset
+    async def commit_checkpoint(self, tp: TP, checkpoint: Checkpoint) -> bool:
+        """Commit `checkpoint` now; False if the partition is no longer ours."""
+        self.checkpoints[tp] = checkpoint
+        offset = checkpoint.offset
+        await self._thread.ask(lambda _: self._thread._commit({tp: offset}))  # noqa: SLF001
+        return self.committed_offsets.get(tp) == offset
 
     async def committed(self, tp: TP) -> Any:
-        """`OffsetAndMetadata` that the group holds for `tp`, None where it holds none."""
+        """The group's `OffsetAndMetadata` for `tp`, None if it has none."""
         place = TopicPartition(*tp)
         held = await self._thread.ask(
             lambda consumer: consumer._coordinator.fetch_committed_offsets([place])  # noqa: SLF001
@@ -187,7 +188,7 @@ class BatchConsumer(driver.Consumer):
         return held.get(place)
 
     async def ends(self, *places: TP) -> dict[TP, int]:
-        """The offset after the last record of each of `places`, of any topic."""
+        """The end offset of each of `places`, of any topic."""
         asked = [TopicPartition(*tp) for tp in places]
         found = await self._thread.ask(lambda consumer: consumer.end_offsets(asked))
         return {ensure_TP(place): offset for place, offset in found.items()}
@@ -199,7 +200,7 @@ class BatchConsumer(driver.Consumer):
         return int(found[place])
 
     async def positions(self) -> dict[TP, int]:
-        """The offset that is fetched next of each assigned partition of `beacons` that has one."""
+        """The offset to be fetched next, for each assigned partition of `beacons` that has one."""
         changelogs = self.app.tables.changelog_topics
 
         async def found(consumer: Any) -> dict[TP, int]:
@@ -207,7 +208,7 @@ class BatchConsumer(driver.Consumer):
             for place in consumer.assignment():
                 tp = ensure_TP(place)
                 if tp.topic not in changelogs:
-                    # aiokafka waits for one that has none, as while a rebalance goes on.
+                    # Without a position, as during a rebalance, aiokafka would wait for one.
                     with suppress(TimeoutError, KafkaError):
                         positions[tp] = await asyncio.wait_for(consumer.position(place), 1.0)
             return positions
@@ -215,49 +216,49 @@ class BatchConsumer(driver.Consumer):
         return await self._thread.ask(found)
 
     async def read_from(self, tp: TP, offset: int) -> None:
-        """Fetch on at `offset`; what was fetched beyond it may still arrive before."""
+        """Continue to fetch at `offset`; later records that were fetched may arrive first."""
 
         async def seek(consumer: Any) -> None:
             place = TopicPartition(*tp)
-            # One that has been revoked begins at its commit wherever it goes next.
+            # A revoked one starts at its commit wherever it is assigned next.
             if place in consumer.assignment():
                 consumer.seek(place, offset)
 
         await self._thread.ask(seek)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Faust waits for the runs in hand and commits them; then all that is held goes."""
+        """Faust waits for the batches in progress and commits them; then drop all state."""
         await super().on_partitions_revoked(revoked)
         tables: Any = self.app.tables
         for tp in revoked:
-            self.marks.pop(tp, None)
-            self.acknowledged.pop(tp, None)
-            # Else Faust would go on in the middle of a changelog whose table was dropped.
+            self.checkpoints.pop(tp, None)
+            self.committed_offsets.pop(tp, None)
+            # Else Faust would continue in the middle of a changelog whose table was dropped.
             tables.recovery.revoke(tp)
         for table in tables.values():
             table.drop({tp.partition for tp in revoked})
 
 
 class BatchTransport(driver.Transport):
-    """Kafka by aiokafka, in runs."""
+    """Faust's aiokafka transport, with batches."""
 
     Consumer: ClassVar[Any] = BatchConsumer
 
 
-def _message(run: Any, generation: int) -> ConsumerMessage:
-    last = run.records[-1]
+def _message(batch: Any, generation: int) -> ConsumerMessage:
+    last = batch.records[-1]
     return ConsumerMessage(
-        run.tp.topic,
-        run.tp.partition,
+        batch.tp.topic,
+        batch.tp.partition,
         last.offset,
         last.timestamp / 1000.0,
         last.timestamp_type,
         None,
         None,
-        run,
+        batch,
         None,
         0,
         0,
-        run.tp,
+        batch.tp,
         generation_id=generation,
     )

@@ -1,4 +1,4 @@
-"""`pipeline worker`: the Faust app in a process of its own, from its checks to its last commit."""
+"""`pipeline worker`: checks Kafka, runs the Faust app, and commits at the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import threading
 
 from pipeline.config import Settings
 from pipeline.kafka.admin import check_topics, topic_ids
-from pipeline.kafka.client_log import tell_causes
+from pipeline.kafka.client_log import log_causes
 from pipeline.kafka.errors import KafkaUnusableError
 from pipeline.stream.app import WorkerApp, create_app, end_process
 from pipeline.stream.batch_producer import BatchProducer
@@ -18,11 +18,11 @@ from pipeline.topics import topics
 
 log = logging.getLogger(__name__)
 
-# Shorter than a supervisor's patience.
+# Shorter than a supervisor waits before it kills.
 STOP_SECONDS = 7
 
-# mode logs each service's life under the module of its class: ours are among them.
-_TALKATIVE = (
+# mode logs the start and stop of each service under its class's module, ours included.
+_VERBOSE = (
     "aiokafka",
     "faust",
     "kafka",
@@ -34,14 +34,14 @@ _TALKATIVE = (
 
 
 def run(settings: Settings) -> int:
-    """Answer until SIGTERM, then commit and leave the group. Returns the exit code.
+    """Run until SIGTERM, then commit and leave the group. Returns the exit code.
 
-    Raises `KafkaUnusableError` where Kafka, its topics or what the group has committed is not
-    for these settings.
+    Raises `KafkaUnusableError` if Kafka, its topics or the group's commits do not fit these
+    settings.
     """
-    for name in _TALKATIVE:
+    for name in _VERBOSE:
         logging.getLogger(name).setLevel(logging.WARNING)
-    # Faust's consumer has a thread of its own; what ends it ends the app, and needs one line.
+    # An error that ends the thread of Faust's consumer ends the app; one line has to name it.
     threading.excepthook = lambda ended: log.error(
         "%s: %s: %s", ended.thread and ended.thread.name, ended.exc_type.__name__, ended.exc_value
     )
@@ -51,7 +51,7 @@ def run(settings: Settings) -> int:
     refused = refused_commits(settings, topic_id=topic_id, rules=settings.rules.digest())
     if refused:
         raise KafkaUnusableError(refused[0])
-    tell_causes(settings)
+    log_causes(settings)
     return asyncio.run(_serve(settings, topic_id))
 
 
@@ -60,19 +60,19 @@ async def _serve(settings: Settings, topic_id: str) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    outbox = BatchProducer(settings)
-    app = create_app(settings, topic_id=topic_id, outbox=outbox)
+    producer = BatchProducer(settings)
+    app = create_app(settings, topic_id=topic_id, producer=producer)
     await app.start()
-    log.info("answering %s", topics(settings).beacons.name)
+    log.info("processing %s", topics(settings).beacons.name)
     await _until_either(stop, app)
     crash = app.crash_reason
     try:
         async with asyncio.timeout(STOP_SECONDS):
             await app.stop()
-            await outbox.stop()
+            await producer.stop()
     except TimeoutError:
-        # aiokafka would wait for its broker for ever. What was not committed is answered again.
-        end_process("Kafka does not answer any more; the last runs are not committed")
+        # aiokafka would wait for ever. What was not committed is processed again.
+        end_process("Kafka no longer answers; the last batches are not committed")
     if crash is not None:
         log.critical("worker stops: %s: %s", type(crash).__name__, crash)
         return 1

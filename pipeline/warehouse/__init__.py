@@ -1,1 +1,1 @@
-"""From `outcomes` to DuckDB, and everything that reads DuckDB."""
+"""Loads outcomes into DuckDB, publishes snapshots and queries them."""

@@ -1,4 +1,4 @@
-"""The aggregates, each kept by difference: what came less what went (architecture, loader)."""
+"""The aggregates. Each transaction adds its difference: rows added minus rows removed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 class Aggregate:
     """An aggregate's table and keys; its macro is `recompute_<name>`.
 
-    `tables` are the macro's sources in the oracle; `came` and `went` the same rows' staging
-    tables in a transaction. Every row that contributes adds to some count, so a row whose
-    measures are all 0 has no contributor left and goes.
+    `tables` are the macro's sources when it runs over the whole database (checks); `added` and
+    `removed` are the staging tables that replace them in a transaction. Every contributing row
+    adds to some count, so a row whose measures are all 0 has no contributor left and is deleted.
     """
 
     name: str
     keys: tuple[str, ...]
     tables: tuple[str, ...]
-    came: tuple[str, ...]
-    went: tuple[str, ...]
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
 
 
 AGGREGATES = (
@@ -80,9 +80,9 @@ def difference(aggregate: Aggregate, columns: list[str]) -> str:
         values = ", ".join(f"{sign}{name} AS {name}" for name in measures)
         return f"SELECT {', '.join(keys)}, {values} FROM recompute_{aggregate.name}({names})"  # noqa: S608  # our own names
 
-    parts = rows(aggregate.came, "")
-    if aggregate.went:
-        parts += f" UNION ALL {rows(aggregate.went, '-')}"
+    parts = rows(aggregate.added, "")
+    if aggregate.removed:
+        parts += f" UNION ALL {rows(aggregate.removed, '-')}"
     sums = ", ".join(f"sum({name}) AS {name}" for name in measures)
     same = " AND ".join(f"t.{key} IS NOT DISTINCT FROM d.{key}" for key in keys)
     added = {name: f"t.{name} + d.{name}" for name in measures}

@@ -1,4 +1,4 @@
-"""Outcomes, gathered until a transaction takes them, as Arrow tables of rows."""
+"""The outcomes of one transaction, gathered as rows and handed over as Arrow tables."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Row = tuple[Any, ...]
 
 @dataclass(slots=True)
 class Watermark:
-    """A partition's part of the batch: counts of the ledger, stream times in ms.
+    """What the batch adds to a partition's row of the ledger. Stream times are in ms.
 
-    `stream_time_before` is that of the first record, which matters where records before it are
-    missing from the warehouse.
+    `stream_time_before` is the stream time before the first record. It is needed when the
+    warehouse lacks the records before that one.
     """
 
     topic_id: str
@@ -42,13 +42,13 @@ class Watermark:
 
 @dataclass(slots=True)
 class LoadBatch:
-    """What one transaction will write. The later row of a key takes the earlier's place."""
+    """What one transaction will write. A later row of a key replaces an earlier one."""
 
     rules: Rules
     events: list[Row] = field(default_factory=list)
     duplicates: list[Row] = field(default_factory=list)
     rejected: list[Row] = field(default_factory=list)
-    refused: set[tuple[str, int]] = field(default_factory=set)
+    seen_rejected: set[tuple[str, int]] = field(default_factory=set)
     sessions: dict[str, Row] = field(default_factory=dict)
     gone: dict[str, Row] = field(default_factory=dict)
     conversions: dict[str, tuple[Outcome, ConversionRow]] = field(default_factory=dict)
@@ -57,31 +57,33 @@ class LoadBatch:
     positions: dict[tuple[str, int], Row] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return sum(mark.records for mark in self.ledger.values()) + len(self.rejected)
+        return sum(watermark.records for watermark in self.ledger.values()) + len(self.rejected)
 
     def add(self, outcome: Outcome) -> None:
-        """The next outcome of its partition; the caller has seen to that (`Ledger.accepts`)."""
+        """Add the next outcome of its partition. The caller has checked that it is (`Ledger`)."""
         origin = outcome.origin
-        mark = self.ledger.get(origin.partition)
-        if mark is None:
-            mark = Watermark(origin.topic_id, origin.offset, origin.offset, outcome.stream_time)
-            self.ledger[origin.partition] = mark
-        mark.next_origin = origin.offset + 1
-        mark.stream_time = outcome.stream_time_after
-        mark.records += 1
-        mark.events += len(outcome.facts) + len(outcome.late)
-        mark.duplicates += len(outcome.duplicates)
-        mark.failed += len(outcome.failed)
+        watermark = self.ledger.get(origin.partition)
+        if watermark is None:
+            watermark = Watermark(
+                origin.topic_id, origin.offset, origin.offset, outcome.stream_time
+            )
+            self.ledger[origin.partition] = watermark
+        watermark.next_origin = origin.offset + 1
+        watermark.stream_time = outcome.stream_time_after
+        watermark.records += 1
+        watermark.events += len(outcome.facts) + len(outcome.late)
+        watermark.duplicates += len(outcome.duplicates)
+        watermark.failed += len(outcome.failed)
         self._facts(outcome)
         self._derived(outcome)
 
-    def refuse(self, rejected: Rejected) -> None:
-        """An event refused at the door, once however often it comes."""
+    def add_rejected(self, rejected: Rejected) -> None:
+        """Add an event that ingest rejected. A repeat is ignored."""
         if rejected.request_id:
             identity = (rejected.request_id, rejected.index)
-            if identity in self.refused:
+            if identity in self.seen_rejected:
                 return
-            self.refused.add(identity)
+            self.seen_rejected.add(identity)
         self.rejected.append(
             (
                 rejected.store_id,
@@ -114,7 +116,7 @@ class LoadBatch:
                 )
             )
         for failed in outcome.failed:
-            # A record that could not be read names no store and no time.
+            # An unreadable record names no store and no time.
             at = outcome.received_at or None
             self.rejected.append(
                 (outcome.store_id, at, None, failed.reason, failed.detail, failed.raw, None)
@@ -129,7 +131,7 @@ class LoadBatch:
                 if outcome.stream_time is None
                 else outcome.stream_time - self.rules.lateness_ms
             )
-            # Of its records the first has the lowest: stream time never falls.
+            # The first record's horizon is the lowest: stream time never falls.
             self.devices.setdefault(placed, horizon)
         for gone in outcome.sessions_gone:
             self.sessions.pop(gone.session_key, None)
@@ -140,7 +142,7 @@ class LoadBatch:
             self.conversions[conversion.conversion_key] = (outcome, conversion)
 
     def tables(self) -> dict[str, pa.Table]:
-        """Each staging table's rows, by its name."""
+        """The rows of each staging table, by its name."""
         return {
             "in_events": rows.table(rows.EVENTS, self.events),
             "in_duplicates": rows.table(rows.DUPLICATES, self.duplicates),
@@ -161,15 +163,15 @@ class LoadBatch:
             "in_ledger": rows.table(
                 rows.LEDGER,
                 [
-                    (mark.topic_id, partition, *_mark(mark))
-                    for partition, mark in self.ledger.items()
+                    (watermark.topic_id, partition, *_counts(watermark))
+                    for partition, watermark in self.ledger.items()
                 ],
             ),
             "in_positions": rows.table(rows.POSITIONS, list(self.positions.values())),
         }
 
 
-_mark = attrgetter(
+_counts = attrgetter(
     "first_origin",
     "next_origin",
     "stream_time",

@@ -1,4 +1,4 @@
-"""Copying a database aside, in a child process that does not outlive its parent."""
+"""Copies a database file in a child process that does not outlive its parent."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from pipeline.parent_death import end_with
 
 
 class CopyError(Exception):
-    """The copy failed; one line that says why."""
+    """The copy failed. The message is one line that says why."""
 
 
 @contextmanager
 def copied(source: Path, target: Path) -> Iterator[Path]:
-    """A copy of `source` in the folder of `target`, under a name that no other copy has.
+    """A copy of `source` beside `target`, under a temporary name.
 
-    It is gone afterwards, unless it was renamed. First goes what a copy that was killed has left:
-    the caller is the only one who copies to `target`. Raises `CopyError` and OSError.
+    The copy is deleted afterwards unless the caller renamed it. Leftovers of killed copies are
+    deleted first, so only one process may copy to `target`. Raises `CopyError` and OSError.
     """
-    beginning, end = f"{target.name}.", ".new"
-    for left in target.parent.glob(f"{beginning}*{end}"):
-        left.unlink()
-    handle, name = tempfile.mkstemp(prefix=beginning, suffix=end, dir=target.parent)
+    prefix, suffix = f"{target.name}.", ".new"
+    for leftover in target.parent.glob(f"{prefix}*{suffix}"):
+        leftover.unlink()
+    handle, name = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=target.parent)
     os.close(handle)
     fresh = Path(name)
     try:
@@ -38,14 +38,14 @@ def copied(source: Path, target: Path) -> Iterator[Path]:
 
 
 def _copy(source: Path, fresh: Path) -> None:
-    # Not in this process: closing any descriptor of the live file here would drop DuckDB's lock.
+    # In a child: closing any descriptor of the live file in this process would drop DuckDB's lock.
     ended = subprocess.run(
-        ["cp", "--reflink=auto", str(source), str(fresh)],  # noqa: S607  # of PATH
+        ["cp", "--reflink=auto", str(source), str(fresh)],  # noqa: S607  # from PATH
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
-        # The next loader must not meet a copy that still writes.
+        # No copy may still be writing when the next loader starts.
         preexec_fn=partial(end_with, os.getpid()),  # two calls, no locks
     )
     if ended.returncode:

@@ -1,4 +1,4 @@
-"""Opening DuckDB: the loader's live file, and the published one that everyone else reads."""
+"""Opens DuckDB: the loader's live file, and the published snapshot that everyone else reads."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from pipeline.domain.rules import Rules
 from pipeline.warehouse.limits import lock
 from pipeline.warehouse.sql import files, in_order, inlined, table_macros
 
-# Every client from 1.2 on reads it; the default of 2.0 shuts out all of 1.x.
+# Clients from 1.2 on can read it; the default of 2.0 excludes all of 1.x.
 STORAGE_VERSION = "v1.2.0"
 
 
 class DatabaseError(Exception):
-    """One line that says what to do."""
+    """The database cannot be used. The message is one line that says what to do."""
 
 
 class NoSnapshotError(DatabaseError):
-    """Nothing was published yet."""
+    """No snapshot has been published yet."""
 
 
 def connect_live(path: Path, rules: Rules) -> duckdb.DuckDBPyConnection:
-    """The loader's connection: migrated, its views and macros current, its stage set.
+    """The loader's connection: migrated, with current views and macros, and staging tables.
 
-    Raises `DatabaseError` when another process holds the file or other rules made it.
+    Raises `DatabaseError` when another process holds the file or it was made with other rules.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
-        # It may be of a version that let others read it.
+        # An earlier version may have let others read it.
         path.chmod(0o600)
     try:
         connection = duckdb.connect(
@@ -73,8 +73,8 @@ def _prepare(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path) ->
 def attached(path: Path, **config: str | bool | int) -> duckdb.DuckDBPyConnection:
     """A new in-memory database whose default catalog is the file at `path`, read-only.
 
-    Connections to a file share one instance within a process: they would share their settings and
-    locks, and go on reading a file that was replaced. Raises duckdb.Error.
+    Ordinary connections to a file share one instance within a process: they share settings and
+    locks, and keep reading a file that was replaced. Raises duckdb.Error.
     """
     connection = duckdb.connect(config={"autoinstall_known_extensions": False, **config})
     text = str(path).replace("'", "''")
@@ -89,13 +89,15 @@ def attached(path: Path, **config: str | bool | int) -> duckdb.DuckDBPyConnectio
 
 
 def connect_published(path: Path, *, memory: int | None = None) -> duckdb.DuckDBPyConnection:
-    """A reader's connection to the snapshot, with the recompute macros for checks.
+    """A reader's connection to the snapshot, with the recompute macros for the checks.
 
-    It reads nothing else and writes nothing; `memory` as in `lock`. Raises `DatabaseError` when
-    there is no snapshot yet.
+    It can read no other file and write none. `memory` is as in `lock`. Raises `NoSnapshotError`
+    when there is no snapshot yet, `DatabaseError` when it cannot be read.
     """
     if not path.exists():
-        raise NoSnapshotError(f"no snapshot at {path} yet: start `pipeline up`, or wait for it")
+        raise NoSnapshotError(
+            f"no snapshot at {path} yet: start `pipeline up`, or wait until it publishes one"
+        )
     try:
         connection = attached(path)
     except duckdb.IOException as error:
@@ -113,9 +115,9 @@ def connect_published(path: Path, *, memory: int | None = None) -> duckdb.DuckDB
 
 
 def define(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make table macros and those of `sql/recompute` known to `connection`, for its lifetime.
+    """Create the table macros and those of `sql/recompute` for the lifetime of `connection`.
 
-    A snapshot has none of them: attached under another name they would read another file.
+    A snapshot does not contain them: attached under another name they would read another file.
     """
     for name, text in in_order("macros"):
         if name in table_macros():
@@ -125,9 +127,9 @@ def define(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def migrate(connection: duckdb.DuckDBPyConnection) -> None:
-    """Apply the migrations that are new.
+    """Apply the new migrations.
 
-    Raises `DatabaseError` when an applied one was edited, or is one that this version lacks.
+    Raises `DatabaseError` when an applied migration was edited, or this version lacks it.
     """
     connection.execute(
         "CREATE TABLE IF NOT EXISTS migrations (name VARCHAR NOT NULL, sha256 VARCHAR NOT NULL)"
@@ -138,7 +140,7 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> None:
     if newer:
         raise DatabaseError(
             f"the database has migration {newer[0]}, which this version does not know: start the"
-            " version that made it, or a later one"
+            " version that created it, or a later one"
         )
     for name, text in ours:
         digest = hashlib.sha256(text.encode()).hexdigest()
@@ -167,8 +169,8 @@ def _keep_rules(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path)
         )
     elif held[0][0] != rules.digest():
         raise DatabaseError(
-            f"{path} was made with other rules ({held[0][0]}, now {rules.digest()}): set the gap,"
-            " lookback and lateness back, or start with a new database"
+            f"{path} was made with other rules ({held[0][0]}, now {rules.digest()}): restore"
+            " the earlier gap, lookback and lateness, or start with a new database"
         )
-    # No stored row depends on it.
+    # No stored row depends on the half-life.
     connection.execute("UPDATE rules SET half_life = ?", [rules.half_life])

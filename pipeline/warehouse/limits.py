@@ -1,6 +1,6 @@
-"""What a reader's connection may do: read what it has attached, for so long, in so much memory.
+"""Limits of a reader's connection: no other files, a time limit, a memory limit.
 
-Our questions need no more. A view in a file that somebody else has made could ask for more.
+Our queries need no more, but a view in a foreign database file could ask for more.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from datetime import timedelta
 
 import duckdb
 
-# Between two interrupts: one that meets a connection between two statements has no effect.
+# Seconds between interrupts, which repeat: one that falls between two statements has no effect.
 INTERVAL = 0.1
 
 
 class LimitError(Exception):
-    """A question took too much of something; one line that names it and the setting."""
+    """A query exceeded a limit. The message is one line that names the setting."""
 
 
 def lock(connection: duckdb.DuckDBPyConnection, *, memory: int | None = None) -> None:
-    """From now on no other file can be read or written, and no setting be changed.
+    """Forbid `connection` to access other files and to change settings.
 
-    `memory` is in bytes, None DuckDB's own share of the machine. What does not fit in it goes to
-    files beside the database, if it can.
+    `memory` is in bytes; None is DuckDB's default share of the machine. What exceeds it is spilled
+    to files beside the database if the folder is writable.
     """
     if memory is not None:
         connection.execute(f"SET memory_limit = '{memory}B'")
@@ -34,7 +34,7 @@ def lock(connection: duckdb.DuckDBPyConnection, *, memory: int | None = None) ->
 
 @contextmanager
 def limited(connection: duckdb.DuckDBPyConnection, longest: timedelta) -> Iterator[None]:
-    """All statements of the `with` together take no longer. Raises `LimitError`."""
+    """Limit the total time of the statements in the `with`. Raises `LimitError`."""
     done, is_over = threading.Event(), threading.Event()
 
     def watch() -> None:

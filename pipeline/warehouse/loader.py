@@ -1,4 +1,4 @@
-"""Kafka to DuckDB: outcomes in order, each transaction's end kept inside the transaction."""
+"""Kafka to DuckDB: outcomes in order, with the offsets stored in the same transaction."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from kafka.errors import OffsetOutOfRangeError
 from pipeline.config import Settings
 from pipeline.domain.outcomes import Outcome
 from pipeline.kafka.admin import check_topics, topic_ids
-from pipeline.kafka.client_log import tell_causes
-from pipeline.kafka.refusals import refusals_told
+from pipeline.kafka.client_log import log_causes, refusals_as_one_line
 from pipeline.kafka.security import security
 from pipeline.topics import MAX_RECORD_BYTES, Rejected, topics
 from pipeline.warehouse.batch import LoadBatch
@@ -34,8 +33,8 @@ _rejected = msgspec.json.Decoder(Rejected)
 class Loader:
     """One process, one live database, all partitions of `outcomes` and `rejected`.
 
-    Positions come from DuckDB, never from a consumer group: what a crash undoes in the tables
-    it undoes in the positions.
+    Positions come from DuckDB, never from a consumer group: a crash that undoes rows also undoes
+    their positions.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -63,7 +62,7 @@ class Loader:
             **security(settings).for_python(),
             group_id=None,
             enable_auto_commit=False,
-            # A position that retention overran must be an error, not a jump.
+            # A position that retention has deleted must be an error, not a jump.
             auto_offset_reset="none",
             max_partition_fetch_bytes=MAX_RECORD_BYTES,
             fetch_max_bytes=4 * MAX_RECORD_BYTES,
@@ -80,7 +79,7 @@ class Loader:
         if known - {beacons} or wrong:
             raise DatabaseError(
                 f"{self._settings.live_database} was loaded from other topics than Kafka has now"
-                " (topic ids differ): start with a new database, or with the old Kafka"
+                " (topic ids differ): start with a new database, or reconnect the old Kafka"
             )
 
     def _seek(self) -> None:
@@ -98,19 +97,19 @@ class Loader:
         self._consumer.assign(assigned)
         beginnings = self._consumer.beginning_offsets(assigned)
         for place in assigned:
-            # A new warehouse takes the log from its beginning, whatever is left of it.
+            # A new warehouse reads the log from what is left of its beginning.
             following = held.get((place.topic, place.partition), beginnings[place])
             self._consumer.seek(place, following)
 
     def run(self, stop: threading.Event) -> None:
-        """Load until `stop`. Raises `DatabaseError` on a hole or on foreign outcomes."""
+        """Load until `stop`. Raises `DatabaseError` on a hole or on outcomes of other rules."""
         published = 0.0
-        dirty = True  # a restart publishes what the last run could not
+        dirty = True  # a restart publishes what the last process could not
         while not stop.is_set():
             dirty = self._load() or dirty
             now = time.monotonic()
             if now - published >= self._settings.publish_interval.total_seconds():
-                # A new file frees those whom a client keeps from opening the old one.
+                # A client that holds the old file locks out the others; a new file does not.
                 if dirty or self._publisher.is_held():
                     dirty = not self._publish()
                 published = time.monotonic()
@@ -118,7 +117,7 @@ class Loader:
             self._publish()
 
     def close(self) -> None:
-        """Leave Kafka and the database; what was committed stays."""
+        """Close the consumer and the database."""
         self._consumer.close()
         self._connection.close()
 
@@ -126,7 +125,7 @@ class Loader:
         try:
             self._publisher.publish()
         except PublishError as error:
-            if str(error) != self._publish_error:  # not once more each interval
+            if str(error) != self._publish_error:  # once, not each interval
                 log.error("%s", error)  # noqa: TRY400  # one line; the old snapshot stands
             self._publish_error = str(error)
             return False
@@ -134,7 +133,7 @@ class Loader:
         return True
 
     def _load(self) -> bool:
-        """One transaction from what comes within the interval; False when nothing came."""
+        """Commit what arrives within the interval; False when nothing arrived."""
         batch = LoadBatch(self._rules)
         until = time.monotonic() + self._settings.load_interval.total_seconds()
         while len(batch) < self._settings.load_records:
@@ -153,8 +152,9 @@ class Loader:
             fetched = self._consumer.poll(timeout_ms=max(1, int(seconds * 1000)))
         except OffsetOutOfRangeError as error:
             raise DatabaseError(
-                f"Kafka no longer holds where the warehouse stopped ({error}): retention overran"
-                " the loader, and what it deleted is lost; start with a new database"
+                f"Kafka no longer holds the records where the warehouse stopped ({error}):"
+                " retention overran the loader, and what it deleted is lost; start with a new"
+                " database"
             ) from None
         for place, records in fetched.items():
             for record in records:
@@ -168,30 +168,30 @@ class Loader:
             record.offset + 1,
         )
         if place.topic == self._topics.rejected.name:
-            batch.refuse(_rejected.decode(record.value))
+            batch.add_rejected(_rejected.decode(record.value))
             return
         outcome = _outcomes.decode(record.value)
         if outcome.rules != self._digest:
             raise DatabaseError(
                 f"outcomes {place.partition}/{record.offset} were made with other rules"
-                f" ({outcome.rules}, here {self._digest}): use the same settings everywhere"
+                f" ({outcome.rules}, here {self._digest}): give all processes the same settings"
             )
         if self._ledger.accepts(outcome.origin):
             batch.add(outcome)
 
 
 def run(settings: Settings) -> int:
-    """The process of `pipeline load`: until SIGTERM, then one last snapshot. Returns 0.
+    """Run `pipeline load` until SIGTERM, then publish once more. Returns 0.
 
-    Raises `DatabaseError`, and `KafkaUnusableError` where Kafka is not there at the start, or turns
-    the user away later.
+    Raises `DatabaseError`, and `KafkaUnusableError` when Kafka cannot be reached at the start, or
+    refuses the user later.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with refusals_told(settings):
+    with refusals_as_one_line(settings):
         loader = Loader(settings)
-        tell_causes(settings)
+        log_causes(settings)
         log.info("loading into %s", settings.live_database)
         try:
             loader.run(stop)

@@ -1,6 +1,6 @@
-"""Publishing: the live file, checkpointed and copied aside, then renamed over the snapshot.
+"""Publishes the live file: checkpointed, copied, then renamed over the snapshot.
 
-Readers hold the old file open or find the new one whole; there is no state between.
+Readers either keep the old file open or open the complete new one.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ import duckdb
 from pipeline.warehouse.copying import CopyError, copied
 from pipeline.warehouse.reach import Reach, lost
 
-# Seconds between the snapshots that are kept: the last few intervals alone would help nobody.
+# Seconds between kept snapshots: the last few publish intervals alone would be of no use.
 KEEP_EVERY = 24 * 60 * 60
-# Where a client that writes would have to put its log: a folder that is not there.
+# A writing client would have to put its log here: the folder does not exist.
 _NOWHERE = "snapshots-are-read-only/wal"
 
 
 class PublishError(Exception):
-    """The snapshot could not be made; the old one stands. One line that says why."""
+    """No snapshot was published, and the old one stays. The message is one line that says why."""
 
 
 class SnapshotPublisher:
-    """Makes `snapshot` the last committed state of `live`, which `connection` has open.
+    """Publishes the last committed state of `live`, which `connection` has open, as `snapshot`.
 
-    `kept` snapshots of earlier days stay beside it: `<snapshot>.1`, the newest, and on. `mode` is
-    that of all of them.
+    `kept` snapshots of earlier days stay beside it, `<snapshot>.1` being the newest. All of them
+    have the file mode `mode`.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class SnapshotPublisher:
         self._ours: int | None = None  # inode of the snapshot that this object published
 
     def is_held(self) -> bool:
-        """Whether a client has the snapshot open for writing, so that nobody else can open it."""
+        """Whether a client has the snapshot open for writing, which locks out all others."""
         try:
             with self._snapshot.open("rb") as file:
                 fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -60,13 +60,13 @@ class SnapshotPublisher:
         return False
 
     def publish(self) -> None:
-        """Not inside a transaction. Raises `PublishError` with the old snapshot in place."""
+        """Publish, outside a transaction. Raises `PublishError` with the old snapshot in place."""
         try:
             _close_to_writers(self._snapshot)
             self._set_modes()
             self._refuse_less()
             self._connection.execute("CHECKPOINT")
-            # No checkpoint may move blocks under the copy; commits only append to the log beside.
+            # No checkpoint may move blocks during the copy; commits only append to the log.
             self._connection.execute("SET checkpoint_threshold = '1TB'")
             try:
                 self._replace()
@@ -77,27 +77,27 @@ class SnapshotPublisher:
             raise PublishError(f"no new snapshot at {self._snapshot}: {reason}") from None
 
     def _set_modes(self) -> None:
-        """Those of snapshots that were made under another setting."""
+        """Correct the modes of snapshots that were published under another setting."""
         for path in (self._snapshot, *self._kept):
             if path.exists() and stat.S_IMODE(path.stat().st_mode) != self._mode:
                 path.chmod(self._mode)
 
     def _refuse_less(self) -> None:
-        """Our own is never ahead of us; one of another live file may be."""
+        """Keep a snapshot that holds more than the live file does: another loader's may."""
         if not self._snapshot.exists() or self._snapshot.stat().st_ino == self._ours:
             return
         try:
             published = Reach.of_file(self._snapshot)
         except duckdb.Error as error:
             raise PublishError(
-                f"no new snapshot: {self._snapshot} is there and is not a snapshot that can be read"
+                f"no new snapshot: {self._snapshot} exists and is not a snapshot that can be read"
                 f" ({str(error).splitlines()[0]}): move it away"
             ) from None
         missing = lost(published, Reach.of(self._connection))
         if missing:
             raise PublishError(
                 f"no new snapshot: {self._snapshot} holds {missing}, and {self._live} does not:"
-                " readers keep it; let the loader catch up, start it on a copy of that snapshot"
+                " the old one stays; let the loader catch up, start it on a copy of that snapshot"
                 " (docs/operating.md), or move the snapshot away"
             )
 
@@ -132,10 +132,10 @@ class SnapshotPublisher:
 
 
 def _close_to_writers(snapshot: Path) -> None:
-    """Take the place of `<snapshot>.wal`, and with it any log that a client has left there.
+    """Replace `<snapshot>.wal`, and any log that a client left there, by a dead link.
 
-    DuckDB replays a log of that name onto whatever file stands beside it. Clients open for writing
-    by default, and modes do not bind root: without a place for its log no commit succeeds.
+    DuckDB replays a log of that name onto whatever file is beside it. Clients open for writing by
+    default, and file modes do not stop root: without a place for the log no commit succeeds.
     """
     log = snapshot.with_name(f"{snapshot.name}.wal")
     if log.is_symlink() and str(log.readlink()) == _NOWHERE:

@@ -1,4 +1,4 @@
-"""Questions of `sql/queries` and promises of `sql/checks`, asked of the published snapshot."""
+"""Runs the queries of `sql/queries` and the checks of `sql/checks` on the snapshot."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def questions() -> dict[str, str]:
 def ask(
     connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, str]
 ) -> QueryResult:
-    """The answer to `sql/queries/<name>.sql`; a parameter left out is NULL.
+    """The result of `sql/queries/<name>.sql`; a missing parameter is NULL.
 
-    Raises `DatabaseError` for a name or a parameter that does not exist.
+    Raises `DatabaseError` for an unknown name or parameter.
     """
     texts = dict(files("queries"))
     if name not in texts:
-        raise DatabaseError(f"no query {name!r}; there are: {', '.join(texts)}")
+        raise DatabaseError(f"no query {name!r}; choose one of: {', '.join(texts)}")
     text = texts[name]
     named = sorted(set(re.findall(r"\$([a-z_]+)", text)))
     unknown = sorted(set(parameters) - set(named))
@@ -52,19 +52,21 @@ def ask(
 
 
 def refuse_unknown_store(connection: duckdb.DuckDBPyConnection, store: str) -> None:
-    """Raises `DatabaseError` for a store of which there is neither an event nor a refused one."""
+    """Raises `DatabaseError` for a store without any event, accepted or rejected."""
     rows = connection.execute(
         "SELECT store_id FROM daily_traffic UNION SELECT store_id FROM rejected_events ORDER BY ALL"
     ).fetchall()
     known = [name for (name,) in rows]
     if store not in known:
-        raise DatabaseError(f"no events of a store {store!r}; there are: {', '.join(known)}")
+        raise DatabaseError(
+            f"no events of a store {store!r}; stores with events: {', '.join(known) or 'none'}"
+        )
 
 
 def required(name: str) -> list[str]:
-    """Parameters without which `sql/queries/<name>.sql` has no answer; none for no such name.
+    """The required parameters of `sql/queries/<name>.sql`; none for an unknown name.
 
-    The others stand there as `$x IS NULL` or `coalesce($x, …)` says.
+    The optional ones appear in the text as `$x IS NULL` or `coalesce($x, …)`.
     """
     text = dict(files("queries")).get(name, "")
     optional = re.findall(r"\$([a-z_]+) IS NULL|coalesce\(\$([a-z_]+)", text)
@@ -73,7 +75,7 @@ def required(name: str) -> list[str]:
 
 
 def broken(connection: duckdb.DuckDBPyConnection) -> dict[str, QueryResult]:
-    """Each check's breaking rows (at most 20); no rows where the promise holds."""
+    """The offending rows of each check, at most 20; no rows when it holds."""
     answers = {}
     for name, text in files("checks"):
         result = connection.execute(text)

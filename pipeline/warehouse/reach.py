@@ -1,4 +1,4 @@
-"""What a warehouse holds of the log: by partition of `beacons`, from which offset to which."""
+"""Which offsets of each partition of `beacons` a warehouse holds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Reach:
 
     @classmethod
     def of(cls, connection: duckdb.DuckDBPyConnection) -> Reach:
-        """As of the last commit. Raises duckdb.Error where there is no ledger."""
+        """As of the last commit. Raises duckdb.Error when there is no ledger."""
         rows = connection.execute(
             "SELECT topic_id, partition, first_origin, next_origin FROM ledger"
         ).fetchall()
@@ -27,12 +27,12 @@ class Reach:
 
     @classmethod
     def of_file(cls, path: Path) -> Reach:
-        """Of a file that this process has not open, also while another one writes to it."""
+        """Of a file that this process has not opened, even while another process writes to it."""
         try:
             with attached(path) as connection:
                 return cls.of(connection)
         except duckdb.IOException:
-            # A lock holds for the file, not for a copy.
+            # The other process's lock does not cover a copy.
             with (
                 copied(path, path.with_name(f"{path.name}.read")) as aside,
                 attached(aside) as connection,
@@ -41,7 +41,7 @@ class Reach:
 
 
 def lost(old: Reach, new: Reach) -> str | None:
-    """What `new` lacks of `old`, as words for an error; None where it holds all."""
+    """What `new` lacks of `old`, as text for an error message; None when it holds all."""
     for (topic, partition), (first, end) in sorted(old.spans.items()):
         held = new.spans.get((topic, partition))
         if held is None or first < held[0]:

@@ -1,4 +1,4 @@
-"""Values of the domain as rows of the staging tables, with the Arrow type of each column."""
+"""Domain values as rows of the staging tables, with the Arrow type of each column."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _TYPES: dict[Unit, pa.DataType] = {
     "text": _TEXT,
     "id": _INT,
     "count": _INT,
-    # Exact; DuckDB makes a DECIMAL of it.
+    # Exact; DuckDB casts it to DECIMAL.
     "money": _TEXT,
     "time": _TIME,
     "list": _ITEMS,
@@ -162,7 +162,7 @@ def table(schema: pa.Schema, rows: Sequence[Row]) -> pa.Table:
 
 
 def event_row(event: Event, outcome: Outcome, *, is_late: bool, place: int) -> Row:
-    """A row of `in_events`; `place` is its own in the batch."""
+    """A row of `in_events`; `place` is its position in the batch."""
     items = None
     if event.items is not None:
         items = [
@@ -190,7 +190,7 @@ def event_row(event: Event, outcome: Outcome, *, is_late: bool, place: int) -> R
 
 
 def session_row(session: SessionRow, outcome: Outcome) -> Row:
-    """A row of `in_sessions`; orders and is_open are the warehouse's to set."""
+    """A row of `in_sessions`; the warehouse sets `has_converted`, `orders` and `is_open`."""
     return (
         outcome.store_id,
         outcome.origin.partition,

@@ -1,4 +1,4 @@
-"""The one way to the SQL files: `sql/` of a checkout, or what the wheel carries of it."""
+"""Reads the SQL files: `sql/` of a checkout, or its copy in the wheel."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ FOLDER = next(folder for folder in (_PACKAGE / "_sql", _PACKAGE.parent / "sql") 
 
 @cache
 def files(folder: str) -> list[tuple[str, str]]:
-    """(name, text) of each file of a folder of `sql/`, in order of their names."""
+    """(name, text) of each file of a folder of `sql/`, ordered by name."""
     return [(path.stem, path.read_text()) for path in sorted((FOLDER / folder).glob("*.sql"))]
 
 
 @cache
 def in_order(folder: str) -> list[tuple[str, str]]:
-    """The same, each file after those whose definitions it uses: DuckDB looks at a name at once."""
+    """The same, each file after those that it depends on: DuckDB resolves names at creation."""
     texts = dict(files(folder))
     bare = {name: _without_comments(text) for name, text in texts.items()}
     defined = {
@@ -39,15 +39,16 @@ _TABLE_MACRO = re.compile(r"CREATE OR REPLACE MACRO (\w+)\((.*?)\) AS TABLE\s(.*
 
 @cache
 def table_macros() -> dict[str, tuple[list[str], str]]:
-    """Parameters and body of each table macro of `sql/macros`."""
+    """Parameters and body of each table macro of `sql/macros`, by name."""
     found = [_TABLE_MACRO.search(text) for _, text in in_order("macros")]
     return {made[1]: (made[2].split(", "), made[3]) for made in found if made}
 
 
 def inlined(text: str) -> str:
-    """`text` with each call of a table macro replaced by its body; arguments without parentheses.
+    """`text` with each call of a table macro replaced by its body.
 
-    DuckDB binds a macro's names in the catalog of the caller, and a view's in the view's own.
+    DuckDB resolves a macro's names in the caller's catalog, but a view's in the view's own.
+    Arguments may contain no parentheses.
     """
 
     def body_of(call: re.Match[str]) -> str:

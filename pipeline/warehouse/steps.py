@@ -56,7 +56,7 @@ def _aggregates(connection: duckdb.DuckDBPyConnection) -> list[Step]:
     steps = []
     for aggregate in AGGREGATES:
         described = connection.execute(f"DESCRIBE {aggregate.name}").fetchall()
-        sources = {*aggregate.came, *aggregate.went}
+        sources = {*aggregate.added, *aggregate.removed}
         steps.append(
             Step(
                 aggregate.name,

@@ -1,4 +1,4 @@
-"""One transaction of the loader: rows, differences of aggregates, ledger and positions."""
+"""The loader's transaction, and the ledger that decides which outcomes belong in it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Ledger:
         return cls({partition: (topic_id, following) for partition, topic_id, following in held})
 
     def accepts(self, origin: Origin) -> bool:
-        """True for the next origin of its partition, False for one already passed.
+        """True for the next origin of its partition, False for one that is already loaded.
 
-        Raises `DatabaseError` on a hole, which is never stepped over, and on another topic's
-        origin. The first origin of a new row is accepted.
+        The first origin of a new partition is accepted. Raises `DatabaseError` on a hole, which
+        is never skipped, and on an origin of another topic.
         """
         topic_id, expected = self.next_origins.get(
             origin.partition, (origin.topic_id, origin.offset)
@@ -36,7 +36,7 @@ class Ledger:
         if topic_id != origin.topic_id:
             raise DatabaseError(
                 f"partition {origin.partition}: outcomes of topic {origin.topic_id}, but the ledger"
-                f" holds those of {topic_id}: the topic was made anew; start with a new database"
+                f" holds those of {topic_id}: the topic was recreated; start with a new database"
             )
         if origin.offset > expected:
             raise DatabaseError(
@@ -58,7 +58,7 @@ class Transactions:
         self._steps = load_steps(connection)
 
     def commit(self, batch: LoadBatch) -> None:
-        """Write `batch`, all of it or nothing. Raises duckdb.Error with the old state intact."""
+        """Write all of `batch` or nothing. Raises duckdb.Error with the old state intact."""
         connection = self._connection
         connection.execute("BEGIN")
         try:

@@ -10,11 +10,11 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from pipeline.config import Settings
 from pipeline.devstack.broker.data_directory import free_port
 from pipeline.kafka.admin import (
+    actual_topics,
     check_topics,
     committed_offsets,
     create_topics,
     end_offsets,
-    held_topics,
     topic_findings,
     topic_ids,
 )
@@ -106,7 +106,7 @@ def test_a_topic_on_which_the_promises_would_not_hold_is_refused(
 
 def test_more_replicas_than_brokers_is_one_line(settings: Settings) -> None:
     wide = settings.model_copy(update={"replication": 3})
-    with pytest.raises(KafkaUnusableError, match=r"would not make topic .*beacons.*replicat"):
+    with pytest.raises(KafkaUnusableError, match=r"would not create topic .*beacons.*replicat"):
         create_topics(wide)
 
 
@@ -118,7 +118,7 @@ def test_longer_retention_and_larger_records_are_no_trouble(
     made = NewTopic(beacons.name, beacons.partitions, 1, config=beacons.config | more)
     admin.create_topics([made])[beacons.name].result()
     create_topics(settings)
-    assert topic_findings(settings, held_topics(settings)) == []
+    assert topic_findings(settings, actual_topics(settings)) == []
 
 
 def test_the_settings_of_a_company_are_those_of_its_topics(settings: Settings) -> None:
@@ -133,7 +133,7 @@ def test_the_settings_of_a_company_are_those_of_its_topics(settings: Settings) -
     check_topics(theirs)
     with pytest.raises(UnfitTopicError, match=r"beacons has retention\.ms=259200000"):
         check_topics(settings)
-    kept = {one.name: one.config["retention.ms"] for one in held_topics(theirs)}
+    kept = {one.name: one.config["retention.ms"] for one in actual_topics(theirs)}
     ours = topics(theirs)
     assert [kept[one.name] for one in (ours.beacons, ours.outcomes, ours.rejected)] == [
         *("259200000", "-1", "3600000")

@@ -98,7 +98,7 @@ def shop(
     ]
     try:
         # All of them: one that is stopped before it listens to signals ends by the signal.
-        says = ("/metrics", "answering", "loading into")
+        says = ("/metrics", "processing", "loading into")
         wait_for(lambda: all(map(_has_said, running, says)), seconds=60)
         said = running[0].said()
         server, admin = re.findall(r"^ingest: (\S+)/(?:beacon|metrics)$", said, re.MULTILINE)

@@ -184,7 +184,7 @@ def test_a_name_that_is_no_setting(
 
 def test_a_question_that_is_not_there(pipeline: Pipeline, snapshot: str) -> None:
     line = line_of(pipeline("query", "funel", "--database", snapshot))
-    assert "no query 'funel'; there are: " in line
+    assert "no query 'funel'; choose one of: " in line
 
 
 def test_a_parameter_that_the_question_does_not_take(pipeline: Pipeline, snapshot: str) -> None:
@@ -215,7 +215,7 @@ def test_a_parameter_that_the_question_needs(
 @pytest.mark.parametrize("question", ["funnel", "traffic", "quality", "tokens"])
 def test_a_store_that_is_not_there(pipeline: Pipeline, snapshot: str, question: str) -> None:
     line = line_of(pipeline("query", question, "-p", "store=kiosc", "--database", snapshot))
-    assert line == "Error: no events of a store 'kiosc'; there are: local"
+    assert line == "Error: no events of a store 'kiosc'; stores with events: local"
 
 
 def test_a_store_of_which_everything_was_refused_is_there(

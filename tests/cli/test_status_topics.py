@@ -28,9 +28,10 @@ def answered(settings: Settings) -> Answered:
 
 
 def commit(answered: Answered, *, topic_id: str) -> None:
-    """What a worker commits after the one record."""
+    """The commit of a worker after one record."""
     settings = answered.settings
-    mark = Checkpoint(offset=1, stream_time=None, topic_id=topic_id, rules=settings.rules.digest())
+    rules = settings.rules.digest()
+    checkpoint = Checkpoint(offset=1, stream_time=None, topic_id=topic_id, rules=rules)
     consumer = KafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         group_id=group(settings),
@@ -38,7 +39,7 @@ def commit(answered: Answered, *, topic_id: str) -> None:
     )
     place = TopicPartition(answered.topics.beacons.name, 0)
     consumer.assign([place])
-    consumer.commit({place: OffsetAndMetadata(1, mark.metadata(), -1)})
+    consumer.commit({place: OffsetAndMetadata(1, checkpoint.metadata(), -1)})
     consumer.close()
 
 

@@ -72,7 +72,7 @@ def test_a_remark_stops_nothing(pipeline: Pipeline, settings: Settings) -> None:
     assert pipeline("topics", **given).returncode == 0
     worker = Verb("worker", settings)
     try:
-        wait_for(lambda: "answering" in worker.said(), each=worker.assert_alive)
+        wait_for(lambda: "processing" in worker.said(), each=worker.assert_alive)
         assert "WARNING topic " in worker.said()
     finally:
         worker.kill()

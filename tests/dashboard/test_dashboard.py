@@ -109,10 +109,10 @@ def text_of(page: str) -> str:
 
 
 def test_without_a_snapshot_the_page_says_so_and_comes_back(get: Get, settings: Settings) -> None:
-    assert "Nothing is published yet" in get()
+    assert "No snapshot has been published yet" in get()
     assert get("/version") == ""
     publish(settings)
-    assert "Nothing is published yet" not in get()
+    assert "No snapshot has been published yet" not in get()
 
 
 def test_a_snapshot_without_events_is_said_so(get: Get, settings: Settings) -> None:
@@ -128,7 +128,7 @@ def test_a_file_that_is_no_database_is_no_error_of_ours(get: Get, settings: Sett
 def test_a_snapshot_of_another_version_is_said_so(get: Get, settings: Settings) -> None:
     with connect_live(settings.database, settings.rules) as connection:
         connection.execute("DROP TABLE daily_traffic")
-    assert "not of this version" in get()
+    assert "published by another version" in get()
 
 
 def test_figures_that_take_for_ever_are_said_so(settings: Settings) -> None:
@@ -214,7 +214,7 @@ def test_a_snapshot_that_a_client_holds_leaves_the_one_before_on_the_page(
             page = get()
             assert "1,111" in page
             assert f'data-version="{before}"' in page  # so that it asks again
-            assert "Shown is the last one that could be read. The snapshot cannot be" in page
+            assert "This is the last snapshot that could be read. The snapshot cannot be" in page
     assert "2,222" in get()
     assert "could be read" not in get()
 

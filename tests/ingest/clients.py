@@ -24,9 +24,9 @@ class Held(MemoryPublisher):
         self.loop = asyncio.get_running_loop()
         self.waiting: list[OnDurable] = []
 
-    def publish(self, records: list[Record], told: OnDurable) -> None:
+    def publish(self, records: list[Record], on_durable: OnDurable) -> None:
         self.published.append(records)
-        self.waiting.append(told)
+        self.waiting.append(on_durable)
 
     def release(self, *numbers: int) -> None:
         for number in numbers:

@@ -164,7 +164,7 @@ def door(settings: Settings, serve: Callable[..., Door]) -> Door:
     publisher = KafkaPublisher(settings)
     door = serve(settings, publisher)
     # Until Kafka has answered once, records take the way of the spool.
-    wait_for(lambda: not publisher.is_circuit_open)
+    wait_for(lambda: not publisher.circuit.is_open)
     return door
 
 

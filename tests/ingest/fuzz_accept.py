@@ -148,7 +148,7 @@ def worker_takes(accepted: Accepted, events: int) -> None:
     if events:
         raise AssertionError("the worker lost an event")
     for rejected in accepted.rejected:
-        batch.refuse(rejected)
+        batch.add_rejected(rejected)
     if _runs % TABLES_EVERY == 0:
         batch.tables()
 

@@ -1,4 +1,4 @@
-"""A spool whose disk, and a Kafka whose answers, come when a test says so."""
+"""A spool whose disk, and a producer whose acknowledgements, wait for the test."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.delivery.backlog import Backlog
+from pipeline.delivery.circuit import Circuit
+from pipeline.delivery.health import Diagnosis, Probe
 from pipeline.delivery.pending import PendingRecord
-from pipeline.delivery.probe import Probe
-from pipeline.delivery.producer import DeliveryFailure
+from pipeline.delivery.producer import DeliveryFailure, OnDelivery
 from pipeline.delivery.publisher import Record
 from pipeline.delivery.replay import Replay
 from pipeline.delivery.spool import Spool
@@ -31,15 +32,15 @@ class GatedSpool(Spool):
         self.write_gate.set()
         self.read_gate.set()
         self.writes: list[tuple[list[Record], list[int]]] = []
-        """What each commit was begun with: its records, and the batches that go."""
+        """The records that each commit adds, and the batches that it deletes."""
         self.reads = 0
 
     def write(
-        self, records: Sequence[Record], *, seq: int, spooled_at: int, gone: Sequence[int]
+        self, records: Sequence[Record], *, seq: int, spooled_at: int, delete: Sequence[int]
     ) -> None:
-        self.writes.append((list(records), list(gone)))
+        self.writes.append((list(records), list(delete)))
         assert self.write_gate.wait(30)
-        super().write(records, seq=seq, spooled_at=spooled_at, gone=gone)
+        super().write(records, seq=seq, spooled_at=spooled_at, delete=delete)
 
     def read(self, *, after: int) -> tuple[int, list[Record]] | None:
         found = super().read(after=after)
@@ -48,40 +49,65 @@ class GatedSpool(Spool):
         return found
 
 
-class ByHand:
-    """A `Sender` that keeps what flies until the test lets it land, or fail."""
+class ManualProducer:
+    """A `RecordProducer` whose records stay in flight until the test ends their delivery."""
 
     def __init__(self) -> None:
         self.sent: list[Record] = []
-        self.flying: dict[PendingRecord, None] = {}
-        self.recalled = 0
+        self.in_flight: dict[PendingRecord, OnDelivery] = {}
+        self.poll_seconds = 0.0
+        self.purged = 0
         self.asked = 0
-        self.is_known = True
-        """Whether Kafka answers the question of the probe."""
+        self.is_reachable = True
+        """Whether Kafka answers the probe."""
 
-    def send(self, item: PendingRecord) -> bool:
+    def send(self, item: PendingRecord, on_delivery: OnDelivery) -> bool:
         self.sent.append(item.record)
-        item.since = time.monotonic()
-        self.flying[item] = None
+        item.sent_at = time.monotonic()
+        self.in_flight[item] = on_delivery
         return True
 
-    def end(self, replay: Replay, failure: DeliveryFailure | None = None) -> None:
-        """Of all that flies: it is on Kafka, or has failed."""
-        for item in list(self.flying):
-            assert item.batch is not None
-            replay.landed(item.batch, item.place, failure)
-            del self.flying[item]
+    def end(self, item: PendingRecord, failure: DeliveryFailure | None = None) -> None:
+        """`item` is on Kafka, or has failed."""
+        self.in_flight[item](item, failure)
+        del self.in_flight[item]
 
-    def knows(self, _topic: str, *, within: timedelta) -> bool:
+    def end_all(self, failure: DeliveryFailure | None = None) -> None:
+        for item in list(self.in_flight):
+            self.end(item, failure)
+
+    def can_reach(self, _topic: str, *, within: timedelta) -> bool:
         self.asked += 1
-        return self.is_known and within > timedelta(0)
+        return self.is_reachable and within > timedelta(0)
 
-    def recall(self) -> None:
-        self.recalled += 1
+    def purge(self) -> None:
+        self.purged += 1
 
     def poll(self) -> None: ...
 
-    renew = poll
+    start = replace_if_fatal = poll
+
+
+class WatchedCircuit(Circuit):
+    """Notes what had been sent each time it closed."""
+
+    def __init__(self, producer: Any, backlog: Backlog) -> None:
+        self.probe = Probe(producer, "beacons", limit=timedelta(seconds=1))
+        self.replay = Replay(producer, backlog, self.probe, rejected="rejected")
+        self.closings: list[list[Record]] = []
+        self._sent = producer.sent
+        super().__init__(
+            producer,
+            backlog,
+            self.probe,
+            self.replay,
+            Diagnosis(lambda: None),
+            limit=timedelta(seconds=60),
+        )
+
+    def close(self) -> None:
+        self.closings.append([*self._sent])
+        super().close()
 
 
 def read_all(spool: Spool) -> list[Record]:
@@ -94,37 +120,24 @@ def read_all(spool: Spool) -> list[Record]:
     return found
 
 
-def left_in(folder: Path, *, slot: int = 0) -> list[Record]:
-    """What a process that is gone has left in its slot."""
+def left_in(folder: Path, *, instance: int = 0) -> list[Record]:
+    """What a dead process has left in its spool."""
     spool = Spool(folder, cap=ROOM)
-    spool.open(slot=slot)
+    spool.open(instance=instance)
     found = read_all(spool)
     spool.close()
     return found
 
 
 def backlog_of(spool: Spool) -> Backlog:
-    """Begun, in the running event loop."""
+    """Started in the running event loop."""
     backlog = Backlog(spool, clock=lambda: 1.0)
     backlog.start()
     return backlog
 
 
-def replay_of(sender: Any, backlog: Backlog, **more: Any) -> tuple[Replay, Probe]:
-    """A replay that is not begun, and what asks `sender` whether Kafka is quick."""
-    probe = Probe(sender, "beacons", limit=timedelta(seconds=1))
-    given = {
-        "rejected": "rejected",
-        "tick": lambda: None,
-        "opened": lambda _reason: None,
-        "closed": lambda: None,
-        "check": lambda: None,
-    }
-    return Replay(sender, backlog, probe, **{**given, **more}), probe
-
-
 async def until(claim: Callable[[], object]) -> None:
     """Return once `claim` is true; fail after half a minute."""
     async with asyncio.timeout(30):
-        while not claim():  # noqa: ASYNC110  # nothing tells of it
+        while not claim():  # noqa: ASYNC110  # there is no event to wait for
             await asyncio.sleep(0.01)

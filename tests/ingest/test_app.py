@@ -128,8 +128,8 @@ def test_what_cannot_be_made_durable_is_503_with_retry_after(
     settings: Settings, serve: Any
 ) -> None:
     class Full(MemoryPublisher):
-        def publish(self, records: list[Record], told: OnDurable) -> None:
-            told(f"no room for {len(records)}")
+        def publish(self, records: list[Record], on_durable: OnDurable) -> None:
+            on_durable(f"no room for {len(records)}")
 
         async def is_ready(self) -> bool:
             return False

@@ -1,4 +1,4 @@
-"""What is forgotten of the spool, while the disk is slow and where it fails."""
+"""Delivered batches are deleted from the spool, also if the disk is slow or fails."""
 
 from __future__ import annotations
 
@@ -7,79 +7,77 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from ingest.spooling import ONE, ROOM, ByHand, GatedSpool, backlog_of, replay_of, until
+from ingest.spooling import ONE, ROOM, GatedSpool, ManualProducer, WatchedCircuit, backlog_of, until
 
-from pipeline.delivery.backlog import FORGET_AFTER
+from pipeline.delivery.backlog import DELETE_AFTER_SECONDS
 from pipeline.delivery.pending import PendingRecord
 from pipeline.delivery.spool import Spool
 
 
-def test_a_batch_is_forgotten_while_the_commit_that_deletes_it_runs(tmp_path: Path) -> None:
+def test_a_batch_counts_as_deleted_while_the_commit_that_deletes_it_runs(tmp_path: Path) -> None:
     spool = GatedSpool(tmp_path)
 
-    async def story() -> None:
+    async def scenario() -> None:
         backlog = backlog_of(spool)
-        (batch,) = backlog.add_flying([PendingRecord(ONE)])
+        (batch,) = backlog.add_in_flight([PendingRecord(ONE)])
         await until(lambda: spool.depth)
         spool.write_gate.clear()
-        backlog.forget(batch.seq)
-        assert backlog.is_forgotten(batch.seq)
+        backlog.delete(batch.seq)
+        assert backlog.is_deleted(batch.seq)
         await until(lambda: ([], [batch.seq]) in spool.writes)
-        assert backlog.is_forgotten(batch.seq)
+        assert backlog.is_deleted(batch.seq)
         spool.write_gate.set()
         await until(lambda: spool.depth == 0)
         backlog.close()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_what_lands_while_it_is_read_is_not_sent_again(tmp_path: Path) -> None:
-    spool, sender = GatedSpool(tmp_path), ByHand()
+def test_a_batch_delivered_while_it_is_read_is_not_sent_again(tmp_path: Path) -> None:
+    spool, producer = GatedSpool(tmp_path), ManualProducer()
 
-    async def story() -> None:
+    async def scenario() -> None:
         backlog = backlog_of(spool)
-        replay, _ = replay_of(sender, backlog)
-        flying = PendingRecord(ONE)
-        (batch,) = backlog.add_flying([flying])
+        circuit = WatchedCircuit(producer, backlog)
+        in_flight = PendingRecord(ONE)
+        batches = backlog.add_in_flight([in_flight])
         await until(lambda: spool.depth)
         spool.read_gate.clear()
-        replay.start()
-        replay.opened([batch])
+        circuit.start()
+        circuit.replay.track(batches)
         await until(lambda: spool.reads == 1)
-        # The file was read; what was read of it reaches the loop only after the acknowledgement.
-        replay.landed(batch, flying.place, None)
-        # The commit that deletes it has begun to wait for the disk.
-        await asyncio.sleep(2 * FORGET_AFTER)
+        # The acknowledgement comes before the batch that was read reaches the event loop.
+        circuit.replay.delivered(in_flight, None)
+        # The commit that deletes it waits for the disk.
+        await asyncio.sleep(2 * DELETE_AFTER_SECONDS)
         spool.read_gate.set()
         await until(lambda: spool.depth == 0)
-        replay.stop()
+        circuit.stop()
         backlog.close()
 
-    asyncio.run(story())
-    assert sender.sent == []
+    asyncio.run(scenario())
+    assert producer.sent == []
 
 
-def test_what_could_not_be_forgotten_is_forgotten_later(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failed_delete_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     spool = Spool(tmp_path, cap=ROOM)
 
-    async def story() -> None:
+    async def scenario() -> None:
         backlog = backlog_of(spool)
-        (batch,) = backlog.add_flying([PendingRecord(ONE)])
+        (batch,) = backlog.add_in_flight([PendingRecord(ONE)])
         await until(lambda: spool.depth)
-        connection = spool._connection  # noqa: SLF001  # SQLite shall not wait for the other one
+        connection = spool._connection  # noqa: SLF001  # SQLite must not wait for the lock
         assert connection is not None
         connection.execute("PRAGMA busy_timeout = 0")
         other = sqlite3.connect(tmp_path / "0.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
-        backlog.forget(batch.seq)
-        await until(lambda: "the spool takes nothing" in caplog.text)
-        assert backlog.is_forgotten(batch.seq)
+        backlog.delete(batch.seq)
+        await until(lambda: "the spool cannot be written" in caplog.text)
+        assert backlog.is_deleted(batch.seq)
         other.execute("ROLLBACK")
         other.close()
         await until(lambda: spool.depth == 0)
-        assert not backlog.is_forgotten(batch.seq)
+        assert not backlog.is_deleted(batch.seq)
         backlog.close()
 
-    asyncio.run(story())
+    asyncio.run(scenario())

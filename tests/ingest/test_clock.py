@@ -36,7 +36,7 @@ class Times:
         """Two seconds on: a record, `waited` for Kafka to append it, and `took` to hear of it."""
         self.at += 2 + took + waited
         self.ahead = ahead
-        self.watch.saw(KAFKA + self.at - took, since=self.at - took - waited)
+        self.watch.compare(KAFKA + self.at - took, since=self.at - took - waited)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_one_broker_of_two_that_is_wrong_is_told_once(
 def test_they_are_compared_once_a_second(times: Times) -> None:
     times.acknowledge(ahead=5.0)
     times.ahead = 7.0
-    times.watch.saw(KAFKA + times.at, since=times.at)
+    times.watch.compare(KAFKA + times.at, since=times.at)
     assert times.watch.ahead == 5.0
 
 
@@ -106,7 +106,7 @@ def test_probe_metric_and_log_say_so(
     create_topics(settings)
     publisher = KafkaPublisher(settings, clock=lambda: time.time() + ahead)
     door = serve(settings, publisher)
-    wait_for(lambda: not publisher.is_circuit_open)
+    wait_for(lambda: not publisher.circuit.is_open)
     assert door.post(BODY).status == 204
     answer = door.page("/readyz")
     assert (answer.status, answer.json()["status"]) == (200, "ready")

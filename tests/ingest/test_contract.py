@@ -178,8 +178,8 @@ def test_another_method_is_405_with_allow(wire: Any, method: str) -> None:
 class Full(MemoryPublisher):
     """Neither Kafka nor a spool."""
 
-    def publish(self, records: list[Record], told: OnDurable) -> None:
-        told(f"no room for {len(records)}")
+    def publish(self, records: list[Record], on_durable: OnDurable) -> None:
+        on_durable(f"no room for {len(records)}")
 
 
 # CORS

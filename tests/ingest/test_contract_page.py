@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from pipeline.delivery.refused import REASON
+from pipeline.delivery.poison import REASON
 from pipeline.domain import values
 from pipeline.domain.catalog import EVENT_TYPES, REQUIRED
 from pipeline.ingest.validate import Reason

@@ -19,7 +19,7 @@ from pipeline.ingest.problems import problems_of
 from pipeline.ingest.sender import Sender
 from pipeline.ingest.validate import Refusal, parse
 from pipeline.replay.files import BadLine, FileRequest, read_requests
-from pipeline.stream.checkpoint import StateError, mark_of
+from pipeline.stream.checkpoint import StateError, read_checkpoint
 
 NOW_MS = 1_782_907_200_000
 GOOD = {"event_type": "search", "timestamp": NOW_MS, "session_id": "s", "query": "q"}
@@ -190,4 +190,4 @@ def test_a_record_that_somebody_else_wrote_is_a_failure_of_the_record() -> None:
 
 def test_a_commit_that_somebody_else_wrote_is_refused() -> None:
     with pytest.raises(StateError):
-        mark_of(0, '{"x":' + "[" * 4000 + "]" * 4000 + "}", partition=0)
+        read_checkpoint(0, '{"x":' + "[" * 4000 + "]" * 4000 + "}", partition=0)

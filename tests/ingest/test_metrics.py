@@ -3,9 +3,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.ingest.metrics import MEANINGS, Metrics
+from pipeline.ingest.metrics import MEANINGS, Counts, Measured, gauges_of_all
 
 GAUGES = [
     name
@@ -15,20 +16,26 @@ GAUGES = [
 OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
 
 
-def metrics_of_a_day() -> Metrics:
-    metrics = Metrics(lambda: dict.fromkeys(GAUGES, 7.0))
-    metrics.requests.update([204, 204, 401])
-    metrics.events.update(["search", "purchase", "search"])
-    metrics.rejected["too_old"] += 1
-    metrics.limited['a "b"\n'] += 1
-    metrics.body_bytes += 10
+def counts_of_a_day() -> Counts:
+    counts = Counts()
+    for status in (204, 204, 401):
+        counts.requests[status] += 1
+    for kind in ("search", "purchase", "search"):
+        counts.events[kind] += 1
+    counts.rejected["too_old"] += 1
+    counts.limited['a "b"\n'] += 1
+    counts.body_bytes += 10
     for seconds in (0.001, 0.002, 0.0021, 99):
-        metrics.observe_ack(seconds)
-    return metrics
+        counts.observe_ack(seconds)
+    return counts
 
 
-def values(metrics: Metrics) -> dict[tuple[str, str], float]:
-    families = text_string_to_metric_families(metrics.text().decode())
+def metrics_of_a_day() -> Measured:
+    return Measured(counts_of_a_day(), dict.fromkeys(GAUGES, 7.0))
+
+
+def values(measured: Measured) -> dict[tuple[str, str], float]:
+    families = text_string_to_metric_families(measured.text().decode())
     return {
         (sample.name, next(iter(sample.labels.values()), "")): sample.value
         for family in families
@@ -57,8 +64,8 @@ def test_the_histogram_is_cumulative_and_a_bound_belongs_to_its_bucket() -> None
 
 
 def test_two_apps_of_one_process_count_apart() -> None:
-    metrics_of_a_day()
-    fresh = Metrics(lambda: dict.fromkeys(GAUGES, 0.0))
+    counts_of_a_day()
+    fresh = Measured(Counts(), dict.fromkeys(GAUGES, 0.0))
     assert ("pipeline_ingest_requests_total", "204") not in values(fresh)
 
 
@@ -67,3 +74,20 @@ def test_every_metric_is_served_and_stands_in_the_docs_with_its_meaning() -> Non
     assert set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE)) == set(MEANINGS)
     for name, meaning in MEANINGS.items():
         assert f"| `{name}` | {meaning} |" in OPERATING.read_text()
+
+
+def test_counts_of_several_processes_are_added_up() -> None:
+    total = counts_of_a_day()
+    # As it comes from another process.
+    total.add(msgspec.msgpack.decode(msgspec.msgpack.encode(counts_of_a_day()), type=Counts))
+    total.add(Counts())
+    once, twice = values(metrics_of_a_day()), values(Measured(total, {}))
+    assert {name for name, _ in once} - {name for name, _ in twice} == set(GAUGES)
+    assert all(value == 2 * once[key] for key, value in twice.items())
+
+
+def test_gauges_of_several_processes_are_added_up_or_the_worst_is_shown() -> None:
+    names = ("spool_records", "spool_oldest_seconds", "circuit_open", "clock_ahead_seconds")
+    each = [dict(zip(names, values, strict=True)) for values in ((1, 5, 0, -9), (2, 3, 1, 4))]
+    shown = gauges_of_all({f"pipeline_ingest_{n}": v for n, v in one.items()} for one in each)
+    assert list(shown.values()) == [3, 5, 1, -9]

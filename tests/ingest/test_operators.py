@@ -30,7 +30,7 @@ NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
 class Failing(MemoryPublisher):
-    def publish(self, records: list[Record], told: OnDurable) -> None:  # noqa: ARG002
+    def publish(self, records: list[Record], on_durable: OnDurable) -> None:  # noqa: ARG002
         raise LookupError(f"a slip of ours: {len(records)}")
 
 

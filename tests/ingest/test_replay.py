@@ -1,71 +1,47 @@
-"""The replay of the spool where each acknowledgement comes when the test says so."""
+"""Poison isolation, with acknowledgements that come when the test says so."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-from pipeline.delivery.backlog import Backlog
+from ingest.spooling import ONE, ROOM, TWO, ManualProducer, WatchedCircuit, backlog_of, until
+
 from pipeline.delivery.pending import PendingRecord
-from pipeline.delivery.probe import Probe
-from pipeline.delivery.producer import DeliveryFailure
+from pipeline.delivery.producer import DeliveryFailure, OnDelivery
 from pipeline.delivery.publisher import Record
-from pipeline.delivery.replay import Replay
 from pipeline.delivery.spool import Spool
 
-LARGE, ONE, TWO = (Record("beacons", b"key", value) for value in (b"large", b"one", b"two"))
+LARGE = Record("beacons", b"key", b"large")
 
 
-class AtOnce:
-    """A sender whose Kafka takes everything at once."""
+class PromptProducer(ManualProducer):
+    """Delivers every record at once."""
 
-    def __init__(self) -> None:
-        self.sent: list[Record] = []
-        self.flying: dict[PendingRecord, None] = {}
-
-    def send(self, item: PendingRecord) -> bool:
-        self.sent.append(item.record)
-        item.tell()
+    def send(self, item: PendingRecord, on_delivery: OnDelivery) -> bool:
+        super().send(item, on_delivery)
+        self.end(item)
         return True
 
-    def knows(self, _topic: str, *, within: timedelta) -> bool:
-        return within > timedelta(0)
 
-    def recall(self) -> None: ...
+def test_of_a_batch_with_a_refused_record_only_what_was_not_delivered_is_sent_again(
+    tmp_path: Path,
+) -> None:
+    producer = PromptProducer()
 
-    poll = renew = recall
-
-
-def test_of_a_batch_with_a_refused_record_only_what_has_not_landed_is_sent(tmp_path: Path) -> None:
-    sender: Any = AtOnce()
-
-    async def story() -> None:
-        backlog = Backlog(Spool(tmp_path, cap=1_000_000), clock=lambda: 1.0)
-        backlog.start()
-        replay = Replay(
-            sender,
-            backlog,
-            Probe(sender, "beacons", limit=timedelta(seconds=1)),
-            rejected="rejected",
-            tick=lambda: None,
-            opened=lambda _reason: None,
-            closed=lambda: None,
-            check=lambda: None,
-        )
-        (batch,) = backlog.add_flying([PendingRecord(record) for record in (ONE, LARGE, TWO)])
-        replay.start()
-        replay.opened([batch])
+    async def scenario() -> None:
+        backlog = backlog_of(Spool(tmp_path, cap=ROOM))
+        circuit = WatchedCircuit(producer, backlog)
+        items = [PendingRecord(record) for record in (ONE, LARGE, TWO)]
+        circuit.replay.track(backlog.add_in_flight(items))
+        circuit.start()
         # The refusal comes between the acknowledgements of its neighbours.
-        replay.landed(batch, 0, None)
-        replay.landed(batch, 1, DeliveryFailure("too large", is_permanent=True))
-        replay.landed(batch, 2, None)
-        async with asyncio.timeout(30):
-            while not sender.sent or backlog.spool.depth:  # noqa: ASYNC110  # nothing tells of it
-                await asyncio.sleep(0.01)
-        replay.stop()
+        circuit.replay.delivered(items[0], None)
+        circuit.replay.delivered(items[1], DeliveryFailure("too large", is_permanent=True))
+        circuit.replay.delivered(items[2], None)
+        await until(lambda: producer.sent and not backlog.spool.depth)
+        circuit.stop()
         backlog.close()
 
-    asyncio.run(story())
-    assert sender.sent == [LARGE]
+    asyncio.run(scenario())
+    assert producer.sent == [LARGE]

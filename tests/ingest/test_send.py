@@ -122,12 +122,12 @@ def test_a_503_is_asked_again_and_nothing_overtakes_it(
     class Flaky(MemoryPublisher):
         calls = 0
 
-        def publish(self, records: list[Record], told: OnDurable) -> None:
+        def publish(self, records: list[Record], on_durable: OnDurable) -> None:
             Flaky.calls += 1
             if Flaky.calls % 3 == 1:
-                told("away")
+                on_durable("away")
             else:
-                super().publish(records, told)
+                super().publish(records, on_durable)
 
     kept = Flaky()
     door = serve(settings, kept)

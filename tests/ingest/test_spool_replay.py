@@ -63,14 +63,14 @@ def test_only_the_first_request_of_an_outage_waits_and_all_follow_in_order_witho
     async def story() -> None:
         publisher = KafkaPublisher(quick)
         publisher.start()
-        await until(lambda: not publisher.is_circuit_open)
+        await until(lambda: not publisher.circuit.is_open)
         await kept(publisher, quick, request("0"))
         loop = asyncio.get_running_loop()
         with paused(kafka):
             began = loop.time()
             await kept(publisher, quick, request("1"))
             first = loop.time() - began
-            assert publisher.is_circuit_open
+            assert publisher.circuit.is_open
             began = loop.time()
             for number in range(2, 50):
                 await kept(publisher, quick, request(str(number)))
@@ -78,7 +78,7 @@ def test_only_the_first_request_of_an_outage_waits_and_all_follow_in_order_witho
             assert publisher.spool().records == 49
             assert publisher.spool().bytes > 0
             assert publisher.spool().age > timedelta(0)
-        await until(lambda: not publisher.is_circuit_open and publisher.spool().records == 0)
+        await until(lambda: not publisher.circuit.is_open and publisher.spool().records == 0)
         await kept(publisher, quick, request("50"))
         publisher.close()
 
@@ -97,7 +97,7 @@ def test_the_circuit_closes_while_as_much_comes_as_the_door_takes(
         publisher.start()
 
         async def shop(device: str) -> None:
-            while publisher.is_circuit_open or publisher.spool().records:
+            while publisher.circuit.is_open or publisher.spool().records:
                 await kept(publisher, quick, request(f"{device} {sent[device]}", device))
                 sent[device] += 1
 
@@ -121,11 +121,11 @@ def test_a_record_that_kafka_takes_in_no_form_is_rejected_and_the_rest_goes_on(
     async def story() -> None:
         publisher = KafkaPublisher(quick)
         publisher.start()
-        await until(lambda: not publisher.is_circuit_open)
+        await until(lambda: not publisher.circuit.is_open)
         await asyncio.gather(
             *[kept(publisher, quick, request(text)) for text in ("before", LARGE, "after")]
         )
-        await until(lambda: not publisher.is_circuit_open and publisher.spool().records == 0)
+        await until(lambda: not publisher.circuit.is_open and publisher.spool().records == 0)
         publisher.close()
 
     asyncio.run(story())
@@ -146,10 +146,10 @@ def test_what_landed_beside_a_refused_record_is_not_sent_again(
     async def story() -> None:
         publisher = KafkaPublisher(quick)
         publisher.start()
-        await until(lambda: not publisher.is_circuit_open)
+        await until(lambda: not publisher.circuit.is_open)
         requests = [request(LARGE), *(request(text, device=text) for text in others)]
         await asyncio.gather(*[kept(publisher, quick, each) for each in requests])
-        await until(lambda: not publisher.is_circuit_open and publisher.spool().records == 0)
+        await until(lambda: not publisher.circuit.is_open and publisher.spool().records == 0)
         publisher.close()
 
     asyncio.run(story())
@@ -175,7 +175,7 @@ def test_the_spool_of_a_process_that_is_gone_is_taken_over(
         heir = KafkaPublisher(quick)
         heir.start()
         spools = quick.home / "spool"
-        await until(lambda: not heir.is_circuit_open and not (spools / "1.db").exists())
+        await until(lambda: not heir.circuit.is_open and not (spools / "1.db").exists())
         await until(lambda: heir.spool().records == 0)
         heir.close()
 

@@ -59,13 +59,13 @@ def no_certificate(_: Settings, secured: Secured, __: Path) -> dict[str, Any]:
 
 
 TROUBLES: list[tuple[Change, str]] = [
-    (wrong_ca, "its certificate is not good by PIPELINE_KAFKA_SSL_CA="),
-    (wrong_host, "certificate is not valid for '127.0.0.1': use a name that is in it"),
-    (wrong_password, f"does not let user {USER} in (SCRAM-SHA-512): check"),
+    (wrong_ca, "its certificate cannot be verified with PIPELINE_KAFKA_SSL_CA="),
+    (wrong_host, "certificate is not valid for '127.0.0.1': use a name that is in the certificate"),
+    (wrong_password, f"rejects user {USER} (SCRAM-SHA-512): check"),
     (wrong_mechanism, "not SCRAM-SHA-256: set PIPELINE_KAFKA_SASL_MECHANISM"),
     (no_tls_here, "speaks TLS: set PIPELINE_KAFKA_SECURITY_PROTOCOL"),
     (no_tls_there, "does not speak TLS: check its port, or set"),
-    (no_certificate, "asks for a certificate, and does not take ours: check"),
+    (no_certificate, "requires a certificate and rejects ours: check"),
 ]
 
 

@@ -52,7 +52,7 @@ def test_each_kind_of_trouble_is_one_line(settings: Settings, secured: Secured) 
     ingest, worker, load = running
     try:
         wait_for(lambda: "Kafka acknowledges" in ingest.said(), each=ingest.assert_alive)
-        wait_for(lambda: "answering" in worker.said(), each=worker.assert_alive)
+        wait_for(lambda: "processing" in worker.said(), each=worker.assert_alive)
         wait_for(lambda: "loading" in load.said(), each=load.assert_alive)
         before = {verb: len(lines_of(verb)) for verb in running}
         secured.remove_user(LEAVING)
@@ -63,7 +63,7 @@ def test_each_kind_of_trouble_is_one_line(settings: Settings, secured: Secured) 
         for verb in running:
             print(verb.verb, *lines_of(verb)[before[verb] :], sep="\n")
         for verb in running:
-            assert "".join(lines_of(verb)).count(f"does not let user {LEAVING} in") == 1
+            assert "".join(lines_of(verb)).count(f"rejects user {LEAVING} ") == 1
         for verb in running:
             said = lines_of(verb)[before[verb] :]
             assert "Traceback" not in verb.said()

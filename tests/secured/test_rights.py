@@ -73,7 +73,7 @@ def test_a_right_that_is_missing_is_one_line(settings: Settings, secured: Secure
         secured.allow("stranger", topic.name, "DESCRIBE")
     for right, said in (
         ("", "would not describe the configuration of topic"),
-        ("DESCRIBE_CONFIGS", "turns user stranger away (GroupAuthorizationFailedError)"),
+        ("DESCRIBE_CONFIGS", "rejects user stranger (GroupAuthorizationFailedError)"),
     ):
         for topic in topics(settings).all():
             if right:

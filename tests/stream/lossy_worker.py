@@ -1,7 +1,7 @@
-"""`pipeline worker`, but of the first runs of `beacons` that are fetched some are lost.
+"""`pipeline worker`, but some of the first batches of `beacons` that it fetches are lost.
 
-Every other one, or with `all` the first of each partition. Faust drops what it has fetched around
-a rebalance; here it happens for certain.
+Every other one, or with `all` the first of each partition. Faust drops fetched records around a
+rebalance; here it happens for certain.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pipeline.config import Settings
 from pipeline.stream import worker
 from pipeline.stream.transport import BatchConsumer
 
-MOST_LOST = 6
+MAX_LOST = 6
 _getmany = BatchConsumer.getmany
 
 
@@ -26,9 +26,9 @@ async def getmany(self: BatchConsumer, timeout: float) -> AsyncIterator[Any]:  #
             lost = vars(self).setdefault("lost", set())
             is_first = tp not in lost
             lost.add(tp)
-            is_other = counted[0] % 2 and counted[0] < 2 * MOST_LOST
+            is_other = counted[0] % 2 and counted[0] < 2 * MAX_LOST
             if is_first if sys.argv[-1] == "all" else is_other:
-                print("lost a run", flush=True)
+                print("lost a batch", flush=True)
                 continue
         yield tp, message
 

@@ -1,4 +1,4 @@
-"""What is done before what in a run, and what ends the worker."""
+"""The order of steps within a batch, and what ends the worker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.stream.partition import Pair
 
 
 def visits(records: int) -> Topic:
-    """One event a record."""
+    """One event per record."""
     topic = Topic()
     for minute in range(records):
         topic.send(make_event(minute=minute))
@@ -22,47 +22,47 @@ def visits(records: int) -> Topic:
 
 
 class Refused(Process):
-    """A worker to which Kafka refuses what goes to `topic`."""
+    """A worker whose records for `topic` Kafka refuses."""
 
     topic = ""
 
     async def send(self, topic: str, _partition: int, pairs: list[Pair]) -> None:
         if topic == self.topic:
-            raise OSError("Kafka takes nothing")
+            raise OSError("Kafka refuses it")
         await super().send(topic, _partition, pairs)
 
 
 @pytest.mark.parametrize("place", [OUTCOMES, CHANGELOG], ids=["outcomes", "states"])
 def test_a_failed_delivery_ends_the_worker_and_commits_nothing(place: Any) -> None:
-    async def told() -> tuple[Kafka, Process]:
+    async def scenario() -> tuple[Kafka, Process]:
         kafka = Kafka(visits(2).beacons)
         worker = Refused(kafka)
         worker.topic = place.topic
         await worker.finish()
         return kafka, worker
 
-    kafka, worker = asyncio.run(told())
-    assert worker.said == "OSError: Kafka takes nothing"
+    kafka, worker = asyncio.run(scenario())
+    assert worker.end_reason == "OSError: Kafka refuses it"
     assert kafka.commit is not None
-    assert kafka.commit.offset == worker.marks[BEACONS].offset == 0
+    assert kafka.commit.offset == worker.checkpoints[BEACONS].offset == 0
 
 
-def test_a_run_goes_out_once_the_states_of_the_one_before_have_gone() -> None:
-    async def told() -> None:
+def test_a_batch_is_sent_after_the_states_of_the_one_before() -> None:
+    async def scenario() -> None:
         kafka = Kafka(visits(4).beacons)
         worker = Process(kafka)
         while len(kafka.outcomes) < 4:
             states = len(kafka.changelog)
             await worker.step()
-        # Both runs were in hand: the second has waited.
+        # Both batches were in progress: the second has waited.
         assert states > 0
         await worker.kill()
 
-    asyncio.run(told())
+    asyncio.run(scenario())
 
 
-def test_a_run_that_outlives_its_assignment_leaves_no_mark() -> None:
-    async def told() -> None:
+def test_a_batch_that_outlives_its_assignment_leaves_no_checkpoint() -> None:
+    async def scenario() -> None:
         kafka = Kafka(visits(2).beacons)
         worker = Process(kafka)
         while not kafka.outcomes:
@@ -70,20 +70,20 @@ def test_a_run_that_outlives_its_assignment_leaves_no_mark() -> None:
         worker.revoke_now()
         await worker.finish()
         assert kafka.changelog
-        assert BEACONS not in worker.marks
+        assert BEACONS not in worker.checkpoints
         await worker.kill()
 
-    asyncio.run(told())
+    asyncio.run(scenario())
 
 
-def test_a_commit_that_is_lost_is_not_taken_for_a_beginning() -> None:
-    async def told() -> str | None:
+def test_a_lost_commit_is_not_mistaken_for_a_first_start() -> None:
+    async def scenario() -> str | None:
         kafka = Kafka(visits(2).beacons)
         await (await Process(kafka).finish()).kill()
         kafka.commit = None
         worker = await Process(kafka).finish()
-        return worker.said
+        return worker.end_reason
 
-    said = asyncio.run(told())
-    assert said is not None
-    assert "has committed nothing" in said
+    reason = asyncio.run(scenario())
+    assert reason is not None
+    assert "has committed nothing" in reason

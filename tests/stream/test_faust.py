@@ -1,4 +1,4 @@
-"""What `transport.py` and `table.py` lean on in Faust: an upgrade that moves it fails here."""
+"""The private names of Faust that `transport.py` and `table.py` use: an upgrade may move them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_faust_is_pinned() -> None:
         (WorkerApp, App, "_new_transport"),
     ],
 )
-def test_what_is_overridden_is_still_there_and_called_alike(
+def test_what_we_override_exists_with_the_same_parameters(
     ours: type, theirs: type, name: str
 ) -> None:
     assert name in vars(theirs)
@@ -65,7 +65,7 @@ CALLED = [
 
 
 @pytest.mark.parametrize(("owner", "name", "expected"), CALLED)
-def test_what_is_called_still_takes_the_same(owner: type, name: str, expected: list[str]) -> None:
+def test_what_we_call_has_the_same_parameters(owner: type, name: str, expected: list[str]) -> None:
     assert parameters(getattr(owner, name)) == expected
 
 
@@ -73,12 +73,12 @@ def test_what_is_called_still_takes_the_same(owner: type, name: str, expected: l
     "name",
     ["_acked", "_acked_index", "_buffered_partitions", "flow_active", "_thread", "should_stop"],
 )
-def test_the_consumers_own_names_are_still_used(name: str) -> None:
+def test_the_consumer_still_uses_these_names(name: str) -> None:
     source = inspect.getsource(inspect.getmodule(Consumer) or Consumer)
     assert f"self.{name}" in source
 
 
-def test_the_wait_of_a_fetch_is_read_at_the_start() -> None:
+def test_the_fetch_wait_is_read_at_the_start() -> None:
     assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in inspect.getsource(AIOKafkaConsumer.start)
 
 
@@ -92,7 +92,7 @@ def test_the_changelog_is_restored_by_apply_changelog_batch() -> None:
 
 
 def test_the_schema_is_compiled_with_keywords_only() -> None:
-    from faust.serializers.schemas import Schema  # noqa: PLC0415  # beside its use
+    from faust.serializers.schemas import Schema  # noqa: PLC0415  # next to its use
 
     theirs = inspect.signature(Schema.compile).parameters.values()
     assert all(p.kind is p.KEYWORD_ONLY for p in theirs if p.name not in ("self", "app"))

@@ -1,7 +1,7 @@
-"""No interleaving of one worker's questions with another worker's life gives a wrong table.
+"""No interleaving of two workers gives a wrong table.
 
-Worker A takes over, runs, commits, and is paused after each of its answers; B joins there and is
-paused after each of its own; A goes on, finds out, and joins again. Every such schedule is tried.
+Worker A takes over, processes, commits, and is paused after one of its replies; B joins then, and
+is paused after one of its own; A continues, finds out, and joins again. Every schedule is tried.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from stream_log import Topic
 
 from pipeline.domain.outcomes import Outcome
 
-# More than a worker has answers from its joining to its last commit.
+# More replies than a worker gets between its joining and its last commit.
 STEPS = 16
 
 
 def shopping() -> Topic:
-    """Six records whose outcomes hang on every record before them."""
+    """Six records whose outcomes depend on every record before them."""
     topic = Topic()
     topic.send(click(0, "token"))
     topic.send(make_event(minute=1), device="d:other")
@@ -32,21 +32,21 @@ def shopping() -> Topic:
     return topic
 
 
-def right(topic: Topic) -> list[Outcome]:
+def expected_outcomes(topic: Topic) -> list[Outcome]:
     alone = Topic(topic.rules, beacons=topic.beacons)
     alone.run(alone.assigned())
     return alone.outcomes
 
 
 async def finished(kafka: Kafka) -> None:
-    """Whatever came before, a worker that is left alone answers the rest."""
+    """A worker that is left alone processes the rest."""
     last = await Process(kafka).finish()
-    assert last.said is None
+    assert last.end_reason is None
     await last.kill()
 
 
 async def begun(topic: Topic, records: int) -> Kafka:
-    """A log whose first `records` a worker that is gone has answered and committed."""
+    """A log whose first `records` a dead worker has processed and committed."""
     kafka = Kafka(topic.beacons[:records])
     if records:
         await finished(kafka)
@@ -58,9 +58,9 @@ async def begun(topic: Topic, records: int) -> Kafka:
 @pytest.mark.parametrize("dying", ["neither", "other", "both"])
 def test_whenever_another_worker_takes_over_the_outcomes_are_right(begin: int, dying: str) -> None:
     topic = shopping()
-    expected = right(topic)
+    expected = expected_outcomes(topic)
 
-    async def told(first: int, second: int, third: int) -> None:
+    async def scenario(first: int, second: int, third: int) -> None:
         kafka = await begun(topic, begin)
         one = await Process(kafka).step(first)
         other = await Process(kafka).step(second)
@@ -74,51 +74,51 @@ def test_whenever_another_worker_takes_over_the_outcomes_are_right(begin: int, d
             await process.finish()
         for process in (other, one):
             await process.kill()
-            assert "has committed nothing" not in (process.said or ""), (first, second, third)
+            assert "has committed nothing" not in (process.end_reason or ""), (first, second, third)
         await finished(kafka)
         assert kafka.accepted() == expected, (first, second, third)
 
-    async def all_told() -> None:
+    async def all_schedules() -> None:
         for schedule in product(range(STEPS), range(1, STEPS), (0, 2, STEPS)):
-            await told(*schedule)
+            await scenario(*schedule)
 
-    asyncio.run(all_told())
+    asyncio.run(all_schedules())
 
 
 @pytest.mark.parametrize("lost", [(0,), (1,), (0, 1)], ids=str)
-def test_runs_that_the_consumer_dropped_are_read_again(lost: tuple[int, ...]) -> None:
+def test_batches_that_the_consumer_dropped_are_read_again(lost: tuple[int, ...]) -> None:
     topic = shopping()
 
-    async def told() -> Kafka:
+    async def scenario() -> Kafka:
         kafka = Kafka(topic.beacons)
         worker = await Process(kafka, lost=lost).finish()
-        assert worker.said is None
+        assert worker.end_reason is None
         await worker.kill()
         return kafka
 
-    assert asyncio.run(told()).accepted() == right(topic)
+    assert asyncio.run(scenario()).accepted() == expected_outcomes(topic)
 
 
-def test_what_retention_took_is_not_read_again() -> None:
-    async def told() -> str | None:
+def test_records_that_retention_deleted_are_not_read_again() -> None:
+    async def scenario() -> str | None:
         kafka = await begun(shopping(), 2)
         kafka.beginning = 4
         worker = await Process(kafka, lost=[1]).finish()
-        return worker.said
+        return worker.end_reason
 
-    said = asyncio.run(told())
-    assert said is not None
-    assert "offset 2 of beacons was expected, but Kafka holds none before 4: retention" in said
+    reason = asyncio.run(scenario())
+    assert reason is not None
+    assert "offset 2 of beacons was expected, but Kafka holds none before 4: retention" in reason
 
 
 def test_a_jump_in_the_log_itself_ends_the_worker() -> None:
-    async def told() -> str | None:
+    async def scenario() -> str | None:
         kafka = await begun(shopping(), 2)
         # Offsets 2 and 3 are not there, though Kafka says that it holds them.
         kafka.beacons = [*kafka.beacons[:2], *kafka.beacons[4:]]
         worker = await Process(kafka).finish()
-        return worker.said
+        return worker.end_reason
 
-    said = asyncio.run(told())
-    assert said is not None
-    assert "offset 2 of beacons was expected, but the run is 4-5 with 2 records" in said
+    reason = asyncio.run(scenario())
+    assert reason is not None
+    assert "offset 2 of beacons was expected, but the batch is 4-5 with 2 records" in reason

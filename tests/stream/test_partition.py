@@ -1,4 +1,4 @@
-"""How a run is made durable (architecture), with a crash between any two of its steps."""
+"""How a batch is made durable (architecture), with a crash between any two of its steps."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 from factories import DAY, MINUTE, MORNING, cart, click, make_event, purchase
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stream_log import FakeRecord, Topic, mark
+from stream_log import FakeRecord, Topic, checkpoint
 
 from pipeline.domain.rules import Rules
-from pipeline.stream.checkpoint import StateError, mark_of
+from pipeline.stream.checkpoint import StateError, read_checkpoint
 
 HOUR_LATE = Rules(lateness=timedelta(hours=1), lookback=timedelta(hours=2))
 
@@ -35,7 +35,7 @@ def undisturbed(topic: Topic) -> Topic:
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, None])
-def test_the_bounds_of_runs_change_nothing(size: int | None) -> None:
+def test_batch_boundaries_change_nothing(size: int | None) -> None:
     topic = shopping(Topic())
     partition = topic.assigned()
     while topic.run(partition, size):
@@ -68,7 +68,7 @@ def test_a_crash_anywhere_leaves_the_same_outcomes(steps: list[tuple[int, str, b
     topic = shopping(Topic())
     partition = topic.assigned()
     for size, until, dies in steps:
-        # What is not committed is lost with the process; it may die after a commit too.
+        # A batch that is not committed dies with the process; it may also die after a commit.
         topic.run(partition, size, until=until)
         if dies or until != "commit":
             partition = topic.assigned()
@@ -93,7 +93,7 @@ def test_a_paused_owner_that_writes_on_changes_nothing(
         owner = topic.assigned()
         for size in sizes:
             topic.run(owner, size)
-        # The former owner wakes up: Kafka takes its records, the group refuses its commit.
+        # The former owner wakes up: Kafka accepts its records, the group refuses its commit.
         topic.run(stale, forget + 1, until="states")
     owner = topic.assigned()
     while topic.run(owner, 3):
@@ -163,40 +163,40 @@ def test_recovered_devices_that_never_come_back_are_forgotten_too() -> None:
 
 
 def test_a_jump_is_refused() -> None:
-    partition = Topic(commit=mark(3)).assigned()
+    partition = Topic(commit=checkpoint(3)).assigned()
     with pytest.raises(StateError, match=r"partition 0: offset 3 of beacons was expected.*5-6"):
-        partition.fresh([FakeRecord(5, b"", b""), FakeRecord(6, b"", b"")])
+        partition.new_records([FakeRecord(5, b"", b""), FakeRecord(6, b"", b"")])
     with pytest.raises(StateError, match="3-5 with 2 records"):
-        partition.fresh([FakeRecord(3, b"", b""), FakeRecord(5, b"", b"")])
+        partition.new_records([FakeRecord(3, b"", b""), FakeRecord(5, b"", b"")])
 
 
-def test_what_is_redelivered_of_a_run_is_left_out() -> None:
-    partition = Topic(commit=mark(3)).assigned()
+def test_redelivered_records_of_a_batch_are_skipped() -> None:
+    partition = Topic(commit=checkpoint(3)).assigned()
     records = [FakeRecord(offset, b"", b"") for offset in range(2, 5)]
-    assert [record.offset for record in partition.fresh(records)] == [3, 4]
-    assert not partition.fresh(records[:1])
+    assert [record.offset for record in partition.new_records(records)] == [3, 4]
+    assert not partition.new_records(records[:1])
 
 
-def test_a_record_that_nobody_can_read_is_answered() -> None:
+def test_an_unreadable_record_has_an_outcome() -> None:
     topic = Topic()
     topic.beacons = [FakeRecord(0, b"key", b"\xff"), FakeRecord(1, b"key", None)]
     topic.run(topic.assigned())
     assert [len(outcome.failed) for outcome in topic.outcomes] == [1, 1]
 
 
-def test_a_mark_survives_its_commit() -> None:
-    made = mark(7, MORNING + DAY)
-    assert mark_of(7, made.metadata(), partition=0) == made
+def test_a_checkpoint_survives_its_commit() -> None:
+    made = checkpoint(7, MORNING + DAY)
+    assert read_checkpoint(7, made.metadata(), partition=0) == made
 
 
-@pytest.mark.parametrize("metadata", ["", "{}", "x", mark(6).metadata()])
+@pytest.mark.parametrize("metadata", ["", "{}", "x", checkpoint(6).metadata()])
 def test_a_commit_of_another_program_is_refused(metadata: str) -> None:
     with pytest.raises(StateError, match="partition 2: the commit at offset 7 carries no stream"):
-        mark_of(7, metadata, partition=2)
+        read_checkpoint(7, metadata, partition=2)
 
 
 def test_other_rules_or_another_topic_are_refused() -> None:
     with pytest.raises(StateError, match="other rules"):
-        mark(0).refuse_others(topic_id="topic", rules="0" * 16, partition=0)
-    with pytest.raises(StateError, match="beacons was made anew"):
-        mark(0).refuse_others(topic_id="new", rules=mark(0).rules, partition=0)
+        checkpoint(0).refuse_mismatch(topic_id="topic", rules="0" * 16, partition=0)
+    with pytest.raises(StateError, match="beacons was recreated"):
+        checkpoint(0).refuse_mismatch(topic_id="new", rules=checkpoint(0).rules, partition=0)

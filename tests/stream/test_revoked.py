@@ -1,11 +1,11 @@
-"""What a worker holds of a partition ends with its assignment."""
+"""A worker drops its state of a partition at the end of the assignment."""
 
 from __future__ import annotations
 
 import asyncio
 
 from faust.types import TP
-from stream_log import mark
+from stream_log import checkpoint
 
 from pipeline.config import Settings
 from pipeline.stream.app import create_app
@@ -14,40 +14,40 @@ from pipeline.stream.table import DeviceTable
 from pipeline.topics import topics
 
 
-def test_nothing_is_held_of_a_revoked_partition() -> None:
+def test_the_state_of_a_revoked_partition_is_dropped() -> None:
     settings = Settings(_env_file=None, kafka_bootstrap_servers="127.0.0.1:9")
     beacons = topics(settings).beacons.name
     revoked, kept = TP(beacons, 0), TP(beacons, 1)
 
-    async def told() -> None:
-        outbox = BatchProducer(settings)
-        app = create_app(settings, topic_id="topic", outbox=outbox)
+    async def scenario() -> None:
+        producer = BatchProducer(settings)
+        app = create_app(settings, topic_id="topic", producer=producer)
         consumer = app.consumer
         (table,) = app.tables.values()
         assert isinstance(table, DeviceTable)
         before = {tp: table.partition(tp.partition) for tp in (revoked, kept)}
         for tp in (revoked, kept):
-            consumer.marks[tp] = mark(3)
-            consumer.acknowledged[tp] = 3
+            consumer.checkpoints[tp] = checkpoint(3)
+            consumer.committed_offsets[tp] = 3
             app.tables.recovery.active_offsets[tp] = 3
         await consumer.on_partitions_revoked({revoked})
-        assert list(consumer.marks) == list(consumer.acknowledged) == [kept]
-        # A later recovery begins at the beginning of the changelog.
+        assert list(consumer.checkpoints) == list(consumer.committed_offsets) == [kept]
+        # A later recovery starts at the beginning of the changelog.
         assert list(app.tables.recovery.active_offsets) == [kept]
         assert not table.is_current(before[revoked])
         assert table.partition(0) is not before[revoked]
         assert table.partition(1) is before[kept]
-        await outbox.stop()
+        await producer.stop()
 
-    asyncio.run(told())
+    asyncio.run(scenario())
 
 
-def test_no_worker_follows_the_changelogs_of_others() -> None:
+def test_no_worker_reads_the_changelogs_of_others() -> None:
     async def replicas() -> int:
         settings = Settings(_env_file=None, kafka_bootstrap_servers="127.0.0.1:9")
-        outbox = BatchProducer(settings)
-        app = create_app(settings, topic_id="topic", outbox=outbox)
-        await outbox.stop()
+        producer = BatchProducer(settings)
+        app = create_app(settings, topic_id="topic", producer=producer)
+        await producer.stop()
         return int(app.conf.table_standby_replicas)
 
     assert asyncio.run(replicas()) == 0

@@ -1,4 +1,4 @@
-"""The worker as a process on a real Kafka: what it answers, commits and refuses."""
+"""The worker as a process on a real Kafka: what it writes, commits and refuses."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ def committed(settings: Settings) -> int:
     return sum(committed_offsets(settings, group(settings), topics(settings).beacons).values())
 
 
-def answered(settings: Settings, records: int) -> None:
+def wait_for_outcomes(settings: Settings, records: int) -> None:
     wait_for(lambda: count(settings, topics(settings).outcomes) >= records)
 
 
 def refused(settings: Settings, message: str) -> None:
-    """A worker under `settings` ends by itself, with one line that says why."""
+    """A worker with `settings` exits by itself, with one line that says why."""
     process = Verb("worker", settings, "refused")
     try:
         assert process.process is not None
@@ -90,7 +90,7 @@ def test_each_record_has_one_outcome_and_sigterm_commits_them(
     settings: Settings, door: Door, requests: list[Accepted], worker: Verb
 ) -> None:
     records = door.send(requests)
-    answered(settings, records)
+    wait_for_outcomes(settings, records)
     assert worker.stop() == 0
     assert committed(settings) == records
     origins = [(outcome.origin.partition, outcome.origin.offset) for outcome in outcomes(settings)]
@@ -99,12 +99,12 @@ def test_each_record_has_one_outcome_and_sigterm_commits_them(
         assert {offset for partition, offset in origins if partition == number} == set(range(end))
 
 
-def test_a_worker_goes_on_with_the_state_of_the_one_before(
+def test_a_worker_continues_with_the_state_of_its_predecessor(
     settings: Settings, door: Door, requests: list[Accepted], worker: Verb
 ) -> None:
     half = len(requests) // 2
     first = door.send(requests[:half])
-    answered(settings, first)
+    wait_for_outcomes(settings, first)
     worker.kill()
     # The same requests again: a worker that remembers finds nothing new in them.
     again = door.send(requests[:half])
@@ -132,8 +132,8 @@ def test_other_rules_or_a_new_topic_are_refused(
     admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
     admin.delete_topics([beacons])[beacons].result(30)
     wait_for(lambda: beacons in create_topics(settings))
-    # Kafka drops the commits of a deleted topic with it.
-    refused(settings, "beacons was made anew, or the group's commits were deleted")
+    # Kafka deletes a topic's commits with it.
+    refused(settings, "beacons was recreated, or the group's commits were deleted")
 
 
 def test_state_without_a_commit_is_refused(
@@ -147,7 +147,7 @@ def test_state_without_a_commit_is_refused(
     refused(settings, "the group has committed nothing, but")
 
 
-def test_records_that_retention_took_are_never_stepped_over(
+def test_records_that_retention_deleted_are_never_skipped(
     settings: Settings, door: Door, requests: list[Accepted], worker: Verb
 ) -> None:
     records = door.send(requests[:20])
@@ -164,13 +164,13 @@ def test_records_that_retention_took_are_never_stepped_over(
         future.result(30)
     refused(settings, "retention overran the worker")
     after = end_offsets(settings, ours.outcomes)
-    # A partition that never had a commit begins where its log now does.
+    # A partition without a commit starts at the beginning of what is left.
     assert [after[number] for number, end in before.items() if end] == [
         *filter(None, before.values())
     ]
 
 
-def test_runs_that_faust_drops_are_read_again(
+def test_batches_that_faust_drops_are_read_again(
     settings: Settings, door: Door, requests: list[Accepted]
 ) -> None:
     small = settings.model_copy(update={"run_records": 5})
@@ -182,42 +182,42 @@ def test_runs_that_faust_drops_are_read_again(
         assert worker.stop() == 0
     finally:
         worker.kill()
-    assert "lost a run" in worker.said()
+    assert "lost a batch" in worker.said()
     origins = {(outcome.origin.partition, outcome.origin.offset) for outcome in outcomes(settings)}
     assert len(origins) == records
 
 
-def test_runs_that_faust_drops_and_nothing_follows_are_read_again(
+def test_dropped_batches_that_nothing_follows_are_read_again(
     settings: Settings, door: Door, requests: list[Accepted]
 ) -> None:
     lossy = Path(__file__).with_name("lossy_worker.py")
     records = door.send(requests)
-    # All is there before it starts: of each partition one run, and nothing behind it.
+    # All records are there before it starts: one batch per partition, and nothing behind it.
     worker = Verb("worker all", settings, "worker", program=[str(lossy)])
     try:
         wait_for(lambda: committed(settings) == records, each=worker.assert_alive)
         assert worker.stop() == 0
     finally:
         worker.kill()
-    assert "lost a run" in worker.said()
+    assert "lost a batch" in worker.said()
     assert "reading them again" in worker.said()
     assert "Traceback" not in worker.said()
 
 
-def test_a_worker_that_nobody_sent_anything_ends_without_a_word(worker: Verb) -> None:
-    wait_for(lambda: "answering" in worker.said())
+def test_an_idle_worker_stops_silently(worker: Verb) -> None:
+    wait_for(lambda: "processing" in worker.said())
     assert worker.stop() == 0
-    assert "answering" in worker.said().splitlines()[-1]
+    assert "processing" in worker.said().splitlines()[-1]
 
 
-def test_a_worker_whose_kafka_is_gone_ends_all_the_same(
+def test_a_worker_whose_kafka_is_gone_still_stops(
     settings: Settings, tmp_path: Path, cache: Path
 ) -> None:
     with Broker(tmp_path / "own", cache) as broker:
         own = settings.model_copy(update={"kafka_bootstrap_servers": broker.bootstrap_servers})
         create_topics(own)
         worker = Verb("worker", own)
-        wait_for(lambda: "answering" in worker.said())
+        wait_for(lambda: "processing" in worker.said())
         broker.kill()
         assert worker.stop() in (0, 1)
         assert "Traceback" not in worker.said()

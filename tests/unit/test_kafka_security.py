@@ -54,7 +54,7 @@ def test_a_setting_that_would_protect_nothing_is_refused(
     protocol: str, name: str, value: object
 ) -> None:
     line = refused(security_protocol=protocol, **{name: value})
-    assert line.startswith(f"PIPELINE_KAFKA_{name.upper()} means nothing while ")
+    assert line.startswith(f"PIPELINE_KAFKA_{name.upper()} has no effect while ")
 
 
 def test_a_user_and_one_password_are_needed(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
-"""What Kafka may have otherwise, and what it may not."""
+"""Which differences of a topic are accepted, remarked, or refused."""
 
 from __future__ import annotations
 
 from pipeline.config import Settings
-from pipeline.kafka.topic_check import Held, findings, row
+from pipeline.kafka.topic_check import ActualTopic, findings, row
 from pipeline.topics import Topic, topics
 
 DEFAULTS = {"retention.bytes": "-1", "unclean.leader.election.enable": "false"}
@@ -13,64 +13,64 @@ def wanted(replication: int = 3) -> Topic:
     return topics(Settings(_env_file=None, replication=replication)).beacons
 
 
-def held(*, partitions: int = 4, replicas: int = 3, **config: str) -> Held:
-    """A topic as it should be, but for what is given: `retention_ms` is Kafka's `retention.ms`."""
+def actual(*, partitions: int = 4, replicas: int = 3, **config: str) -> ActualTopic:
+    """A topic as it should be, except for `config`: `retention_ms` is Kafka's `retention.ms`."""
     given = {key.replace("_", "."): value for key, value in config.items()}
     same = {"cleanup.policy": "delete", **DEFAULTS, **wanted().config}
-    return Held("beacons", partitions, replicas, same | given)
+    return ActualTopic("beacons", partitions, replicas, same | given)
 
 
-def said(found: Held) -> list[tuple[str, bool]]:
+def findings_of(found: ActualTopic) -> list[tuple[str, bool]]:
     return [(one.text, one.is_refusal) for one in findings(wanted(), found, replication=3)]
 
 
-def test_what_is_as_it_should_be_needs_no_word() -> None:
-    assert said(held()) == []
+def test_a_topic_as_it_should_be_has_no_finding() -> None:
+    assert findings_of(actual()) == []
 
 
-def test_more_copies_to_wait_for_than_there_are_would_refuse_all() -> None:
-    ((first, is_refusal), (second, is_second)) = said(held(replicas=1))
+def test_more_in_sync_replicas_than_replicas_is_refused() -> None:
+    ((first, is_refusal), (second, is_second)) = findings_of(actual(replicas=1))
     assert (is_refusal, is_second) == (True, False)
-    assert "min.insync.replicas=2: Kafka would take no record" in first
+    assert "min.insync.replicas=2: Kafka would accept no record" in first
     assert "has 1 replicas, PIPELINE_REPLICATION is 3" in second
 
 
-def test_more_than_is_wanted_needs_no_word() -> None:
+def test_more_than_is_needed_has_no_finding() -> None:
     more = {"retention_ms": "604800001", "max_message_bytes": "16777217"}
-    assert said(held(replicas=5, min_insync_replicas="3", **more)) == []
-    assert said(held(retention_ms="-1")) == []
+    assert findings_of(actual(replicas=5, min_insync_replicas="3", **more)) == []
+    assert findings_of(actual(retention_ms="-1")) == []
 
 
-def test_less_of_what_only_weakens_a_promise_is_a_remark() -> None:
+def test_a_weaker_promise_is_a_remark() -> None:
     for config in (
         {"min_insync_replicas": "1"},
         {"unclean_leader_election_enable": "true"},
     ):
-        ((text, is_refusal),) = said(held(**config))
+        ((text, is_refusal),) = findings_of(actual(**config))
         assert not is_refusal, text
 
 
-def test_a_bound_on_bytes_would_lose_events() -> None:
-    ((text, is_refusal),) = said(held(retention_bytes="1000000"))
+def test_a_limit_on_bytes_is_refused() -> None:
+    ((text, is_refusal),) = findings_of(actual(retention_bytes="1000000"))
     assert is_refusal
     assert "--add-config retention.bytes=-1" in text
 
 
-def test_for_ever_is_held_against_a_time() -> None:
+def test_a_time_is_less_than_for_ever() -> None:
     for_ever = Topic("beacons", 4, {**wanted().config, "retention.ms": "-1"})
-    found = findings(for_ever, held(), replication=3)
+    found = findings(for_ever, actual(), replication=3)
     assert [one.is_refusal for one in found] == [True]
 
 
-def test_a_line_says_how_to_alter_it() -> None:
-    ((text, is_refusal),) = said(held(max_message_bytes="100000"))
+def test_a_finding_names_the_command_that_alters_the_topic() -> None:
+    ((text, is_refusal),) = findings_of(actual(max_message_bytes="100000"))
     assert is_refusal
     assert "max.message.bytes=100000, it must be 16777216" in text
     assert "--entity-name beacons --add-config max.message.bytes=16777216" in text
 
 
-def test_a_table_shows_spans_as_people_read_them() -> None:
-    assert row(held())[5:] == ("7 days", 16777216, "LogAppendTime")
-    assert row(held(retention_ms="-1"))[5] == "for ever"
-    assert row(held(retention_ms="5400000"))[5] == "1:30:00"
-    assert row(held(cleanup_policy="compact"))[5] == ""
+def test_the_table_shows_readable_durations() -> None:
+    assert row(actual())[5:] == ("7 days", 16777216, "LogAppendTime")
+    assert row(actual(retention_ms="-1"))[5] == "for ever"
+    assert row(actual(retention_ms="5400000"))[5] == "1:30:00"
+    assert row(actual(cleanup_policy="compact"))[5] == ""

@@ -25,7 +25,7 @@ def test_a_hole_of_one_record_is_refused() -> None:
 
 
 def test_another_topic_is_refused() -> None:
-    with pytest.raises(DatabaseError, match="made anew"):
+    with pytest.raises(DatabaseError, match="the topic was recreated"):
         Ledger({0: ("topic", 5)}).accepts(Origin("other", 0, 5))
 
 

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from warehouse_fixture import Warehouse
 
-from pipeline.dashboard.snapshot import Snapshot
+from pipeline.dashboard.snapshot import SnapshotReader
 from pipeline.warehouse.database import connect_published
 from pipeline.warehouse.limits import LimitError, limited
 from pipeline.warehouse.reach import Reach
@@ -33,7 +33,7 @@ def ask(request: pytest.FixtureRequest, tmp_path: Path) -> Ask:
         with connect_published(path, memory=MEMORY) as connection:
             return connection.execute(text).fetchall()
 
-    snapshot = Snapshot(path, memory=MEMORY)
+    snapshot = SnapshotReader(path, memory=MEMORY)
 
     def of_dashboard(text: str) -> list[tuple[Any, ...]]:
         return snapshot.read(lambda connection: connection.execute(text).fetchall()).value

@@ -8,8 +8,8 @@ from uuid import uuid4
 import msgspec
 from warehouse_fixture import Warehouse
 
+from pipeline.delivery.poison import refusals
 from pipeline.delivery.publisher import Record
-from pipeline.delivery.refused import refusals
 from pipeline.domain.events import Request
 from pipeline.ingest.accept import accept
 from pipeline.ingest.sender import Sender
