@@ -1,4 +1,4 @@
-"""Devices that send through an ingest of their own while the world around it goes bad."""
+"""Devices that send through an ingest while a test disturbs Kafka, the disk or the process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LIMIT = timedelta(seconds=1)
 
 
 class Shop(threading.Thread):
-    """One device that sends one event after the other, and remembers which were answered 204."""
+    """A device that sends events one by one and remembers which got 204."""
 
     def __init__(self, url: str, token: str, device: int, *, rest: float) -> None:
         super().__init__()
@@ -83,12 +83,12 @@ class Street:
 
     @property
     def answers(self) -> Counter[int]:
-        """How often each status was answered."""
+        """The number of answers by status."""
         return sum((shop.answers for shop in self.shops), Counter[int]())
 
     @property
     def longest(self) -> float:
-        """Seconds that the slowest answer took."""
+        """The slowest answer, in seconds."""
         return max(shop.longest for shop in self.shops)
 
     def assert_counted_once_in_order(self) -> None:

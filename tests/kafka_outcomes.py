@@ -1,4 +1,4 @@
-"""Outcomes on a real Kafka, as workers leave them, and loaders that read them in this process."""
+"""Write outcomes to a real Kafka as workers do, and run loaders on them in this process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pipeline.warehouse.loader import Loader
 
 
 class Answered:
-    """The topics under `settings`, and one log of outcomes for each partition."""
+    """The topics of `settings`, with a log of outcomes for each partition."""
 
     def __init__(self, settings: Settings) -> None:
         create_topics(settings)
@@ -70,7 +70,7 @@ class Answered:
         }
 
     def load(self) -> None:
-        """Run a loader until its snapshot holds all that is there; every check must hold."""
+        """Run a loader until its snapshot holds all records; every check must pass."""
         with loading(self.settings):
             wait_for(lambda: positions(self.settings) == self.ends())
         assert rows(self.settings, "FROM positions") != []
@@ -78,7 +78,7 @@ class Answered:
 
 
 def run_loader(settings: Settings) -> None:
-    """A loader in this thread: until it raises."""
+    """Run a loader in this thread until it raises."""
     loader = Loader(settings)
     try:
         loader.run(threading.Event())
@@ -88,7 +88,7 @@ def run_loader(settings: Settings) -> None:
 
 @contextmanager
 def loading(settings: Settings) -> Iterator[None]:
-    """A loader in a thread of its own, ended as SIGTERM ends it."""
+    """Run a loader in its own thread and stop it as SIGTERM does."""
     loader, stop = Loader(settings), threading.Event()
     failures: list[Exception] = []
 
@@ -112,7 +112,7 @@ def loading(settings: Settings) -> Iterator[None]:
 
 
 def positions(settings: Settings) -> dict[tuple[str, int], int]:
-    """How far the snapshot has come; nothing where there is none."""
+    """The positions of the snapshot; empty without a snapshot."""
     try:
         found = rows(settings, "SELECT topic, partition, next_offset FROM positions")
     except DatabaseError:
@@ -121,6 +121,6 @@ def positions(settings: Settings) -> dict[tuple[str, int], int]:
 
 
 def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
-    """The snapshot's answer."""
+    """Query the snapshot."""
     with connect_published(settings.database) as connection:
         return connection.execute(query).fetchall()
