@@ -168,6 +168,9 @@ class Settings(BaseSettings):
         le=2 * MEBIBYTE,
         description="Largest body after decompression. Larger ones get 413.",
     )
+    max_events: int = Field(
+        default=1000, ge=1, le=10_000, description="Most events of one request. More get 422."
+    )
     max_bodies_bytes: int = Field(
         default=128 * MEBIBYTE,
         ge=2 * MEBIBYTE,

@@ -10,8 +10,8 @@ import msgspec
 from confluent_kafka import Producer
 
 from pipeline.config import Settings
-from pipeline.ingest.accept import Accepted, accept
-from pipeline.ingest.enrichment import EdgeHeaders, enrich, is_app
+from pipeline.ingest.accept import Accepted
+from pipeline.ingest.intake import Intake
 from pipeline.ingest.sender import Sender
 from pipeline.replay.files import BadLine, read_requests
 from pipeline.topics import topics
@@ -32,11 +32,10 @@ def accepted(path: Path) -> Iterator[Accepted]:
     with path.open("rb") as file:
         for request in read_requests(file):
             assert not isinstance(request, BadLine)
-            yield accept(
+            yield Intake().take(
                 request.body,
+                headers=request.headers,
                 sender=Sender(request.store or "local", may_backfill=True),
-                request=enrich(request.headers, EdgeHeaders()),
-                is_app=is_app(request.headers),
                 received_at=0,
             )
 

@@ -38,6 +38,8 @@ def make_event(
         **fields,
     }
     event = {name: value for name, value in event.items() if value is not None}
+    if event.get("query"):
+        event.setdefault("search_term", event["query"])
     canonical = msgspec.json.encode(event, order="sorted")
     return {"fingerprint": hashlib.sha256(canonical).hexdigest(), "raw": "{}", **event}
 
@@ -56,16 +58,34 @@ def purchase(minute: float = 0, *lines: dict[str, Any], **fields: Any) -> dict[s
     return make_event("purchase", minute, items=items, **fields)
 
 
+# Who may send a record, by name: what its headers say.
+SENDERS = {
+    "visitor": Request(device_type="mobile", browser="Safari", country="DE"),
+    "bot": Request(is_bot=True),
+    "server": Request(is_server=True),
+    "prefetch": Request(is_prefetch=True),
+}
+
+
 def make_record(
-    events: Iterable[dict[str, Any]], store: str, device: str, *, received_at: int, is_bot: bool
+    events: Iterable[dict[str, Any]],
+    store: str,
+    device: str,
+    *,
+    received_at: int,
+    sender: str = "visitor",
+    timezone: str = "UTC",
+    is_trusted: bool = False,
 ) -> tuple[bytes, bytes]:
-    """Key and value of a record of `beacons`."""
+    """Key and value of a record of `beacons`; `sender` is one of `SENDERS`."""
     beacon = Beacon(
         store_id=store,
         device_key=device,
         received_at=received_at,
-        request=Request(is_bot=is_bot),
+        request=SENDERS[sender],
         events=[msgspec.Raw(msgspec.json.encode(event)) for event in events],
+        timezone=timezone,
+        is_trusted=is_trusted,
     )
     return record_key(store, device), msgspec.json.encode(beacon)
 
@@ -92,10 +112,15 @@ class Log:
         received_at: int | None = None,
         is_bot: bool = False,
         appended_at: int | None = None,
+        **sent: Any,
     ) -> Outcome:
-        """One record with `events`; received when its last event occurred, unless said."""
+        """One record with `events`; received when its last event occurred, unless said.
+
+        `sent` is for `make_record`.
+        """
         at = received_at or max(event["timestamp"] for event in events)
-        key, value = make_record(events, store, device, received_at=at, is_bot=is_bot)
+        sent = {"sender": "bot" if is_bot else "visitor", **sent}
+        key, value = make_record(events, store, device, received_at=at, **sent)
         return self.append(key, value, appended_at=appended_at or at)
 
     def append(self, key: bytes, value: bytes, *, appended_at: int) -> Outcome:

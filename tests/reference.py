@@ -1,6 +1,6 @@
-"""A second implementation of models, refunds and blended counts, in Python, from the tables' rows.
+"""A second implementation of orders, models, refunds and blended counts, in Python, from rows.
 
-Written from the rules (A7, A8, B1-B4) and not from `sql/`, so that their agreement means something.
+Written from the rules (A7-A9, A11, B1-B4) and not from `sql/`, so that agreement means something.
 """
 
 from __future__ import annotations
@@ -78,19 +78,29 @@ def refunds(
     """(event, time, line) of each refund line to its state and what it takes; and each part taken:
     refund line, order line, and how much of that was taken before and after it.
     """
-    thing = lambda row: (row["store_id"], row["order_id"], row["product_id"], row["variant_id"])  # noqa: E731
+    order = sorted(lines, key=lambda row: (row["occurred_at"], row["event_key"], row["line"]))
+    pooled = {
+        (row["store_id"], row["order_id"], row["product_id"])
+        for row in lines
+        if row["variant_id"] is None and counts(row)
+    }
+
+    def pool(row: Row) -> Any:
+        product = (row["store_id"], row["order_id"], row["product_id"])
+        return product if product in pooled else (*product, row["variant_id"])
+
     bought: dict[Any, list[Row]] = defaultdict(list)
-    for row in sorted(lines, key=lambda row: row["line"]):
-        if not row["is_refund"] and not row["is_repeated"] and row["order_id"] is not None:
-            bought[thing(row)].append(row)
+    for row in order:
+        if not row["is_refund"] and counts(row) and row["order_id"] is not None:
+            bought[pool(row)].append(row)
     states: dict[Any, tuple[str, Decimal]] = {}
     taken: list[tuple[Row, Row, Decimal, Decimal]] = []
     used: dict[Any, Decimal] = defaultdict(Decimal)
-    order = sorted(lines, key=lambda row: (row["occurred_at"], row["event_key"], row["line"]))
     for row in (row for row in order if row["is_refund"]):
-        owed = bought[thing(row)]
+        owed = bought[pool(row)]
         priced = next((one for one in owed if one["price"] is not None), None)
         state = _refused(row, owed, priced)
+        owed = [one for one in owed if one["currency"] == (row["currency"] or _currency(priced))]
         asked = left = Decimal(0)
         if state is None:
             asked = left = row["revenue"] if priced is None else _asked(row, priced)
@@ -110,13 +120,124 @@ def _refused(row: Row, owed: list[Row], priced: Row | None) -> str | None:
     """The reason why a refund line takes nothing from its order's lines."""
     if row["is_repeated"]:
         return "repeated"
+    if row["is_unconfirmed"]:
+        return "unconfirmed"
     if not owed:
         return "waiting"
     if row["revenue"] is None and priced is None:
         return "unpriced"
-    if priced and row["currency"] not in (None, priced["currency"]):
+    money = {one["currency"] for one in owed} - {None}
+    if priced and row["currency"] is not None and row["currency"] not in money:
         return "other_currency"
     return None
+
+
+def _currency(priced: Row | None) -> str | None:
+    return None if priced is None else priced["currency"]
+
+
+def counts(row: Row) -> bool:
+    """Whether an order line counts."""
+    return not row["is_repeated"] and not row["is_unconfirmed"]
+
+
+def settled(lines: list[Row]) -> dict[Any, tuple[Any, ...]]:
+    """(event, time, line) of each order line to what counts of it (A9, A11).
+
+    That is whether it is repeated, unconfirmed, and the one that counts its order; its quantity,
+    price and currency.
+    """
+    things: dict[Any, list[Row]] = defaultdict(list)
+    for row in lines:
+        event = (row["event_key"], row["occurred_at"])
+        named = (row["order_id"], row["refund_id"]) if row["is_refund"] else (row["order_id"],)
+        key = event if None in named else named
+        things[row["store_id"], row["is_refund"], key].append(row)
+    trusted = {
+        (row["store_id"], row["order_id"])
+        for row in lines
+        if row["is_trusted"] and not row["is_refund"] and row["order_id"] is not None
+    }
+    found: dict[Any, tuple[Any, ...]] = {}
+    for (store, is_refund, _), rows in things.items():
+        money: dict[int, Row | None] = {}
+        for product in {row["product_id"] for row in rows}:
+            some = [row for row in rows if row["product_id"] == product]
+            if (store, rows[0]["order_id"]) in trusted:
+                money |= _confirmed(some)
+            else:
+                money |= {id(row): row for row in _best(some)}
+        merits = {id(row): _merit(row, rows) for row in rows}
+        paid = [row for row in rows if money.get(id(row)) is not None]
+        first = min(paid, key=lambda row: (merits[id(row)], row["line"]), default=None)
+        for row in rows:
+            of = money.get(id(row))
+            said = row if of is None else of
+            found[row["event_key"], row["occurred_at"], row["line"]] = (
+                id(row) not in money,
+                id(row) in money and of is None,
+                row is first and not is_refund,
+                said["reported_quantity"],
+                said["reported_price"],
+                said["reported_currency"],
+            )
+    return found
+
+
+def _merit(row: Row, rows: list[Row]) -> tuple[Any, ...]:
+    """The place of a line's report among those of its product; the least is the best."""
+    event = [
+        one
+        for one in rows
+        if (one["event_key"], one["occurred_at"]) == (row["event_key"], row["occurred_at"])
+        and one["product_id"] == row["product_id"]
+    ]
+    return (
+        row["is_bot"],
+        all(one["reported_price"] is None for one in event),
+        row["device_key"].startswith("s:"),
+        row["is_server"],
+        row["occurred_at"],
+        row["event_key"],
+    )
+
+
+def _best(rows: list[Row]) -> list[Row]:
+    """Rule A9 for one product of one order."""
+    if not rows:
+        return []
+    ranked = sorted(rows, key=lambda row: _merit(row, rows))
+    best = [row for row in rows if _merit(row, rows) == _merit(ranked[0], rows)]
+    if any(row["variant_id"] is None for row in best):
+        return best
+    named = {row["variant_id"] for row in best}
+    for variant in {row["variant_id"] for row in rows} - named - {None}:
+        of_variant = [row for row in ranked if row["variant_id"] == variant]
+        merit = _merit(of_variant[0], rows)
+        best += [row for row in of_variant if _merit(row, rows) == merit]
+    return best
+
+
+def _confirmed(rows: list[Row]) -> dict[int, Row | None]:
+    """Rule A11: each line that counts, or would, to the line whose money it has.
+
+    None: it is unconfirmed.
+    """
+    counted, sure = _best(rows), _best([row for row in rows if row["is_trusted"]])
+    pooled = any(row["variant_id"] is None for row in [*counted, *sure])
+    both = [row for row in counted if any(row is one for one in sure)]
+    money: dict[int, Row | None] = {id(row): row for row in both}
+    waiting: dict[Any, list[Row]] = defaultdict(list)
+    for row in sorted(sure, key=lambda row: (_merit(row, rows), row["line"])):
+        if id(row) not in money:
+            waiting[None if pooled else row["variant_id"]].append(row)
+    for row in sorted(counted, key=lambda row: (_merit(row, rows), row["line"])):
+        if id(row) not in money:
+            left = waiting[None if pooled else row["variant_id"]]
+            money[id(row)] = left.pop(0) if left else None
+    for left in waiting.values():
+        money |= {id(row): row for row in left}
+    return money
 
 
 def _asked(row: Row, priced: Row) -> Decimal:
@@ -186,20 +307,22 @@ def _shown(events: list[Row], home: Any) -> dict[Any, dict[str, Any]]:
         events,
         key=lambda row: (row["occurred_at"], RANK.get(row["event_type"], 9), row["event_key"]),
     ):
-        if row["event_type"] not in RANK or row["attribution_token"] is None:
+        unseen = row["is_prefetch"] or row["attribution_token"] is None
+        if row["event_type"] not in RANK or unseen:
             continue
         token = tokens.setdefault(
             (*home(row), row["attribution_token"]),
             {
                 "t0": ms(row["occurred_at"]),
+                "day": row["day"],
                 "products": [],
                 "counted": [],
                 "block_id": None,
                 "collection_handle": None,
-                "query": None,
+                "search_term": None,
             },
         )
-        for name in ("block_id", "collection_handle", "query"):
+        for name in ("block_id", "collection_handle", "search_term"):
             token[name] = token[name] if token[name] is not None else row[name]
         if row["event_type"] == "product_impression":
             token["products"].append((row["product_id"], row["position"], ms(row["occurred_at"])))
@@ -222,10 +345,10 @@ def _claims(
 
 def _done(events: list[Row], lines: list[Row], home: Any) -> Iterator[tuple[Any, str, Row]]:
     for row in events:
-        if row["event_type"] in ("product_click", "add_to_cart"):
+        if row["event_type"] in ("product_click", "add_to_cart") and not row["is_prefetch"]:
             yield home(row), row["event_type"], row
     for row in lines:
-        if not row["is_refund"] and not row["is_repeated"]:
+        if not row["is_refund"] and counts(row):
             yield home(row), "purchase", row
 
 

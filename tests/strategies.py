@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import msgspec
-from factories import DAY, MINUTE, MORNING, make_event
+from factories import DAY, HOUR, MINUTE, MORNING, make_event
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from stream_log import Topic
@@ -28,10 +28,16 @@ Death = Literal["outcomes", "states", "commit", "restart"]
 
 
 class Step(msgspec.Struct):
-    """One record of one device: its events, `ms` of each after the morning."""
+    """One record of one device: its events, `ms` of each after the morning.
+
+    It is received a day later, or, where `ahead` is given, so many ms before its last event.
+    """
 
     device: int
     events: list[dict[str, Any]]
+    sender: str = "visitor"
+    is_trusted: bool = False
+    ahead: int | None = None
 
 
 class Run(msgspec.Struct):
@@ -53,6 +59,7 @@ class Story(msgspec.Struct):
     runs: list[Run]
     commits: list[int]
     begins: int
+    timezone: str = "UTC"
 
 
 def moments() -> st.SearchStrategy[int]:
@@ -70,7 +77,7 @@ LINE = st.fixed_dictionaries(
     optional={
         "price": st.sampled_from(PRICES),
         "quantity": st.integers(1, 3),
-        "variant_id": st.just(5),
+        "variant_id": st.sampled_from([5, 6]),
         "attribution_token": st.sampled_from(["red", "blue"]),
     },
 )
@@ -118,13 +125,22 @@ STORIES = st.builds(
     Story,
     st.integers(1, MOST_PARTITIONS),
     st.lists(
-        st.builds(Step, st.integers(0, 3), st.lists(EVENTS, min_size=1, max_size=3)),
+        st.builds(
+            Step,
+            st.integers(0, 4),
+            st.lists(EVENTS, min_size=1, max_size=3),
+            st.sampled_from(["visitor", "visitor", "visitor", "bot", "server", "prefetch"]),
+            st.sampled_from([False, False, False, True]),
+            # Around the bounds of T3.
+            st.sampled_from([None, None, None, 0, 5 * MINUTE, 5 * MINUTE + 1, 26 * HOUR, DAY * 2]),
+        ),
         min_size=2,
         max_size=14,
     ),
     st.lists(RUNS, min_size=1, max_size=4),
     st.lists(st.integers(1, 8), min_size=1, max_size=3),
     st.sampled_from([0, 0, 0, 1, 2]),
+    st.sampled_from(["UTC", "Asia/Kathmandu", "America/New_York"]),
 )
 
 
@@ -158,12 +174,16 @@ def told(story: Story, rules: Rules, *, number: int = 0) -> list[list[Outcome]]:
         Topic(rules, number * MOST_PARTITIONS + partition) for partition in range(story.partitions)
     ]
     for step in story.steps:
+        last = MORNING + max(event["ms"] for event in step.events)
         topics[step.device % story.partitions].send(
             *map(_event, step.events),
             store=store,
-            device=f"d:{step.device}",
-            received_at=MORNING + DAY,
-            is_bot=step.device == 3,
+            # The last one sends no device id: it counts after those that do (A9).
+            device=f"{'s' if step.device == 4 else 'd'}:{step.device}",
+            received_at=MORNING + DAY if step.ahead is None else last - step.ahead,
+            sender=step.sender,
+            is_trusted=step.is_trusted,
+            timezone=story.timezone,
         )
     outcomes = [o for o in _answered(topics, story.runs) if o.origin.offset >= story.begins]
     batches, turn = [], 0

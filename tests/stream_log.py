@@ -44,10 +44,11 @@ class Topic:
         store: str = "store",
         device: str = "d:device",
         received_at: int | None = None,
-        is_bot: bool = False,
+        **sent: Any,
     ) -> None:
+        """One record with `events`; `sent` is for `make_record`."""
         at = received_at or max(event["timestamp"] for event in events)
-        key, value = make_record(events, store, device, received_at=at, is_bot=is_bot)
+        key, value = make_record(events, store, device, received_at=at, **sent)
         self.beacons.append(FakeRecord(len(self.beacons), key, value))
 
     def assigned(self) -> PartitionState:

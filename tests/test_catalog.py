@@ -96,9 +96,10 @@ def test_ingest_accepts_what_a_model_writes() -> None:
     click = ProductClick(
         timestamp="2026-07-01T12:00:00Z", session_id="s", product_id="7003338965178", position=3
     )
-    event = validate(
+    event, reading = validate(
         click.model_dump_json(exclude_none=True), received_at=NOW_MS, may_backfill=False
     )
+    assert reading is None
     assert msgspec.to_builtins(event) == click.model_dump(exclude_none=True)
 
 

@@ -22,7 +22,7 @@ TYPES = {
     "text": r"VARCHAR",
     "key": r"UUID",
     "id": r"BIGINT",
-    "number": r"INTEGER|BIGINT",
+    "number": r"INTEGER|BIGINT|UTINYINT",
     "count": r"BIGINT|HUGEINT|DECIMAL\(38,[19]\)",
     "money": r"DECIMAL\(\d+,[45]\)",
     "money each": r"DOUBLE",
@@ -34,7 +34,7 @@ TYPES = {
     "ms": r"BIGINT",
     "yes/no": r"BOOLEAN",
     "JSON": r"JSON",
-    "list": r"STRUCT\(.+\)\[\]",
+    "list": r"(STRUCT\(.+\)|VARCHAR)\[\]",
 }
 
 

@@ -156,7 +156,7 @@ def local(
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-    from pipeline.ingest.enrichment import EdgeHeaders
+    from pipeline.ingest.intake import Intake
     from pipeline.printable import printable
     from pipeline.replay.local import replay
 
@@ -168,7 +168,7 @@ def local(
             database=database,
             rules=settings.rules,
             store=store,
-            edge=EdgeHeaders.of(settings),
+            intake=Intake.of(settings),
             progress=lambda count: bar.advance(task, count),
         )
     for path, line in replayed.bad_lines:
@@ -183,14 +183,17 @@ def local(
 @cli.command()
 @click.argument("files", nargs=-1, required=True)
 @with_settings
-def validate(_: Settings, files: tuple[str, ...]) -> int:
+def validate(settings: Settings, files: tuple[str, ...]) -> int:
     """Print every problem of the events in FILES. Exit with 1 if there is one."""
+    from pipeline.ingest.intake import Intake
     from pipeline.printable import printable
     from pipeline.replay.validate import problems
 
+    intake = Intake.of(settings)
+
     is_wrong = False
     for path in files:
-        for problem in problems(path):
+        for problem in problems(path, intake):
             is_wrong = True
             click.echo(printable(problem))
     return 1 if is_wrong else 0
@@ -224,7 +227,7 @@ def send(
 
     named = [token.split("=", 1) if "=" in token else ["", token] for token in tokens]
     url = url or ingest_address(settings).url("beacon")
-    return send_files(list(files), url, dict(named), strict=strict)
+    return send_files(list(files), url, dict(named), strict=strict, max_events=settings.max_events)
 
 
 @cli.command()

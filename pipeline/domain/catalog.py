@@ -12,14 +12,16 @@ The order of the types is that of the counts in a session row: append, never reo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.domain import fields as f
-from pipeline.domain.fields import About, Shown, said
-from pipeline.domain.values import is_too_much
+from pipeline.domain.fields import About, Shown, reader_of, said
+from pipeline.domain.reading import Reader, Reading, Shape, read, read_items
+from pipeline.domain.refusal import Refusal
+from pipeline.domain.values import BadValueError
 
 
 class Given(BaseModel):
@@ -30,7 +32,7 @@ class Given(BaseModel):
 
 
 class GivenLine(Given):
-    """A line of a purchase or refund."""
+    """A line of a purchase or refund. Raises where it would refuse the event."""
 
     product_id: f.ProductId
     variant_id: f.VariantId | None = None
@@ -38,12 +40,23 @@ class GivenLine(Given):
     price: f.Price | None = None
     attribution_token: f.AttributionToken | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        lines = read_items([dict(given)], SHAPE.line_readers)
+        _raise(lines.refusals)
+        return lines.values[0]
+
 
 Items = Annotated[list[GivenLine], Field(min_length=1, max_length=250), f.ITEMS_SHOWN, f.ITEMS]
 
 
 class GivenEvent(Given):
-    """An event as a shop gives it. Read, ids are integers, times epoch ms, prices exact text.
+    """An event as a shop gives it, read as ingest reads it: raises where that refuses it.
+
+    Once made, ids are integers, times epoch ms, prices exact text; what ingest drops is not there.
 
     `rank` is that of T5; `count` the column of `sessions` that counts the type, `counted` what the
     glossary adds to it; of each group in `one_of` one field is enough.
@@ -76,6 +89,7 @@ class GivenEvent(Given):
     marketing_source: f.MarketingSource | None = None
     marketing_medium: f.MarketingMedium | None = None
     marketing_campaign: f.MarketingCampaign | None = None
+    user_agent: f.UserAgent | None = None
     contextual_data: f.ContextualData | None = None
     currency: f.Currency | None = None
     items: Items | None = None
@@ -89,35 +103,26 @@ class GivenEvent(Given):
         cls.rank, cls.count, cls.counted = rank, count, counted
         cls.one_of = (one_of,) if one_of else ()
 
+    @model_validator(mode="before")
     @classmethod
-    def missing(cls, values: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """What no field alone can say is missing: its name, or "a or b", and why."""
-        found = [
-            (" or ".join(names), f"required by {values.get('event_type')}")
-            for names in cls.one_of
-            if all(values.get(name) is None for name in names)
-        ]
-        items = values.get("items")
-        lines = [values, *(items if isinstance(items, list) else ())]
-        if values.get("currency") is None and any(
-            line.get("price") is not None for line in lines if isinstance(line, Mapping)
-        ):
-            found.append(("currency", "required with a price"))
-        return found
+    def _read(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        items = given.get("items")
+        if isinstance(items, list):
+            items = [
+                line.model_dump(exclude_none=True) if isinstance(line, GivenLine) else line
+                for line in items
+            ]
+        kind = cls.model_fields["event_type"].default
+        reading = read_event({"event_type": kind, **given, "items": items})
+        _raise(reading.refusals)
+        return reading.values
 
-    @model_validator(mode="after")
-    def _together(self) -> Self:
-        for field, why in self.missing(self.model_dump()):
-            raise PydanticCustomError(
-                "missing_field", "{field}: {why}", {"field": field, "why": why}
-            )
-        for line in (self, *(self.items or ())):
-            if line.price is not None and is_too_much(str(line.price), line.quantity or 1):
-                why = "times quantity is 10^14 or more"
-                raise PydanticCustomError(
-                    "invalid_value", "{field}: {why}", {"field": "price", "why": why}
-                )
-        return self
+
+def _raise(refusals: list[Refusal]) -> None:
+    if refusals:
+        raise PydanticCustomError("refused", "{why}", {"why": "; ".join(map(str, refusals))})
 
 
 class Search(GivenEvent, rank=0, count="searches"):
@@ -232,6 +237,35 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     )
     for name, model in MODELS.items()
 }
+
+
+def _kind(value: object) -> tuple[object, None]:
+    if value not in EVENT_TYPES:
+        raise BadValueError("unreadable", f"none of {', '.join(EVENT_TYPES)}")
+    return value, None
+
+
+def _readers(model: type[Given]) -> dict[str, Reader]:
+    return {name: reader_of(field) for name, field in model.model_fields.items()}
+
+
+SHAPE = Shape(
+    readers={
+        **{name: one for name, one in _readers(GivenEvent).items() if name != "items"},
+        "event_type": Reader(_kind),
+    },
+    line_readers=_readers(GivenLine),
+    required={
+        kind: tuple(tuple(one.split("|")) for one in names) for kind, names in REQUIRED.items()
+    },
+)
+
+
+def read_event(given: Mapping[str, Any]) -> Reading:
+    """What the JSON object of an event says."""
+    return read(given, SHAPE)
+
+
 ABOUT = {
     name: about
     for name, field in GivenEvent.model_fields.items()

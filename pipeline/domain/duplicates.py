@@ -14,10 +14,17 @@ Kind = Literal["exact", "conflict"]
 PAYLOAD_BYTES = 8
 
 
-def event_key(prefix: bytes, event: Event) -> bytes:
-    """Rule D1. `prefix` is the record's key, store and device, so no other device is reached."""
+def event_key(prefix: bytes, event: Event, *, is_prefetch: bool) -> bytes:
+    """Rule D1. `prefix` is the record's key, store and device, so no other device is reached.
+
+    A prefetch has keys of its own: it must not swallow the view that it was made for.
+    """
+    if is_prefetch:
+        prefix += b"8:prefetch"
     if event.event_id is not None:
-        return key_of(prefix + b"8:event_id" + netstring(event.event_id))
+        # One id on a view, a cart and a purchase is three events.
+        kind = netstring(event.event_type)
+        return key_of(prefix + b"8:event_id" + kind + netstring(event.event_id))
     if event.event_type == "purchase" and event.order_id is not None:
         return key_of(prefix + b"5:order" + netstring(event.order_id) + _lines(event))
     if event.event_type == "refund" and event.refund_id is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import msgspec
@@ -10,6 +11,8 @@ from pipeline.domain.catalog import RANK
 from pipeline.domain.rules import MILLISECOND
 
 CLOCK_TOLERANCE_MS = timedelta(minutes=5) // MILLISECOND
+# The zones of the world span 26 hours: no mistake of a zone moves a clock further.
+ZONE_MISTAKE_MS = timedelta(hours=26) // MILLISECOND
 BACKFILL_LIMIT_MS = timedelta(days=30) // MILLISECOND
 
 
@@ -104,6 +107,11 @@ class Request(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     is_prefetch: bool = False
 
 
+def visitor_of(event: Event, request: Request) -> Visitor | Request:
+    """Whose device, browser and crawler the event is of: the visitor's own where one is named."""
+    return event.visitor or request
+
+
 class Beacon(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A record of `beacons`: one device's events of one request.
 
@@ -131,10 +139,20 @@ def is_too_old(timestamp: int, *, received_at: int) -> bool:
     return timestamp < received_at - BACKFILL_LIMIT_MS
 
 
-def place_in_time(event: Event, *, received_at: int) -> None:
-    """Rules T1 and T3: set `occurred_at`; a clock ahead by over five minutes is not believed."""
-    if event.timestamp > received_at + CLOCK_TOLERANCE_MS:
-        event.occurred_at = received_at
-        event.is_clock_skewed = True
-    else:
+def place_in_time(events: Sequence[Event], *, received_at: int) -> None:
+    """Rules T1 and T3: set `occurred_at` of a record's events, which one device sent at once.
+
+    A clock that is ahead by a mistake of its zone takes all of them back together, so their order
+    and distances stay. Further ahead, only the events concerned are moved to `received_at`.
+    """
+    ahead = max((event.timestamp for event in events), default=received_at) - received_at
+    for event in events:
         event.occurred_at = event.timestamp
+        if ahead <= CLOCK_TOLERANCE_MS:
+            continue
+        if ahead <= ZONE_MISTAKE_MS:
+            event.occurred_at = event.timestamp - ahead
+            event.is_clock_skewed = True
+        elif event.timestamp > received_at + CLOCK_TOLERANCE_MS:
+            event.occurred_at = received_at
+            event.is_clock_skewed = True

@@ -1,28 +1,31 @@
 """Each field of an event: its type and limits, its meaning, and where it stands in the warehouse.
 
 A type here is read by pydantic for the models of the catalog, and by `docs/generate.py` for the
-tables of the documents. It says what may be given; `values.py` says what becomes of it.
+tables of the documents. It says what is asked for; its `Reader` (reading.py) says what is taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import Field, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic import Field, StringConstraints, WithJsonSchema
 from pydantic.fields import FieldInfo
 
+from pipeline.domain.reading import Reader
+from pipeline.domain.timestamps import read_time
 from pipeline.domain.values import (
-    FIRST_MS,
-    LAST_MS,
     MAX_ID,
     MAX_PRICE,
     MAX_QUANTITY,
+    Note,
+    channel_of,
     context_of,
-    epoch_ms,
-    id_of,
+    currency_of,
     price_of,
+    text_of,
+    whole_of,
 )
 
 Unit = Literal["text", "id", "count", "money", "list", "time"]
@@ -53,6 +56,15 @@ class Shown:
     most: str = ""
 
 
+@dataclass(frozen=True)
+class Text:
+    """What `Reader` has to know of a text beside its length; the flags are its."""
+
+    keeps_empty: bool = False
+    is_id: bool = False
+    is_zero_absent: bool = False
+
+
 T = TypeVar("T")
 
 
@@ -63,21 +75,31 @@ def said(field: FieldInfo, kind: type[T]) -> T | None:
     return next((each for each in (*field.metadata, *inner) if isinstance(each, kind)), None)
 
 
-def _read(reader: Callable[[Any], Any], otherwise: str, *kinds: type) -> PlainValidator:
-    def read(value: object) -> object:
-        # By type, and not by class: True is no number.
-        if type(value) not in kinds:
-            raise ValueError(otherwise)
-        return reader(value)
+def reader_of(field: FieldInfo) -> Reader:
+    """How a model's field is read; as text where its type does not say."""
+    if reader := said(field, Reader):
+        return reader
+    limits, text = said(field, StringConstraints), said(field, Text) or Text()
+    return Reader(
+        partial(text_of, most=limits.max_length if limits else None),
+        keeps_empty=text.keeps_empty,
+        is_id=text.is_id,
+        is_zero_absent=text.is_zero_absent,
+    )
 
-    return PlainValidator(read)
+
+def _time(value: object) -> tuple[int, Note | None]:
+    moment, says_more = read_time(value)
+    return moment, "says_more" if says_more else None
 
 
 _Name = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=256)]
-_Marketing = Annotated[str, StringConstraints(strict=True, max_length=256)]
+_OwnId = Annotated[_Name, Text(is_id=True)]
+_OrderId = Annotated[_Name, Text(is_id=True, is_zero_absent=True)]
+_Marketing = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=256)]
 _Id = Annotated[
     int | str,
-    _read(id_of, "neither a whole number nor its digits", int, str),
+    Reader(partial(whole_of, most=MAX_ID, are_digits_plain=True)),
     Shown("integer, or the same in digits", "1", "2^63-1"),
     WithJsonSchema(
         {
@@ -91,9 +113,9 @@ _Id = Annotated[
 
 Timestamp = Annotated[
     int | str,
-    PlainValidator(epoch_ms),
+    Reader(_time),
     Shown(
-        "ISO 8601 with a date and, without an offset, in UTC; or an integer of epoch milliseconds",
+        "ISO 8601 with a date and, without an offset, in UTC; or a number since the epoch (T9)",
         "year 1",
         "year 9999",
     ),
@@ -101,14 +123,17 @@ Timestamp = Annotated[
         {
             "anyOf": [
                 {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ]|$)"},
-                {"type": "integer", "minimum": FIRST_MS, "maximum": LAST_MS},
+                {"type": "number", "exclusiveMinimum": 0},
             ]
         }
     ),
     About("When it happened: the event's own time.", "T1, T3", "time", "occurred_at", widely=True),
 ]
 SessionId = Annotated[
-    _Name,
+    str,
+    Reader(partial(text_of, most=256), is_id=True),
+    # What stands in for it is longer by two.
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 256}),
     About(
         "The client's own session id. One id on two devices, or on both sides of a gap, is two"
         " sessions.",
@@ -116,16 +141,18 @@ SessionId = Annotated[
         widely=True,
     ),
 ]
-DeviceId = Annotated[_Name, About("The client's own id of the device.", "I1")]
-EventId = Annotated[_Name, About("The client's own id of the event.", "D1")]
+DeviceId = Annotated[_OwnId, About("The client's own id of the device.", "I1")]
+EventId = Annotated[_OwnId, About("The client's own id of the event.", "D1")]
 CustomerId = Annotated[
     str,
-    StringConstraints(strict=True),
+    StringConstraints(strict=True, min_length=1),
+    Text(is_id=True, is_zero_absent=True),
     About("The shop's id of the customer; no rule reads it."),
 ]
 AttributionToken = Annotated[
     str,
     StringConstraints(strict=True, min_length=1, max_length=512),
+    Text(is_id=True),
     About("The token that it carries, NULL where it carries none.", "A1", widely=True),
 ]
 ProductId = Annotated[_Id, About("The product.", unit="id", widely=True)]
@@ -138,11 +165,15 @@ CollectionHandle = Annotated[
     About("The collection that was on view."),
 ]
 Query = Annotated[
-    str, StringConstraints(strict=True, max_length=1024), About("What was searched for.")
+    str,
+    StringConstraints(strict=True, max_length=1024),
+    Text(keeps_empty=True),
+    About("What was searched for; empty where the box was emptied."),
 ]
 Position = Annotated[
     int,
     Field(strict=True, ge=1, le=MAX_ID),
+    Reader(partial(whole_of, most=MAX_ID)),
     Shown("integer", "1", "2^63-1"),
     About("Place of the product in its list, from 1.", unit="id"),
 ]
@@ -150,10 +181,11 @@ BlockId = Annotated[
     _Name, About("The block, such as a carousel of recommendations, that was on view.")
 ]
 SearchId = Annotated[_Name, About("The shop's id of the search.")]
-OrderId = Annotated[_Name, About("The shop's id of the order.", "A9", widely=True)]
-RefundId = Annotated[_Name, About("The shop's id of the refund.", "A8", widely=True)]
+OrderId = Annotated[_OrderId, About("The shop's id of the order.", "A9", widely=True)]
+RefundId = Annotated[_OrderId, About("The shop's id of the refund.", "A8", widely=True)]
 ShoppingChannel = Annotated[
     Literal["web", "app"],
+    Reader(channel_of),
     Shown("`web` or `app`"),
     About("`web` or `app`, as the event or its request says.", "S6", widely=True),
 ]
@@ -167,9 +199,14 @@ MarketingSource = Annotated[
 ]
 MarketingMedium = Annotated[_Marketing, About("Campaign medium, likewise.", "S6", widely=True)]
 MarketingCampaign = Annotated[_Marketing, About("Campaign name, likewise.", "S6", widely=True)]
+UserAgent = Annotated[
+    str,
+    StringConstraints(strict=True, min_length=1, max_length=512),
+    About("The visitor's own, where a server sends for them; it stays in `raw`.", "P1", column=""),
+]
 ContextualData = Annotated[
     dict[str, Any],
-    _read(context_of, "not an object", dict),
+    Reader(context_of),
     Shown("object of at most 8 levels and 8 KiB, its numbers finite"),
     WithJsonSchema({"type": "object"}),
     About("What the shop adds; it stays in `raw`.", column=""),
@@ -177,19 +214,25 @@ ContextualData = Annotated[
 Currency = Annotated[
     str,
     StringConstraints(strict=True, pattern="^[A-Z]{3}$"),
+    Reader(currency_of),
     Shown("three capital letters; required with any price"),
     About("ISO 4217 code of the money beside it, NULL where there is none.", "A10", widely=True),
 ]
 Quantity = Annotated[
     int,
     Field(strict=True, ge=1, le=MAX_QUANTITY),
+    Reader(partial(whole_of, most=MAX_QUANTITY)),
     Shown("integer, 1 where absent", "1", "10^6"),
     About("Units of the event's own product; 1 where it names no number.", "A2", "count"),
 ]
 Price = Annotated[
     float | str,
-    _read(price_of, "neither a number nor text", int, float, str),
-    Shown("per unit: number or text, at most 4 decimals; times quantity below 10^14", "0", "10^10"),
+    Reader(price_of),
+    Shown(
+        "per unit: number or text; more than 4 decimals are rounded; times quantity below 10^14",
+        "0",
+        "10^10",
+    ),
     WithJsonSchema(
         {
             "anyOf": [

@@ -69,7 +69,7 @@ class OutcomeBuilder:
 
 
 def _session_row(prefix: bytes, session: Session) -> SessionRow:
-    entry = session.entry
+    entry, campaign = session.entry, session.campaign
     return SessionRow(
         session_key=session_key(prefix, session),
         session_id=session.session_id,
@@ -81,11 +81,17 @@ def _session_row(prefix: bytes, session: Session) -> SessionRow:
         entry_collection=entry.collection,
         entry_query=entry.query,
         entry_product_id=entry.product_id,
-        marketing_source=entry.marketing_source,
-        marketing_medium=entry.marketing_medium,
-        marketing_campaign=entry.marketing_campaign,
+        marketing_source=campaign.source if campaign else None,
+        marketing_medium=campaign.medium if campaign else None,
+        marketing_campaign=campaign.campaign if campaign else None,
         shopping_channel=entry.shopping_channel,
+        device_type=entry.device_type,
+        browser=entry.browser,
+        country=entry.country,
+        landing_token=session.landing_token.named if session.landing_token else None,
+        landing_product_id=session.landing_product.named if session.landing_product else None,
         is_bot=session.is_bot,
+        is_report=session.is_report,
     )
 
 

@@ -58,7 +58,13 @@ class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
     marketing_medium: str | None
     marketing_campaign: str | None
     shopping_channel: str
+    device_type: str | None
+    browser: str | None
+    country: str | None
+    landing_token: str | None
+    landing_product_id: int | None
     is_bot: bool
+    is_report: bool
 
 
 class TouchRow(msgspec.Struct, frozen=True):
@@ -106,6 +112,8 @@ class Outcome(msgspec.Struct, kw_only=True, omit_defaults=True):
     device_key: str = ""
     received_at: int = 0
     request: Request = Request()
+    timezone: str = "UTC"
+    is_trusted: bool = False
     facts: list[msgspec.Raw] = []
     late: list[msgspec.Raw] = []
     duplicates: list[Duplicate] = []

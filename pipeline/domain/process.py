@@ -10,7 +10,14 @@ from pipeline.domain.attribute import attribute
 from pipeline.domain.deduplicate import deduplicate
 from pipeline.domain.device import Device, is_hot
 from pipeline.domain.duplicates import event_key, payload_of
-from pipeline.domain.events import Beacon, Event, bounded, place_in_time
+from pipeline.domain.events import (
+    Beacon,
+    Event,
+    Request,
+    bounded,
+    place_in_time,
+    visitor_of,
+)
 from pipeline.domain.outcome_builder import OutcomeBuilder
 from pipeline.domain.outcomes import Duplicate, Failed, Origin, Outcome
 from pipeline.domain.rules import Rules
@@ -61,12 +68,12 @@ def read(value: bytes, *, appended_at: int) -> BeaconRecord:
     for raw in beacon.events:
         try:
             event = _events.decode(raw)
-            place_in_time(event, received_at=received_at)
         except _CAUGHT as error:
             _let_pass(error)
             record.failed.append(_failed(error, bytes(raw)))
         else:
             record.events.append((event, raw))
+    place_in_time([event for event, _ in record.events], received_at=received_at)
     return record
 
 
@@ -98,6 +105,7 @@ def answer(
         outcome.device_key = beacon.device_key
         outcome.received_at = record.received_at
         outcome.request = beacon.request
+        outcome.timezone, outcome.is_trusted = beacon.timezone, beacon.is_trusted
         horizon = BEGINNING if stream_time is None else stream_time - rules.lateness_ms
         _apply(record.events, device, outcome, key=key, horizon=horizon, rules=rules)
     device.origin = origin.offset
@@ -118,11 +126,11 @@ def _apply(
     late: list[msgspec.Raw] = []
     duplicates: list[Duplicate] = []
     failed = list(outcome.failed)
-    is_bot = outcome.request.is_bot
+    request = outcome.request
     for event, raw in events:
         before = (device.sessions, device.touches, device.conversions)
         try:
-            identity = event_key(key, event)
+            identity = event_key(key, event, is_prefetch=request.is_prefetch)
             event.event_key = identity.hex()
             event.order()  # an event type without a rank is known to no rule
             kind = deduplicate(device, identity, event, horizon=horizon)
@@ -132,9 +140,9 @@ def _apply(
             if event.occurred_at < horizon or is_hot(device, event, horizon=horizon, rules=rules):
                 late.append(_fact(event, raw))
                 continue
-            session, replaced = sessionize(device, event, is_bot=is_bot, gap_ms=rules.gap_ms)
-            converted = attribute(device, event, is_bot=is_bot, lookback_ms=rules.lookback_ms)
             remembered = (event.occurred_at, payload_of(event))
+            if not request.is_prefetch:  # which is a fact and nothing more (P2)
+                _derive(event, device, change, request, rules=rules)
         except _CAUGHT as error:
             _let_pass(error)
             # No step changes a list in place, so an event that broke leaves no trace.
@@ -142,9 +150,6 @@ def _apply(
             failed.append(_failed(error, bytes(raw)))
             continue
         device.keys[identity] = remembered
-        change.session(session, replaced)
-        for conversion in converted:
-            change.conversion(conversion)
         facts.append(_fact(event, raw))
     outcome.facts, outcome.late, outcome.duplicates, outcome.failed = (
         facts,
@@ -156,6 +161,18 @@ def _apply(
     outcome.conversions, outcome.touches = change.conversion_rows(
         device.touches, lookback_ms=rules.lookback_ms, most_touches=rules.most_touches
     )
+
+
+def _derive(
+    event: Event, device: Device, change: OutcomeBuilder, request: Request, *, rules: Rules
+) -> None:
+    """Steps two and three. What breaks has changed nothing but the lists of `device`."""
+    is_bot = visitor_of(event, request).is_bot
+    session, replaced = sessionize(device, event, request, gap_ms=rules.gap_ms)
+    converted = attribute(device, event, is_bot=is_bot, lookback_ms=rules.lookback_ms)
+    change.session(session, replaced)
+    for conversion in converted:
+        change.conversion(conversion)
 
 
 _SKEWED = {False: b"}", True: b',"is_clock_skewed":true}'}

@@ -7,10 +7,13 @@ from datetime import timedelta
 
 import msgspec
 
-# Raise it whenever the same events and settings could now give other rows: every worker and
+# Raise it whenever the same records and settings could now give other outcomes: every worker and
 # loader then refuses the older state instead of mixing two meanings in one table. Types and ranks
 # of events are in the digest by themselves.
-CODE_VERSION = 3
+STREAM_VERSION = 4
+# Raise it whenever the same outcomes could now give other tables (A7-A9, A11, B, K, P3, T10): the
+# loader refuses the older warehouse, and no worker loses its state.
+WAREHOUSE_VERSION = 1
 
 MILLISECOND = timedelta(milliseconds=1)
 
@@ -50,14 +53,18 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.structs.force_setattr(self, f"{name}_ms", getattr(self, name) // MILLISECOND)
 
     def digest(self) -> str:
-        """16 hexadecimal digits that differ whenever the rules could give other rows."""
+        """16 hexadecimal digits that differ whenever the stream could give other outcomes."""
         # Commands that ask for no digest start without the models.
         from pipeline.domain.catalog import RANK  # noqa: PLC0415
 
         # In order: a session has its counts by place.
         types = ",".join(f"{name}:{rank}" for name, rank in RANK.items())
         text = (
-            f"{CODE_VERSION} {types} {self.gap_ms} {self.lookback_ms} {self.lateness_ms}"
+            f"{STREAM_VERSION} {types} {self.gap_ms} {self.lookback_ms} {self.lateness_ms}"
             f" {self.most_keys} {self.most_rows} {self.most_claims} {self.most_touches}"
         )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def warehouse_digest(self) -> str:
+        """16 hexadecimal digits that differ whenever outcomes could give other tables."""
+        return hashlib.sha256(f"warehouse {WAREHOUSE_VERSION}".encode()).hexdigest()[:16]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pipeline.domain.device import Device
-from pipeline.domain.events import Event
+from pipeline.domain.events import Event, Request
 from pipeline.domain.sessions import Session, joined, session_of
 
 
 def sessionize(
-    device: Device, event: Event, *, is_bot: bool, gap_ms: int
+    device: Device, event: Event, request: Request, *, gap_ms: int
 ) -> tuple[Session, list[Session]]:
     """The session that `event` now stands in, and those that it took the place of.
 
     The gap itself still joins (S2); an event between two sessions can join both (S3).
     """
-    session = session_of(event, is_bot=is_bot)
+    session = session_of(event, request)
     at = event.occurred_at
     replaced: list[Session] = []
     others: list[Session] = []

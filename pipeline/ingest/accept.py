@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import re
+from codecs import BOM_UTF8
 from dataclasses import dataclass, field
 
 import msgspec
 
 from pipeline.domain.events import Beacon, Request
 from pipeline.domain.identity import device_key, record_key
-from pipeline.domain.values import epoch_ms
+from pipeline.domain.reading import Reading
+from pipeline.domain.refusal import Reason, Refusal
+from pipeline.domain.timestamps import epoch_ms
+from pipeline.domain.values import search_term_of
 from pipeline.ingest.deep import Deep, without_deep
+from pipeline.ingest.enrichment import visitor_of
 from pipeline.ingest.sender import Sender
-from pipeline.ingest.validate import Reason, Refusal, too_deep, validate
+from pipeline.ingest.validate import too_deep, validate
 from pipeline.ingest.wire import WireEvent
 from pipeline.topics import Rejected
 
-MAX_EVENTS = 100
+# The default of the setting.
+MAX_EVENTS = 1000
 MAX_EVENT_BYTES = 32 * 1024
 
 
@@ -53,13 +59,14 @@ def accept(
     request: Request,
     is_app: bool,
     received_at: int,
+    max_events: int = MAX_EVENTS,
 ) -> Accepted:
     """Every event of `body`, valid or refused with its reason. Raises `BadBodyError`.
 
     `received_at` is epoch ms (T2). A sender with the right to backfill may give its own in the
     body, so that a recorded request replays exactly. `is_app`: the request came from an app.
     """
-    envelope, deep = _read(body)
+    envelope, deep = _read(body, max_events=max_events)
     if sender.may_backfill and bytes(envelope.received_at) not in (b"", b"null"):
         received_at = _replayed(envelope.received_at)
     accepted = Accepted()
@@ -68,7 +75,9 @@ def accept(
         raw = deep.get(bytes(found), found) if deep else found
         try:
             text = _text(raw)
-            event = validate(text, received_at=received_at, may_backfill=sender.may_backfill)
+            event, reading = validate(
+                text, received_at=received_at, may_backfill=sender.may_backfill
+            )
         except Refusal as refusal:
             accepted.rejected.append(
                 Rejected(
@@ -83,7 +92,7 @@ def accept(
             continue
         accepted.types.append(event.event_type)
         device = device_key(event.device_id, event.session_id)
-        devices.setdefault(device, []).append(_written(event, text, is_app=is_app))
+        devices.setdefault(device, []).append(_written(event, text, reading, is_app=is_app))
     for device, events in devices.items():
         beacon = Beacon(
             store_id=sender.store_id,
@@ -98,7 +107,7 @@ def accept(
     return accepted
 
 
-def _read(body: bytes) -> tuple[_Body, dict[bytes, Deep]]:
+def _read(body: bytes, *, max_events: int) -> tuple[_Body, dict[bytes, Deep]]:
     """The body, and what stands for an event that is too deep."""
     deep: dict[bytes, Deep] = {}
     try:
@@ -114,8 +123,8 @@ def _read(body: bytes) -> tuple[_Body, dict[bytes, Deep]]:
         raise BadBodyError(f"not JSON: {error}") from None
     if not envelope.events:
         raise BadBodyError("events: is empty")
-    if len(envelope.events) > MAX_EVENTS:
-        raise BadBodyError(f"events: {len(envelope.events)} of at most {MAX_EVENTS}")
+    if len(envelope.events) > max_events:
+        raise BadBodyError(f"events: {len(envelope.events)} of at most {max_events}")
     return envelope, deep
 
 
@@ -130,7 +139,11 @@ _ESCAPE = re.compile(
 
 
 def mended(text: bytes) -> bytes:
-    """JSON without lone surrogates: a query cut inside an emoji must not cost its batch."""
+    """JSON without a byte-order mark, and without lone surrogates.
+
+    A query cut inside an emoji must not cost its batch.
+    """
+    text = text.removeprefix(BOM_UTF8)
     if not _HALF.search(text):
         return text
     return _ESCAPE.sub(lambda escape: rb"\ufffd" if escape[1] else escape[0], text)
@@ -155,8 +168,23 @@ def _replayed(raw: msgspec.Raw) -> int:
         raise BadBodyError(f"received_at: {error}") from None
 
 
-def _written(event: WireEvent, text: str, *, is_app: bool) -> msgspec.Raw:
-    """The event as `beacons` carries it: canonical, with fingerprint, channel and raw text."""
+def _written(event: WireEvent, text: str, reading: Reading | None, *, is_app: bool) -> msgspec.Raw:
+    """The event as `beacons` carries it: canonical, with fingerprint, raw text and what was added.
+
+    What was dropped is not in the fingerprint, nor is what is made here (D1).
+    """
+    more = b""
+    if event.user_agent is not None:
+        # It stands in for a header, and headers are not in the fingerprint either.
+        more = b',"visitor":%b' % _encode(visitor_of(event.user_agent))
+        event.user_agent = None
+    if event.query and (term := search_term_of(event.query)):
+        more += b',"search_term":%b' % _encode(term)
+    if reading is not None:
+        if reading.extra:
+            more += b',"extra":%b' % _encode(reading.extra)
+        if reading.repairs:
+            more += b',"repairs":%b' % _encode(reading.repairs)
     canonical = _encode(event)
     fingerprint = hashlib.sha256(canonical).hexdigest()
     channel = b""
@@ -167,6 +195,6 @@ def _written(event: WireEvent, text: str, *, is_app: bool) -> msgspec.Raw:
     elif event.shopping_channel is None:
         channel = b',"shopping_channel":"web"'
     return msgspec.Raw(
-        b'%b%b,"fingerprint":"%b","raw":%b}'
-        % (canonical[:-1], channel, fingerprint.encode(), _encode(text))
+        b'%b%b%b,"fingerprint":"%b","raw":%b}'
+        % (canonical[:-1], channel, more, fingerprint.encode(), _encode(text))
     )

@@ -25,10 +25,10 @@ from pipeline.delivery.publisher import Publisher, Record
 from pipeline.http.exchange import Exchange, OnBody
 from pipeline.http.inflate import TooLargeError, UnreadableError, inflated
 from pipeline.http.response import UNAVAILABLE, Response, error_response, json_response, too_large
-from pipeline.ingest.accept import Accepted, BadBodyError, accept
+from pipeline.ingest.accept import Accepted, BadBodyError
 from pipeline.ingest.cors import METHODS, VARY, cors
-from pipeline.ingest.enrichment import EdgeHeaders, enrich, is_app
 from pipeline.ingest.explain import BeaconRequest, Explained
+from pipeline.ingest.intake import Intake
 from pipeline.ingest.metrics import Counts
 from pipeline.ingest.rate_limit import Rate, RateLimiter, retry_after
 from pipeline.ingest.stores import Store, Stores
@@ -63,9 +63,9 @@ class BeaconEndpoint:
     ) -> None:
         self._limit = settings.max_body_bytes
         self._too_large = too_large(self._limit)
-        self._edge = EdgeHeaders.of(settings)
+        self._intake = Intake.of(settings)
         # A browser sends fifteen more.
-        self.reads = self._edge.read() | READ
+        self.reads = self._intake.edge.read() | READ
         self.once = READ
         self._topics = topics(settings)
         self._stores = stores
@@ -110,12 +110,8 @@ class BeaconEndpoint:
                 exchange.reply(UNAVAILABLE)
                 return
             self._counts.body_bytes += len(body)
-            sent.accepted = accept(
-                body,
-                sender=store.sender,
-                request=enrich(headers, self._edge),
-                is_app=is_app(headers),
-                received_at=sent.received_at,
+            sent.accepted = self._intake.take(
+                body, headers=headers, sender=store.sender, received_at=sent.received_at
             )
             identify(sent.accepted.rejected)
         except TooLargeError:

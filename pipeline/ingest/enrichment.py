@@ -1,24 +1,36 @@
-"""What a request's headers say of it; header names in lower case, never an IP address."""
+"""What headers say of a request and its visitor (P1); names in lower case, never an IP address."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import unquote_to_bytes
 
 import msgspec
-from crawleruseragents import is_crawler
+from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 from ua_parser import parse
 
 from pipeline.config import Settings
-from pipeline.domain.events import Request
+from pipeline.domain.events import Request, Visitor
 
 _APPS = ("tapcart", "fuego")
-# What drives a browser or watches a site, where the lists of crawlers have no entry for it.
+# Headless browsers, site monitors and scrapers that the list of crawlers lacks or calls a library.
 _MACHINES = (
     *("headless", "phantomjs", "puppeteer", "playwright", "selenium", "cypress"),
-    *("postmanruntime", "synthetic"),
+    *("synthetic", "scrapy", "httrack", "crawl"),
 )
+# Shop systems and automations that send webhooks; the list calls them crawlers.
+_WEBHOOKS = (
+    *("shopify-captain-hook", "wordpress/", "stripe/", "zapier", "klaviyo/", "make/"),
+    "salesforce",
+)
+_BROWSERS = ("Mozilla/", "Opera/")
+# Calls itself a browser in the desktop app alone; the link preview does not.
+_CHAT_APP = "whatsapp/"
+_CALLED_BOT = ("bot", "spider")
+_LIBRARY = "http-library"
 _PURPOSES = ("purpose", "sec-purpose", "x-moz", "x-purpose")
 _AHEAD = ("prefetch", "prerender", "preview")
 # What parsing a header costs, and what remembering one takes, must have a bound: a hostile client
@@ -55,7 +67,7 @@ class EdgeHeaders:
 
 
 def enrich(headers: Mapping[str, str], edge: EdgeHeaders) -> Request:
-    """The request's facts. A missing or crawling User-Agent, or a prefetch, is a bot."""
+    """The request's facts."""
     get = headers.get
     agent = get("user-agent", "")[:_LONGEST_AGENT]
     country = get(edge.country, "")[:_LONGEST]
@@ -63,16 +75,16 @@ def enrich(headers: Mapping[str, str], edge: EdgeHeaders) -> Request:
     city = get(edge.city, "")[:_LONGEST]
     length = len(agent) + len(country) + len(region) + len(city)
     make = _request if length <= _LONGEST_REMEMBERED else _request.__wrapped__
-    request = make(agent, country, region, city)
+    request = make(agent, is_app(headers), country, region, city)
     purpose = "".join([get(name, "") for name in _PURPOSES]).lower()
     if purpose and any(word in purpose for word in _AHEAD):
-        return msgspec.structs.replace(request, is_bot=True)
+        return msgspec.structs.replace(request, is_prefetch=True)
     return request
 
 
 def warm_up() -> None:
     """Read the lists of agents, which takes a seventh of a second, before a request has to."""
-    _of_user_agent("Mozilla/5.0")
+    visitor_of("Mozilla/5.0")
 
 
 def is_app(headers: Mapping[str, str]) -> bool:
@@ -83,27 +95,42 @@ def is_app(headers: Mapping[str, str]) -> bool:
 
 # A visitor's requests are all alike.
 @lru_cache(maxsize=_REMEMBERED)
-def _request(agent: str, country: str, region: str, city: str) -> Request:
-    return msgspec.structs.replace(
-        _of_user_agent(agent),
-        country=country or None,
-        region=region or None,
-        city=city or None,
+def _request(agent: str, app: bool, country: str, region: str, city: str) -> Request:  # noqa: FBT001
+    visitor = visitor_of(agent)
+    return Request(
+        device_type=visitor.device_type,
+        browser=visitor.browser,
+        os=visitor.os,
+        is_bot=visitor.is_bot,
+        is_server=not app and not _names_browser(agent),
+        country=_place(country),
+        region=_place(region),
+        city=_place(city),
     )
+
+
+def _place(text: str) -> str | None:
+    """An edge header's value: percent-decoded, UTF-8 where it is valid, else Latin-1."""
+    try:
+        data = unquote_to_bytes(text.encode("latin-1"))
+    except UnicodeEncodeError:  # a recorded request's, which is text already
+        data = unquote_to_bytes(text)
+    try:
+        return data.decode() or None
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _of_user_agent(text: str) -> Request:
-    if not text:
-        return Request(is_bot=True)
-    found = parse(text)
+def visitor_of(agent: str) -> Visitor:
+    """What a User-Agent of at most 512 characters says of the visitor."""
+    if not agent:
+        return Visitor()
+    found = parse(agent)
     browser = found.user_agent.family if found.user_agent else None
     system = found.os.family if found.os else None
     family = found.device.family if found.device else None
-    lowered = text.lower()
-    is_bot = (
-        family == "Spider" or is_crawler(text) or any(marker in lowered for marker in _MACHINES)
-    )
+    lowered = agent.lower()
     kind: str | None
     if any(marker in lowered for marker in _TABLETS):
         kind = "tablet"
@@ -115,4 +142,33 @@ def _of_user_agent(text: str) -> Request:
         kind = "mobile"
     else:
         kind = "desktop" if system else None
-    return Request(device_type=kind, browser=browser, os=system, is_bot=is_bot)
+    is_bot = _is_bot(agent, lowered, is_spider=family == "Spider")
+    return Visitor(device_type=kind, browser=browser, os=system, is_bot=is_bot)
+
+
+def _names_browser(agent: str) -> bool:
+    return agent.startswith("[FB") or any(name in agent for name in _BROWSERS)
+
+
+def _is_bot(agent: str, lowered: str, *, is_spider: bool) -> bool:
+    """Whether it is a crawler's or a headless browser's. `is_spider`: the parser says so."""
+    if any(marker in lowered for marker in _MACHINES):
+        return True
+    is_browser = _names_browser(agent)
+    if (_CHAT_APP in lowered) if is_browser else any(name in lowered for name in _WEBHOOKS):
+        return False
+    # To the parser libraries are spiders too; they say neither Mozilla nor bot.
+    if is_spider and (is_browser or any(word in lowered for word in _CALLED_BOT)):
+        return True
+    return any(pattern.search(agent) for pattern in _crawlers())
+
+
+@lru_cache(maxsize=1)
+def _crawlers() -> list[re.Pattern[str]]:
+    patterns = [
+        entry["pattern"]
+        for entry in CRAWLER_USER_AGENTS_DATA
+        if _LIBRARY not in entry.get("tags", ())
+    ]
+    # One expression of them all takes longer to search than many of some.
+    return [re.compile("|".join(patterns[i : i + 25])) for i in range(0, len(patterns), 25)]

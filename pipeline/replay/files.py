@@ -15,8 +15,8 @@ import msgspec
 from pipeline.ingest.accept import mended
 from pipeline.ingest.deep import TOO_DEEP, may_be_deep, without_deep
 
-# A line without headers comes from no browser, and is no bot for that.
-USER_AGENT = "pipeline-replay/1"
+# A line without headers may be any visitor's: it counts as a browser's, not as a server's (P1).
+USER_AGENT = "Mozilla/5.0 (compatible; pipeline-replay/1)"
 EVENTS_PER_REQUEST = 50
 # Levels: those around an event in a body, and what calls of Python take of the same measure.
 ROOM = 100
@@ -24,12 +24,17 @@ ROOM = 100
 
 @dataclass(frozen=True)
 class FileRequest:
-    """A request to make: its JSON body, the store it names, and its headers."""
+    """A request to make: its JSON body, the store it names, its headers.
+
+    `timezone` and `is_trusted` are what the stores file said of the store and its token (T10, A11).
+    """
 
     line: int
     body: bytes
     store: str | None = None
     headers: dict[str, str] = field(default_factory=lambda: {"user-agent": USER_AGENT})
+    timezone: str | None = None
+    is_trusted: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class _Recorded(msgspec.Struct):
     received_at: msgspec.Raw = _ABSENT
     store: str | None = None
     headers: dict[str, str] | None = None
+    timezone: str | None = None
+    is_trusted: bool = False
 
 
 class _Line(msgspec.Struct):
@@ -135,7 +142,9 @@ def _request(number: int, recorded: _Recorded) -> FileRequest:
     headers = {name.lower(): value for name, value in (recorded.headers or {}).items()}
     if recorded.headers is None:
         headers = {"user-agent": USER_AGENT}
-    return FileRequest(number, body, recorded.store, headers)
+    return FileRequest(
+        number, body, recorded.store, headers, recorded.timezone, recorded.is_trusted
+    )
 
 
 def _body(events: list[bytes]) -> bytes:

@@ -19,8 +19,8 @@ from pipeline.domain.device import Device, forget
 from pipeline.domain.outcomes import Origin, Outcome
 from pipeline.domain.process import answer, read
 from pipeline.domain.rules import Rules
-from pipeline.ingest.accept import BadBodyError, accept
-from pipeline.ingest.enrichment import EdgeHeaders, enrich, is_app
+from pipeline.ingest.accept import BadBodyError
+from pipeline.ingest.intake import Intake
 from pipeline.ingest.sender import Sender
 from pipeline.replay.files import BadLine, FileRequest, opened, read_requests
 from pipeline.warehouse.batch import LoadBatch
@@ -81,7 +81,7 @@ def replay(
     database: Path,
     rules: Rules,
     store: str = "local",
-    edge: EdgeHeaders | None = None,
+    intake: Intake = Intake(),  # noqa: B008  # frozen
     batch_records: int = 20_000,
     clock: Callable[[], float] = time.time,
     progress: Callable[[int], None] = lambda _: None,
@@ -101,11 +101,15 @@ def replay(
                 replayed.bad_lines.append((path, request))
                 continue
             try:
-                accepted = accept(
+                accepted = intake.take(
                     request.body,
-                    sender=Sender(request.store or store, may_backfill=True),
-                    request=enrich(request.headers, edge or EdgeHeaders()),
-                    is_app=is_app(request.headers),
+                    headers=request.headers,
+                    sender=Sender(
+                        request.store or store,
+                        may_backfill=True,
+                        timezone=request.timezone or "UTC",
+                        is_trusted=request.is_trusted,
+                    ),
                     received_at=received_at,
                 )
             except BadBodyError as error:

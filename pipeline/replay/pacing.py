@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pipeline.domain.values import epoch_ms
+from pipeline.domain.timestamps import epoch_ms
 
 # Far below any sensible lateness (T7): lanes of different speed must not make history late.
 WINDOW = timedelta(hours=1)

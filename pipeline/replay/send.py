@@ -61,6 +61,7 @@ def send(  # each is a choice of the command line's
     strict: bool = False,
     lanes: int = LANES,
     patience: timedelta = PATIENCE,
+    max_events: int = MAX_EVENTS,
 ) -> int:
     """Send `files` to `url`; the exit code. Repeats what was not answered: at least once.
 
@@ -78,7 +79,7 @@ def send(  # each is a choice of the command line's
             if isinstance(found, BadLine):
                 sent.refuse(path, found.line, found.reason)
             else:
-                _dispatch(roads, pace, path, found)
+                _dispatch(roads, pace, path, found, max_events)
     except OSError as error:
         sent.fail(f"{error.filename or 'a file'} cannot be read: {error.strerror or error}")
     except (EOFError, zlib.error) as error:
@@ -93,11 +94,13 @@ def send(  # each is a choice of the command line's
     return 1 if sent.failure or (strict and sent.bad_lines) else 0
 
 
-def _dispatch(roads: list[SendConnection], pace: Pacing, path: str, request: FileRequest) -> None:
+def _dispatch(
+    roads: list[SendConnection], pace: Pacing, path: str, request: FileRequest, max_events: int
+) -> None:
     body = _body.decode(request.body)
     events = [_event_of(raw) for raw in body.events]
     lanes = [_lane_of(event, request, roads) for event in events]
-    if _is_loose(request, body):
+    if _is_loose(request, body, max_events):
         for event, lane, raw in zip(events, lanes, body.events, strict=True):
             if pace.begins_anew(event.timestamp):
                 _wait(roads)
@@ -125,13 +128,13 @@ def _lane_of(event: _Event, request: FileRequest, roads: list[SendConnection]) -
     return roads[zlib.crc32(f"{request.store}/{name}".encode()) % len(roads)]
 
 
-def _is_loose(request: FileRequest, body: _Body) -> bool:
+def _is_loose(request: FileRequest, body: _Body, max_events: int) -> bool:
     # A body that the door would refuse must reach it as it is.
     return (
         request.store is None
         and request.headers == {"user-agent": USER_AGENT}
         and not bytes(body.received_at)
-        and 1 <= len(body.events) <= MAX_EVENTS
+        and 1 <= len(body.events) <= max_events
     )
 
 

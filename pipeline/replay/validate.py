@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 
-from pipeline.domain.events import Request
-from pipeline.ingest.accept import BadBodyError, accept
+from pipeline.ingest.accept import BadBodyError
+from pipeline.ingest.intake import Intake
 from pipeline.ingest.problems import problems_of
 from pipeline.ingest.sender import Sender
 from pipeline.replay.files import BadLine, opened, read_requests
@@ -15,28 +15,27 @@ from pipeline.replay.files import BadLine, opened, read_requests
 SENDER = Sender("validate", may_backfill=True)
 
 
-def problems(path: str) -> Iterator[str]:
+def problems(path: str, intake: Intake) -> Iterator[str]:
     """A text "file:line: field: what is wrong" for each problem of the file, in its order.
 
     Of several events in one line the field begins with "events" and the place. Raises OSError.
     """
     with opened(path) as lines:
         for number, line in enumerate(lines, start=1):
-            for problem in _problems_in(line):
+            for problem in _problems_in(line, intake):
                 yield f"{path}:{number}: {problem}"
 
 
-def _problems_in(line: bytes) -> Iterable[str]:
+def _problems_in(line: bytes, intake: Intake) -> Iterable[str]:
     for request in read_requests([line]):
         if isinstance(request, BadLine):
             yield request.reason
             continue
         try:
-            accepted = accept(
+            accepted = intake.take(
                 request.body,
+                headers=request.headers,
                 sender=SENDER,
-                request=Request(),
-                is_app=False,
                 received_at=int(time.time() * 1000),
             )
         except BadBodyError as error:

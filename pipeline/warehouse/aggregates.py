@@ -24,14 +24,22 @@ class Aggregate:
 AGGREGATES = (
     Aggregate(
         "daily_traffic",
-        ("store_id", "day", "event_type", "shopping_channel", "is_bot"),
+        ("store_id", "day", "event_type", "shopping_channel", "is_bot", "is_prefetch"),
         ("events",),
         ("fresh",),
         (),
     ),
     Aggregate(
         "daily_sessions",
-        ("store_id", "day", "shopping_channel", "marketing_source", "marketing_medium", "is_bot"),
+        (
+            "store_id",
+            "day",
+            "shopping_channel",
+            "marketing_source",
+            "marketing_medium",
+            "is_bot",
+            "is_report",
+        ),
         ("sessions",),
         ("new_sessions",),
         ("old_sessions",),
@@ -61,7 +69,7 @@ AGGREGATES = (
             "is_bot",
             "currency",
         ),
-        ("conversions",),
+        ("conversion_facts",),
         ("new_conversions",),
         ("old_conversions",),
     ),

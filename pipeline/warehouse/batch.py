@@ -52,6 +52,7 @@ class LoadBatch:
     sessions: dict[str, Row] = field(default_factory=dict)
     gone: dict[str, Row] = field(default_factory=dict)
     conversions: dict[str, tuple[Outcome, ConversionRow]] = field(default_factory=dict)
+    stores: dict[str, str] = field(default_factory=dict)
     devices: dict[tuple[str, str, int], int | None] = field(default_factory=dict)
     ledger: dict[int, Watermark] = field(default_factory=dict)
     positions: dict[tuple[str, int], Row] = field(default_factory=dict)
@@ -74,6 +75,8 @@ class LoadBatch:
         watermark.events += len(outcome.facts) + len(outcome.late)
         watermark.duplicates += len(outcome.duplicates)
         watermark.failed += len(outcome.failed)
+        if outcome.store_id:
+            self.stores.setdefault(outcome.store_id, outcome.timezone)
         self._facts(outcome)
         self._derived(outcome)
 
@@ -157,6 +160,7 @@ class LoadBatch:
                 rows.TOUCHES,
                 [row for o, c in self.conversions.values() for row in rows.touch_rows(o, c)],
             ),
+            "in_stores": rows.table(rows.STORES, list(self.stores.items())),
             "in_devices": rows.table(
                 rows.DEVICES, [(*placed, horizon) for placed, horizon in self.devices.items()]
             ),

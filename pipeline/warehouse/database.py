@@ -65,6 +65,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path) ->
         if name not in table_macros():
             connection.execute(text)
     define(connection)
+    _refuse_other_zones(connection, path)
     for name, text in in_order("views"):
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {inlined(text)}")
     connection.execute(dict(files("load"))["staging_tables"])
@@ -154,10 +155,10 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _keep_rules(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path) -> None:
-    held = connection.execute("SELECT digest FROM rules").fetchall()
+    held = connection.execute("SELECT digest, warehouse_digest FROM rules").fetchall()
     if not held:
         connection.execute(
-            "INSERT INTO rules VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO rules VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
                 rules.digest(),
                 rules.gap,
@@ -165,6 +166,7 @@ def _keep_rules(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path)
                 rules.lateness,
                 rules.half_life,
                 rules.most_touches,
+                rules.warehouse_digest(),
             ],
         )
     elif held[0][0] != rules.digest():
@@ -172,5 +174,24 @@ def _keep_rules(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path)
             f"{path} was made with other rules ({held[0][0]}, now {rules.digest()}): restore"
             " the earlier gap, lookback and lateness, or start with a new database"
         )
+    elif held[0][1] != rules.warehouse_digest():
+        raise DatabaseError(
+            f"{path} was made by a version with other rules for orders, credits or days"
+            f" ({held[0][1]}, now {rules.warehouse_digest()}): start that version, or start with a"
+            " new database; the workers keep their state"
+        )
     # No stored row depends on the half-life.
     connection.execute("UPDATE rules SET half_life = ?", [rules.half_life])
+
+
+def _refuse_other_zones(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Days that are stored must not mix with days of other zone data (T10)."""
+    moved = connection.execute(
+        "SELECT store_id, timezone FROM stores WHERE zone_digest <> zone_digest(timezone)"
+    ).fetchall()
+    if moved:
+        raise DatabaseError(
+            f"{path} has days of store {moved[0][0]} by other data of the zone {moved[0][1]} than"
+            " this DuckDB has: install the version of duckdb that made it, or start with a new"
+            " database"
+        )

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.domain.catalog import COLUMNS, COUNTS
-from pipeline.domain.events import Event
+from pipeline.domain.events import Event, visitor_of
 from pipeline.domain.fields import Unit
 from pipeline.domain.outcomes import ConversionRow, Outcome, SessionRow
 
@@ -49,19 +49,28 @@ _TYPES: dict[Unit, pa.DataType] = {
 # The order is that of `event_row`; the warehouse inserts by name.
 _EVENT_FIELDS: dict[str, pa.DataType] = {
     **{name: _TYPES[about.unit] for name, about in COLUMNS.items() if name != "items"},
-    **_texts("event_key", "fingerprint", "raw"),
+    **_texts("event_key", "fingerprint", "search_term"),
     "is_clock_skewed": _BOOL,
 }
-_REQUEST_FIELDS: dict[str, pa.DataType] = {
-    **_texts("device_type", "browser", "os", "country", "region", "city"),
+_VISITOR_FIELDS: dict[str, pa.DataType] = {
+    **_texts("device_type", "browser", "os"),
     "is_bot": _BOOL,
+}
+_REQUEST_FIELDS: dict[str, pa.DataType] = {
+    **_texts("country", "region", "city"),
+    "is_server": _BOOL,
+    "is_prefetch": _BOOL,
 }
 EVENTS = _schema(
     **_EVENT_FIELDS,
     items=_ITEMS,
+    extra=_TEXT,
+    repairs=pa.list_(_TEXT),
+    is_trusted=_BOOL,
     store_id=_TEXT,
     received_at=_TIME,
     device_key=_TEXT,
+    **_VISITOR_FIELDS,
     **_REQUEST_FIELDS,
     is_late=_BOOL,
     partition=_INT,
@@ -91,7 +100,10 @@ SESSIONS = _schema(
     **_texts("first_event_type", "entry_collection", "entry_query"),
     entry_product_id=_INT,
     **_texts("marketing_source", "marketing_medium", "marketing_campaign", "shopping_channel"),
+    **_texts("device_type", "browser", "country", "landing_token"),
+    landing_product_id=_INT,
     is_bot=_BOOL,
+    is_report=_BOOL,
     has_converted=_BOOL,
     orders=_INT,
     is_open=_BOOL,
@@ -116,6 +128,7 @@ CONVERSIONS = _schema(
     is_bot=_BOOL,
     last_touch_token=_TEXT,
     touches=_INT,
+    is_counted=_BOOL,
 )
 TOUCHES = _schema(
     store_id=_TEXT,
@@ -129,6 +142,7 @@ TOUCHES = _schema(
     product_id=_INT,
     touch_event_key=_TEXT,
 )
+STORES = _schema(store_id=_TEXT, timezone=_TEXT)
 DEVICES = _schema(store_id=_TEXT, device_key=_TEXT, partition=_INT, horizon=_TIME)
 LEDGER = _schema(
     topic_id=_TEXT,
@@ -146,6 +160,7 @@ LEDGER = _schema(
 POSITIONS = _schema(topic=_TEXT, topic_id=_TEXT, partition=_INT, next_offset=_INT)
 
 _event = attrgetter(*_EVENT_FIELDS)
+_visitor = attrgetter(*_VISITOR_FIELDS)
 _request = attrgetter(*_REQUEST_FIELDS)
 _conversion = attrgetter(*CONVERSIONS.names[2:16])
 
@@ -178,15 +193,28 @@ def event_row(event: Event, outcome: Outcome, *, is_late: bool, place: int) -> R
     return (
         *_event(event),
         items,
+        _extra(event),
+        event.repairs or None,
+        outcome.is_trusted,
         outcome.store_id,
         outcome.received_at,
         outcome.device_key,
+        *_visitor(visitor_of(event, outcome.request)),
         *_request(outcome.request),
         is_late,
         outcome.origin.partition,
         outcome.origin.offset,
         place,
     )
+
+
+def _extra(event: Event) -> str | None:
+    """The JSON object of what no column holds, None where there is nothing."""
+    extra, context = bytes(event.extra), bytes(event.contextual_data)
+    if not context:
+        return extra.decode() or None
+    rest = b"," + extra[1:] if extra not in (b"", b"{}") else b"}"
+    return (b'{"contextual_data":' + context + rest).decode()
 
 
 def session_row(session: SessionRow, outcome: Outcome) -> Row:
@@ -210,7 +238,13 @@ def session_row(session: SessionRow, outcome: Outcome) -> Row:
         session.marketing_medium,
         session.marketing_campaign,
         session.shopping_channel,
+        session.device_type,
+        session.browser,
+        session.country,
+        session.landing_token,
+        session.landing_product_id,
         session.is_bot,
+        session.is_report,
         False,
         0,
         True,
@@ -226,6 +260,8 @@ def conversion_row(outcome: Outcome, conversion: ConversionRow) -> Row:
         *_conversion(conversion),
         outcome.touches[path[-1]].attribution_token if path else None,
         len(path),
+        # Until its order line says otherwise.
+        True,
     )
 
 

@@ -27,6 +27,7 @@ def load_steps(connection: duckdb.DuckDBPyConnection) -> list[Step]:
     return [
         _file("clear_working_tables"),
         _file("missing_events_at_start"),
+        _file("days"),
         _file("facts"),
         _file("rejected_events", if_any="FROM in_rejected"),
         _file("late_events", if_any="FROM in_events WHERE is_late"),
@@ -40,8 +41,9 @@ def load_steps(connection: duckdb.DuckDBPyConnection) -> list[Step]:
         _file("close_sessions"),
         _file("stream_conversions", if_any="FROM in_conversions"),
         _file("recomputed_conversions", if_any="FROM recomputed_devices"),
+        _file("write_touches", if_any="FROM new_conversions"),
         _file("conversions_of_old_lines", if_any="FROM old_lines"),
-        _file("write_conversions", if_any="FROM new_conversions UNION ALL FROM old_conversions"),
+        _file("write_conversions", if_any="FROM new_conversions"),
         *_aggregates(connection),
         _file("ledger"),
         _file("missing_events_settled", if_any="FROM ledger WHERE missing_until IS NOT NULL"),

@@ -2,7 +2,7 @@
 WITH stored AS (FROM conversion_touches),
 
 recomputed AS (
-    FROM recompute_conversion_touches('events') SEMI JOIN conversions USING (conversion_key)
+    FROM recompute_conversion_touches('events')
 ),
 
 by_name AS (FROM stored WHERE false UNION ALL BY NAME FROM recomputed)

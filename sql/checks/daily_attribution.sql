@@ -1,7 +1,7 @@
 -- `daily_attribution`, kept by difference, equals its sum over the rows.
 WITH stored AS (FROM daily_attribution),
 
-recomputed AS (FROM recompute_daily_attribution('conversions')),
+recomputed AS (FROM recompute_daily_attribution('conversion_facts')),
 
 by_name AS (FROM stored WHERE false UNION ALL BY NAME FROM recomputed)
 

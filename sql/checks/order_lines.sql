@@ -1,7 +1,7 @@
--- Every order line, and whether it repeats (A9), is what `events` say.
+-- Every order line, what of it counts (A9) and at whose price (A11), is what `events` say.
 WITH stored AS (FROM order_lines),
 
-recomputed AS (FROM recompute_order_lines('events')),
+recomputed AS (FROM recompute_order_lines()),
 
 by_name AS (FROM stored WHERE false UNION ALL BY NAME FROM recomputed)
 

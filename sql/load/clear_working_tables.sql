@@ -2,6 +2,8 @@
 TRUNCATE fresh;
 TRUNCATE late_candidates;
 TRUNCATE competing_lines;
+TRUNCATE order_reports;
+TRUNCATE settled_lines;
 TRUNCATE new_lines;
 TRUNCATE old_lines;
 TRUNCATE min_horizon;

@@ -1,5 +1,11 @@
--- Conversions of order lines that counted until an earlier one arrived (A9).
-INSERT INTO old_conversions
-SELECT conversions.* FROM conversions
-SEMI JOIN old_lines USING (event_key, occurred_at, line)
-WHERE occurred_at >= (SELECT min(occurred_at) FROM old_lines);
+-- Conversions whose order line now counts otherwise (A9, A11), and that nothing restates.
+INSERT INTO new_conversions
+SELECT held.*
+FROM conversion_facts AS held
+SEMI JOIN old_lines
+    ON held.event_key = old_lines.event_key
+    AND held.occurred_at = old_lines.occurred_at
+    AND held.line = old_lines.line
+ANTI JOIN new_conversions USING (conversion_key)
+WHERE held.conversion_type = 'purchase'
+    AND held.occurred_at >= (SELECT min(occurred_at) FROM old_lines);

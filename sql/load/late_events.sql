@@ -1,32 +1,65 @@
--- Late events. One that `events` already holds at the same time is a duplicate (D4): the stream has
--- forgotten its key, the warehouse has not.
+-- Late events. The stream has forgotten their keys, the warehouse has not (D4): one that `events` holds at
+-- the same time is a duplicate, and so is one with the same content within 26 hours, for a clock that runs
+-- ahead moves an event by that at most (T3). Of those that arrive together the first in the log counts.
 INSERT INTO late_candidates
-SELECT late.* EXCLUDE (first_fingerprint, nth), coalesce(
-    held.fingerprint, CASE WHEN nth > 1 THEN first_fingerprint END
-) AS known
-FROM (
+WITH held AS (
     SELECT
-        *,
-        row_number() OVER in_log_order AS nth,
-        first_value(fingerprint) OVER in_log_order AS first_fingerprint
+        event_key,
+        list({'at': occurred_at, 'fingerprint': fingerprint, 'place': -1}) AS known
+    FROM events
+    WHERE event_key IN (SELECT event_key FROM in_events WHERE is_late)
+        AND occurred_at >= (SELECT min(occurred_at) FROM in_events WHERE is_late) - INTERVAL 26 HOURS
+    GROUP BY event_key
+),
+
+arrived AS (
+    SELECT
+        event_key,
+        list(
+            [{'at': occurred_at, 'fingerprint': fingerprint, 'place': place}]
+            ORDER BY partition, "offset", place
+        ) AS each
     FROM in_events
     WHERE is_late
-    WINDOW in_log_order AS (
-        PARTITION BY event_key, occurred_at ORDER BY partition, "offset", place
-    )
-) AS late
-LEFT JOIN events AS held
-    ON late.event_key = held.event_key
-    AND late.occurred_at = held.occurred_at
-    AND held.occurred_at >= (SELECT min(occurred_at) FROM in_events WHERE is_late);
+    GROUP BY event_key
+),
 
-INSERT INTO fresh SELECT * EXCLUDE (place, known) FROM late_candidates WHERE known IS NULL;
-INSERT INTO events SELECT * EXCLUDE (place, known) FROM late_candidates WHERE known IS NULL;
+-- What is held, and of what arrived each row that repeats none of it and none before it.
+kept AS (
+    SELECT
+        event_key,
+        list_reduce(
+            list_prepend(coalesce(held.known, []), arrived.each),
+            lambda known, row: CASE
+                WHEN len(list_filter(known, lambda other: is_same_event(
+                    other.at, other.fingerprint, row[1].at, row[1].fingerprint
+                ))) = 0 THEN known || row
+                ELSE known
+            END
+        ) AS known
+    FROM arrived
+    LEFT JOIN held USING (event_key)
+)
 
-INSERT INTO duplicates
 SELECT
-    store_id, event_key,
-    CASE WHEN known = fingerprint THEN 'exact' ELSE 'conflict' END,
-    received_at, partition, "offset"
+    late.*,
+    CASE
+        WHEN len(list_filter(known, lambda other: other.place = late.place)) = 1 THEN NULL
+        WHEN len(list_filter(known, lambda other:
+            other.fingerprint = late.fingerprint
+            AND is_same_event(other.at, other.fingerprint, late.occurred_at, late.fingerprint)
+        )) > 0 THEN 'exact'
+        ELSE 'conflict'
+    END AS repeats
+FROM in_events AS late
+JOIN kept USING (event_key)
+WHERE is_late;
+
+INSERT INTO fresh SELECT * EXCLUDE (place, repeats) FROM late_candidates WHERE repeats IS NULL;
+INSERT INTO events SELECT * EXCLUDE (place, repeats) FROM late_candidates WHERE repeats IS NULL;
+
+INSERT INTO duplicates BY NAME
+SELECT
+    store_id, event_key, repeats AS kind, received_at, partition, "offset", received_day
 FROM late_candidates
-WHERE known IS NOT NULL;
+WHERE repeats IS NOT NULL;

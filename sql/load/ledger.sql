@@ -5,7 +5,7 @@ UPDATE in_ledger SET
 FROM (
     SELECT partition, count(*) AS count
     FROM late_candidates
-    WHERE known IS NOT NULL
+    WHERE repeats IS NOT NULL
     GROUP BY ALL
 ) AS repeats
 WHERE in_ledger.partition = repeats.partition;

@@ -1,26 +1,23 @@
--- Write conversions and paths, without those whose order line repeats (A9).
+-- Write conversions; of a purchase money and whether it counts are those of its order line (A9, A11).
+UPDATE new_conversions SET
+    quantity = settled.quantity,
+    revenue = settled.revenue,
+    currency = settled.currency,
+    is_counted = NOT settled.is_repeated AND NOT settled.is_unconfirmed
+FROM order_lines AS settled
+WHERE new_conversions.conversion_type = 'purchase'
+    AND new_conversions.event_key = settled.event_key
+    AND new_conversions.occurred_at = settled.occurred_at
+    AND new_conversions.line = settled.line
+    AND settled.occurred_at >= (SELECT min(occurred_at) FROM new_conversions)
+    AND settled.occurred_at <= (SELECT max(occurred_at) FROM new_conversions);
+
 INSERT INTO old_conversions
-SELECT conversions.* FROM conversions
+SELECT held.* FROM conversion_facts AS held
 SEMI JOIN new_conversions USING (conversion_key)
-ANTI JOIN old_conversions USING (conversion_key)
-WHERE occurred_at >= (SELECT min(occurred_at) FROM new_conversions);
+WHERE held.occurred_at >= (SELECT min(occurred_at) FROM new_conversions);
 
--- A restated conversion may be of a repeated line of an earlier transaction.
-DELETE FROM new_conversions
-WHERE conversion_type = 'purchase' AND (event_key, occurred_at, line) IN (
-    SELECT (event_key, occurred_at, line) FROM order_lines
-    WHERE is_repeated
-        AND occurred_at >= (SELECT min(occurred_at) FROM new_conversions)
-        AND occurred_at <= (SELECT max(occurred_at) FROM new_conversions)
-);
-
-DELETE FROM conversions
+DELETE FROM conversion_facts
 WHERE conversion_key IN (SELECT conversion_key FROM old_conversions)
     AND occurred_at >= (SELECT min(occurred_at) FROM old_conversions);
-INSERT INTO conversions FROM new_conversions;
-
-DELETE FROM conversion_touches
-WHERE conversion_key IN (SELECT conversion_key FROM old_conversions)
-    AND occurred_at >= (SELECT min(occurred_at) FROM old_conversions);
-INSERT INTO conversion_touches
-FROM new_conversion_touches SEMI JOIN new_conversions USING (conversion_key);
+INSERT INTO conversion_facts FROM new_conversions;

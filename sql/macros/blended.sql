@@ -1,4 +1,4 @@
--- Grain: one row per store, UTC day of t0, token, its block, collection and query, product, position,
+-- Grain: one row per store, day of t0, token, its block, collection and search term, product, position,
 -- bot or not, and currency, with what blended counting gives it (B1-B4). `shown` counts (session,
 -- token), `impressions` (session, token, product, position). Reads only sessions from $first_day to
 -- $last_day, both included.
@@ -6,14 +6,16 @@ CREATE OR REPLACE MACRO blended(first_day, last_day) AS TABLE
 WITH visits AS (
     SELECT store_id, device_key, session_id, session_key, started_at, ended_at
     FROM sessions
-    WHERE ended_at >= first_day AND started_at < last_day + INTERVAL 1 DAY
+    -- Days are the store's, times UTC: a zone is up to 14 hours ahead or 12 behind.
+    WHERE ended_at >= first_day - INTERVAL 14 HOURS AND started_at < last_day + INTERVAL 36 HOURS
 ),
 
 -- People's events and those of bots are two worlds: neither shows the other anything.
 happened AS (
     SELECT
         e.store_id, v.session_key, e.is_bot, e.event_type, e.event_key, e.occurred_at,
-        e.attribution_token, e.product_id, e.position, e.block_id, e.collection_handle, e.query
+        e.attribution_token, e.product_id, e.position, e.block_id, e.collection_handle,
+        e.search_term, e.day
     FROM events AS e
     JOIN visits AS v
         ON e.store_id = v.store_id
@@ -22,23 +24,25 @@ happened AS (
         AND e.occurred_at BETWEEN v.started_at AND v.ended_at
     WHERE e.occurred_at >= (SELECT min(started_at) FROM visits)
         AND e.occurred_at <= (SELECT max(ended_at) FROM visits)
+        AND NOT e.is_prefetch
         AND e.event_type IN (
             'block_view', 'product_impression', 'collection_view', 'search', 'product_click',
             'add_to_cart'
         )
 ),
 
--- A token in a session: t0, and the block, collection and query that it stands for.
+-- A token in a session: t0, and the block, collection and search term that it stands for.
 shown AS (
     SELECT
         store_id, session_key, is_bot, attribution_token,
         min(occurred_at) AS t0,
+        arg_min(day, occurred_at) AS day,
         first(block_id ORDER BY occurred_at, event_rank(event_type), event_key)
             FILTER (WHERE block_id IS NOT NULL) AS block_id,
         first(collection_handle ORDER BY occurred_at, event_rank(event_type), event_key)
             FILTER (WHERE collection_handle IS NOT NULL) AS collection_handle,
-        first(query ORDER BY occurred_at, event_rank(event_type), event_key)
-            FILTER (WHERE query IS NOT NULL) AS query,
+        first(search_term ORDER BY occurred_at, event_rank(event_type), event_key)
+            FILTER (WHERE search_term IS NOT NULL) AS search_term,
         bool_or(event_type = 'product_impression') AS has_impressions
     FROM happened
     WHERE attribution_token IS NOT NULL
@@ -70,7 +74,7 @@ done AS (
         AND l.device_key = v.device_key
         AND l.session_id = v.session_id
         AND l.occurred_at BETWEEN v.started_at AND v.ended_at
-    WHERE NOT l.is_refund AND NOT l.is_repeated
+    WHERE NOT l.is_refund AND NOT l.is_repeated AND NOT l.is_unconfirmed
 ),
 
 counted AS (
@@ -151,7 +155,7 @@ parts AS (
 )
 
 SELECT
-    store_id, CAST(t0 AS DATE) AS day, attribution_token, block_id, collection_handle, query,
+    store_id, day, attribution_token, block_id, collection_handle, search_term,
     parts.product_id, parts.position, is_bot, currency,
     CAST(sum(parts.shown) AS BIGINT) AS shown,
     CAST(sum(impressions) AS BIGINT) AS impressions,
@@ -161,5 +165,5 @@ SELECT
     sum(revenue) AS revenue
 FROM parts
 JOIN shown USING (store_id, session_key, is_bot, attribution_token)
-WHERE CAST(t0 AS DATE) BETWEEN first_day AND last_day
+WHERE day BETWEEN first_day AND last_day
 GROUP BY ALL;

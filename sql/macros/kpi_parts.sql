@@ -9,7 +9,7 @@ SELECT * FROM (
             {'grain': 'token', 'name': attribution_token, 'impressions': shown},
             {'grain': 'block', 'name': block_id, 'impressions': shown},
             {'grain': 'collection', 'name': collection_handle, 'impressions': shown},
-            {'grain': 'query', 'name': query, 'impressions': shown},
+            {'grain': 'query', 'name': search_term, 'impressions': shown},
             {'grain': 'product', 'name': CAST(product_id AS VARCHAR), 'impressions': impressions},
             {'grain': 'position', 'name': CAST(position AS VARCHAR), 'impressions': impressions}
         ], recursive := true)

@@ -1,4 +1,4 @@
--- Grain: one row per store, UTC day of t0, kind of thing (`grain`) and its name. Bots are left out, and
+-- Grain: one row per store, day of t0, kind of thing (`grain`) and its name. Bots are left out, and
 -- their impressions stand beside. Without impressions a rate is NULL; without events it is 0.
 CREATE OR REPLACE MACRO kpis(first_day, last_day) AS TABLE
 WITH summed AS (

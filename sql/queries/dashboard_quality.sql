@@ -1,32 +1,32 @@
 -- What arrived for $store from $first to $last, and how odd. Grain: one row per measure and detail.
 -- By the day of its arrival: the time in what is odd is not to be trusted.
-WITH span AS (
-    SELECT
-        CAST(CAST($first AS DATE) AS TIMESTAMP) AS opens,
-        CAST($last AS DATE) + INTERVAL 1 DAY AS closes
-),
-
-facts AS (
+WITH facts AS (
     SELECT
         count(*) AS accepted,
         count(*) FILTER (WHERE is_bot) AS bots,
+        count(*) FILTER (WHERE is_server) AS servers,
+        count(*) FILTER (WHERE is_prefetch) AS prefetched,
+        count(*) FILTER (WHERE repairs IS NOT NULL) AS repaired,
         count(*) FILTER (WHERE is_late) AS late,
         count(*) FILTER (WHERE is_clock_skewed) AS skewed
-    FROM events, span
-    WHERE store_id = $store AND received_at >= opens AND received_at < closes
+    FROM events
+    WHERE store_id = $store
+        AND received_day BETWEEN CAST($first AS DATE) AND CAST($last AS DATE)
 ),
 
 repeats AS (
     SELECT kind, count(*) AS found
-    FROM duplicates, span
-    WHERE store_id = $store AND received_at >= opens AND received_at < closes
+    FROM duplicates
+    WHERE store_id = $store
+        AND received_day BETWEEN CAST($first AS DATE) AND CAST($last AS DATE)
     GROUP BY kind
 ),
 
 rejects AS (
     SELECT reason, count(*) AS found
-    FROM rejected_events, span
-    WHERE store_id = $store AND received_at >= opens AND received_at < closes
+    FROM rejected_events
+    WHERE store_id = $store
+        AND received_day BETWEEN CAST($first AS DATE) AND CAST($last AS DATE)
     GROUP BY reason
 ),
 

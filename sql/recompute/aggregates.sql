@@ -1,19 +1,19 @@
 -- What each aggregate holds, as macros over its sources: over the whole tables it is the oracle
 -- and the rebuild, over the rows that came and went it is the difference that the loader adds.
 
--- Grain: store, UTC day, event type, channel, is_bot; from rows shaped like `events`.
+-- Grain: store, day, event type, channel, is_bot, is_prefetch; from rows shaped like `events`.
 CREATE OR REPLACE TEMP MACRO recompute_daily_traffic(event_rows) AS TABLE
 SELECT
-    store_id, CAST(occurred_at AS DATE) AS day, event_type, shopping_channel, is_bot,
+    store_id, day, event_type, shopping_channel, is_bot, is_prefetch,
     count(*) AS events
 FROM query_table(event_rows)
 GROUP BY ALL;
 
--- Grain: store, UTC day of the start, channel, source, medium, is_bot; from rows like `sessions`.
+-- Grain: store, day of the start, channel, source, medium, is_bot, is_report; from rows like
+-- `sessions`.
 CREATE OR REPLACE TEMP MACRO recompute_daily_sessions(session_rows) AS TABLE
 SELECT
-    store_id, CAST(started_at AS DATE) AS day, shopping_channel, marketing_source,
-    marketing_medium, is_bot,
+    store_id, day, shopping_channel, marketing_source, marketing_medium, is_bot, is_report,
     count(*) AS sessions,
     CAST(sum(events) AS BIGINT) AS events,
     CAST(sum(epoch_ms(ended_at) - epoch_ms(started_at)) AS BIGINT) AS duration_ms,
@@ -27,11 +27,11 @@ SELECT
 FROM query_table(session_rows)
 GROUP BY ALL;
 
--- Grain: store, UTC day, product, is_bot, currency; from rows like `events` and `order_lines`.
+-- Grain: store, day, product, is_bot, currency; from rows like `events` and `order_lines`.
 CREATE OR REPLACE TEMP MACRO recompute_daily_products(event_rows, line_rows) AS TABLE
 WITH parts AS (
     SELECT
-        store_id, CAST(occurred_at AS DATE) AS day, product_id, is_bot,
+        store_id, day, product_id, is_bot,
         CAST(NULL AS VARCHAR) AS currency,
         CAST(event_type = 'product_impression' AS BIGINT) AS impressions,
         CAST(event_type IN ('product_hover', 'product_touch') AS BIGINT) AS hovers,
@@ -40,16 +40,16 @@ WITH parts AS (
         CAST(event_type = 'add_to_cart' AS BIGINT) AS add_to_carts,
         0 AS purchases, 0 AS quantity, 0 AS revenue
     FROM query_table(event_rows)
-    WHERE product_id IS NOT NULL AND event_type IN (
+    WHERE product_id IS NOT NULL AND NOT is_prefetch AND event_type IN (
         'product_impression', 'product_hover', 'product_touch', 'product_click', 'product_view',
         'add_to_cart'
     )
     UNION ALL
     SELECT
-        store_id, CAST(occurred_at AS DATE), product_id, is_bot, currency,
+        store_id, day, product_id, is_bot, currency,
         0, 0, 0, 0, 0, 1, quantity, coalesce(revenue, 0)
     FROM query_table(line_rows)
-    WHERE NOT is_refund AND NOT is_repeated
+    WHERE NOT is_refund AND NOT is_repeated AND NOT is_unconfirmed
 )
 
 SELECT
@@ -65,11 +65,11 @@ SELECT
 FROM parts
 GROUP BY ALL;
 
--- Grain: store, UTC day, token carried, is_bot, currency; from rows like `events`, `order_lines`.
+-- Grain: store, day, token carried, is_bot, currency; from rows like `events`, `order_lines`.
 CREATE OR REPLACE TEMP MACRO recompute_daily_tokens(event_rows, line_rows) AS TABLE
 WITH parts AS (
     SELECT
-        store_id, CAST(occurred_at AS DATE) AS day, attribution_token, is_bot,
+        store_id, day, attribution_token, is_bot,
         CAST(NULL AS VARCHAR) AS currency,
         CAST(event_type IN ('search', 'autocomplete', 'collection_view') AS BIGINT) AS searches,
         CAST(event_type = 'block_view' AS BIGINT) AS block_views,
@@ -78,16 +78,16 @@ WITH parts AS (
         CAST(event_type = 'add_to_cart' AS BIGINT) AS add_to_carts,
         0 AS purchases, 0 AS quantity, 0 AS revenue
     FROM query_table(event_rows)
-    WHERE attribution_token IS NOT NULL AND event_type IN (
+    WHERE attribution_token IS NOT NULL AND NOT is_prefetch AND event_type IN (
         'search', 'autocomplete', 'collection_view', 'block_view', 'product_impression',
         'product_click', 'add_to_cart'
     )
     UNION ALL
     SELECT
-        store_id, CAST(occurred_at AS DATE), attribution_token, is_bot, currency,
+        store_id, day, attribution_token, is_bot, currency,
         0, 0, 0, 0, 0, 1, quantity, coalesce(revenue, 0)
     FROM query_table(line_rows)
-    WHERE attribution_token IS NOT NULL AND NOT is_refund AND NOT is_repeated
+    WHERE attribution_token IS NOT NULL AND NOT is_refund AND NOT is_repeated AND NOT is_unconfirmed
 )
 
 SELECT
@@ -103,14 +103,15 @@ SELECT
 FROM parts
 GROUP BY ALL;
 
--- Grain: store, UTC day, type, match, token, is_bot, currency; from rows like `conversions`.
+-- Grain: store, day, type, match, token, is_bot, currency; from rows like `conversions`.
 CREATE OR REPLACE TEMP MACRO recompute_daily_attribution(conversion_rows) AS TABLE
 SELECT
-    store_id, CAST(occurred_at AS DATE) AS day, conversion_type, match,
+    store_id, day, conversion_type, match,
     coalesce(last_touch_token, attribution_token) AS attribution_token, is_bot, currency,
     count(*) AS conversions,
     CAST(sum(touches) AS BIGINT) AS touches,
     CAST(sum(quantity) AS BIGINT) AS quantity,
     CAST(sum(coalesce(revenue, 0)) AS DECIMAL(38, 4)) AS revenue
 FROM query_table(conversion_rows)
+WHERE is_counted
 GROUP BY ALL;

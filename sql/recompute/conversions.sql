@@ -1,6 +1,6 @@
 -- Grain: one row per conversion in `source`, a relation shaped like `events`, with its path, newest
--- touch first; NULL for a conversion without touches (A1-A6). Repeated order lines (A9) are still
--- in: one device's events cannot tell them.
+-- touch first; NULL for a conversion without touches (A1-A6). A purchase's money is as reported, and
+-- lines that repeat another are in: one device's events cannot tell them (A9, A11).
 CREATE OR REPLACE TEMP MACRO recompute_paths(source) AS TABLE
 WITH clicks AS (
     SELECT
@@ -19,24 +19,25 @@ WITH clicks AS (
             ORDER BY occurred_at, event_key
         ) AS clicked_again_at
     FROM query_table(source)
-    WHERE event_type = 'product_click' AND attribution_token IS NOT NULL
+    WHERE event_type = 'product_click' AND attribution_token IS NOT NULL AND NOT is_prefetch
 ),
 
 carts AS (
     SELECT
-        store_id, event_key, 0 AS line, 'add_to_cart' AS conversion_type, occurred_at, device_key,
-        session_id, product_id, variant_id, quantity, NULL AS revenue, NULL AS currency,
+        store_id, event_key, 0 AS line, 'add_to_cart' AS conversion_type, occurred_at, day,
+        device_key, session_id, product_id, variant_id, quantity, NULL AS revenue, NULL AS currency,
         attribution_token, is_bot
     FROM query_table(source)
-    WHERE event_type = 'add_to_cart'
+    WHERE event_type = 'add_to_cart' AND NOT is_prefetch
 ),
 
 purchases AS (
     SELECT
-        store_id, event_key, line, 'purchase' AS conversion_type, occurred_at, device_key,
-        session_id, product_id, variant_id, quantity, revenue, currency,
-        attribution_token, is_bot
-    FROM recompute_order_lines(source)
+        store_id, event_key, line, 'purchase' AS conversion_type, occurred_at, day,
+        device_key, session_id, product_id, variant_id, reported_quantity AS quantity,
+        CAST(reported_price * reported_quantity AS DECIMAL(18, 4)) AS revenue,
+        reported_currency AS currency, attribution_token, is_bot
+    FROM reported_lines(source)
     WHERE NOT is_refund
 ),
 
@@ -98,9 +99,9 @@ LEFT JOIN (FROM carrying UNION ALL FROM remembered) USING (conversion_key);
 CREATE OR REPLACE TEMP MACRO recompute_conversions(source) AS TABLE
 SELECT
     store_id, conversion_key, event_key, CAST(line AS INTEGER) AS line, conversion_type,
-    occurred_at, device_key, session_id, product_id, variant_id, quantity,
+    occurred_at, day, device_key, session_id, product_id, variant_id, quantity,
     CAST(revenue AS DECIMAL(18, 4)) AS revenue, currency, match, attribution_token,
-    path[1].attribution_token AS last_touch_token, touches, is_bot
+    path[1].attribution_token AS last_touch_token, touches, is_bot, true AS is_counted
 FROM recompute_paths(source);
 
 -- Grain: one row per touch on a conversion's path.

@@ -3,6 +3,14 @@ CREATE OR REPLACE TEMP MACRO key_of(content) AS CAST(substr(sha256(content), 1, 
 
 CREATE OR REPLACE TEMP MACRO netstring(content) AS strlen(content) || ':' || content;
 
+-- Of two events with one key (D4).
+CREATE OR REPLACE TEMP MACRO is_same_event(one_at, fingerprint, other_at, other_fingerprint) AS
+    one_at = other_at
+    OR (
+        fingerprint = other_fingerprint
+        AND abs(epoch_ms(one_at) - epoch_ms(other_at)) <= 26 * 60 * 60 * 1000
+    );
+
 CREATE OR REPLACE TEMP MACRO session_key_of(store_id, device_key, session_id, started_at) AS
     key_of(netstring(store_id) || netstring(device_key) || netstring(session_id) || epoch_ms(started_at));
 

@@ -1,8 +1,6 @@
--- Grain: one row per line of a purchase or refund in `source`, a relation shaped like `events`.
--- A9: of the purchases that name one (store, order, product, variant) those of the first in T5
--- order count; the others are repeated. So do refunds, by their refund id as well (A8). What names no
--- order, or no refund, is its own event.
-CREATE OR REPLACE TEMP MACRO recompute_order_lines(source) AS TABLE
+-- Grain: one row per line of a purchase or refund in `source`, a relation shaped like `events`, as its
+-- event reported it. What was prefetched is no order (P2).
+CREATE OR REPLACE TEMP MACRO reported_lines(source) AS TABLE
 WITH orders AS (
     SELECT
         *,
@@ -18,26 +16,16 @@ WITH orders AS (
             }]
         ) AS ordered
     FROM query_table(source)
-    WHERE event_type IN ('purchase', 'refund')
+    WHERE event_type IN ('purchase', 'refund') AND NOT is_prefetch
 ),
 
 lines AS (
     SELECT
         * EXCLUDE (product_id, variant_id, quantity, price, attribution_token),
         attribution_token AS event_token,
-        CASE event_type WHEN 'refund' THEN refund_id ELSE order_id END AS named,
         unnest(ordered, recursive := true),
         generate_subscripts(ordered, 1) - 1 AS line
     FROM orders
-),
-
-counted AS (
-    SELECT
-        *,
-        min({'at': occurred_at, 'key': event_key}) OVER (
-            PARTITION BY store_id, named, order_id, product_id, variant_id, event_type
-        ) AS first_event
-    FROM lines
 )
 
 SELECT
@@ -47,16 +35,170 @@ SELECT
     order_id,
     refund_id,
     occurred_at,
+    day,
     device_key,
     session_id,
     product_id,
     variant_id,
-    quantity,
-    price,
-    CASE WHEN price IS NOT NULL THEN currency END AS currency,
-    CAST(price * quantity AS DECIMAL(18, 4)) AS revenue,
+    quantity AS reported_quantity,
+    price AS reported_price,
+    CASE WHEN price IS NOT NULL THEN currency END AS reported_currency,
     coalesce(attribution_token, event_token) AS attribution_token,
     is_bot,
-    event_type = 'refund' AS is_refund,
-    named IS NOT NULL AND first_event <> {'at': occurred_at, 'key': event_key} AS is_repeated
-FROM counted;
+    is_server,
+    is_trusted,
+    event_type = 'refund' AS is_refund
+FROM lines;
+
+-- Grain: one row per row of `reported`, a relation shaped like `reported_lines` that holds every line of
+-- its orders: which of them count, once (A9), and at whose price (A11).
+CREATE OR REPLACE TEMP MACRO settled_order_lines(reported) AS TABLE
+WITH named AS (
+    SELECT
+        *,
+        -- An order, a refund of one, or an event that names none and stands for itself.
+        coalesce(
+            CASE
+                WHEN is_refund THEN 'refund:' || strlen(order_id) || ':' || order_id || refund_id
+                ELSE 'order:' || order_id
+            END,
+            'event:' || event_key || epoch_ms(occurred_at)
+        ) AS thing,
+        -- The lesser is the better report, in the order of the fields.
+        {
+            'is_bot': is_bot,
+            'is_unpriced': bool_and(reported_price IS NULL) OVER (
+                PARTITION BY store_id, event_key, occurred_at, product_id
+            ),
+            'is_deviceless': device_key LIKE 's:%',
+            'is_server': is_server,
+            'occurred_at': occurred_at,
+            'event_key': event_key
+        } AS report
+    FROM query_table(reported)
+),
+
+best AS (
+    SELECT
+        *,
+        min(report) OVER product AS of_product,
+        min(report) OVER variant AS of_variant,
+        min(report) FILTER (WHERE is_trusted) OVER product AS trusted_of_product,
+        min(report) FILTER (WHERE is_trusted) OVER variant AS trusted_of_variant,
+        coalesce(
+            bool_or(is_trusted AND NOT is_refund) OVER (PARTITION BY store_id, order_id)
+            AND order_id IS NOT NULL,
+            false
+        ) AS has_trusted
+    FROM named
+    WINDOW
+        product AS (PARTITION BY store_id, thing, product_id),
+        variant AS (PARTITION BY store_id, thing, product_id, variant_id)
+),
+
+bare AS (
+    SELECT
+        *,
+        bool_or(variant_id IS NULL AND report = of_product) OVER product AS is_bare,
+        coalesce(bool_or(
+            variant_id IS NULL AND is_trusted AND report = trusted_of_product
+        ) OVER product, false) AS is_trusted_bare
+    FROM best
+    WINDOW product AS (PARTITION BY store_id, thing, product_id)
+),
+
+-- A9: the best report's lines, and of a variant that it does not name the best one's that does.
+counted AS (
+    SELECT
+        *,
+        report = of_variant
+        AND (report = of_product OR (variant_id IS NOT NULL AND NOT is_bare)) AS is_counted,
+        -- The same among trusted reports alone.
+        has_trusted AND is_trusted AND report = trusted_of_variant
+        AND (
+            report = trusted_of_product OR (variant_id IS NOT NULL AND NOT is_trusted_bare)
+        ) AS is_confirming
+    FROM bare
+),
+
+-- A11: a counted line takes what a trusted line of its variant says, or of its product where a line of
+-- either side names no variant (as in A8): the first the first one's, the second the second one's.
+sided AS (
+    SELECT
+        *,
+        CASE
+            WHEN NOT has_trusted THEN NULL
+            WHEN is_counted AND is_confirming THEN 'both'
+            WHEN is_counted THEN 'counted'
+            WHEN is_confirming THEN 'confirming'
+        END AS side,
+        CASE
+            WHEN bool_or(variant_id IS NULL AND (is_counted OR is_confirming)) OVER (
+                PARTITION BY store_id, thing, product_id
+            ) THEN NULL
+            ELSE variant_id
+        END AS pool
+    FROM counted
+),
+
+numbered AS (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY store_id, thing, product_id, pool, side ORDER BY report, line
+        ) AS nth
+    FROM sided
+),
+
+paired AS (
+    SELECT
+        *,
+        max(CASE WHEN side = 'confirming' THEN {
+            'quantity': reported_quantity, 'price': reported_price, 'currency': reported_currency
+        } END) OVER pair AS confirmed,
+        bool_or(side = 'counted') OVER pair AS is_taken
+    FROM numbered
+    WINDOW pair AS (
+        PARTITION BY store_id, thing, product_id, pool, nth, side IN ('counted', 'confirming')
+    )
+),
+
+settled AS (
+    SELECT
+        * EXCLUDE (is_counted),
+        CASE side
+            WHEN 'both' THEN true
+            WHEN 'counted' THEN confirmed IS NOT NULL
+            -- A trusted line that nobody else names counts by itself.
+            WHEN 'confirming' THEN NOT is_taken
+            ELSE is_counted AND NOT has_trusted
+        END AS is_counted,
+        coalesce(side = 'counted' AND confirmed IS NULL, false) AS is_unconfirmed,
+        CASE WHEN side = 'counted' AND confirmed IS NOT NULL THEN confirmed ELSE {
+            'quantity': reported_quantity, 'price': reported_price, 'currency': reported_currency
+        } END AS money
+    FROM paired
+)
+
+SELECT
+    store_id, event_key, line, order_id, refund_id, occurred_at, day, device_key, session_id,
+    product_id, variant_id,
+    money.quantity AS quantity,
+    money.price AS price,
+    money.currency AS currency,
+    CAST(money.price * money.quantity AS DECIMAL(18, 4)) AS revenue,
+    reported_quantity, reported_price, reported_currency, attribution_token, is_bot, is_server,
+    is_trusted, is_refund,
+    NOT is_counted AND NOT is_unconfirmed AS is_repeated,
+    is_unconfirmed,
+    -- An order is one of the session of its best counted line.
+    NOT is_refund AND is_counted AND row_number() OVER (
+        PARTITION BY store_id, thing ORDER BY is_counted DESC, report, line
+    ) = 1 AS counts_order
+FROM settled;
+
+-- The whole of it, for the oracle.
+CREATE OR REPLACE TEMP VIEW reported_order_lines AS FROM reported_lines('events');
+
+CREATE OR REPLACE TEMP MACRO recompute_order_lines() AS TABLE
+FROM settled_order_lines('reported_order_lines');

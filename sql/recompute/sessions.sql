@@ -1,13 +1,21 @@
 -- Grain: one row per session in `source`, a relation shaped like `events` (S1-S6).
--- Orders, has_converted and is_open are not here: they need other devices, or the log.
+-- Prefetched events are in none (P2). Orders, has_converted and is_open are not here: they need other
+-- devices, or the log.
 CREATE OR REPLACE TEMP MACRO recompute_sessions(source) AS TABLE
 WITH placed AS (
     SELECT
         *,
         coalesce(
             occurred_at > lag(occurred_at) OVER in_order + (SELECT gap FROM rules), true
-        ) AS is_first
+        ) AS is_first,
+        {'at': occurred_at, 'rank': event_rank(event_type), 'key': event_key} AS place,
+        CASE
+            WHEN coalesce(marketing_source, marketing_medium, marketing_campaign) IS NOT NULL THEN {
+                'source': marketing_source, 'medium': marketing_medium, 'name': marketing_campaign
+            }
+        END AS campaign
     FROM query_table(source)
+    WHERE NOT is_prefetch
     WINDOW in_order AS (
         PARTITION BY store_id, device_key, session_id
         ORDER BY occurred_at, event_rank(event_type), event_key
@@ -51,10 +59,17 @@ SELECT
     max(collection_handle) FILTER (WHERE is_first) AS entry_collection,
     max(query) FILTER (WHERE is_first) AS entry_query,
     max(product_id) FILTER (WHERE is_first) AS entry_product_id,
-    max(marketing_source) FILTER (WHERE is_first) AS marketing_source,
-    max(marketing_medium) FILTER (WHERE is_first) AS marketing_medium,
-    max(marketing_campaign) FILTER (WHERE is_first) AS marketing_campaign,
+    arg_min(campaign, place).source AS marketing_source,
+    arg_min(campaign, place).medium AS marketing_medium,
+    arg_min(campaign, place).name AS marketing_campaign,
     max(shopping_channel) FILTER (WHERE is_first) AS shopping_channel,
-    bool_or(is_bot) AS is_bot
+    max(day) FILTER (WHERE is_first) AS day,
+    max(device_type) FILTER (WHERE is_first) AS device_type,
+    max(browser) FILTER (WHERE is_first) AS browser,
+    max(country) FILTER (WHERE is_first) AS country,
+    arg_min(attribution_token, place) AS landing_token,
+    arg_min(product_id, place) AS landing_product_id,
+    bool_and(is_bot) AS is_bot,
+    bool_and(is_server AND event_type IN ('purchase', 'refund')) AS is_report
 FROM numbered
 GROUP BY store_id, device_key, session_id, number;

@@ -1,4 +1,4 @@
--- Grain: one row per store, UTC day, conversion type, match, last-touch token and currency (A4).
+-- Grain: one row per store, day, conversion type, match, last-touch token and currency (A4).
 -- What is not attributed is a row too, so the totals are all conversions. Bots left out.
 SELECT
     store_id,

@@ -1,4 +1,4 @@
--- Grain: one row per store, UTC day, model, conversion type, match, token and currency (A7, A8).
+-- Grain: one row per store, day, model, conversion type, match, token and currency (A7, A8).
 -- What is attributed to nothing is a row too, so each model's totals are all revenue. Bots left out
 -- and counted in `bot_conversions`; a refund stands on its own day.
 WITH parts AS (

@@ -1,7 +1,7 @@
--- Grain: one row per store, UTC day, product, conversion type, match and currency. Bots left out.
+-- Grain: one row per store, day, product, conversion type, match and currency. Bots left out.
 SELECT
     store_id,
-    CAST(occurred_at AS DATE) AS day,
+    day,
     product_id,
     conversion_type,
     match,

@@ -2,7 +2,7 @@
 -- `credit` and `weight` of one conversion and model sum to its revenue and to 1, exactly.
 WITH touched AS (
     SELECT
-        c.store_id, c.conversion_key, c.conversion_type, c.match, c.occurred_at, c.device_key,
+        c.store_id, c.conversion_key, c.conversion_type, c.match, c.occurred_at, c.day, c.device_key,
         c.session_id, c.product_id, c.is_bot, c.currency, c.revenue,
         coalesce(t.attribution_token, c.attribution_token) AS attribution_token,
         t.product_id AS touched_product_id, t.touched_at, t.position, c.touches,
@@ -63,8 +63,7 @@ rounded AS (
 )
 
 SELECT
-    store_id, conversion_key, conversion_type, match, model, occurred_at,
-    CAST(occurred_at AS DATE) AS day,
+    store_id, conversion_key, conversion_type, match, model, occurred_at, day,
     device_key, session_id, product_id, attribution_token, touched_product_id, touched_at, position,
     touches, is_last, is_bot,
     -- The last touch takes what rounding has left.

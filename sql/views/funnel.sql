@@ -1,15 +1,18 @@
--- Grain: one row per store and UTC day of the session's start. How far people's sessions went.
+-- Grain: one row per store and day of the session's start. How far people's sessions went; an order
+-- that only a server reports is an order, and its session no visit (P2).
 SELECT
     store_id,
     day,
-    CAST(sum(sessions) AS BIGINT) AS sessions,
-    CAST(sum(with_impression) AS BIGINT) AS saw_products,
-    CAST(sum(with_click) AS BIGINT) AS clicked,
-    CAST(sum(with_product_view) AS BIGINT) AS viewed_a_product,
-    CAST(sum(with_add_to_cart) AS BIGINT) AS added_to_cart,
-    CAST(sum(converted) AS BIGINT) AS bought,
+    CAST(coalesce(sum(sessions) FILTER (WHERE NOT is_report), 0) AS BIGINT) AS sessions,
+    CAST(coalesce(sum(with_impression) FILTER (WHERE NOT is_report), 0) AS BIGINT) AS saw_products,
+    CAST(coalesce(sum(with_click) FILTER (WHERE NOT is_report), 0) AS BIGINT) AS clicked,
+    CAST(coalesce(sum(with_product_view) FILTER (WHERE NOT is_report), 0) AS BIGINT)
+        AS viewed_a_product,
+    CAST(coalesce(sum(with_add_to_cart) FILTER (WHERE NOT is_report), 0) AS BIGINT) AS added_to_cart,
+    CAST(coalesce(sum(converted) FILTER (WHERE NOT is_report), 0) AS BIGINT) AS bought,
     CAST(sum(orders) AS BIGINT) AS orders,
-    sum(converted) / nullif(sum(sessions), 0) AS conversion_rate
+    sum(converted) FILTER (WHERE NOT is_report)
+        / nullif(sum(sessions) FILTER (WHERE NOT is_report), 0) AS conversion_rate
 FROM daily_sessions
 WHERE NOT is_bot
 GROUP BY store_id, day;

@@ -1,16 +1,19 @@
--- Grain: one row per store and UTC day of arrival. What was kept, dropped, refused, late, skewed.
+-- Grain: one row per store and day of arrival. What was kept, dropped, refused, late, skewed;
+-- `quality_fields` has it by field.
 WITH parts AS (
     SELECT
-        store_id, CAST(received_at AS DATE) AS day, 1 AS events, 0 AS duplicates, 0 AS conflicts,
+        store_id, received_day AS day, 1 AS events, 0 AS duplicates, 0 AS conflicts,
         0 AS rejected, CAST(is_late AS INTEGER) AS late,
-        CAST(is_clock_skewed AS INTEGER) AS clock_skewed, CAST(is_bot AS INTEGER) AS bots
+        CAST(is_clock_skewed AS INTEGER) AS clock_skewed, CAST(is_bot AS INTEGER) AS bots,
+        CAST(is_server AS INTEGER) AS servers, CAST(is_prefetch AS INTEGER) AS prefetched,
+        CAST(repairs IS NOT NULL AS INTEGER) AS repaired
     FROM events
     UNION ALL
     SELECT
-        store_id, CAST(received_at AS DATE), 0, 1, CAST(kind = 'conflict' AS INTEGER), 0, 0, 0, 0
+        store_id, received_day, 0, 1, CAST(kind = 'conflict' AS INTEGER), 0, 0, 0, 0, 0, 0, 0
     FROM duplicates
     UNION ALL
-    SELECT store_id, CAST(received_at AS DATE), 0, 0, 0, 1, 0, 0, 0
+    SELECT store_id, received_day, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0
     FROM rejected_events
 )
 
@@ -22,6 +25,9 @@ SELECT
     CAST(sum(rejected) AS BIGINT) AS rejected,
     CAST(sum(late) AS BIGINT) AS late,
     CAST(sum(clock_skewed) AS BIGINT) AS clock_skewed,
-    CAST(sum(bots) AS BIGINT) AS bot_events
+    CAST(sum(bots) AS BIGINT) AS bot_events,
+    CAST(sum(servers) AS BIGINT) AS server_events,
+    CAST(sum(prefetched) AS BIGINT) AS prefetched_events,
+    CAST(sum(repaired) AS BIGINT) AS repaired_events
 FROM parts
 GROUP BY store_id, day;

@@ -1,16 +1,29 @@
 -- Grain: one row per refund line, conversion that it takes from, model and touch: what the refund
 -- takes from each credit, on the refund's day (A8). Rounded cumulatively: a full refund in any
 -- number of parts leaves exactly 0.
-WITH slices AS (
+WITH takers AS (
+    SELECT DISTINCT store_id, order_id, product_id, from_variant_id, currency
+    FROM refunds
+    WHERE taken > 0
+),
+
+slices AS (
     SELECT
-        store_id, order_id, product_id, variant_id, event_key, occurred_at, line, revenue,
-        -- Two lines of one product in one order: a refund takes from the first, then the next.
-        sum(revenue) OVER (
-            PARTITION BY store_id, order_id, product_id, variant_id
-            ORDER BY line ROWS UNBOUNDED PRECEDING
-        ) - revenue AS opens
-    FROM order_lines
-    WHERE NOT is_refund AND NOT is_repeated AND order_id IS NOT NULL AND revenue > 0
+        t.store_id, t.order_id, t.product_id, t.from_variant_id, t.currency,
+        l.event_key, l.occurred_at, l.line, l.revenue,
+        -- Of two lines of one pool a refund takes from the first, then the next.
+        sum(l.revenue) OVER (
+            PARTITION BY t.store_id, t.order_id, t.product_id, t.from_variant_id, t.currency
+            ORDER BY l.occurred_at, l.event_key, l.line ROWS UNBOUNDED PRECEDING
+        ) - l.revenue AS opens
+    FROM order_lines AS l
+    JOIN takers AS t
+        ON l.store_id = t.store_id
+        AND l.order_id = t.order_id
+        AND l.product_id = t.product_id
+        AND l.currency = t.currency
+        AND (t.from_variant_id IS NULL OR l.variant_id = t.from_variant_id)
+    WHERE NOT l.is_refund AND NOT l.is_repeated AND NOT l.is_unconfirmed AND l.revenue > 0
 ),
 
 taken AS (
@@ -25,7 +38,8 @@ taken AS (
         ON r.store_id = s.store_id
         AND r.order_id = s.order_id
         AND r.product_id = s.product_id
-        AND r.variant_id IS NOT DISTINCT FROM s.variant_id
+        AND r.from_variant_id IS NOT DISTINCT FROM s.from_variant_id
+        AND r.currency = s.currency
     WHERE r.taken > 0
 ),
 

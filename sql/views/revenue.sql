@@ -1,4 +1,4 @@
--- Grain: one row per store, UTC day and currency. Gross revenue of counted order lines (A9, A10).
+-- Grain: one row per store, day and currency. Gross revenue of counted order lines (A9, A10).
 SELECT
     store_id,
     day,

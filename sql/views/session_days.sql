@@ -1,4 +1,5 @@
--- Grain: one row per store, UTC day, channel and marketing source and medium; bots left out.
+-- Grain: one row per store, day, channel and marketing source and medium; bots left out, and
+-- sessions of nothing but a server's reports (P2).
 SELECT
     store_id,
     day,
@@ -11,5 +12,5 @@ SELECT
     sum(single_event) / sum(sessions) AS bounce_rate,
     sum(converted) / sum(sessions) AS conversion_rate
 FROM daily_sessions
-WHERE NOT is_bot
+WHERE NOT is_bot AND NOT is_report
 GROUP BY store_id, day, shopping_channel, marketing_source, marketing_medium;

@@ -41,7 +41,7 @@ COLUMNS = {
     "variantId": "variant_id",
     "position": "position",
 }
-# Over 64 KiB, within the 100 events and 1 MiB that ingest takes.
+# Over 64 KiB, within the 1 MiB that ingest takes.
 BULKY = [{"eventType": "search", "query": f"{number:02}" + "x" * 1000} for number in range(100)]
 
 TRACK = """

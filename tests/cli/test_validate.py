@@ -13,8 +13,8 @@ GOOD = json.dumps(minimal("search", query="linen"))
 
 
 def test_a_line_for_each_problem_and_1(pipeline: Pipeline, tmp_path: Path) -> None:
-    wrong = minimal("product_click", position=0, session_id="")
-    request = {"events": [minimal("search"), minimal("search", query=1)]}
+    wrong = minimal("product_click", position=0, session_id="null")
+    request = {"events": [minimal("search"), minimal("search", query=[])]}
     lines = [GOOD, "", json.dumps(wrong), "[", json.dumps(request), '{"events": []}']
     (tmp_path / "a.ndjson").write_text("\n".join(lines))
     (tmp_path / "b.ndjson.gz").write_bytes(gzip.compress(b"{}"))
@@ -28,7 +28,7 @@ def test_a_line_for_each_problem_and_1(pipeline: Pipeline, tmp_path: Path) -> No
         ["a.ndjson:6", "events"],
         ["b.ndjson.gz:1", "event_type"],
         ["b.ndjson.gz:1", "timestamp"],
-        ["b.ndjson.gz:1", "session_id"],
+        ["b.ndjson.gz:1", "session_id or device_id"],
     ]
     assert (done.returncode, done.stderr) == (1, "")
 

@@ -22,7 +22,11 @@ UNITS = {"d": DAY, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 TERM = re.compile(r"([+-]?)(\d+)(d|h|ms|m|s)")
 # More orders of arrival than these would only take time.
 MOST_ORDERS = 6
-BOT = "Googlebot/2.1 (+http://www.google.com/bot.html)"
+BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+SERVER = "python-requests/2.32.3"
+BROWSER = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/141.0.0.0 Safari/537.36"
+)
 
 FIELDS = {
     "id": "event_id",
@@ -46,8 +50,12 @@ FIELDS = {
     "currency": "currency",
     "quantity": "quantity",
     "price": "price",
+    "agent": "user_agent",
 }
-OF_THE_REQUEST = {"at", "as", "store", "received", "bot", "lines"}
+OF_THE_REQUEST = {
+    *("at", "as", "store", "received", "lines"),
+    *("bot", "server", "prefetch", "trusted", "zone"),
+}
 # What an event needs to be valid and a case has no reason to name.
 NEEDED: dict[str, dict[str, Any]] = {
     "search": {"query": "shoes"},
@@ -168,8 +176,15 @@ class Run:
             "received_at": max(received),
             "events": [self._event(place, self.case.events[place]) for place in places],
         }
+        headers = {"User-Agent": BROWSER}
         if first.get("bot"):
-            request["headers"] = {"User-Agent": BOT}
+            headers = {"User-Agent": BOT}
+        if first.get("server"):
+            headers = {"User-Agent": SERVER}
+        if first.get("prefetch"):
+            headers["Sec-Purpose"] = "prefetch;prerender"
+        request["headers"] = headers
+        request |= {"timezone": first.get("zone"), "is_trusted": first.get("trusted", False)}
         return request
 
     def _event(self, place: int, event: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,12 @@ def outcomes_of(run: Run, rules: Rules) -> list[list[Outcome]]:
         assert not isinstance(request, BadLine), request
         accepted = accept(
             request.body,
-            sender=Sender(str(request.store), may_backfill=True),
+            sender=Sender(
+                str(request.store),
+                may_backfill=True,
+                timezone=request.timezone or "UTC",
+                is_trusted=request.is_trusted,
+            ),
             request=enrich(request.headers, EdgeHeaders()),
             is_app=is_app(request.headers),
             received_at=0,
@@ -128,7 +133,7 @@ WAYS: dict[str, Callable[[list[Run], Path], Seen]] = {
 }
 
 RECOMPUTED = {
-    "order_lines": "FROM recompute_order_lines('events')",
+    "order_lines": "FROM recompute_order_lines()",
     "sessions_alone": "FROM recompute_sessions('events')",
     "session_revenue": "FROM recompute_session_revenue('re_sessions_alone', 're_order_lines')",
     "sessions": """
@@ -139,9 +144,14 @@ RECOMPUTED = {
             USING (session_key)
         JOIN ledger USING (partition)""",
     "conversions": """
-        FROM recompute_conversions('events')
-        ANTI JOIN (FROM re_order_lines SELECT event_key, occurred_at, line WHERE is_repeated)
-            USING (event_key, occurred_at, line)""",
+        SELECT c.* REPLACE (
+            CASE WHEN l.event_key IS NULL THEN c.quantity ELSE l.quantity END AS quantity,
+            CASE WHEN l.event_key IS NULL THEN c.revenue ELSE l.revenue END AS revenue,
+            CASE WHEN l.event_key IS NULL THEN c.currency ELSE l.currency END AS currency
+        )
+        FROM recompute_conversions('events') AS c
+        LEFT JOIN re_order_lines AS l USING (event_key, occurred_at, line)
+        WHERE coalesce(NOT l.is_repeated AND NOT l.is_unconfirmed, true)""",
     "conversion_touches": "FROM recompute_conversion_touches('events')",
 }
 
@@ -206,6 +216,8 @@ def _said(value: Any, begins_at: int) -> Any:
     if isinstance(value, datetime):
         ms = (value - datetime(1970, 1, 1)) // MILLISECOND  # noqa: DTZ001  # naive, and UTC
         return words(ms - begins_at)
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, (int, str)):
         return value
     return str(value)
@@ -218,7 +230,9 @@ SELECT store_id AS store, started_at AS start, ended_at AS "end", session_id AS 
     device_key AS device, first_event_type AS first, entry_collection AS collection,
     entry_query AS query, entry_product_id AS product, marketing_source AS source,
     marketing_medium AS medium, marketing_campaign AS campaign, shopping_channel AS channel,
-    is_bot AS bot, has_converted AS converted, is_open AS open, * EXCLUDE (store_id, partition)
+    device_type AS kind, landing_token AS landing, landing_product_id AS landed_on,
+    is_bot AS bot, is_report AS report, has_converted AS converted, is_open AS open,
+    * EXCLUDE (store_id, partition)
 FROM {prefix}sessions
 ORDER BY started_at, ended_at, store_id, device_key, session_id"""
 
@@ -238,6 +252,7 @@ ORDER BY occurred_at, store_id, device_key, line, product_id, attribution_token"
 LINES = """
 SELECT store_id AS store, occurred_at AS at, device_key AS device, order_id AS "order",
     refund_id AS refund, product_id AS product, variant_id AS variant, quantity, revenue,
-    currency, attribution_token AS token, line, is_refund, is_repeated AS repeated
+    currency, attribution_token AS token, line, is_refund, is_repeated AS repeated,
+    is_unconfirmed AS unconfirmed, day
 FROM {prefix}order_lines
 ORDER BY occurred_at, store_id, device_key, line, product_id"""

@@ -119,6 +119,7 @@ def sample(path: Path) -> Path:
                 event.get("event_type") in KINDS
                 and isinstance(event.get("device_id"), str)
                 and isinstance(event.get("event_id"), str)
+                and isinstance(event.get("session_id"), str)
                 and str(event.get("timestamp")).endswith("Z")
                 and str(event["timestamp"]) < END.isoformat()
                 and not _rejected(line)

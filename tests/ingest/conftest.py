@@ -121,8 +121,9 @@ class Wire:
         return taken(self.publisher.published.pop())
 
     def one(self, event: Any, **options: Any) -> Event:
-        """A valid event, as the worker reads it."""
-        accepted = self.take({"events": [event]}, **options)
+        """A valid event, as the worker reads it; `event` may be its JSON, in bytes."""
+        body = b'{"events":[%b]}' % event if isinstance(event, bytes) else {"events": [event]}
+        accepted = self.take(body, **options)
         assert accepted.rejected == []
         ((_, value),) = accepted.records
         (raw,) = msgspec.json.decode(value, type=Beacon).events

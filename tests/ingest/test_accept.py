@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.domain.events import Beacon, Event, Request
+from pipeline.domain.events import Beacon, Event, Request, Visitor
 from pipeline.ingest.accept import Accepted, BadBodyError, accept
 from pipeline.ingest.sender import Sender
 
@@ -77,6 +77,24 @@ def test_the_app_header_decides_the_channel_then_the_event(
     ((_, value),) = take({"events": [event]}, is_app=is_app).records
     (raw,) = msgspec.json.decode(value, type=Beacon).events
     assert bytes(raw).count(b'"shopping_channel":') == 1
+
+
+def test_a_user_agent_in_the_event_is_the_visitors() -> None:
+    agent = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) Mobile Safari/604.1"
+    phone = Visitor(device_type="mobile", browser="Mobile Safari", os="iOS")
+    crawler = Visitor(browser="Googlebot", is_bot=True)
+    assert one({**BASE, "user_agent": agent}).visitor == phone
+    assert one({**BASE, "user_agent": "Googlebot/2.1"}).visitor == crawler
+    assert one(BASE).visitor is None
+
+
+def test_a_user_agent_is_kept_in_raw_alone_and_is_not_in_the_fingerprint() -> None:
+    ((_, value),) = take({"events": [{**BASE, "user_agent": "Mozilla/5.0 X"}]}).records
+    (raw,) = msgspec.json.decode(value, type=Beacon).events
+    fields = json.loads(bytes(raw))
+    assert "Mozilla" in fields.pop("raw")
+    assert "Mozilla" not in json.dumps(fields)
+    assert fields["fingerprint"] == one(BASE).fingerprint
 
 
 def test_raw_is_the_clients_own_text() -> None:

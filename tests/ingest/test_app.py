@@ -42,7 +42,7 @@ def test_an_acknowledged_event_is_on_kafka_when_the_204_is_there(
     assert record.key == b"4:shop3:s:s"
     beacon = json.loads(record.value)
     assert beacon["received_at"] == 1_782_907_200_000
-    assert beacon["request"]["is_bot"] is True
+    assert beacon["request"] == {"is_server": True}
     assert json.loads(beacon["events"][0]["raw"]) == SEARCH
 
 

@@ -43,7 +43,7 @@ def body_of(case: dict[str, Any], more: str = "") -> bytes:
 
 def stored(connection: duckdb.DuckDBPyConnection, case: dict[str, Any]) -> dict[str, str | None]:
     columns = list(case["stored"])
-    texts = ", ".join(f"CAST({column} AS VARCHAR)" for column in columns)
+    texts = ", ".join(f"coalesce(CAST({column} AS VARCHAR), '')" for column in columns)
     rows = connection.execute(
         f"SELECT {texts} FROM events WHERE event_id = ?", [case["name"]]
     ).fetchall()

@@ -150,10 +150,19 @@ def test_what_is_no_batch_is_422_with_a_list_of_errors_and_nothing_is_written(
     assert wire.publisher.published == []
 
 
-def test_one_event_and_a_hundred_are_taken_and_101_are_422(wire: Any) -> None:
+def test_one_event_and_a_thousand_are_taken_and_1001_are_422(wire: Any) -> None:
     assert len(wire.take({"events": [SEARCH]}).records) == 1
-    wire.take({"events": [SEARCH] * 100})
-    assert wire.door.post({"events": [SEARCH] * 101}).status == 422
+    ((_, value),) = wire.take({"events": [SEARCH] * 1000}).records
+    assert len(msgspec.json.decode(value, type=Beacon).events) == 1000
+    answer = wire.door.post({"events": [SEARCH] * 1001})
+    assert (answer.status, answer.json()) == (422, {"errors": ["events: 1001 of at most 1000"]})
+
+
+def test_the_setting_says_how_many_events_are_too_many(settings: Settings, serve: Any) -> None:
+    few = settings.model_copy(update={"max_events": 2})
+    door = serve(few, MemoryPublisher())
+    assert door.post({"events": [SEARCH] * 2}).status == 204
+    assert door.post({"events": [SEARCH] * 3}).status == 422
 
 
 def test_a_mebibyte_is_taken_and_a_byte_more_is_413_sent_or_inflated(wire: Any) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from pipeline.delivery.poison import REASON
 from pipeline.domain import values
 from pipeline.domain.catalog import EVENT_TYPES, REQUIRED
-from pipeline.ingest.validate import Reason
+from pipeline.domain.refusal import Reason
 from pipeline.ingest.wire import WireEvent
 
 PAGE = (Path(__file__).parents[2] / "docs" / "contract.md").read_text()

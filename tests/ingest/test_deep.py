@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from pipeline.domain.events import Request
 from pipeline.domain.process import read
+from pipeline.domain.refusal import Refusal
 from pipeline.ingest.accept import Accepted, BadBodyError, accept
 from pipeline.ingest.deep import MOST_KEPT, MOST_LEVELS, without_deep
 from pipeline.ingest.problems import problems_of
 from pipeline.ingest.sender import Sender
-from pipeline.ingest.validate import Refusal, parse
+from pipeline.ingest.validate import validate
 from pipeline.replay.files import BadLine, FileRequest, read_requests
 from pipeline.stream.checkpoint import StateError, read_checkpoint
 
@@ -111,7 +112,7 @@ def test_a_given_time_that_is_too_deep_is_refused() -> None:
 
 def test_alone_it_is_refused_for_the_same_reason() -> None:
     with pytest.raises(Refusal) as refused:
-        parse(DEEP)
+        validate(DEEP, received_at=0, may_backfill=True)
     assert refused.value.reason == "too_deep"
 
 

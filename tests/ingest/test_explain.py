@@ -48,7 +48,7 @@ def test_every_problem_of_an_event_is_told() -> None:
     assert {line.split(":")[0] for line in found} == {
         "product_id",
         "position",
-        "session_id",
+        "session_id or device_id",
         "quantity",
         "timestamp",
     }

@@ -94,8 +94,8 @@ def test_a_recorded_request_keeps_its_time_store_and_headers(
     }
     assert beacons["past"]["received_at"] == 1_735_689_600_000
     # Its headers name no browser, which is a fact of the recording; a loose event has no headers.
-    assert beacons["past"]["request"]["is_bot"] is True
-    assert "is_bot" not in beacons["shop"]["request"]
+    assert beacons["past"]["request"]["is_server"] is True
+    assert "is_server" not in beacons["shop"]["request"]
 
 
 def test_a_bad_line_is_named_and_the_rest_goes_on(

@@ -47,9 +47,10 @@ LENGTHS = {
     "attribution_token": (1, 512),
     "collection_handle": (1, 255),
     "query": (0, 1024),
-    "marketing_source": (0, 256),
-    "marketing_medium": (0, 256),
-    "marketing_campaign": (0, 256),
+    "marketing_source": (1, 256),
+    "marketing_medium": (1, 256),
+    "marketing_campaign": (1, 256),
+    "user_agent": (1, 512),
 }
 
 

@@ -68,7 +68,12 @@ def test_s6_what_a_session_carries_does_not_depend_on_arrival(order: tuple[int, 
         "sale",
         None,
     )
-    assert (row.entry_product_id, row.marketing_source, row.shopping_channel) == (None, None, "web")
-    assert row.is_bot
+    assert (row.entry_product_id, row.marketing_source, row.shopping_channel) == (
+        None,
+        "mail",
+        "web",
+    )
+    assert row.landing_product_id == 7
+    assert not row.is_bot
     assert row.events == 3
     assert dict(zip(EVENT_TYPES, row.counts, strict=True))["search"] == 1

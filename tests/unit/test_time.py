@@ -1,32 +1,54 @@
-"""Rules T1-T8."""
+"""Rules T1 to T9."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from factories import DAY, HOUR, MINUTE, MORNING, Log, cart, click, make_event
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.domain.events import is_too_old
-from pipeline.domain.values import epoch_ms
+from pipeline.domain.timestamps import common_time, read_time
+from pipeline.domain.values import BadValueError
 
-NOVEMBER = 1_764_000_000_000  # 2025-11-24T16:00:00Z
+CASES = tomllib.loads((Path(__file__).parent / "timestamps.toml").read_text())["time"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: repr(case["given"]))
+def test_t9_each_spelling_is_one_moment_or_none(case: dict[str, Any]) -> None:
+    if not case["moment"]:
+        with pytest.raises(BadValueError):
+            read_time(case["given"])
+        return
+    moment, is_more = read_time(case["given"])
+    utc = datetime(1970, 1, 1) + timedelta(milliseconds=moment)  # noqa: DTZ001  # as it is written
+    assert utc.isoformat(timespec="milliseconds") == case["moment"]
+    assert is_more is case.get("more", False)
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "2025-11-24T16:00:00Z",
-        "2025-11-24T16:00:00.000Z",
-        "2025-11-24T16:00:00",
-        "2025-11-24T21:30:00+05:30",
-        NOVEMBER,
-    ],
+    "number",
+    [10**30, 10**5000, float("inf"), float("nan"), None, []],
+    ids=["huge", "too long for a text", "infinite", "nan", "nothing", "a list"],
 )
-def test_t1_every_form_of_one_moment_is_that_moment(text: str | int) -> None:
-    assert epoch_ms(text) == NOVEMBER
+def test_t9_what_toml_cannot_write_is_no_time_either(number: object) -> None:
+    with pytest.raises(BadValueError):
+        read_time(number)
 
 
-@pytest.mark.parametrize("wrong", ["yesterday", "", "1764000000", 1.5, True, None, 10**18])
-def test_t1_what_is_no_moment_is_refused(wrong: object) -> None:
-    with pytest.raises(ValueError, match=r"ISO 8601|integer|years"):
-        epoch_ms(wrong)
+@given(st.text("0123456789-:TtZz+., W\u0661", min_size=8, max_size=26) | st.datetimes().map(str))
+def test_t9_the_quick_way_reads_what_the_other_reads(text: str) -> None:
+    for each in (text, f"{text[:10]}T{text[11:19]}Z", f"{text[:10]}T{text[11:23]}Z"):
+        try:
+            moment = common_time(each)
+        except BadValueError:
+            continue
+        assert read_time(each) == (moment, False)
 
 
 def test_t3_a_clock_five_minutes_ahead_is_believed_and_a_millisecond_more_is_not() -> None:

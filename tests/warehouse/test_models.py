@@ -1,4 +1,4 @@
-"""Models, refunds and blended counts (A7, A8, B1-B4): the views say what plain Python says."""
+"""Tables and views say what plain Python says (A7-A9, A11, B1-B4)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from reference import Row, blended, credits_of, refund_credits, refunds
+from reference import Row, blended, credits_of, refund_credits, refunds, settled
 from shrink import shrunk, write_case
 from strategies import Story, gathered, told
 from warehouse_fixture import Warehouse
@@ -40,6 +40,18 @@ def wrong_money(warehouse: Warehouse) -> list[str]:
         for row in rows(warehouse, "FROM credits")
     }
     wrong = [f"credits: {both}" for both in ours.items() ^ credited.items()]
+    counted = {
+        (row["event_key"], row["occurred_at"], row["line"]): (
+            row["is_repeated"],
+            row["is_unconfirmed"],
+            row["counts_order"],
+            row["quantity"],
+            row["price"],
+            row["currency"],
+        )
+        for row in lines
+    }
+    wrong += [f"order lines: {both}" for both in counted.items() ^ settled(lines).items()]
     states, taken = refunds(lines)
     found = {
         (row["event_key"], row["occurred_at"], row["line"]): (row["state"], row["taken"])
@@ -75,8 +87,8 @@ def wrong_counts(warehouse: Warehouse) -> list[str]:
     )
     wanted: dict[Any, dict[str, Decimal]] = defaultdict(lambda: dict.fromkeys(MEASURES, Decimal(0)))
     for (store, _, is_bot, name), token in tokens.items():
-        day = token["t0"] // 86_400_000
-        dimensions = (token["block_id"], token["collection_handle"], token["query"])
+        day = token["day"]
+        dimensions = (token["block_id"], token["collection_handle"], token["search_term"])
         key = (store, day, is_bot, name, *dimensions)
         wanted[*key, None, None]["shown"] += 1
         for product, _ in {(product, position) for product, position, _ in token["products"]}:
@@ -87,9 +99,8 @@ def wrong_counts(warehouse: Warehouse) -> list[str]:
             sums["revenue"] += count * (row.get("revenue") or 0)
     ours: dict[Any, dict[str, Decimal]] = defaultdict(lambda: dict.fromkeys(MEASURES, Decimal(0)))
     for row in rows(warehouse, "FROM blended(DATE '-infinity', DATE 'infinity')"):
-        day = (row["day"] - row["day"].min).days
-        key = (row["store_id"], day, row["is_bot"], row["attribution_token"])
-        key += (row["block_id"], row["collection_handle"], row["query"], row["product_id"])
+        key = (row["store_id"], row["day"], row["is_bot"], row["attribution_token"])
+        key += (row["block_id"], row["collection_handle"], row["search_term"], row["product_id"])
         for name in MEASURES:
             ours[*key, row["currency"]][name] += row[name]
     return [

@@ -18,7 +18,7 @@ from warehouse_fixture import Warehouse
 # for one story may be loose enough for many.
 ALONE, TOGETHER = 20, 500
 FACTS = """
-    SELECT * EXCLUDE (raw) FROM events ORDER BY partition, "offset", event_key, occurred_at
+    FROM events ORDER BY partition, "offset", event_key, occurred_at
 """
 
 

@@ -1,0 +1,14 @@
+-- A time of day in a store (T10): `moment` in UTC as the clocks of `zone` show it. Scalar macros. DuckDB's own
+-- zones, and no reader's TimeZone.
+CREATE OR REPLACE TEMP MACRO time_in(zone, moment) AS
+    CASE zone WHEN 'UTC' THEN moment ELSE timezone(zone, timezone('UTC', moment)) END;
+
+-- 16 hexadecimal digits of what DuckDB knows of a zone: its offset in every week of fifty years.
+CREATE OR REPLACE TEMP MACRO zone_digest(zone) AS (
+    SELECT substr(sha256(string_agg(CAST(epoch_ms(timezone(zone, week)) AS VARCHAR), ' ' ORDER BY week)), 1, 16)
+    FROM (
+        SELECT unnest(generate_series(
+            TIMESTAMPTZ '1990-01-01 00:00:00+00', TIMESTAMPTZ '2040-01-01 00:00:00+00', INTERVAL 7 DAYS
+        )) AS week
+    )
+);
