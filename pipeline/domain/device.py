@@ -15,7 +15,7 @@ from pipeline.domain.sessions import Session
 class Device(msgspec.Struct, array_like=True):
     """One device's state. `origin` is the offset of the last record that is in it.
 
-    `keys` maps an event key to (occurred_at in ms, payload), for D2 and D4. `hot_until` is the
+    `keys` maps an event key to (until when it is kept in ms, payload), for D2 and D4. `hot_until` is the
     latest event (ms) that found no room here.
     """
 
