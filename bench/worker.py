@@ -41,7 +41,7 @@ PARTITIONS = 4
 
 
 @dataclass(frozen=True)
-class Record:
+class BareRecord:
     """What `PartitionState` reads of a record."""
 
     offset: int
@@ -79,9 +79,9 @@ def bare(settings: Settings) -> None:
             Checkpoint(offset=0, stream_time=None, topic_id=topic_id, rules=settings.rules.digest())
         )
     while True:
-        batches: dict[int, list[Record]] = {}
+        batches: dict[int, list[BareRecord]] = {}
         for message in consumer.consume(settings.run_records, POLL_SECONDS):
-            record = Record(
+            record = BareRecord(
                 message.offset() or 0,
                 message.timestamp()[1],
                 message.key() or b"",

@@ -37,7 +37,7 @@ class OutcomeTopics:
         )
 
     def write(self, outcomes: Iterable[Outcome]) -> None:
-        """Records of `outcomes`, acknowledged."""
+        """Write `outcomes` to Kafka; returns once they are acknowledged."""
         for outcome in outcomes:
             value = msgspec.json.encode(outcome)
             name, partition = self.topics.outcomes.name, outcome.origin.partition
@@ -60,7 +60,7 @@ class OutcomeTopics:
         assert self._producer.flush(60) == 0
 
     def ends(self) -> dict[tuple[str, int], int]:
-        """The offset after the last record of each partition that the loader reads."""
+        """The end offset of each partition that the loader reads and that has records."""
         read = (self.topics.outcomes, self.topics.rejected)
         return {
             (topic.name, partition): end
@@ -78,7 +78,7 @@ class OutcomeTopics:
 
 
 def run_loader(settings: Settings) -> None:
-    """A loader in this thread: until it raises."""
+    """Run a loader in this thread, until it raises."""
     loader = Loader(settings)
     try:
         loader.run(threading.Event())
@@ -88,14 +88,14 @@ def run_loader(settings: Settings) -> None:
 
 @contextmanager
 def loading(settings: Settings) -> Iterator[None]:
-    """A loader in a thread of its own, ended as SIGTERM ends it."""
+    """A loader in a thread of its own, stopped as SIGTERM stops it."""
     loader, stop = Loader(settings), threading.Event()
     failures: list[Exception] = []
 
     def run() -> None:
         try:
             loader.run(stop)
-        except Exception as error:  # noqa: BLE001  # the test's own thread raises it
+        except Exception as error:  # noqa: BLE001  # raised in the test's thread
             failures.append(error)
         finally:
             loader.close()
@@ -121,6 +121,6 @@ def positions(settings: Settings) -> dict[tuple[str, int], int]:
 
 
 def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
-    """The snapshot's answer."""
+    """The rows of `query` on the snapshot."""
     with connect_published(settings.database) as connection:
         return connection.execute(query).fetchall()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.stores import stores
+from pipeline.cli.stores import stores, zone
 from pipeline.cli.verb import with_settings
 from pipeline.umask import write_for_ourselves
 
@@ -147,10 +147,23 @@ def topics(settings: Settings) -> int:
 @click.option(
     "--store", default="local", show_default=True, help="Store for lines that name no store."
 )
+@click.option(
+    "--timezone",
+    default="UTC",
+    show_default=True,
+    callback=zone,
+    help="IANA time zone of the days of lines that name none.",
+)
 @click.option("--strict", is_flag=True, help="Exit with 1 if a line could not be read.")
 @with_settings
 def local(
-    settings: Settings, files: tuple[str, ...], database: Path, store: str, *, strict: bool
+    settings: Settings,
+    files: tuple[str, ...],
+    database: Path,
+    store: str,
+    timezone: str,
+    *,
+    strict: bool,
 ) -> int:
     """Build the same tables from event FILES (NDJSON, .gz, - for stdin) without a broker."""
     from rich.console import Console
@@ -168,6 +181,7 @@ def local(
             database=database,
             rules=settings.rules,
             store=store,
+            timezone=timezone,
             intake=Intake.of(settings),
             progress=lambda count: bar.advance(task, count),
         )

@@ -47,6 +47,16 @@ def _name(_: click.Context, option: click.Parameter, value: str) -> str:
     return value
 
 
+def zone(_: click.Context, option: click.Parameter, value: str) -> str:
+    """A time zone's name, for an option of any command."""
+    from pipeline.ingest.sender import checked_zone
+
+    try:
+        return checked_zone(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=option) from None
+
+
 def _first_name() -> str:
     from pipeline.devstack.first_store import STORE
 
@@ -69,6 +79,18 @@ def stores() -> None:
 )
 @click.option("--backfill", is_flag=True, help="Accept events older than 30 days.")
 @click.option(
+    "--timezone",
+    default="UTC",
+    show_default=True,
+    callback=zone,
+    help="IANA time zone of the store's days.",
+)
+@click.option(
+    "--orders",
+    is_flag=True,
+    help="A token for your server, which confirms orders. An existing store gets one more.",
+)
+@click.option(
     "--requests-per-second",
     type=click.FloatRange(min=0),
     help="Rate limit for this store; 0 = unlimited.",
@@ -84,6 +106,8 @@ def add(
     origins: list[str],
     *,
     backfill: bool,
+    timezone: str,
+    orders: bool,
     requests_per_second: float | None,
     burst: float | None,
     first: bool,
@@ -99,16 +123,27 @@ def add(
     # A new file gets comments that explain it.
     token = make_first_store(settings.stores, name)
     with changing(settings.stores) as entries:
+        is_new = token is not None or name not in entries
+        if not is_new and not orders:
+            raise StoresError(
+                f"store {name} exists already: `pipeline stores rotate` issues a new token"
+            )
+        if not is_new and (
+            origins or backfill or timezone != "UTC" or requests_per_second or burst
+        ):
+            raise click.UsageError(
+                f"store {name} exists already: to add a token, give --orders alone"
+            )
         if token is None:
-            if name in entries:
-                raise StoresError(
-                    f"store {name} exists already: `pipeline stores rotate` issues a new token"
-                )
             token, digest = new_token()
-            entries[name] = StoreEntry(tokens_sha256=[digest])
+            entry = entries.setdefault(name, StoreEntry(tokens_sha256=[]))
+            entry.tokens_sha256 = [*entry.tokens_sha256, digest]
         entry = entries[name]
-        entry.origins, entry.backfill = origins, backfill
-        entry.requests_per_second, entry.burst = requests_per_second, burst
+        if orders:
+            entry.token_rights = {**entry.token_rights, entry.tokens_sha256[-1]: ["orders"]}
+        if is_new:
+            entry.origins, entry.backfill, entry.timezone = origins, backfill, timezone
+            entry.requests_per_second, entry.burst = requests_per_second, burst
     click.echo(f"token of {name} (shown only once): {token}")
 
 
@@ -121,9 +156,10 @@ def add(
     callback=_span,
     help="How long the old tokens remain valid.",
 )
+@click.option("--orders", is_flag=True, help="Replace the tokens that confirm orders instead.")
 @with_settings
-def rotate(settings: Settings, name: str, overlap: timedelta) -> None:
-    """Issue a new token for the store NAME. Old ones expire after the overlap."""
+def rotate(settings: Settings, name: str, overlap: timedelta, *, orders: bool) -> None:
+    """Issue a new token for the store NAME. Old ones of its kind expire after the overlap."""
     from pipeline.ingest.stores import new_token
     from pipeline.ingest.stores_file import changing
 
@@ -131,12 +167,18 @@ def rotate(settings: Settings, name: str, overlap: timedelta) -> None:
     token, digest = new_token()
     with changing(settings.stores) as entries:
         entry = _entry(entries, name)
-        ends = {
-            old: min(now + overlap, entry.token_ends.get(old, now + overlap))
-            for old in entry.tokens_sha256
-        }
-        entry.token_ends = {old: end for old, end in ends.items() if end > now}
-        entry.tokens_sha256 = [*entry.token_ends, digest]
+        ends = dict(entry.token_ends)
+        for old in entry.tokens_sha256:
+            # A server's token and a page's are replaced at different times.
+            if (old in entry.token_rights) is orders:
+                ends[old] = min(now + overlap, ends.get(old, now + overlap))
+        for old in [old for old, end in ends.items() if end <= now]:
+            _forget(entry, old)
+            del ends[old]
+        entry.token_ends = ends
+        entry.tokens_sha256 = [*entry.tokens_sha256, digest]
+        if orders:
+            entry.token_rights = {**entry.token_rights, digest: ["orders"]}
     until = (now + overlap).strftime("%Y-%m-%d %H:%M UTC")
     click.echo(f"old tokens of {name} expire at {until}")
     click.echo(f"token of {name} (shown only once): {token}")
@@ -156,12 +198,13 @@ def list_(settings: Settings) -> None:
             name,
             ", ".join(entry.origins) or "any",
             "backfill" if entry.backfill else "",
+            entry.timezone,
             _rate(entry),
             tuple(_token(entry, digest, now) for digest in entry.tokens_sha256) or "none",
         )
         for name, entry in read_entries(settings.stores).items()
     ]
-    show(QueryResult(["store", "origins", "rights", "rate", "tokens"], rows))
+    show(QueryResult(["store", "origins", "rights", "timezone", "rate", "tokens"], rows))
 
 
 @stores.command("revoke")
@@ -185,8 +228,8 @@ def revoke(settings: Settings, name: str, token: str | None, *, every: bool) -> 
             raise StoresError(
                 f"{len(gone)} tokens of {name} start with that: see `pipeline stores list`"
             )
-        entry.tokens_sha256 = [kept for kept in entry.tokens_sha256 if kept not in gone]
-        entry.token_ends = {k: end for k, end in entry.token_ends.items() if k not in gone}
+        for digest in gone:
+            _forget(entry, digest)
     click.echo(f"{len(gone)} tokens of {name} revoked, {len(entry.tokens_sha256)} left")
 
 
@@ -198,6 +241,13 @@ def _entry(entries: dict[str, StoreEntry], name: str) -> StoreEntry:
     return entries[name]
 
 
+def _forget(entry: StoreEntry, digest: str) -> None:
+    entry.tokens_sha256 = [kept for kept in entry.tokens_sha256 if kept != digest]
+    entry.token_ends = {kept: end for kept, end in entry.token_ends.items() if kept != digest}
+    rights = entry.token_rights
+    entry.token_rights = {kept: right for kept, right in rights.items() if kept != digest}
+
+
 def _rate(entry: StoreEntry) -> str:
     if entry.requests_per_second is None:
         return ""
@@ -205,8 +255,8 @@ def _rate(entry: StoreEntry) -> str:
 
 
 def _token(entry: StoreEntry, digest: str, now: datetime) -> str:
-    end = entry.token_ends.get(digest)
-    if end is None:
-        return digest[:SHOWN]
-    word = "until" if end > now else "expired"
-    return f"{digest[:SHOWN]} {word} {end.astimezone(UTC):%Y-%m-%d %H:%M}"
+    words = [digest[:SHOWN], *entry.token_rights.get(digest, ())]
+    if end := entry.token_ends.get(digest):
+        words.append("until" if end > now else "expired")
+        words.append(f"{end.astimezone(UTC):%Y-%m-%d %H:%M}")
+    return " ".join(words)

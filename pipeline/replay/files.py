@@ -14,6 +14,7 @@ import msgspec
 
 from pipeline.ingest.accept import mended
 from pipeline.ingest.deep import TOO_DEEP, may_be_deep, without_deep
+from pipeline.ingest.sender import checked_zone
 
 # For lines without headers, which may be any visitor's: a browser's, not a server's (P1).
 USER_AGENT = "Mozilla/5.0 (compatible; pipeline-replay/1)"
@@ -135,7 +136,12 @@ def _found(line: bytes) -> _RecordedRequest | None:
     return _recorded.decode(line) if _line.decode(line).events != _ABSENT else None
 
 
-def _request(number: int, recorded: _RecordedRequest) -> FileRequest:
+def _request(number: int, recorded: _RecordedRequest) -> FileRequest | BadLine:
+    if recorded.timezone is not None:
+        try:
+            checked_zone(recorded.timezone)
+        except ValueError as error:
+            return BadLine(number, f"timezone: {error}")
     body = _body([bytes(raw) for raw in recorded.events])
     if recorded.received_at != _ABSENT:
         body = b'%b,"received_at":%b}' % (body[:-1], bytes(recorded.received_at))

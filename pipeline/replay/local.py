@@ -15,19 +15,15 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.domain.device import Device, forget
-from pipeline.domain.outcomes import Origin, Outcome
-from pipeline.domain.process import answer, read
 from pipeline.domain.rules import Rules
 from pipeline.ingest.accept import BadBodyError
 from pipeline.ingest.intake import Intake
-from pipeline.ingest.sender import Sender
+from pipeline.ingest.sender import DEFAULT_ZONE, Sender
 from pipeline.replay.files import BadLine, FileRequest, opened, read_requests
+from pipeline.replay.memory_worker import MemoryWorker
 from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import DatabaseError, connect_live
 from pipeline.warehouse.transaction import Ledger, Transactions
-
-TOPIC_ID = "local"
 
 
 @dataclass(slots=True)
@@ -39,48 +35,13 @@ class ReplayReport:
     bad_lines: list[tuple[str, BadLine]] = field(default_factory=list)
 
 
-class LocalWorker:
-    """A worker of one partition, in memory."""
-
-    def __init__(self, rules: Rules) -> None:
-        self._rules = rules
-        self._digest = rules.digest()
-        self._devices: dict[bytes, Device] = {}
-        self._stream_time: int | None = None
-        self._offset = 0
-
-    def answer(self, key: bytes, value: bytes, *, appended_at: int) -> Outcome:
-        """The outcome of the next record."""
-        outcome = answer(
-            read(value, appended_at=appended_at),
-            self._devices.setdefault(key, Device()),
-            key=key,
-            origin=Origin(TOPIC_ID, 0, self._offset),
-            stream_time=self._stream_time,
-            rules=self._rules,
-            digest=self._digest,
-        )
-        self._offset += 1
-        self._stream_time = outcome.stream_time_after
-        return outcome
-
-    def forget(self) -> None:
-        """Drop what no rule can need any more (D4)."""
-        if self._stream_time is None:
-            return
-        horizon = self._stream_time - self._rules.lateness_ms
-        for key, device in list(self._devices.items()):
-            forget(device, horizon=horizon, rules=self._rules)
-            if device.is_empty():
-                del self._devices[key]
-
-
 def replay(
     paths: Iterable[str],
     *,
     database: Path,
     rules: Rules,
     store: str = "local",
+    timezone: str = DEFAULT_ZONE,
     intake: Intake = Intake(),  # noqa: B008  # frozen
     batch_records: int = 20_000,
     clock: Callable[[], float] = time.time,
@@ -95,7 +56,7 @@ def replay(
     report = ReplayReport()
     with _new_database(database, rules) as connection:
         transactions = Transactions(connection)
-        worker, batch, ledger = LocalWorker(rules), LoadBatch(rules), Ledger({})
+        worker, batch, ledger = MemoryWorker(rules), LoadBatch(rules), Ledger({})
         received_at = int(clock() * 1000)
         for path, request in _requests(paths, progress):
             if isinstance(request, BadLine):
@@ -108,7 +69,7 @@ def replay(
                     sender=Sender(
                         request.store or store,
                         may_backfill=True,
-                        timezone=request.timezone or "UTC",
+                        timezone=request.timezone or timezone,
                         is_trusted=request.is_trusted,
                     ),
                     received_at=received_at,
@@ -121,7 +82,7 @@ def replay(
             for rejected in accepted.rejected:
                 batch.add_rejected(rejected)
             for key, value in accepted.records:
-                outcome = worker.answer(key, value, appended_at=received_at)
+                outcome = worker.process(key, value, appended_at=received_at)
                 ledger.accepts(outcome.origin)
                 batch.add(outcome)
             if len(batch) >= batch_records:

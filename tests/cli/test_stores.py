@@ -65,6 +65,42 @@ def test_the_list_shows_rights_and_ends_but_no_token(pipeline: Pipeline, path: P
         assert digest in path.read_text()
 
 
+def test_a_servers_token_confirms_orders_and_a_pages_does_not(
+    pipeline: Pipeline, path: Path
+) -> None:
+    page = token_of(pipeline("stores", "add", "shop", "--timezone", "Europe/Berlin"))
+    server = token_of(pipeline("stores", "add", "shop", "--orders"))
+    assert rights(path, page, server) == [False, True]
+    stores = Stores.load(path)
+    for token in (page, server):
+        found = stores.by_token(token, at=0)
+        assert found is not None
+        assert (found.sender.store_id, found.sender.timezone) == ("shop", "Europe/Berlin")
+    shown = pipeline("stores", "list").stdout
+    assert "Europe/Berlin" in shown
+    assert f"{sha256(server.encode()).hexdigest()[:8]} orders" in " ".join(shown.split())
+    new_page = token_of(pipeline("stores", "rotate", "shop", "--overlap", "0s"))
+    assert rights(path, page, server, new_page) == [None, True, False]
+    new_server = token_of(pipeline("stores", "rotate", "shop", "--orders", "--overlap", "0s"))
+    assert rights(path, server, new_page, new_server) == [None, False, True]
+    digest = sha256(new_server.encode()).hexdigest()
+    assert pipeline("stores", "revoke", "shop", digest[:8]).returncode == 0
+    assert rights(path, new_server, new_page) == [None, False]
+
+
+def test_the_first_token_of_a_store_may_confirm_orders(pipeline: Pipeline, path: Path) -> None:
+    first = token_of(pipeline("stores", "add", "shop", "--orders"))
+    second = token_of(pipeline("stores", "add", "kiosk", "--orders"))
+    assert rights(path, first, second) == [True, True]
+
+
+def rights(path: Path, *tokens: str) -> list[bool | None]:
+    """Whether each token confirms orders; None where it is no token."""
+    stores = Stores.load(path)
+    found = [stores.by_token(token, at=time.time()) for token in tokens]
+    return [store and store.sender.is_trusted for store in found]
+
+
 def test_a_revoked_token_is_refused_at_once(pipeline: Pipeline, path: Path) -> None:
     old = token_of(pipeline("stores", "add", "shop"))
     new = token_of(pipeline("stores", "rotate", "shop"))
@@ -90,6 +126,9 @@ def test_a_revoked_token_is_refused_at_once(pipeline: Pipeline, path: Path) -> N
         (("rotate", "shop", "--overlap", "99999w"), 2, "7d"),
         (("add", "b", "--origin", "https://shop.example/"), 2, "without a path"),
         (("add", "b", "--origin", "shop.example"), 2, "without a path"),
+        (("add", "b", "--timezone", "Berlin"), 2, "Europe/Berlin"),
+        (("add", "b", "--timezone", "localtime"), 2, "Europe/Berlin"),
+        (("add", "shop", "--orders", "--backfill"), 2, "--orders alone"),
         (("add", "b", "--origin", "Capacitor://localhost"), 2, "without a path"),
     ],
 )
