@@ -1,4 +1,4 @@
-"""One partition's topics without Kafka, and the changelog that a crash leaves behind."""
+"""One partition's topics in memory, including the changelog that a crash leaves behind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _writers = count()
 
 @dataclass(frozen=True)
 class FakeRecord:
-    """What the partition reads of an aiokafka record."""
+    """The attributes of an aiokafka record that the partition reads."""
 
     offset: int
     key: bytes
@@ -53,7 +53,7 @@ class PartitionLog:
         self.beacons.append(FakeRecord(len(self.beacons), key, value))
 
     def assigned(self) -> PartitionState:
-        """A worker's partition after an assignment: recovered, and at the commit."""
+        """A worker's partition after assignment and recovery, positioned at the commit."""
         partition = PartitionState(self.number, self.rules, b"%016d" % next(_writers))
         for offset, (key, value) in enumerate(self.changelog):
             partition.recovered.apply(key, value, offset=offset)
