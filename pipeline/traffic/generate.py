@@ -39,7 +39,8 @@ def requests(
     rng = Random(seed)  # noqa: S311 - it must be repeatable, and keeps no secret
     last = round(end.timestamp() * 1000)
     shops = [
-        open_shop(rng, store, PROFILES[number % len(PROFILES)], number=number)
+        # Each seed has its own orders: one order counts once, however often it is reported (A9).
+        open_shop(rng, store, PROFILES[number % len(PROFILES)], number=number, orders=1000 * seed)
         for number, store in enumerate(stores)
     ]
     people = [meet(rng, shops[number % len(shops)]) for number in range(devices)]

@@ -86,9 +86,10 @@ class Shop:
     catalogue: tuple[Product, ...]
     blocks: tuple[Block, ...]
     collections: dict[str, Block]
+    # The number of the latest order.
+    orders: int
     # Answers are kept for a day, so a popular query's token is seen in many sessions.
     answers: dict[tuple[str, int], Block] = field(default_factory=dict)
-    orders: int = 1000
 
     def answer(self, rng: Random, query: str, *, day: int) -> Block:
         """What the search for `query` shows on that day."""
@@ -103,13 +104,13 @@ class Shop:
         return _shelf(rng, self.catalogue)
 
     def next_order(self) -> str:
-        """An order number as shops give them: small, and the same in another shop."""
+        """An order number like a real store's: consecutive, and not unique among stores."""
         self.orders += 1
         return f"#{self.orders}"
 
 
-def open_shop(rng: Random, store: str, profile: Profile, *, number: int) -> Shop:
-    """A shop with a catalogue of its own; `number` keeps the ids of shops apart."""
+def open_shop(rng: Random, store: str, profile: Profile, *, number: int, orders: int) -> Shop:
+    """A store with its own catalogue; `number` keeps product ids apart, orders follow `orders`."""
     first = FIRST_PRODUCT + number * 1_000_000
     catalogue = tuple(
         Product(
@@ -129,7 +130,7 @@ def open_shop(rng: Random, store: str, profile: Profile, *, number: int) -> Shop
         handle: Block(f"collection-{handle}", token(rng), _shelf(rng, catalogue))
         for handle in profile.collections
     }
-    return Shop(store, profile, catalogue, blocks, collections)
+    return Shop(store, profile, catalogue, blocks, collections, orders)
 
 
 def token(rng: Random) -> str:
