@@ -1,4 +1,4 @@
-"""A running pipeline with a store's pages, and the examples of docs/sending-events.md for it."""
+"""A running pipeline for SDK tests, and the examples of `docs/sending-events.md` for it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "sending-events.md"
 
 
 @dataclass(frozen=True)
-class Shop:
-    """`pages` is the allowed origin, which serves `folder`; `server` and `admin` are ingest's
-    origins for senders and for operators."""
+class SdkEnvironment:
+    """`pages` is the origin that may send, `folder` what it serves; `server` is ingest's origin,
+    `admin` that of its probes, metrics and `/explain`."""
 
     settings: Settings
     token: str
@@ -29,7 +29,7 @@ class Shop:
     folder: Path
 
     def example(self, language: str, part: str) -> str:
-        """The only example that contains `part`, with this server's address and token."""
+        """The one example of the document that holds `part`, for this environment."""
         blocks = re.findall(
             rf"^```{language}\n(.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL
         )

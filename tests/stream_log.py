@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -12,7 +13,7 @@ from factories import MORNING, RULES, make_record
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
 from pipeline.stream.checkpoint import Checkpoint
-from pipeline.stream.partition import BatchResult, PartitionState
+from pipeline.stream.partition import BatchResult, Pair, PartitionState
 
 _writers = count()
 
@@ -28,7 +29,7 @@ class FakeRecord:
 
 
 @dataclass
-class Topic:
+class PartitionLog:
     """`beacons`, `outcomes`, the changelog and the group's commit of one partition."""
 
     rules: Rules = RULES
@@ -71,8 +72,7 @@ class Topic:
         if not records:
             return False
         result: BatchResult = partition.process(records, committed=self.commit.offset)
-        for _, value in result.outcomes:
-            self.outcomes.append(msgspec.json.decode(value or b"", type=Outcome))
+        self.outcomes += map(outcome_in, result.outcomes)
         if until in ("states", "commit"):
             self.changelog += result.states
         if until == "commit":
@@ -80,15 +80,23 @@ class Topic:
         return True
 
     def accepted(self) -> list[Outcome]:
-        """Outcomes as the loader reads them: the first of each origin wins."""
-        first: dict[int, Outcome] = {}
-        for outcome in self.outcomes:
-            first.setdefault(outcome.origin.offset, outcome)
-        return [first[offset] for offset in sorted(first)]
+        return first_of_each(self.outcomes)
 
     def state(self) -> dict[bytes, bytes]:
         """The changelog after compaction."""
         return {key: value for key, value in dict(self.changelog).items() if value is not None}
+
+
+def outcome_in(pair: Pair) -> Outcome:
+    return msgspec.json.decode(pair[1] or b"", type=Outcome)
+
+
+def first_of_each(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """What the loader accepts of a partition: the first outcome of each origin, in order."""
+    first: dict[int, Outcome] = {}
+    for outcome in outcomes:
+        first.setdefault(outcome.origin.offset, outcome)
+    return [first[offset] for offset in sorted(first)]
 
 
 def checkpoint(offset: int, stream_time: int | None = None) -> Checkpoint:
