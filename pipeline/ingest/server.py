@@ -72,16 +72,16 @@ async def serve(
         strangers.drain()
         # A load balancer asks `/readyz` now and then: until it has, it sends requests here.
         await asyncio.sleep(settings.drain_delay.total_seconds())
-    await strangers.close(within=GRACE)
-    await operators.close(within=timedelta(0))
+    await strangers.close(grace=GRACE)
+    await operators.close(grace=timedelta(0))
     await app.close()
 
 
 def limits(settings: Settings) -> Limits:
     """What strangers may take."""
     return Limits(
-        within=settings.body_timeout.total_seconds(),
-        rest=settings.keep_alive.total_seconds(),
+        timeout=settings.body_timeout.total_seconds(),
+        idle_timeout=settings.keep_alive.total_seconds(),
         max_body_bytes=settings.max_body_bytes,
         max_bodies_bytes=settings.max_bodies_bytes,
         max_connections=settings.max_connections,
@@ -165,7 +165,7 @@ async def _run_group(
     _on_stop(group.stop)
     await server.open(listeners.admin)
     code = await group.run(lambda: _announce(settings))
-    await server.close(within=timedelta(0))
+    await server.close(grace=timedelta(0))
     await pages.close()
     return code
 
