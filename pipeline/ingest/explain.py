@@ -1,4 +1,4 @@
-"""`pipeline ingest --explain`: the last events that came, and why each was refused.
+"""`pipeline ingest --explain`: the last events, and why each was refused.
 
 For the one who wires up a shop, on the own machine. It holds event bodies, but no token of a
 store: what was sent as one is struck out wherever it stands.
