@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.config import Settings
     from pipeline.ingest.stores import StoreEntry
 
-# Enough to tell tokens apart, and a start of a hash gives no token away.
+# Characters of a hash: enough to tell tokens apart, and they reveal no token.
 SHOWN = 8
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -23,23 +23,25 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 def _span(_: click.Context, option: click.Parameter, value: str) -> timedelta:
     match = re.fullmatch(r"(\d{1,4})([smhdw])", value)
     if not match:
-        raise click.BadParameter(f"{value!r} is not as 30m, 12h or 7d", param=option)
+        raise click.BadParameter(
+            f"{value!r} is not a time span such as 30m, 12h or 7d", param=option
+        )
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def _origins(_: click.Context, option: click.Parameter, values: Sequence[str]) -> list[str]:
     for value in values:
-        # As a browser writes it; any other form would never match one.
+        # As browsers send it; no other form would ever match.
         if value != "null" and not re.fullmatch(r"[a-z][a-z0-9+.\-]*://[a-z0-9.\-\[\]:]+", value):
-            example = "https://shop.example: scheme and host in small letters, no path; or null"
-            raise click.BadParameter(f"{value!r} is not as {example}", param=option)
+            expected = "such as https://shop.example: lower case, without a path; or null"
+            raise click.BadParameter(f"{value!r} is not an origin {expected}", param=option)
     return list(values)
 
 
 def _name(_: click.Context, option: click.Parameter, value: str) -> str:
     from pipeline.printable import printable
 
-    # It is a column of every table, and a line in every list.
+    # It appears in every table and list.
     if not value.strip() or printable(value) != value:
         raise click.BadParameter(f"{printable(value)!r} is empty or not printable", param=option)
     return value
@@ -116,18 +118,22 @@ def add(
     from pipeline.ingest.stores_file import changing
 
     if first and settings.stores.exists():
-        click.echo(f"{settings.stores} is there")
+        click.echo(f"{settings.stores} exists already")
         return
-    # A first file explains itself.
+    # A new file gets comments that explain it.
     token = make_first_store(settings.stores, name)
     with changing(settings.stores) as entries:
         is_new = token is not None or name not in entries
         if not is_new and not orders:
-            raise StoresError(f"store {name} is there: `pipeline stores rotate` for a token")
+            raise StoresError(
+                f"store {name} exists already: `pipeline stores rotate` issues a new token"
+            )
         if not is_new and (
             origins or backfill or timezone != "UTC" or requests_per_second or burst
         ):
-            raise click.UsageError(f"store {name} is there: to add a token give --orders alone")
+            raise click.UsageError(
+                f"store {name} exists already: to add a token, give --orders alone"
+            )
         if token is None:
             token, digest = new_token()
             entry = entries.setdefault(name, StoreEntry(tokens_sha256=[]))
@@ -138,7 +144,7 @@ def add(
         if is_new:
             entry.origins, entry.backfill, entry.timezone = origins, backfill, timezone
             entry.requests_per_second, entry.burst = requests_per_second, burst
-    click.echo(f"the token of {name}, shown this once: {token}")
+    click.echo(f"token of {name} (shown only once): {token}")
 
 
 @stores.command("rotate")
@@ -174,8 +180,8 @@ def rotate(settings: Settings, name: str, overlap: timedelta, *, orders: bool) -
         if orders:
             entry.token_rights = {**entry.token_rights, digest: ["orders"]}
     until = (now + overlap).strftime("%Y-%m-%d %H:%M UTC")
-    click.echo(f"old tokens of {name} work until {until}")
-    click.echo(f"the token of {name}, shown this once: {token}")
+    click.echo(f"old tokens of {name} expire at {until}")
+    click.echo(f"token of {name} (shown only once): {token}")
 
 
 @stores.command("list")
@@ -212,12 +218,16 @@ def revoke(settings: Settings, name: str, token: str | None, *, every: bool) -> 
     from pipeline.ingest.stores_file import changing
 
     if (token is None) != every:
-        raise click.UsageError("name a token as `pipeline stores list` shows it, or --all")
+        raise click.UsageError(
+            "give the start of a token's hash (`pipeline stores list`), or --all"
+        )
     with changing(settings.stores) as entries:
         entry = _entry(entries, name)
         gone = [digest for digest in entry.tokens_sha256 if digest.startswith(token or "")]
         if not every and len(gone) != 1:
-            raise StoresError(f"{len(gone)} tokens of {name} begin so: `pipeline stores list`")
+            raise StoresError(
+                f"{len(gone)} tokens of {name} start with that: see `pipeline stores list`"
+            )
         for digest in gone:
             _forget(entry, digest)
     click.echo(f"{len(gone)} tokens of {name} revoked, {len(entry.tokens_sha256)} left")
@@ -227,7 +237,7 @@ def _entry(entries: dict[str, StoreEntry], name: str) -> StoreEntry:
     from pipeline.ingest.stores import StoresError
 
     if name not in entries:
-        raise StoresError(f"no store {name}: there is {', '.join(entries) or 'none'}")
+        raise StoresError(f"no store {name}; there are: {', '.join(entries) or 'none'}")
     return entries[name]
 
 
@@ -241,12 +251,12 @@ def _forget(entry: StoreEntry, digest: str) -> None:
 def _rate(entry: StoreEntry) -> str:
     if entry.requests_per_second is None:
         return ""
-    return f"{entry.requests_per_second:g}/s" if entry.requests_per_second else "any"
+    return f"{entry.requests_per_second:g}/s" if entry.requests_per_second else "unlimited"
 
 
 def _token(entry: StoreEntry, digest: str, now: datetime) -> str:
     words = [digest[:SHOWN], *entry.token_rights.get(digest, ())]
     if end := entry.token_ends.get(digest):
-        words.append("until" if end > now else "ended")
+        words.append("until" if end > now else "expired")
         words.append(f"{end.astimezone(UTC):%Y-%m-%d %H:%M}")
     return " ".join(words)

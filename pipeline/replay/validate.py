@@ -1,4 +1,4 @@
-"""`pipeline validate`: what the door would refuse of a file, and all that is wrong with it."""
+"""`pipeline validate`: everything that ingest would reject of a file, and why."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.ingest.problems import problems_of, taken_of
 from pipeline.ingest.sender import Sender
 from pipeline.replay.files import BadLine, opened, read_requests
 
-# A file may hold the past.
+# A file may hold old events.
 SENDER = Sender("validate", may_backfill=True)
 
 
@@ -28,7 +28,8 @@ class Finding:
 def findings(path: str, intake: Intake) -> Iterator[Finding]:
     """Each problem as "file:line: field: what is wrong", then repairs and ignored names by field.
 
-    Of several events in one line the field begins with "events" and the place. Raises OSError.
+    For one of several events in a line the field starts with "events" and its position. Raises
+    OSError.
     """
     notes = Counter[str]()
     with opened(path) as lines:
@@ -57,8 +58,8 @@ def _problems_in(line: bytes, intake: Intake, notes: Counter[str]) -> Iterable[s
         for event in taken_of(accepted):
             notes.update(f"repaired: {repair}" for repair in event.repairs)
             notes.update(f"ignored: {name}" for name in event.ignored())
-        are_many = len(accepted.types) + len(accepted.rejected) > 1
+        are_several = len(accepted.types) + len(accepted.rejected) > 1
         for rejected in accepted.rejected:
-            place = f"events.{rejected.index}." if are_many else ""
+            place = f"events.{rejected.index}." if are_several else ""
             for problem in problems_of(rejected):
                 yield f"{place}{problem}"

@@ -6,15 +6,14 @@ import re
 import subprocess
 import time
 import tomllib
-from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from processes import Pipeline
 
 from pipeline.ingest.stores import Stores
 
-Pipeline = Callable[..., subprocess.CompletedProcess[str]]
 DAY = 86_400.0
 
 
@@ -125,15 +124,15 @@ def test_a_revoked_token_is_refused_at_once(pipeline: Pipeline, path: Path) -> N
         (("revoke", "shop", "ab", "--all"), 2, "--all"),
         (("rotate", "shop", "--overlap", "week"), 2, "7d"),
         (("rotate", "shop", "--overlap", "99999w"), 2, "7d"),
-        (("add", "b", "--origin", "https://shop.example/"), 2, "no path"),
-        (("add", "b", "--origin", "shop.example"), 2, "no path"),
+        (("add", "b", "--origin", "https://shop.example/"), 2, "without a path"),
+        (("add", "b", "--origin", "shop.example"), 2, "without a path"),
         (("add", "b", "--timezone", "Berlin"), 2, "Europe/Berlin"),
         (("add", "b", "--timezone", "localtime"), 2, "Europe/Berlin"),
         (("add", "shop", "--orders", "--backfill"), 2, "--orders alone"),
-        (("add", "b", "--origin", "Capacitor://localhost"), 2, "no path"),
+        (("add", "b", "--origin", "Capacitor://localhost"), 2, "without a path"),
     ],
 )
-def test_what_is_wrong_is_one_line_and_changes_nothing(
+def test_an_error_is_one_line_and_changes_nothing(
     pipeline: Pipeline, path: Path, arguments: tuple[str, ...], code: int, says: str
 ) -> None:
     pipeline("stores", "add", "shop")
@@ -155,9 +154,7 @@ def test_a_comment_in_the_file_stays(pipeline: Pipeline, path: Path) -> None:
     assert after == before
 
 
-def test_the_origins_of_apps_and_of_pages_without_one_are_taken(
-    pipeline: Pipeline, path: Path
-) -> None:
+def test_origins_of_apps_and_null_are_accepted(pipeline: Pipeline, path: Path) -> None:
     wanted = ["null", "capacitor://localhost", "ionic://localhost", "http://[::1]:3000"]
     token_of(pipeline("stores", "add", "app", *(f"--origin={origin}" for origin in wanted)))
     assert tomllib.loads(path.read_text())["stores"]["app"]["origins"] == wanted
@@ -165,7 +162,7 @@ def test_the_origins_of_apps_and_of_pages_without_one_are_taken(
 
 
 @pytest.mark.parametrize("name", ["x\x1b[31m", "", " ", "a\nb", "\u202egnp"])
-def test_a_name_that_does_not_print_is_no_name(pipeline: Pipeline, name: str) -> None:
+def test_an_unprintable_name_is_refused(pipeline: Pipeline, name: str) -> None:
     done = pipeline("stores", "add", name)
     assert done.returncode == 2
     assert "not printable" in done.stderr
