@@ -36,8 +36,8 @@ from pipeline.delivery.kafka_publisher import KafkaPublisher
 from pipeline.delivery.pending import PendingRequest
 from pipeline.delivery.publisher import MemoryPublisher, OnDurable, Record
 from pipeline.devstack.broker.server import Broker
-from pipeline.http.body_budget import BodyBudget
 from pipeline.http.exchange import Exchange
+from pipeline.http.limits import BodyBudget
 from pipeline.ingest.app import App, create_app
 from pipeline.ingest.server import serve
 from pipeline.ingest.stores import StoreEntry, Stores, new_token

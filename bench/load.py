@@ -27,7 +27,7 @@ from beacons import END, accepted, write_traffic  # type: ignore[import-not-foun
 
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
-from pipeline.replay.local import Stream
+from pipeline.replay.memory_worker import MemoryWorker
 from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import connect_live
 from pipeline.warehouse.transaction import Transactions
@@ -57,11 +57,11 @@ TABLES = (
 
 
 def outcomes_of(path: Path, rules: Rules) -> Iterator[Outcome]:
-    """What the worker answers to the traffic."""
-    stream, appended_at = Stream(rules), round(END.timestamp() * 1000)
+    """The outcomes of the traffic."""
+    worker, appended_at = MemoryWorker(rules), round(END.timestamp() * 1000)
     for one in accepted(path):
         for key, value in one.records:
-            yield stream.answer(key, value, appended_at=appended_at)
+            yield worker.process(key, value, appended_at=appended_at)
 
 
 def fill(connection: duckdb.DuckDBPyConnection, base: Path, events: int) -> int:

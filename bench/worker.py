@@ -23,7 +23,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from beacons import (  # type: ignore[import-not-found]  # the tests' own
-    Door,
+    BeaconProducer,
     accepted,
     write_traffic,
 )
@@ -41,7 +41,7 @@ PARTITIONS = 4
 
 
 @dataclass(frozen=True)
-class Record:
+class BareRecord:
     """What `PartitionState` reads of a record."""
 
     offset: int
@@ -79,9 +79,9 @@ def bare(settings: Settings) -> None:
             Checkpoint(offset=0, stream_time=None, topic_id=topic_id, rules=settings.rules.digest())
         )
     while True:
-        batches: dict[int, list[Record]] = {}
+        batches: dict[int, list[BareRecord]] = {}
         for message in consumer.consume(settings.run_records, POLL_SECONDS):
-            record = Record(
+            record = BareRecord(
                 message.offset() or 0,
                 message.timestamp()[1],
                 message.key() or b"",
@@ -149,7 +149,7 @@ def main() -> None:
                         home=home,
                     )
                     create_topics(settings)
-                    records = Door(settings).send(requests)
+                    records = BeaconProducer(settings).send(requests)
                     done, cpu, wall = measured(command, settings, records)
                     share = events / records
                     rates[name].append(done * share / cpu)

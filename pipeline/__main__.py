@@ -1,4 +1,4 @@
-"""The command `pipeline`: a Ctrl-C ends it in silence, and a full disk with one line."""
+"""The command `pipeline`: Ctrl-C ends it silently, a full disk with one line."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import os
 import signal
 import sys
 
-from pipeline.cli.interrupt import end
+from pipeline.cli.interrupt import exit_on_signal
 
 
 def main() -> None:
-    """Run it with the arguments of the process, and exit."""
-    # Whoever starts us with Ctrl-C ignored, as `nohup` does, has said what he wants.
+    """Run the command with the arguments of the process, and exit."""
+    # If Ctrl-C is ignored, as under `nohup`, it stays ignored.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # Loading what a verb needs takes a while, and has nothing to tidy up. `with_settings`
-        # ends this once it has loaded.
+        # Loading a command takes a while and needs no cleanup, so the system's default applies
+        # until `run_with_settings` replaces it.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from pipeline.cli.main import main as run  # noqa: PLC0415  # the line above comes first
 
@@ -25,19 +25,19 @@ def main() -> None:
     except OSError as error:
         sys.stderr.write(f"Error: {error.strerror or error}\n")
         code = 1
-    if signal.getsignal(signal.SIGINT) is end:
+    if signal.getsignal(signal.SIGINT) is exit_on_signal:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(_flushed(code))
 
 
 def _flushed(code: str | int | None) -> str | int | None:
-    """`code`, or 1 where standard output does not take what is left; said once."""
+    """`code`, or 1 after an error message when the remaining output cannot be written."""
     try:
         sys.stdout.flush()
     except OSError as error:
         if not code and not isinstance(error, BrokenPipeError):
             sys.stderr.write(f"Error: {error.strerror}\n")
-        # Python would try it again at its end, and complain.
+        # Python would try again at its exit, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return code or 1
     return code

@@ -1,4 +1,4 @@
-"""Each setting: its default and its meaning. `PIPELINE_<NAME>` in the environment sets it."""
+"""All settings, with default and meaning. The environment variable is `PIPELINE_<NAME>`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ YEAR = timedelta(days=366)
 
 
 class Settings(BaseSettings):
-    """All settings of all processes; only `pipeline.cli.command` builds one, and tests by hand."""
+    """The settings of all processes. Only `pipeline.cli.command` and tests create one."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True
@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object, info: ValidationInfo) -> object:
-        # Compose's `${NAME:-}` sets a variable to nothing where it is not set; Path("") is ".".
+        # Compose's `${NAME:-}` passes an unset variable as an empty one, and Path("") is ".".
         field = cls.model_fields[info.field_name] if info.field_name else None
         return None if value == "" and field is not None and field.default is None else value
 
@@ -122,7 +122,7 @@ class Settings(BaseSettings):
         description="How far behind stream time an event may be without being late (T7).",
     )
 
-    # Where things lie
+    # Files
     home: Path = Field(
         default=Path("data"),
         description="Directory for databases, the spool and the embedded broker.",
@@ -159,9 +159,9 @@ class Settings(BaseSettings):
         pattern=r"^[0-7]{3}$",
         description="Permissions of ingest's unix sockets. 660 lets the folder's group in.",
     )
-    # A record holds at most three times its body: each event as the rules read it, and as it came,
-    # where a quote takes two bytes; a refused one at most three bytes for each that is no text.
-    # Twice that stays under a record of Kafka.
+    # A record holds at most three times its body: each event parsed and raw, where a quote takes
+    # two bytes; a rejected event at most three bytes for each byte that is not text. Twice that
+    # fits into a record of Kafka.
     max_body_bytes: int = Field(
         default=MEBIBYTE,
         ge=1024,
@@ -230,7 +230,7 @@ class Settings(BaseSettings):
     )
     session_timeout: timedelta = Field(
         default=timedelta(seconds=8),
-        # What Kafka allows a group to ask for.
+        # Kafka's limits.
         ge=timedelta(seconds=6),
         le=timedelta(minutes=30),
         description="Time after which an unresponsive worker loses its partitions.",
@@ -267,7 +267,7 @@ class Settings(BaseSettings):
         description="Who may read snapshots: owner, group or all (docs/operating.md).",
     )
 
-    # Those who ask: the dashboard, for a page, and `pipeline query`
+    # Queries of the dashboard (one page each) and of `pipeline query`
     query_timeout: timedelta = Field(
         default=timedelta(minutes=1),
         ge=TICK,
@@ -287,7 +287,7 @@ class Settings(BaseSettings):
     dashboard_port: int = Field(default=8081, ge=0, le=65535, description="0 picks a free port.")
 
     def environment(self) -> dict[str, str]:
-        """What gives a child process these settings, whatever else it finds."""
+        """The environment variables that pass these settings to a child process."""
         changed = self.model_dump(mode="json", exclude_defaults=True)
         if "kafka_sasl_password" in changed:
             changed["kafka_sasl_password"] = self.kafka_sasl_password.get_secret_value()
@@ -295,7 +295,7 @@ class Settings(BaseSettings):
 
     @property
     def rules(self) -> Rules:
-        """The settings that the rules read."""
+        """The settings that the rules depend on."""
         return Rules(
             gap=self.session_gap,
             lookback=self.lookback,
@@ -305,20 +305,20 @@ class Settings(BaseSettings):
 
     @property
     def live_database(self) -> Path:
-        """The loader's own; nobody else opens it."""
+        """The loader's database; no other process opens it."""
         return self.home / "live.duckdb"
 
     @property
     def database(self) -> Path:
-        """The published snapshot that everyone reads."""
+        """The published snapshot, which all readers open."""
         return self.home / "analytics.duckdb"
 
     @property
     def snapshot_mode(self) -> int:
-        """Of a snapshot's file: nobody writes to it (decision 0020)."""
+        """The file mode of a snapshot, never writable (decision 0020)."""
         return {"owner": 0o400, "group": 0o440, "all": 0o444}[self.snapshot_readers]
 
     @property
     def stores(self) -> Path:
-        """The stores' file."""
+        """The stores file."""
         return self.stores_file or self.home / "stores.toml"

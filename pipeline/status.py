@@ -1,4 +1,4 @@
-"""How far each hop has come: lag by partition, from Kafka and from the published ledger."""
+"""The progress of each stage by partition, from Kafka and from the published ledger."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipeline.warehouse.queries import QueryResult
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """What the snapshot holds of a partition of `beacons`: records as an offset, and counts."""
+    """The ledger of one partition of `beacons`: the offset after the last record, and counts."""
 
     next_origin: int
     records: int
@@ -30,7 +30,7 @@ class LedgerRow:
 
 @dataclass(frozen=True)
 class PartitionLag:
-    """A partition of `beacons`: offsets up to which each hop has come; None before its first."""
+    """A partition of `beacons`: the offset each stage has reached, None before its first."""
 
     partition: int
     end: int
@@ -39,32 +39,32 @@ class PartitionLag:
 
     @property
     def published(self) -> int:
-        """Up to which offset the snapshot has come."""
+        """The offset that the snapshot has reached."""
         return 0 if self.ledger is None else self.ledger.next_origin
 
     @property
     def behind(self) -> int:
-        """How many records ingest has acknowledged that the snapshot lacks."""
+        """How many acknowledged records the snapshot lacks."""
         return max(0, self.end - self.published)
 
 
 @dataclass(frozen=True)
 class SnapshotState:
-    """The published file: what it says of each partition, and its ages."""
+    """The published file: its ledger and its age."""
 
     published_at: datetime
     newest_received_at: datetime | None
     ledger: dict[int, LedgerRow]
     rejected: int
-    # Topics that it was loaded from and that Kafka has under another id now.
+    # Topics that have another id in Kafka than when they were loaded.
     other_topics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Status:
-    """All partitions, the refused events, and the snapshot, None before the first.
+    """All partitions, the rejected events, and the snapshot, None before the first.
 
-    `topic_id` is Kafka's of `beacons`.
+    `topic_id` is the id of `beacons` in Kafka.
     """
 
     partitions: list[PartitionLag]
@@ -74,23 +74,23 @@ class Status:
 
     @property
     def published(self) -> int:
-        """All records and refused events that the snapshot holds: it grows while all is well."""
-        refused = 0 if self.snapshot is None else self.snapshot.rejected
-        return refused + sum(place.published for place in self.partitions)
+        """How many records and rejected events the snapshot holds."""
+        rejected = 0 if self.snapshot is None else self.snapshot.rejected
+        return rejected + sum(place.published for place in self.partitions)
 
     @property
     def behind(self) -> int:
-        """How many records and refused events it lacks."""
-        refused = 0 if self.snapshot is None else self.snapshot.rejected
-        return max(0, self.rejected_end - refused) + sum(p.behind for p in self.partitions)
+        """How many records and rejected events the snapshot lacks."""
+        rejected = 0 if self.snapshot is None else self.snapshot.rejected
+        return max(0, self.rejected_end - rejected) + sum(p.behind for p in self.partitions)
 
     @property
     def is_published(self) -> bool:
-        """Whether the snapshot holds everything that is on Kafka."""
+        """Whether the snapshot holds everything that Kafka holds."""
         return self.behind == 0
 
     def table(self) -> QueryResult:
-        """A line a partition."""
+        """A row for each partition."""
         columns = ["partition", "on Kafka", "committed", "published", "behind"]
         rows = []
         for place in self.partitions:
@@ -105,34 +105,33 @@ class Status:
         return QueryResult([*columns, "records", "events", "duplicates", "failed"], rows)
 
     def ages(self, now: datetime) -> str:
-        """The rest in words. `now` is UTC."""
+        """Rejected events and ages, as text. `now` is UTC."""
         if self.snapshot is None:
-            return f"refused events: {self.rejected_end}; no snapshot yet"
+            return f"rejected events: {self.rejected_end}; no snapshot yet"
         newest = self.snapshot.newest_received_at
         return (
-            f"refused events: {self.rejected_end}, published: {self.snapshot.rejected}\n"
+            f"rejected events: {self.rejected_end}, published: {self.snapshot.rejected}\n"
             f"snapshot: published {_age(now - self.snapshot.published_at)} ago"
-            + (f"; its newest event came {_age(now - newest)} ago" if newest else "; no event yet")
+            + (f"; newest event received {_age(now - newest)} ago" if newest else "; no event yet")
         )
 
 
 def _age(span: timedelta) -> str:
-    # Another machine's clock may be ahead of ours by a little.
+    # Another machine's clock may be slightly ahead of ours.
     return str(timedelta(seconds=max(0, round(span.total_seconds()))))
 
 
 def status(settings: Settings) -> Status:
-    """As of now; a missing snapshot counts as nothing published.
+    """The current status; without a snapshot nothing counts as published.
 
-    Raises `KafkaUnusableError`, `DatabaseError`.
+    Raises `KafkaUnusableError` and `DatabaseError`.
     """
     ours = topics(settings)
-    # It says which topic is missing, and what to do.
     require_topics(settings)
     ends = end_offsets(settings, ours.beacons)
     committed = committed_offsets(settings, group(settings), ours.beacons)
     rejected = sum(end_offsets(settings, ours.rejected).values())
-    # Those of which the snapshot notes the ids.
+    # The topics whose ids the snapshot records.
     recorded = (ours.beacons, ours.outcomes, ours.rejected)
     ids = topic_ids(settings, [topic.name for topic in recorded])
     snapshot = read_snapshot(
@@ -153,9 +152,10 @@ def status(settings: Settings) -> Status:
 def read_snapshot(
     path: Path, *, beacons: str, rejected: str, ids: Mapping[str, str]
 ) -> SnapshotState | None:
-    """None where there is none; `beacons` and `rejected` are names, `ids` are Kafka's by name.
+    """The state of the snapshot at `path`, None without one.
 
-    What it holds of a topic that had another id counts as nothing: the offsets are not of today's.
+    `beacons` and `rejected` are topic names, `ids` the topic ids in Kafka by name. Rows loaded from
+    a topic with another id count as nothing, because their offsets are not of the current topic.
     """
     try:
         connection = connect_published(path)
@@ -164,7 +164,7 @@ def read_snapshot(
     with connection:
         published_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         newest = _rows(connection, "SELECT max(received_at) FROM events")[0][0]
-        refused = _rows(
+        rejected_end = _rows(
             connection,
             "SELECT coalesce(sum(next_offset), 0) FROM positions"
             " WHERE topic = $1 AND topic_id = $2",
@@ -186,7 +186,7 @@ def read_snapshot(
         published_at,
         newest and newest.replace(tzinfo=UTC),
         {row[0]: LedgerRow(*row[1:]) for row in rows},
-        int(refused),
+        int(rejected_end),
         tuple(sorted({name for name, topic_id in held if ids.get(name, topic_id) != topic_id})),
     )
 

@@ -21,14 +21,14 @@ END = datetime(2026, 7, 1, tzinfo=UTC)
 
 
 def write_traffic(path: Path, *, seed: int = 1, devices: int = 60, days: int = 7) -> Path:
-    """A file of recorded requests that end on the same day at every run."""
+    """Write a file of recorded requests that always end on the same day."""
     with path.open("wb") as file:
         file.writelines(lines(seed, devices=devices, end=END, span=timedelta(days=days)))
     return path
 
 
 def accepted(path: Path) -> Iterator[Accepted]:
-    """What the door makes of each request of `path`."""
+    """What ingest makes of each request in `path`."""
     with path.open("rb") as file:
         for request in read_requests(file):
             assert not isinstance(request, BadLine)
@@ -40,7 +40,7 @@ def accepted(path: Path) -> Iterator[Accepted]:
             )
 
 
-class Door:
+class BeaconProducer:
     """Writes records to Kafka as ingest does: acknowledged, keyed, in order."""
 
     def __init__(self, settings: Settings) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Another process, as a notebook is: opens the file as DuckDB does by default, does as it is told,
-# and keeps the file open until its input ends.
+# Like a notebook: opens the file with DuckDB's defaults, runs the statements, and keeps the file
+# open until its input ends.
 CLIENT = """
 import sys, duckdb
 connection = duckdb.connect(sys.argv[1])
@@ -26,7 +26,7 @@ sys.stdin.read()
 
 @contextmanager
 def client(path: Path, *statements: str) -> Iterator[str]:
-    """Open for writing until the end of the block; what it said of its statements."""
+    """Keep the file open for writing until the end of the block; yields the client's output."""
     with subprocess.Popen(
         [sys.executable, "-c", CLIENT, str(path), *statements],
         stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""A Kafka with a CA, users and certificates of its own, for tests of what companies run."""
+"""A Kafka with TLS, SASL users and certificates of a test CA."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ REAUTHENTICATION = 4
 
 @dataclass(frozen=True)
 class Authority:
-    """A CA, and what it has signed: `NAME.pem` and `NAME.key` in `folder`."""
+    """A CA and the certificates that it signed: `NAME.pem` and `NAME.key` in `folder`."""
 
     folder: Path
 
@@ -53,7 +53,7 @@ class Authority:
         return made
 
     def sign(self, name: str) -> tuple[Path, Path]:
-        """A certificate of the host `name`, and its key."""
+        """Create a certificate and key for the host `name`."""
         key, request, signed = f"{name}.key", f"{name}.csr", f"{name}.pem"
         self._openssl(
             *("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}"),
@@ -66,7 +66,7 @@ class Authority:
         return self.folder / signed, self.folder / key
 
     def lock(self, key: Path, locked: Path) -> None:
-        """The same key behind a password."""
+        """Encrypt the key with a password."""
         self._openssl("pkey", "-in", str(key), "-aes256", "-passout", "pass:x", "-out", str(locked))
 
     def _openssl(self, *arguments: str) -> None:
@@ -75,7 +75,7 @@ class Authority:
 
 @dataclass(frozen=True)
 class Secured:
-    """A broker that asks for a password on one address, and for a certificate on another."""
+    """A broker that requires a password on one address and a certificate on another."""
 
     broker: Broker
     authority: Authority
@@ -84,7 +84,7 @@ class Secured:
 
     @property
     def admin(self) -> AdminClient:
-        """By the door that asks for nothing."""
+        """Connect through the listener without authentication."""
         return AdminClient({"bootstrap.servers": self.broker.bootstrap_servers, "log_level": 0})
 
     def add_user(self, name: str, password: str) -> None:

@@ -1,4 +1,4 @@
-"""What many tests share: one real Kafka for the session, and settings of a test's own."""
+"""Shared fixtures: one real Kafka for the session, and settings for each test."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pipeline.devstack.broker.server import Broker
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--examples", default=1000, help="Stories told under each set of rules.")
-    parser.addoption("--kills", default=4, help="Deaths in each test of tests/chaos.")
+    parser.addoption("--examples", default=1000, help="Random stories under each set of rules.")
+    parser.addoption("--kills", default=4, help="Kills in each test of tests/chaos.")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_of_the_user() -> Iterator[None]:
-    """Only PIPELINE_CACHE counts: a test, and what it starts, must not read a user's settings."""
+    """Tests and their processes must not read a user's settings, except PIPELINE_CACHE."""
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ:
             if name.startswith("PIPELINE_") and name != "PIPELINE_CACHE":
@@ -31,7 +31,7 @@ def _no_settings_of_the_user() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def cache() -> Path:
-    """Where Kafka's jars lie, shared with everything else on this machine."""
+    """The folder of Kafka's jars, shared by everything on this machine."""
     return Settings(_env_file=None).cache
 
 
@@ -43,7 +43,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Bro
 
 @pytest.fixture
 def settings(kafka: Broker, tmp_path: Path) -> Settings:
-    """Topics under a prefix of the test's own, a home in its folder, a free port."""
+    """Settings with the test's own topic prefix and home, and free ports."""
     return Settings(
         _env_file=None,
         kafka_bootstrap_servers=kafka.bootstrap_servers,

@@ -1,4 +1,4 @@
-"""Devices that send through an ingest of their own while the world around it goes bad."""
+"""Devices that send to an ingest while tests break what it depends on."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ DEVICES = 8
 LIMIT = timedelta(seconds=1)
 
 
-class Shop(threading.Thread):
-    """One device that sends one event after the other, and remembers which were answered 204."""
+class DeviceClient(threading.Thread):
+    """A device that sends one event after another and records which were answered 204."""
 
     def __init__(self, url: str, token: str, device: int, *, rest: float) -> None:
         super().__init__()
         self.url, self.token, self.device, self.rest = url, token, device, rest
-        self.answered: list[str] = []
-        self.answers: Counter[int] = Counter()
+        self.acknowledged: list[str] = []
+        self.statuses: Counter[int] = Counter()
         self.longest = 0.0
         self.ended = threading.Event()
 
@@ -60,16 +60,16 @@ class Shop(threading.Thread):
                 time.sleep(0.05)  # it was killed: nothing was promised
                 continue
             self.longest = max(self.longest, time.monotonic() - began)
-            self.answers[answer.status] += 1
+            self.statuses[answer.status] += 1
             if answer.status == 204:
-                self.answered.append(event["query"])
+                self.acknowledged.append(event["query"])
             else:
                 assert answer.headers["retry-after"] == "1"
                 time.sleep(0.05)
 
 
-class Street:
-    """All shops, and the one ingest that they send to."""
+class DeviceClients:
+    """All clients, and the ingest that they send to."""
 
     def __init__(self, settings: Settings, *, rest: float) -> None:
         token, digest = new_token()
@@ -79,30 +79,30 @@ class Street:
         self.settings = settings.model_copy(update={"ingest_port": port, "ack_timeout": LIMIT})
         self.ingest = Verb("ingest", self.settings)
         url = ingest_address(self.settings).url("beacon")
-        self.shops = [Shop(url, token, n, rest=rest) for n in range(DEVICES)]
+        self.clients = [DeviceClient(url, token, n, rest=rest) for n in range(DEVICES)]
 
     @property
-    def answers(self) -> Counter[int]:
-        """How often each status was answered."""
-        return sum((shop.answers for shop in self.shops), Counter[int]())
+    def statuses(self) -> Counter[int]:
+        """How often each status was returned."""
+        return sum((client.statuses for client in self.clients), Counter[int]())
 
     @property
     def longest(self) -> float:
-        """Seconds that the slowest answer took."""
-        return max(shop.longest for shop in self.shops)
+        """Seconds of the slowest response."""
+        return max(client.longest for client in self.clients)
 
     def assert_counted_once_in_order(self) -> None:
         """Each event answered 204 is on Kafka; by the worker's rules once, in its device's order.
 
         Ingest may still have it in its spool at first.
         """
-        answered = {query for shop in self.shops for query in shop.answered}
-        assert answered
+        acknowledged = {query for client in self.clients for query in client.acknowledged}
+        assert acknowledged
         found: list[Any] = []
 
         def is_there() -> bool:
             found[:] = records_of(self.settings, topics(self.settings).beacons)
-            return answered <= set(queries_in(found))
+            return acknowledged <= set(queries_in(found))
 
         wait_for(is_there, 30)
         logs: dict[int, Log] = {}
@@ -113,22 +113,23 @@ class Street:
             for fact in outcome.facts:
                 event = msgspec.json.decode(fact)
                 counted[event["device_id"]].append(event["query"])
-        print(f"\n{len(answered)} answered, {len(found)} records, longest {self.longest:.1f} s")
-        for shop in self.shops:
-            got = [query for query in counted[f"d{shop.device}"] if query in answered]
-            assert got == shop.answered
+        counts = f"{len(acknowledged)} acknowledged, {len(found)} records"
+        print(f"\n{counts}, longest {self.longest:.1f} s")
+        for client in self.clients:
+            got = [query for query in counted[f"d{client.device}"] if query in acknowledged]
+            assert got == client.acknowledged
 
 
 @contextmanager
-def street(settings: Settings, *, rest: float = 0.0) -> Iterator[Street]:
-    """Shops that send until the block ends, and rest so many seconds between two events.
+def sending(settings: Settings, *, rest: float = 0.0) -> Iterator[DeviceClients]:
+    """Clients that send until the block ends, and rest so many seconds between two events.
 
-    Ingest goes on until all is checked.
+    Ingest runs until all is checked.
     """
-    made = Street(settings, rest=rest)
+    made = DeviceClients(settings, rest=rest)
     try:
-        for shop in made.shops:
-            shop.start()
+        for client in made.clients:
+            client.start()
         yield made
         _end(made)
         made.assert_counted_once_in_order()
@@ -138,8 +139,8 @@ def street(settings: Settings, *, rest: float = 0.0) -> Iterator[Street]:
     assert "Traceback" not in made.ingest.said(), made.ingest.said()
 
 
-def _end(made: Street) -> None:
-    for shop in made.shops:
-        shop.ended.set()
-    for shop in made.shops:
-        shop.join()
+def _end(made: DeviceClients) -> None:
+    for client in made.clients:
+        client.ended.set()
+    for client in made.clients:
+        client.join()

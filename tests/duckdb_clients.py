@@ -1,4 +1,4 @@
-"""DuckDB's Python client in any version, in a process of its own.
+"""Run any version of DuckDB's Python client in a separate process.
 
 `duckdb_clients.py FOLDER ONE TWO` prints what two snapshots answer that are attached at a time.
 """
@@ -23,7 +23,7 @@ MACROS = (
 
 
 def client(version: str, cache: Path) -> Path:
-    """The folder of its unpacked wheel, downloaded once."""
+    """The folder of the unpacked wheel, downloaded once."""
     folder = cache / "duckdb" / version
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Events and records with only what matters named; time is minutes after one morning."""
+"""Events and records with defaults; a test names only what matters. Time: minutes after MORNING."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Any
 
 import msgspec
 
-from pipeline.domain.device import Device
 from pipeline.domain.events import Beacon, Request
 from pipeline.domain.identity import record_key
-from pipeline.domain.outcomes import Origin, Outcome
-from pipeline.domain.process import answer, read
+from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
+from pipeline.replay.memory_worker import MemoryWorker
 
 MORNING = 1_764_000_000_000
 MINUTE = 60_000
@@ -90,18 +89,13 @@ def make_record(
     return record_key(store, device), msgspec.json.encode(beacon)
 
 
-class Log:
-    """A partition under the rules: records in, outcomes out, each device's state kept."""
+class Log(MemoryWorker):
+    """A worker that writes its records itself and keeps their outcomes."""
 
     def __init__(
         self, rules: Rules = RULES, partition: int = 0, *, topic_id: str = "topic"
     ) -> None:
-        self.rules = rules
-        self.topic_id = topic_id
-        self.partition = partition
-        self.devices: dict[bytes, Device] = {}
-        self.stream_time: int | None = None
-        self.offset = 0
+        super().__init__(rules, partition, topic_id=topic_id)
         self.outcomes: list[Outcome] = []
 
     def send(
@@ -114,9 +108,9 @@ class Log:
         appended_at: int | None = None,
         **sent: Any,
     ) -> Outcome:
-        """One record with `events`; received when its last event occurred, unless said.
+        """Append a record with `events`, received when its last event occurred unless given.
 
-        `sent` is for `make_record`.
+        `sent` is passed to `make_record`.
         """
         at = received_at or max(event["timestamp"] for event in events)
         sent = {"sender": "bot" if is_bot else "visitor", **sent}
@@ -124,18 +118,8 @@ class Log:
         return self.append(key, value, appended_at=appended_at or at)
 
     def append(self, key: bytes, value: bytes, *, appended_at: int) -> Outcome:
-        """One record of any bytes; its outcome went through JSON, as on Kafka."""
-        outcome = answer(
-            read(value, appended_at=appended_at),
-            self.devices.setdefault(key, Device()),
-            key=key,
-            origin=Origin(self.topic_id, self.partition, self.offset),
-            stream_time=self.stream_time,
-            rules=self.rules,
-            digest=self.rules.digest(),
-        )
-        self.offset += 1
-        self.stream_time = outcome.stream_time_after
+        """Append a record of any bytes. Its outcome goes through JSON, as on Kafka."""
+        outcome = self.process(key, value, appended_at=appended_at)
         outcome = msgspec.json.decode(msgspec.json.encode(outcome), type=Outcome)
         self.outcomes.append(outcome)
         return outcome

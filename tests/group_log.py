@@ -1,6 +1,6 @@
 """One partition, its group and its workers without Kafka, moved one reply at a time.
 
-Each request to `Kafka` takes effect at once; its reply waits until `Process.step`. So a test
+Each request to `Kafka` takes effect at once; its reply waits until `WorkerProcess.step`. So a test
 decides where a worker is paused, killed, or overtaken by another. The agent, the partition and the
 checkpoints are the real ones; what Faust and aiokafka do around them is written out here.
 """
@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Self, TypeVar
 
-import msgspec
 from factories import RULES
 from faust.types import TP
-from stream_log import FakeRecord
+from stream_log import FakeRecord, first_of_each, outcome_in
 
 from pipeline.config import Settings
 from pipeline.domain.outcomes import Outcome
@@ -72,19 +71,14 @@ class Kafka:
         return True
 
     def accepted(self) -> list[Outcome]:
-        """As the loader reads them: the first outcome of each origin wins."""
-        first: dict[int, Outcome] = {}
-        for _, value in self.outcomes:
-            outcome = msgspec.json.decode(value or b"", type=Outcome)
-            first.setdefault(outcome.origin.offset, outcome)
-        return [first[offset] for offset in sorted(first)]
+        return first_of_each(map(outcome_in, self.outcomes))
 
 
 class EndedError(BaseException):
     """The process has ended itself: nothing may happen after it."""
 
 
-class Process:
+class WorkerProcess:
     """A worker process: it joins, recovers, processes, commits, and joins again when refused.
 
     The first batches that it fetches whose numbers are in `lost` never reach the agent.
@@ -102,7 +96,7 @@ class Process:
         self.committed_offsets: dict[TP, int] = {}
         self._partitions: dict[int, PartitionState] = {}
         self._replies: deque[asyncio.Future[None]] = deque()
-        self._queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._queue: asyncio.Queue[FaustEvent] = asyncio.Queue()
         self._unacknowledged = 0
         self._is_acknowledged = asyncio.Event()
         # It stands in for the table, the producer and the consumer.
@@ -186,7 +180,7 @@ class Process:
                 continue
             records = self.kafka.beacons[first : first + BATCH_RECORDS]
             self._unacknowledged += 1
-            self._queue.put_nowait(Event(RecordBatch(BEACONS, records), self))
+            self._queue.put_nowait(FaustEvent(RecordBatch(BEACONS, records), self))
 
     async def _join(self) -> None:
         def join() -> int:
@@ -231,7 +225,7 @@ class Process:
     def noack(self) -> Self:
         return self
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncIterator[FaustEvent]:
         while True:
             yield await self._queue.get()
 
@@ -274,11 +268,11 @@ class Process:
 
 
 @dataclass
-class Event:
+class FaustEvent:
     """A batch on its way through Faust."""
 
     value: RecordBatch
-    process: Process
+    process: WorkerProcess
 
     def ack(self) -> None:
         self.process.acknowledge()

@@ -1,4 +1,4 @@
-"""Outcomes on a real Kafka, as workers leave them, and loaders that read them in this process."""
+"""Outcomes on a real Kafka, as workers write them, and loaders in this process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.warehouse.database import DatabaseError, connect_published
 from pipeline.warehouse.loader import Loader
 
 
-class Answered:
+class OutcomeTopics:
     """The topics under `settings`, and one log of outcomes for each partition."""
 
     def __init__(self, settings: Settings) -> None:
@@ -37,14 +37,14 @@ class Answered:
         )
 
     def write(self, outcomes: Iterable[Outcome]) -> None:
-        """Records of `outcomes`, acknowledged."""
+        """Write `outcomes` to Kafka; returns once they are acknowledged."""
         for outcome in outcomes:
             value = msgspec.json.encode(outcome)
             name, partition = self.topics.outcomes.name, outcome.origin.partition
             self._producer.produce(name, value, b"key", partition)
         assert self._producer.flush(60) == 0
 
-    def refuse(self, *reasons: str, request_id: str = "") -> None:
+    def reject(self, *reasons: str, request_id: str = "") -> None:
         """Records of `rejected`, acknowledged: the events of one request."""
         for index, reason in enumerate(reasons):
             rejected = Rejected(
@@ -60,7 +60,7 @@ class Answered:
         assert self._producer.flush(60) == 0
 
     def ends(self) -> dict[tuple[str, int], int]:
-        """The offset after the last record of each partition that the loader reads."""
+        """The end offset of each partition that the loader reads and that has records."""
         read = (self.topics.outcomes, self.topics.rejected)
         return {
             (topic.name, partition): end
@@ -70,7 +70,7 @@ class Answered:
         }
 
     def load(self) -> None:
-        """Run a loader until its snapshot holds all that is there; every check must hold."""
+        """Run a loader until its snapshot holds all that is on Kafka; every check must hold."""
         with loading(self.settings):
             wait_for(lambda: positions(self.settings) == self.ends())
         assert rows(self.settings, "FROM positions") != []
@@ -78,7 +78,7 @@ class Answered:
 
 
 def run_loader(settings: Settings) -> None:
-    """A loader in this thread: until it raises."""
+    """Run a loader in this thread, until it raises."""
     loader = Loader(settings)
     try:
         loader.run(threading.Event())
@@ -88,14 +88,14 @@ def run_loader(settings: Settings) -> None:
 
 @contextmanager
 def loading(settings: Settings) -> Iterator[None]:
-    """A loader in a thread of its own, ended as SIGTERM ends it."""
+    """A loader in a thread of its own, stopped as SIGTERM stops it."""
     loader, stop = Loader(settings), threading.Event()
     failures: list[Exception] = []
 
     def run() -> None:
         try:
             loader.run(stop)
-        except Exception as error:  # noqa: BLE001  # the test's own thread raises it
+        except Exception as error:  # noqa: BLE001  # raised in the test's thread
             failures.append(error)
         finally:
             loader.close()
@@ -112,7 +112,7 @@ def loading(settings: Settings) -> Iterator[None]:
 
 
 def positions(settings: Settings) -> dict[tuple[str, int], int]:
-    """How far the snapshot has come; nothing where there is none."""
+    """The positions of the snapshot; empty without one."""
     try:
         found = rows(settings, "SELECT topic, partition, next_offset FROM positions")
     except DatabaseError:
@@ -121,6 +121,6 @@ def positions(settings: Settings) -> dict[tuple[str, int], int]:
 
 
 def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
-    """The snapshot's answer."""
+    """The rows of `query` on the snapshot."""
     with connect_published(settings.database) as connection:
         return connection.execute(query).fetchall()

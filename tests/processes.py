@@ -1,4 +1,4 @@
-"""The pipeline's own processes, started and ended by a test."""
+"""Processes of the pipeline that a test starts and stops."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ from pipeline.config import Settings
 from pipeline.devstack.broker.server import Broker
 from pipeline.status import status
 
+# The fixture `pipeline` of tests/cli: runs `pipeline ARGUMENTS…` and returns when it has ended.
+Pipeline = Callable[..., subprocess.CompletedProcess[str]]
+
 
 def environment(settings: Settings) -> dict[str, str]:
-    """What hands `settings` to a process: each that is not its default."""
-    told = {}
+    """The environment variables that pass `settings` to a process."""
+    variables = {}
     for name, shown in settings.model_dump(mode="json").items():
         value = getattr(settings, name)
         if name in settings.model_fields_set and value is not None:
             text = value.get_secret_value() if isinstance(value, SecretStr) else str(shown)
-            told[f"PIPELINE_{name.upper()}"] = text
-    return {**os.environ, **told}
+            variables[f"PIPELINE_{name.upper()}"] = text
+    return {**os.environ, **variables}
 
 
 class Verb:
@@ -62,7 +65,7 @@ class Verb:
         self.starts += 1
 
     def keep(self) -> None:
-        """Start it again when it has ended, as a supervisor does."""
+        """Start it again if it has ended, as a supervisor does."""
         assert self.process is not None
         if self.process.poll() is not None:
             self.start()
@@ -80,7 +83,7 @@ class Verb:
         self.process.wait()
 
     def stop(self) -> int:
-        """SIGTERM; the exit code."""
+        """Stop it with SIGTERM. Returns the exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -92,10 +95,25 @@ class Verb:
         return self.output.read_text(errors="replace")
 
 
+@contextmanager
+def stopping(verbs: Sequence[Verb]) -> Iterator[None]:
+    """Stop `verbs` at the end: each must exit with 0 and have printed no traceback."""
+    try:
+        yield
+        for verb in verbs:
+            # Before its end: aiokafka logs more when that meets one of its new connections.
+            assert "Traceback" not in verb.said()
+            assert verb.stop() == 0, verb.said()
+    finally:
+        for verb in verbs:
+            verb.kill()
+            print(f"{verb.verb}: {verb.said()[-2000:]}")  # shown for a failure
+
+
 def wait_for(
     claim: Callable[[], bool], seconds: float = 120, each: Callable[[], None] = int
 ) -> None:
-    """Until `claim` is true, calling `each` between; fails after `seconds`."""
+    """Wait until `claim` is true, calling `each` in between; fail after `seconds`."""
     until = time.monotonic() + seconds
     while not claim():
         assert time.monotonic() < until, "it never came true"
@@ -104,13 +122,13 @@ def wait_for(
 
 
 def wait_published(settings: Settings) -> None:
-    """Until all that came is in the snapshot."""
+    """Wait until everything on Kafka is in the snapshot."""
     wait_for(lambda: status(settings).is_published)
 
 
 @contextmanager
 def paused(kafka: Broker) -> Iterator[None]:
-    """A Kafka that hangs: its connections stay, and nothing answers."""
+    """A Kafka that hangs: connections stay open, but nothing answers."""
     assert kafka.process_id is not None
     (java,) = psutil.Process(kafka.process_id).children()
     java.suspend()

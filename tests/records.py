@@ -1,4 +1,4 @@
-"""What a real Kafka holds."""
+"""Read records back from a real Kafka."""
 
 from __future__ import annotations
 

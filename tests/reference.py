@@ -1,6 +1,6 @@
-"""Orders, models, refunds and blended counts once more, in plain Python, from the tables' rows.
+"""A second implementation of orders, models, refunds and blended counts, in Python, from rows.
 
-Written from the rules (A7-A9, A11, B1-B4) and not from `sql/`: where both agree, they are right.
+Written from the rules (A7-A9, A11, B1-B4) and not from `sql/`, so that agreement means something.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ MINUTE_MS = 60_000
 
 
 def rounded(amount: Fraction, currency: str | None) -> Decimal:
-    """Half-even to the minor unit."""
+    """Round half-even to the minor unit."""
     exact = Decimal(amount.numerator) / Decimal(amount.denominator)
     return exact.quantize(Decimal(1).scaleb(-PLACES.get(currency or "", 2)), ROUND_HALF_EVEN)
 
 
 def weights(model: str, ages_ms: list[int], half_life_ms: int) -> list[Fraction]:
-    """One per touch of a path, oldest first; their sum is 1."""
+    """The weight of each touch of a path, oldest first; their sum is 1."""
     n = len(ages_ms)
     if model == "last":
         return [Fraction(0)] * (n - 1) + [Fraction(1)]
@@ -43,7 +43,7 @@ def weights(model: str, ages_ms: list[int], half_life_ms: int) -> list[Fraction]
 
 
 def split(amount: Decimal, shares: list[Fraction], currency: str | None) -> list[Decimal]:
-    """`amount` by shares, each to the minor unit; what is left goes to the last."""
+    """`amount` by shares, each rounded to the minor unit; the last one takes the remainder."""
     parts = [rounded(Fraction(amount) * share, currency) for share in shares[:-1]]
     return [*parts, amount - sum(parts)]
 
@@ -51,7 +51,7 @@ def split(amount: Decimal, shares: list[Fraction], currency: str | None) -> list
 def credits_of(
     conversions: list[Row], touches: list[Row], *, half_life_ms: int
 ) -> dict[Any, Decimal]:
-    """(conversion, model, position) to its credit; position None where there is no touch."""
+    """Credits by (conversion, model, position); the position is None without touches."""
     paths: dict[Any, list[Row]] = defaultdict(list)
     for touch in sorted(touches, key=lambda row: row["position"]):
         paths[touch["conversion_key"]].append(touch)
@@ -117,7 +117,7 @@ def refunds(
 
 
 def _refused(row: Row, owed: list[Row], priced: Row | None) -> str | None:
-    """Why a refund line takes nothing from the lines of its order."""
+    """The reason why a refund line takes nothing from its order's lines."""
     if row["is_repeated"]:
         return "repeated"
     if row["is_unconfirmed"]:
@@ -249,7 +249,7 @@ def refund_credits(
     conversions: list[Row],
     credited: dict[Any, Decimal],
 ) -> dict[Any, Decimal]:
-    """(refund event, line, conversion, model, position) to what it takes from that credit."""
+    """Amounts taken from credits, by (refund event, line, conversion, model, position)."""
     of_line = {(row["event_key"], row["occurred_at"], row["line"]): row for row in conversions}
     positions: dict[Any, list[int | None]] = defaultdict(list)
     for key, model, position in sorted(credited, key=str):
@@ -332,7 +332,7 @@ def _shown(events: list[Row], home: Any) -> dict[Any, dict[str, Any]]:
 def _claims(
     tokens: dict[Any, dict[str, Any]], where: Any, at: int, product: int
 ) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    """Tokens of a session that may claim an action without one (B2, B3)."""
+    """Tokens of a session that may claim an action without a token (B2, B3)."""
     for (*place, name), token in tokens.items():
         products = [one for one, *_ in token["products"]]
         if (
@@ -353,5 +353,5 @@ def _done(events: list[Row], lines: list[Row], home: Any) -> Iterator[tuple[Any,
 
 
 def ms(moment: Any) -> int:
-    """Milliseconds of a naive UTC time, exactly."""
+    """A naive UTC time as exact epoch milliseconds."""
     return (moment - moment.min) // timedelta(milliseconds=1)

@@ -1,4 +1,4 @@
-"""A shop that runs: what tests ask of it, and the examples of the document, made out to it."""
+"""A running pipeline for SDK tests, and the examples of `docs/sending-events.md` for it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "sending-events.md"
 
 
 @dataclass(frozen=True)
-class Shop:
+class SdkEnvironment:
     """`pages` is the origin that may send, `folder` what it serves; `server` is ingest's origin,
-    `admin` that of its pages for operators."""
+    `admin` that of its probes, metrics and `/explain`."""
 
     settings: Settings
     token: str
@@ -29,7 +29,7 @@ class Shop:
     folder: Path
 
     def example(self, language: str, part: str) -> str:
-        """The one example of the document that holds `part`, for this shop."""
+        """The one example of the document that holds `part`, for this environment."""
         blocks = re.findall(
             rf"^```{language}\n(.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL
         )
@@ -38,7 +38,7 @@ class Shop:
         return text.replace("YOUR_TOKEN", self.token)
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
-        """The answer of the published snapshot; nothing before there is one."""
+        """Query the published snapshot; no rows before the first one."""
         if not self.settings.database.exists():
             return []
         with duckdb.connect(self.settings.database, read_only=True) as connection:
@@ -47,14 +47,14 @@ class Shop:
             return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
     def events(self, session_id: str) -> list[dict[str, Any]]:
-        """Of one session, in the order of their times."""
+        """The events of a session, in order of time."""
         return self.rows(
             "SELECT * FROM events WHERE session_id = ? ORDER BY occurred_at, position, query",
             session_id,
         )
 
     def arrived(self, session_id: str, count: int) -> list[dict[str, Any]]:
-        """All of a session's events, which are `count`, once nothing more is under way."""
+        """Wait until everything is loaded; the events of a session, which must be `count`."""
         wait_for(lambda: len(self.events(session_id)) >= count, seconds=30)
         self.settle()
         events = self.events(session_id)
@@ -63,5 +63,5 @@ class Shop:
         return events
 
     def settle(self) -> None:
-        """Until the snapshot holds all that ingest has taken."""
+        """Wait until the snapshot holds everything that ingest accepted."""
         wait_for(lambda: status(self.settings).is_published, seconds=30)

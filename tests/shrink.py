@@ -1,4 +1,4 @@
-"""A failing story made small: what can be left out, is; the rest becomes a case that stays."""
+"""Shrink a failing story: leave out all that can be left out, and keep the rest as a case."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from strategies import Step, Story
 
 CASES = Path(__file__).parent / "golden" / "cases"
 
-# A story that is small enough to read is enough: each try takes up to a second.
+# Small enough to read is enough: each try takes up to a second.
 MOST_ROUNDS, MOST_TRIES = 60, 100
-# Without these the door would have refused the event.
+# Ingest would have rejected an event without these.
 NEEDED = {"event_type", "ms", "currency", "product_id", "items"}
 
 
 def shrunk(stories: list[Story], fails: Callable[[list[Story]], bool]) -> list[Story]:
-    """The smallest stories found that still fail together; mostly one."""
+    """The smallest stories found that still fail together; usually one."""
     current = stories
     for _ in range(MOST_ROUNDS):
         smaller = next(filter(fails, islice(_smaller(current), MOST_TRIES)), None)
@@ -31,7 +31,7 @@ def shrunk(stories: list[Story], fails: Callable[[list[Story]], bool]) -> list[S
 
 
 def _smaller(stories: list[Story]) -> Iterator[list[Story]]:
-    """Each with something less, the greatest parts first."""
+    """The stories with one part left out, the largest parts first."""
     for value in _less(msgspec.to_builtins(stories)):
         try:
             smaller = msgspec.convert(value, list[Story])
@@ -72,7 +72,7 @@ def _shorter(values: list[Any]) -> Iterator[list[Any]]:
 
 
 def write_case(stories: list[Story]) -> Path:
-    """The file under tests/golden/cases that tells them again in every run."""
+    """Write the stories to a file under tests/golden/cases, which every run reads; return it."""
     text = msgspec.json.format(msgspec.json.encode(stories))
     CASES.mkdir(parents=True, exist_ok=True)
     path = CASES / f"{hashlib.sha256(text).hexdigest()[:12]}.json"

@@ -11,7 +11,7 @@ import msgspec
 from factories import DAY, HOUR, MINUTE, MORNING, make_event
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from stream_log import Topic
+from stream_log import PartitionLog
 
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
@@ -171,7 +171,8 @@ def told(story: Story, rules: Rules, *, number: int = 0) -> list[list[Outcome]]:
     """
     store = f"story-{number}"
     topics = [
-        Topic(rules, number * MOST_PARTITIONS + partition) for partition in range(story.partitions)
+        PartitionLog(rules, number * MOST_PARTITIONS + partition)
+        for partition in range(story.partitions)
     ]
     for step in story.steps:
         last = MORNING + max(event["ms"] for event in step.events)
@@ -199,7 +200,7 @@ def _event(event: dict[str, Any]) -> dict[str, Any]:
     return make_event(fields.pop("event_type"), ms=fields.pop("ms"), **fields)
 
 
-def _answered(topics: list[Topic], runs: list[Run]) -> list[Outcome]:
+def _answered(topics: list[PartitionLog], runs: list[Run]) -> list[Outcome]:
     """Outcomes as they are acknowledged, again where a worker died before its commit."""
     found: list[Outcome] = []
     workers = [topic.assigned() for topic in topics]

@@ -1,7 +1,8 @@
-"""One partition's topics without Kafka, and the changelog that a crash leaves behind."""
+"""One partition's topics in memory, including the changelog that a crash leaves behind."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -12,14 +13,14 @@ from factories import MORNING, RULES, make_record
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
 from pipeline.stream.checkpoint import Checkpoint
-from pipeline.stream.partition import BatchResult, PartitionState
+from pipeline.stream.partition import BatchResult, Pair, PartitionState
 
 _writers = count()
 
 
 @dataclass(frozen=True)
 class FakeRecord:
-    """What the partition reads of an aiokafka record."""
+    """The attributes of an aiokafka record that the partition reads."""
 
     offset: int
     key: bytes
@@ -28,7 +29,7 @@ class FakeRecord:
 
 
 @dataclass
-class Topic:
+class PartitionLog:
     """`beacons`, `outcomes`, the changelog and the group's commit of one partition."""
 
     rules: Rules = RULES
@@ -52,7 +53,7 @@ class Topic:
         self.beacons.append(FakeRecord(len(self.beacons), key, value))
 
     def assigned(self) -> PartitionState:
-        """A worker's partition after an assignment: recovered, and at the commit."""
+        """A worker's partition after assignment and recovery, positioned at the commit."""
         partition = PartitionState(self.number, self.rules, b"%016d" % next(_writers))
         for offset, (key, value) in enumerate(self.changelog):
             partition.recovered.apply(key, value, offset=offset)
@@ -71,8 +72,7 @@ class Topic:
         if not records:
             return False
         result: BatchResult = partition.process(records, committed=self.commit.offset)
-        for _, value in result.outcomes:
-            self.outcomes.append(msgspec.json.decode(value or b"", type=Outcome))
+        self.outcomes += map(outcome_in, result.outcomes)
         if until in ("states", "commit"):
             self.changelog += result.states
         if until == "commit":
@@ -80,15 +80,23 @@ class Topic:
         return True
 
     def accepted(self) -> list[Outcome]:
-        """As the loader reads them: the first outcome of each origin wins."""
-        first: dict[int, Outcome] = {}
-        for outcome in self.outcomes:
-            first.setdefault(outcome.origin.offset, outcome)
-        return [first[offset] for offset in sorted(first)]
+        return first_of_each(self.outcomes)
 
     def state(self) -> dict[bytes, bytes]:
         """The changelog after compaction."""
         return {key: value for key, value in dict(self.changelog).items() if value is not None}
+
+
+def outcome_in(pair: Pair) -> Outcome:
+    return msgspec.json.decode(pair[1] or b"", type=Outcome)
+
+
+def first_of_each(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """What the loader accepts of a partition: the first outcome of each origin, in order."""
+    first: dict[int, Outcome] = {}
+    for outcome in outcomes:
+        first.setdefault(outcome.origin.offset, outcome)
+    return [first[offset] for offset in sorted(first)]
 
 
 def checkpoint(offset: int, stream_time: int | None = None) -> Checkpoint:

@@ -1,4 +1,4 @@
-"""Each table of a database, exported in order: two ways are equal when the bytes are."""
+"""Export every table of a database in order, so that two databases can be compared as bytes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pipeline.replay.local import replay
 from pipeline.warehouse.database import connect_published
 from pipeline.warehouse.queries import broken
 
-# Functions of the log and not of the events (semantics): which record came where, and when.
+# They depend on the log and not only on the events: on the order and place of records.
 OF_THE_LOG_TABLES = {"ledger", "positions", "duplicates", "migrations", "rules"}
 OF_THE_LOG_COLUMNS = {"partition", "offset", "is_late", "is_open", "request_id"}
-# And of the request that brought an event.
+# They depend on the request that brought an event.
 ARRIVAL = {"received_at", "index"}
 
 
 def exported(database: Path, folder: Path, *, leave_out: Collection[str] = ()) -> dict[str, bytes]:
-    """CSV of every table that is a function of the events alone, by its name."""
+    """CSV of every table that depends only on the events, by name."""
     folder.mkdir(parents=True)
     found = {}
     with duckdb.connect(database, read_only=True) as connection:
@@ -44,13 +44,13 @@ def exported(database: Path, folder: Path, *, leave_out: Collection[str] = ()) -
 
 
 def broken_checks(database: Path) -> list[str]:
-    """Names of the promises of sql/checks that the database does not keep."""
+    """Names of the failed checks of sql/checks."""
     with connect_published(database) as connection:
         return [name for name, answer in broken(connection).items() if answer.rows]
 
 
 def assert_those_of_a_quiet_day(settings: Settings, traffic: Path, folder: Path) -> None:
-    """The published tables are those that `traffic` makes when nothing disturbs it."""
+    """The published tables equal those of `traffic` loaded without any disturbance."""
     quiet = folder / "quiet.duckdb"
     replay([str(traffic)], database=quiet, rules=settings.rules)
     assert differing(exported(settings.database, folder / "a"), exported(quiet, folder / "b")) == []
@@ -58,7 +58,7 @@ def assert_those_of_a_quiet_day(settings: Settings, traffic: Path, folder: Path)
 
 
 def differing(left: dict[str, bytes], right: dict[str, bytes]) -> list[str]:
-    """Names of tables whose bytes differ, with the first line that does."""
+    """Names of the tables that differ, each with its first different line."""
     assert set(left) == set(right)
     told = []
     for name, one in left.items():

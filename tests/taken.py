@@ -1,4 +1,4 @@
-"""What an ingest has taken, read back from the records that it was made durable as."""
+"""Read back what ingest accepted from the records that it published."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.topics import Rejected
 
 
 def taken(records: Iterable[Record]) -> Accepted:
-    """As `accept` returned it, but for the types."""
+    """The records as `accept` returned them, apart from types."""
     accepted = Accepted()
     for topic, key, value in records:
         if topic.endswith("rejected"):

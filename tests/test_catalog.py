@@ -1,4 +1,4 @@
-"""What knows the events beside the catalog, held to it; a file that was forgotten is named."""
+"""Compare every other place that lists types and fields with the catalog; name a forgotten file."""
 
 from __future__ import annotations
 
@@ -88,11 +88,11 @@ def test_every_type_has_its_rank_in_sql(warehouse: Warehouse) -> None:
         assert held == [(rank,)], f"sql/macros/event_rank.sql (make docs): {name}"
 
 
-def test_names_are_no_two_types() -> None:
+def test_every_type_has_its_own_count() -> None:
     assert len(set(COUNTS.values())) == len(COUNTS) == len(GivenEvent.__subclasses__())
 
 
-def test_what_a_model_writes_is_what_the_door_takes() -> None:
+def test_ingest_accepts_what_a_model_writes() -> None:
     click = ProductClick(
         timestamp="2026-07-01T12:00:00Z", session_id="s", product_id="7003338965178", position=3
     )

@@ -1,4 +1,4 @@
-"""What the documents name is there: commands, files, questions, settings."""
+"""Documents name only commands, files, questions, settings and rules that exist."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pipeline.warehouse.queries import questions
 ROOT = Path(__file__).parent.parent
 AT_THE_TOP = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 DOCUMENTS = [*(ROOT / name for name in AT_THE_TOP), *sorted((ROOT / "docs").rglob("*.md"))]
-# Named where it is said that they are missing, or whose verb is a word of the sentence.
-NOT_THERE = {"rebuild", "rules", "erase", "export"}
+# Named as missing, or followed by a word of the sentence.
+MISSING = {"rebuild", "rules", "erase", "export"}
 
 
 @pytest.fixture(params=DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -25,7 +25,7 @@ def document(request: pytest.FixtureRequest) -> Path:
 
 
 def code(text: str) -> list[str]:
-    """What stands between backticks, in a line or as a block."""
+    """Code spans, and the lines of code blocks."""
     blocks = re.findall(r"^```[a-z]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     inline = re.findall(
         r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
@@ -33,18 +33,18 @@ def code(text: str) -> list[str]:
     return [line for block in blocks for line in block.splitlines()] + inline
 
 
-def test_commands_and_targets_are_there(document: Path) -> None:
+def test_commands_targets_and_questions_exist(document: Path) -> None:
     makefile = (ROOT / "Makefile").read_text()
     for line in code(document.read_text()):
         for verb in re.findall(r"(?:^|/|\$ )pipeline ([a-z]+)", line):
-            assert verb in cli.commands or verb in NOT_THERE, line
+            assert verb in cli.commands or verb in MISSING, line
         for target in re.findall(r"^make ([a-z]+)", line):
             assert f"\n{target}:" in makefile, line
         for question in re.findall(r"pipeline query ([a-z_]+)", line):
             assert question in questions(), line
 
 
-def test_files_and_links_are_there(document: Path) -> None:
+def test_files_and_links_exist(document: Path) -> None:
     text = document.read_text()
     for line in code(text):
         if re.fullmatch(r"(pipeline|sql|docs|tests|bench)/[\w./-]+", line):
@@ -53,7 +53,7 @@ def test_files_and_links_are_there(document: Path) -> None:
         assert (document.parent / link).exists(), link
 
 
-def test_every_decision_stands_in_the_index_under_its_title() -> None:
+def test_the_index_lists_every_decision_with_its_title() -> None:
     folder = ROOT / "docs" / "decisions"
     index = (folder / "README.md").read_text()
     rows = re.findall(
@@ -66,7 +66,7 @@ def test_every_decision_stands_in_the_index_under_its_title() -> None:
     ]
 
 
-def test_settings_are_there(document: Path) -> None:
+def test_settings_exist(document: Path) -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     for name in re.findall(PREFIX + r"[A-Z_]*[A-Z]", document.read_text()):
         assert name in known, name
@@ -78,17 +78,17 @@ def settings_table() -> str:
         shown = Settings.model_construct().model_dump(mode="json")[name]
         assert field.default is not PydanticUndefined
         default = "" if shown in ("", None) else f"`{shown}`"
-        # Not this machine's own.
+        # Independent of this machine's user.
         default = default.replace(str(Path.home()), "~")
         rows.append(f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |")
     return "\n".join(rows)
 
 
-def test_every_setting_stands_in_the_table_with_its_default() -> None:
+def test_the_table_lists_every_setting_with_its_default() -> None:
     assert settings_table() in (ROOT / "docs" / "settings.md").read_text(), settings_table()
 
 
-def test_every_rule_that_code_and_tests_name_is_in_the_rules() -> None:
+def test_code_and_tests_name_only_rules_of_the_semantics() -> None:
     rules = (ROOT / "docs" / "semantics.md").read_text()
     there = set(re.findall(r"\*\*([TIDSABKP]\d+)\*\*", rules))
     for folder in ("pipeline", "sql", "tests"):
@@ -99,7 +99,7 @@ def test_every_rule_that_code_and_tests_name_is_in_the_rules() -> None:
 
 
 @pytest.mark.parametrize("name", ["contract.md", "openapi.yaml", "sending-events.md"])
-def test_the_documents_for_senders_name_every_answer_of_the_door(name: str) -> None:
+def test_the_documents_for_senders_name_every_status_of_ingest(name: str) -> None:
     text = (ROOT / "docs" / name).read_text()
     for status in (204, 401, 403, 413, 422, 429, 503):
         assert re.search(rf"\b{status}\b", text), status

@@ -1,4 +1,4 @@
-"""What `make docs` writes is what is committed."""
+"""The committed files are what `make docs` writes."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ FILES = generate.generated()
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_what_the_catalog_says_stands_in_the_file(name: str) -> None:
+def test_the_file_matches_the_catalog(name: str) -> None:
     assert (generate.ROOT / name).read_text() == FILES[name], f"{name}: run `make docs`"
 
 
-def test_a_new_row_stands_behind_those_that_are_there() -> None:
+def test_a_new_row_follows_the_existing_ones() -> None:
     text = "## A\n\n| column | b |\n|---|---|\n| a | old |\n| c | kept |\n\n## B\n| a | B |\n"
     rows = {"a": ["a", "new"], "b": ["b", ""]}
     made = generate.with_rows(text, "## A", rows)
     assert made == text.replace("| a | old |\n", "| a | new |\n| b | |\n")
 
 
-def test_a_file_that_has_lost_its_place_is_an_error() -> None:
+def test_a_file_without_the_generated_part_is_an_error() -> None:
     with pytest.raises(ValueError, match="no section"):
         generate.with_rows("", "## A", {})
     with pytest.raises(ValueError, match="not one place"):

@@ -1,4 +1,4 @@
-"""The glossary has each column of the warehouse, under rules that are there, in units that fit."""
+"""The glossary describes every column of the warehouse, with existing rules and fitting units."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 EVERYWHERE = "Everywhere"
 HEAD = "\n| column | meaning | rule | unit |\n|---|---|---|---|\n"
 QUESTION = "pipeline query "
-# What a column of that unit may be in DuckDB.
+# DuckDB types that a unit allows.
 TYPES = {
     "text": r"VARCHAR",
     "key": r"UUID",
@@ -47,14 +47,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Section:
-    """What the glossary says of one table; `entries` by column."""
+    """The glossary's section of one table; `entries` by column."""
 
     grain: str
     entries: dict[str, Entry]
 
     @property
     def other(self) -> str | None:
-        """The section that has its other columns."""
+        """The section that describes its other columns."""
         named = re.search(r"Other columns as in `(\w+)`", self.grain)
         return named[1] if named else None
 
@@ -72,7 +72,7 @@ def section(text: str) -> Section:
 
 @pytest.fixture(scope="module")
 def glossary() -> dict[str, Section]:
-    """By the heading, `Everywhere` included."""
+    """Sections by heading, including `Everywhere`."""
     parts = re.split(r"^###? (.+)$", (DOCS / "glossary.md").read_text(), flags=re.MULTILINE)
     sections = {
         name: section(text)
@@ -85,7 +85,7 @@ def glossary() -> dict[str, Section]:
 
 @pytest.fixture(scope="module")
 def columns(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
-    """Column to type, of each table, view, table macro and the question with its metrics."""
+    """Column to type, by table, view, table macro and question."""
     warehouse = Warehouse(tmp_path_factory.mktemp("glossary") / "live.duckdb")
     found: dict[str, dict[str, str]] = {}
     for table, column, kind in warehouse.rows(
@@ -98,7 +98,7 @@ def columns(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str
         if "AS TABLE" in text:
             result = warehouse.rows(f"DESCRIBE FROM {name}(DATE '2026-01-01', DATE '2026-01-31')")
             described = {column: kind for column, kind, *_ in result}
-            # A view and a macro of one name have one section.
+            # A view and a macro with the same name share a section.
             assert found.setdefault(name, described) == described, name
     for name in ("kpis",):
         answer = ask(warehouse.connection, name, {"first": "2026-01-01", "last": "2026-01-31"})
@@ -113,7 +113,7 @@ def columns(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str
 
 
 def entry(glossary: dict[str, Section], name: str, column: str) -> Entry | None:
-    """What the glossary says of a column: its own section first, then those that it leans on."""
+    """The entry of a column: from its section, the section it refers to, or Everywhere."""
     own = glossary[name]
     if column in own.entries:
         return own.entries[column]
@@ -128,7 +128,7 @@ def entries(glossary: dict[str, Section]) -> Iterator[tuple[str, Entry]]:
             yield f"{name}.{column}", found
 
 
-def test_every_table_and_view_and_nothing_else_has_a_section(
+def test_tables_and_views_have_a_section_and_nothing_else_has(
     glossary: dict[str, Section], columns: dict[str, dict[str, str]]
 ) -> None:
     assert glossary.keys() - {EVERYWHERE} == columns.keys()
@@ -146,7 +146,7 @@ def test_every_column_has_a_meaning_in_its_section_or_everywhere(
     assert missing == []
 
 
-def test_every_row_names_a_column_that_is_there(
+def test_every_row_names_an_existing_column(
     glossary: dict[str, Section], columns: dict[str, dict[str, str]]
 ) -> None:
     held = [column for types in columns.values() for column in types]
@@ -154,13 +154,13 @@ def test_every_row_names_a_column_that_is_there(
         f"{name}.{column}"
         for name, own in glossary.items()
         for column in own.entries
-        # What one table alone has belongs in its section.
+        # A column of only one table belongs in that table's section.
         if (held.count(column) < 2 if name == EVERYWHERE else column not in columns[name])
     ]
     assert gone == []
 
 
-def test_every_row_says_its_meaning_under_rules_that_are_there(
+def test_every_row_has_a_meaning_and_names_existing_rules(
     glossary: dict[str, Section],
 ) -> None:
     rules = set(re.findall(r"^- \*\*(\w+)\*\*", (DOCS / "semantics.md").read_text(), re.MULTILINE))
@@ -168,7 +168,7 @@ def test_every_row_says_its_meaning_under_rules_that_are_there(
     assert wrong == []
 
 
-def test_every_unit_is_one_that_its_column_can_have(
+def test_every_unit_fits_the_type_of_its_column(
     glossary: dict[str, Section], columns: dict[str, dict[str, str]]
 ) -> None:
     wrong = [

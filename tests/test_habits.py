@@ -1,4 +1,4 @@
-"""The files for developers name what is there, and say what the Makefile does."""
+"""The files for developers match the Makefile and the tools."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def test_make_alone_lists_every_target() -> None:
     assert all(len(line.split()) > 3 for line in said.splitlines())
 
 
-def test_every_target_is_a_name_and_no_file() -> None:
+def test_every_target_is_phony() -> None:
     (phony,) = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
     assert set(phony.split()) == TARGETS
 
 
-def test_make_quick_runs_lint_and_tests_that_are_there() -> None:
+def test_make_quick_runs_lint_and_existing_tests() -> None:
     (needs, recipe) = re.findall(r"^quick: (\w+).*\n\t(.*)$", MAKEFILE, re.MULTILINE)[0]
     assert needs == "lint"
     paths = re.findall(r"tests/\w+", recipe)
@@ -47,7 +47,7 @@ def test_make_quick_runs_lint_and_tests_that_are_there() -> None:
     assert all((ROOT / path).is_dir() for path in paths)
 
 
-def test_every_hook_is_a_tool_of_the_lock() -> None:
+def test_every_hook_runs_an_installed_tool() -> None:
     (repository,) = read(".pre-commit-config.yaml")["repos"]
     assert repository["repo"] == "local"
     tools = [hook["entry"].split()[0] for hook in repository["hooks"]]
@@ -72,7 +72,7 @@ def test_a_subject_has_at_most_72_characters(tmp_path: Path, subject: str, code:
     assert done.returncode == code
 
 
-def test_the_workflow_runs_what_anyone_can_run() -> None:
+def test_the_workflow_runs_the_ci_script() -> None:
     workflow = read(".github/workflows/ci.yml")
     steps = workflow["jobs"]["test"]["steps"]
     assert [step["run"] for step in steps if "run" in step] == [".ci/run"]
@@ -80,7 +80,7 @@ def test_the_workflow_runs_what_anyone_can_run() -> None:
     assert workflow["permissions"] == {"contents": "read"}
 
 
-def test_the_bot_looks_where_there_is_something() -> None:
+def test_the_update_bot_looks_at_folders_with_dependencies() -> None:
     found = {
         "docker": "Dockerfile",
         "docker-compose": "docker-compose.yml",
@@ -92,7 +92,7 @@ def test_the_bot_looks_where_there_is_something() -> None:
         assert (folder / found[update["package-ecosystem"]]).is_file()
 
 
-def test_the_event_of_the_recipe_comes_to_its_table(tmp_path: Path) -> None:
+def test_the_event_of_the_debugging_recipe_reaches_its_table(tmp_path: Path) -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
     block = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[0]
     done = subprocess.run(
@@ -107,7 +107,7 @@ def test_the_event_of_the_recipe_comes_to_its_table(tmp_path: Path) -> None:
     assert "linen shirt" in done.stdout
 
 
-def test_the_places_of_the_recipe_are_there() -> None:
+def test_the_functions_of_the_debugging_recipe_exist() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
     rows = re.findall(r"^\| `(pipeline/[\w/.]+)` \| (.+?) \|", text, re.MULTILINE)
     assert len(rows) == 4

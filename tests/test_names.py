@@ -1,4 +1,4 @@
-"""A test's name is the same wherever and whenever it is collected: xdist's workers compare them."""
+"""Test names do not depend on time, addresses or chance, because xdist's workers compare them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-# Half a day away, so that a name made of the hour differs too.
+# LATER is half a day ahead, so a name made from the hour differs too.
 NOW = "import pytest; pytest.main({!r})"
 LATER = "import time as t; now = t.time; t.time = lambda: now() + 43_333.3; " + NOW
 COLLECT = ["--collect-only", "-q", "-o", "addopts=--import-mode=importlib"]
 
 
 def collected(*, seed: str, code: str) -> list[str]:
-    """All names, by a process of its own."""
+    """All test names, collected in a separate process."""
     done = subprocess.run(
         [
             sys.executable,
@@ -32,7 +32,7 @@ def collected(*, seed: str, code: str) -> list[str]:
     return [line for line in done.stdout.splitlines() if "::" in line]
 
 
-def test_names_depend_on_no_clock_no_address_and_no_chance() -> None:
+def test_names_do_not_depend_on_time_addresses_or_chance() -> None:
     one = collected(seed="1", code=NOW)
     other = collected(seed="2", code=LATER)
     assert len(one) > 1000

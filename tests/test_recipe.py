@@ -1,4 +1,4 @@
-"""The recipes of the README, followed in a copy of the tree: an event type, and a field."""
+"""Follow the README's recipes for an event type and a field in a copy of the tree."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FILES = (
     "SECURITY.md",
     "Makefile",
 )
-# What the documents and the catalog's own tests are.
+# The tests of the documents and of the catalog.
 TESTS = (
     "tests/test_catalog.py",
     "tests/test_generated.py",
@@ -32,7 +32,7 @@ TESTS = (
     "tests/test_docs.py",
     "tests/ingest/test_contract_page.py",
 )
-# By the file: what a line there is put before. A migration is a file of its own.
+# By file: the text that it is inserted before, and what is inserted. A migration is a new file.
 Recipe = dict[str, tuple[str, str]]
 MIGRATIONS = "sql/migrations"
 TYPE: Recipe = {
@@ -87,7 +87,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 def follow(recipe: Recipe, tree: Path, *, without: str | None = None) -> str:
-    """What `make docs` says in the end, if it says an error."""
+    """Apply the recipe and run `make docs`; return its errors."""
     for number, (name, (before, added)) in enumerate(recipe.items()):
         if name == without:
             continue
@@ -105,7 +105,7 @@ def follow(recipe: Recipe, tree: Path, *, without: str | None = None) -> str:
 
 
 def ran(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Python in the copy, over the copy's own modules."""
+    """Run Python in the copy, with the copy's modules."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=tree,
@@ -145,7 +145,7 @@ def test_a_new_type_and_a_new_field_fill_their_columns(copy: Path) -> None:
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
-def test_the_documents_say_a_new_type_and_a_new_field(copy: Path) -> None:
+def test_the_document_tests_pass_with_a_new_type_and_field(copy: Path) -> None:
     assert follow(TYPE, copy) == ""
     assert follow(FIELD, copy) == ""
     done = proved(copy, *TESTS)
@@ -156,13 +156,13 @@ FORGETTABLE = [
     (name, file)
     for name, recipe in RECIPES.items()
     for file in (*recipe, "make docs")
-    # The declaration itself: without it there is no new type.
+    # Without the declaration there is no new type.
     if (name, file) != ("An event type", "pipeline/domain/catalog.py")
 ]
 
 
 @pytest.mark.parametrize(("name", "file"), FORGETTABLE, ids=map(" without ".join, FORGETTABLE))
-def test_what_was_forgotten_is_named(copy: Path, name: str, file: str) -> None:
+def test_a_forgotten_step_fails_and_names_its_file(copy: Path, name: str, file: str) -> None:
     said = follow(RECIPES[name], copy, without=file)
     done = proved(copy, *TESTS[:2])
     assert done.returncode != 0

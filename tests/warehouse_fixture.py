@@ -1,4 +1,4 @@
-"""A live database for many examples: emptied between them, made once."""
+"""A live database that is created once and emptied between examples."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from pipeline.warehouse.database import connect_live
 from pipeline.warehouse.queries import broken
 from pipeline.warehouse.transaction import Ledger, Transactions
 
-# Short, so that a story of some hours meets every bound.
+# Short, so that a few hours of events reach every bound.
 RULES = Rules(
     gap=timedelta(minutes=30),
     lookback=timedelta(minutes=120),
     lateness=timedelta(minutes=60),
     most_touches=3,
 )
-# A device is hot after a few events: nearly everything goes the way of late ones.
+# A device is over the state limit after a few events: nearly all are treated as late.
 TIGHT = msgspec.structs.replace(RULES, most_keys=5, most_rows=3, most_claims=2)
 KEPT = {"migrations", "rules"}
 
@@ -55,10 +55,10 @@ class Warehouse:
                 batch.add(outcome)
         self._transactions.commit(batch)
 
-    def refuse(self, refused: Iterable[Rejected]) -> None:
-        """One transaction of what the door refused."""
+    def load_rejected(self, events: Iterable[Rejected]) -> None:
+        """Load rejected events in one transaction."""
         batch = LoadBatch(self.rules)
-        for rejected in refused:
+        for rejected in events:
             batch.add_rejected(rejected)
         self._transactions.commit(batch)
 

@@ -1,4 +1,4 @@
-"""A real Chromium, driven over W3C WebDriver by the chromedriver that Debian ships with it."""
+"""Drive a real Chromium over W3C WebDriver with Debian's chromedriver."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 import requests
 from processes import wait_for
 
-# A browser of its own, for nobody: no sandbox, because CI is root; no services of its vendor.
+# No sandbox, because CI runs as root; no vendor services.
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -36,7 +36,7 @@ _PORT = re.compile(r"started successfully on port (\d+)")
 
 
 def needed(program: str, advice: str) -> str:
-    """Where `program` is. Without it a test is skipped, in CI it fails."""
+    """The path of `program`. If it is missing, the test is skipped, or fails in CI."""
     found = shutil.which(program)
     if found is None:
         reason = f"no {program} here: {advice}"
@@ -48,7 +48,7 @@ def needed(program: str, advice: str) -> str:
 
 @dataclass
 class Asked:
-    """A request of the page: `kind` is Chromium's (Ping: a beacon), `status` None: none came."""
+    """A request of the page. `kind` is Chromium's (Ping: a beacon); `status` None: no answer."""
 
     method: str
     url: str
@@ -57,7 +57,7 @@ class Asked:
 
 
 class Browser:
-    """One session; `folder` takes the profile and the driver's words."""
+    """A browser session; `folder` holds the profile and the driver's log."""
 
     def __init__(self, folder: Path) -> None:
         advice = "apt-get install chromium chromium-driver"
@@ -93,11 +93,11 @@ class Browser:
         return value
 
     def open(self, url: str) -> None:
-        """Until the page's load event."""
+        """Open a page and wait for its load event."""
         self._ask("/url", {"url": url})
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """The body of an async function in the page; what it returns."""
+        """Run the body of an async function in the page; return its result."""
         text = (
             "const [done, ...given] = [arguments[arguments.length - 1], ...arguments];"
             f"(async (...given) => {{ {script} }})(...given)"
@@ -108,11 +108,11 @@ class Browser:
         return said.get("value")
 
     def console(self) -> list[str]:
-        """What the console has said since it was last asked."""
+        """Console messages since the last call."""
         return [entry["message"] for entry in self._ask("/se/log", {"type": "browser"})]
 
     def requests(self) -> list[Asked]:
-        """What went over the network since it was last asked, preflights too."""
+        """Network requests since the last call, preflights included."""
         asked: dict[str, Asked] = {}
         for entry in self._ask("/se/log", {"type": "performance"}):
             message = json.loads(entry["message"])["message"]
@@ -136,11 +136,11 @@ class Browser:
         file.write_bytes(base64.b64decode(answer.json()["value"]))
 
     def close(self) -> None:
-        """The browser and its driver, whatever state they are in."""
+        """End the browser and its driver, whatever their state."""
         if self._session.count("/") > 3:
             with suppress(requests.RequestException):
                 requests.delete(self._session, timeout=20)
-        # The driver's group holds what a browser that did not answer has left.
+        # The driver's process group includes a browser that did not answer.
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

@@ -1,1 +1,1 @@
-"""The command `pipeline`: its verbs, and what they share."""
+"""The command line `pipeline`."""

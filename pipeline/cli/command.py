@@ -1,4 +1,4 @@
-"""What the verbs share: settings, one line for what a user can cause, a table for an answer."""
+"""What the commands share: settings, one-line errors, and tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from pipeline.cli.interrupt import INTERRUPTED, has_come, tidy_up_from_now_on
+from pipeline.cli.interrupt import INTERRUPTED, exit_by_exception, interrupted
 from pipeline.config import PREFIX, Settings
 from pipeline.devstack.broker.jars import BrokerError
 from pipeline.devstack.supervisor import StartError
@@ -35,7 +35,7 @@ from pipeline.warehouse.database import DatabaseError
 from pipeline.warehouse.limits import LimitError
 from pipeline.warehouse.queries import QueryResult
 
-# Those whose message is the line.
+# Errors whose message is shown as it is.
 USER_ERRORS = (
     BrokerError,
     DatabaseError,
@@ -49,12 +49,14 @@ USER_ERRORS = (
 P = ParamSpec("P")
 
 
-# Set in every container beside a service called `pipeline`.
-_OF_KUBERNETES = re.compile(r"(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
+# Kubernetes sets these in every container of a namespace with a service called `pipeline`.
+_KUBERNETES_NAME = re.compile(
+    r"(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)"
+)
 
 
 class UnknownSettingError(click.ClickException):
-    """A name that is no setting: one line, without click's lines on usage."""
+    """An unknown setting. Shown in one line, without click's usage."""
 
     exit_code = 2
 
@@ -62,35 +64,35 @@ class UnknownSettingError(click.ClickException):
 def run_with_settings(
     command: Callable[Concatenate[Settings, P], int | None], *args: P.args, **kwargs: P.kwargs
 ) -> NoReturn:
-    """Run `command`, and exit; what a user can cause ends in one line and exit code 1."""
-    tidy_up_from_now_on()
+    """Run `command` and exit. An error that a user can cause is one line, with exit code 1."""
+    exit_by_exception()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PrintableFormatter("%(levelname)s %(message)s"))
-    # While Kafka is away its clients would say so many times a second. Each death of a process
-    # is worth a line.
+    # While Kafka is unreachable its clients log many lines a second. Each death of a process is
+    # worth a line.
     handler.addFilter(Seldom(time.monotonic, but_for="pipeline.devstack.supervisor"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    # kafka-python tells of each connection.
+    # kafka-python logs each connection at INFO.
     logging.getLogger("kafka").setLevel(logging.WARNING)
-    # On a busy machine it takes a step of its own that lasts 0.1 s for an endless one.
+    # On a busy machine it warns about its own loop once an iteration takes 0.1 s.
     logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
     try:
         try:
-            code = command(settings_of_the_user(), *args, **kwargs)
+            code = command(user_settings(), *args, **kwargs)
         except Exception:
-            if has_come.is_set():
+            if interrupted.is_set():
                 sys.exit(INTERRUPTED)
             raise
     except USER_ERRORS as error:
         raise click.ClickException(printable(" ".join(str(error).split()))) from None
     except BrokenPipeError:
-        raise  # `| head`, which click lets pass in silence
+        raise  # `| head`; click ends in silence
     except (OSError, duckdb.Error, EOFError, zlib.error) as error:
-        raise click.ClickException(printable(told(error))) from None
+        raise click.ClickException(printable(one_line(error))) from None
     sys.exit(code or 0)
 
 
-def settings_of_the_user() -> Settings:
+def user_settings() -> Settings:
     """From the environment and `.env`. Raises `click.ClickException`."""
     try:
         refuse_unknown({*os.environ, *DotEnvSettingsSource(Settings).env_vars})
@@ -107,32 +109,36 @@ def settings_of_the_user() -> Settings:
 
 
 def refuse_unknown(names: set[str]) -> None:
-    """A name that is no setting would be ignored without a word. Raises `UnknownSettingError`."""
+    """Refuse unknown names, which would be ignored silently. Raises `UnknownSettingError`."""
     known = [name.upper() for name in Settings.model_fields]
     for name in sorted(names):
         own = name.upper().removeprefix(PREFIX)
-        if own != name.upper() and own not in known and not _OF_KUBERNETES.fullmatch(own):
+        if own != name.upper() and own not in known and not _KUBERNETES_NAME.fullmatch(own):
             near = get_close_matches(own, known, n=1)
-            advice = f"did you mean {PREFIX}{near[0]}?" if near else "docs/settings.md has them all"
-            raise UnknownSettingError(printable(f"{PREFIX}{own} is no setting: {advice}"))
+            advice = (
+                f"did you mean {PREFIX}{near[0]}?"
+                if near
+                else "docs/settings.md lists all settings"
+            )
+            raise UnknownSettingError(printable(f"{PREFIX}{own} is not a setting: {advice}"))
 
 
-def told(error: Exception) -> str:
-    """One line of an error that has no line of ours."""
+def one_line(error: Exception) -> str:
+    """A line for an error of a library."""
     if isinstance(error, (gzip.BadGzipFile, EOFError, zlib.error)):
-        return f"a .gz file is damaged ({error}): make it anew"
+        return f"a .gz file is damaged ({error}): create it again"
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror}"
-    # DuckDB's first line is the error; below it stand the query and its stack.
+    # DuckDB's first line is the error; the query and its stack follow.
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if isinstance(error, duckdb.CatalogException):
-        return f"{line} The database is not one of this version of the pipeline: make it anew"
+        return f"{line} The database is of another version of the pipeline: create it again"
     return line
 
 
 def on_kafka(settings: Settings) -> Settings:
-    """`settings` with the address of a Kafka: the one configured, or that of a running `up`."""
+    """`settings` with the address of Kafka: the configured one, or that of a running `up`."""
     if settings.kafka_bootstrap_servers:
         return settings
     refuse_for_our_own(settings)
@@ -147,7 +153,7 @@ def on_kafka(settings: Settings) -> Settings:
 
 
 def show(answer: QueryResult) -> None:
-    """A table on standard output; a tuple in a row is several lines of one cell."""
+    """Print a table. A tuple in a row becomes the lines of one cell."""
     table = Table(*(Column(_cell(name)) for name in answer.columns))
     for row in answer.rows:
         table.add_row(*map(_cell, row))
@@ -155,7 +161,7 @@ def show(answer: QueryResult) -> None:
 
 
 def _cell(value: object) -> Text:
-    # Text, for rich would read a string's "[link=…]" as markup, ":smile:" as a picture.
+    # In a plain string rich would interpret "[link=…]" as markup and ":smile:" as an emoji.
     if isinstance(value, tuple):
         return Text("\n").join(map(_cell, value))
     return Text("" if value is None else printable(str(value)))

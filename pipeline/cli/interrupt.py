@@ -1,4 +1,4 @@
-"""How a Ctrl-C ends a verb. Until the verb is loaded, the system's own way is in force."""
+"""What Ctrl-C does once a command is loaded; until then the system's default applies."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import sys
 import threading
 from types import FrameType
 
-# What a shell says of a program that a Ctrl-C has ended.
+# A shell's exit code for a program ended by Ctrl-C.
 INTERRUPTED = 128 + signal.SIGINT
-# A library that is interrupted may say so by an error of its own, as DuckDB does.
-has_come = threading.Event()
+# Set by Ctrl-C: an interrupted library may raise an error of its own, as DuckDB does.
+interrupted = threading.Event()
 
 
-def tidy_up_from_now_on() -> None:
-    """Let a Ctrl-C leave by an exception, where `pipeline.__main__` has left it to the system."""
+def exit_by_exception() -> None:
+    """Make Ctrl-C raise SystemExit, so that cleanup runs, unless it is ignored."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, end)
+        signal.signal(signal.SIGINT, exit_on_signal)
 
 
-def end(_number: int, _frame: FrameType | None) -> None:
-    """Leave by SystemExit."""
-    # Not KeyboardInterrupt, which click makes a 1 of. What is to be tidied up, is.
-    has_come.set()
+def exit_on_signal(_number: int, _frame: FrameType | None) -> None:
+    """Raise SystemExit."""
+    # Not KeyboardInterrupt: click turns that into exit code 1.
+    interrupted.set()
     sys.exit(INTERRUPTED)

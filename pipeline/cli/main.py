@@ -1,4 +1,4 @@
-"""Every command. Each imports its own part of the pipeline when it is called."""
+"""All commands. Each imports its part of the pipeline when it is called."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.stores import stores
+from pipeline.cli.stores import stores, zone
 from pipeline.cli.verb import with_settings
 from pipeline.umask import write_for_ourselves
 
@@ -129,12 +129,12 @@ def topics(settings: Settings) -> int:
 
     settings = on_kafka(settings)
     made = create_topics(settings)
-    click.echo("made " + ", ".join(made) if made else "all topics are there")
+    click.echo("created " + ", ".join(made) if made else "all topics exist")
     actual = actual_topics(settings)
     show(QueryResult(list(COLUMNS), [row(topic) for topic in actual]))
     found = topic_findings(settings, actual)
     for finding in found:
-        kind = "Error" if finding.is_refusal else "Remark"
+        kind = "Error" if finding.is_refusal else "Warning"
         click.echo(printable(f"{kind}: {finding.text}"), err=True)
     return 1 if any(finding.is_refusal for finding in found) else 0
 
@@ -147,10 +147,23 @@ def topics(settings: Settings) -> int:
 @click.option(
     "--store", default="local", show_default=True, help="Store for lines that name no store."
 )
+@click.option(
+    "--timezone",
+    default="UTC",
+    show_default=True,
+    callback=zone,
+    help="IANA time zone of the days of lines that name none.",
+)
 @click.option("--strict", is_flag=True, help="Exit with 1 if a line could not be read.")
 @with_settings
 def local(
-    settings: Settings, files: tuple[str, ...], database: Path, store: str, *, strict: bool
+    settings: Settings,
+    files: tuple[str, ...],
+    database: Path,
+    store: str,
+    timezone: str,
+    *,
+    strict: bool,
 ) -> int:
     """Build the same tables from event FILES (NDJSON, .gz, - for stdin) without a broker."""
     from rich.console import Console
@@ -163,51 +176,51 @@ def local(
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("reading", total=None)
-        replayed = replay(
+        report = replay(
             files,
             database=database,
             rules=settings.rules,
             store=store,
+            timezone=timezone,
             intake=Intake.of(settings),
             progress=lambda count: bar.advance(task, count),
         )
-    for path, line in replayed.bad_lines:
+    for path, line in report.bad_lines:
         click.echo(printable(f"{path}:{line.line}: {line.reason}"), err=True)
     click.echo(
-        f"{replayed.requests} requests, {replayed.rejected} events rejected,"
-        f" {len(replayed.bad_lines)} bad lines; tables in {database}"
+        f"{report.requests} requests, {report.rejected} events rejected,"
+        f" {len(report.bad_lines)} bad lines; tables in {database}"
     )
-    return 1 if strict and replayed.bad_lines else 0
+    return 1 if strict and report.bad_lines else 0
 
 
 @cli.command()
 @click.argument("files", nargs=-1, required=True)
 @with_settings
 def validate(settings: Settings, files: tuple[str, ...]) -> int:
-    """Print every problem of the events in FILES. Exit with 1 if there is one."""
+    """Print every problem of the events in FILES. Exit with 1 if there are any."""
     from pipeline.ingest.intake import Intake
     from pipeline.printable import printable
     from pipeline.replay.validate import problems
 
     intake = Intake.of(settings)
-
-    is_wrong = False
+    has_problems = False
     for path in files:
         for problem in problems(path, intake):
-            is_wrong = True
+            has_problems = True
             click.echo(printable(problem))
-    return 1 if is_wrong else 0
+    return 1 if has_problems else 0
 
 
 def _http_url(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
     if value is not None and not value.startswith(("http://", "https://")):
-        raise click.BadParameter(f"{value!r} does not begin with http:// or https://", param=option)
+        raise click.BadParameter(f"{value!r} does not start with http:// or https://", param=option)
     return value
 
 
 @cli.command()
 @click.argument("files", nargs=-1, required=True)
-@click.option("--url", callback=_http_url, help="Default: the ingest of this machine's settings.")
+@click.option("--url", callback=_http_url, help="Default: the local ingest, as configured.")
 @click.option(
     "--token", "tokens", multiple=True, required=True, help="TOKEN, or STORE=TOKEN for each store."
 )
@@ -294,7 +307,7 @@ def query(
             refuse_unknown_store(connection, values["store"])
     show(answer)
     if not answer.rows:
-        click.echo("no rows: nothing in the snapshot is as asked for", err=True)
+        click.echo("no rows: nothing in the snapshot matches", err=True)
 
 
 @cli.command()
@@ -327,11 +340,11 @@ def status(settings: Settings, behind: int | None) -> int:
     """Show the progress of each stage by partition, and the snapshot's age."""
     from pipeline.cli.command import on_kafka, show
     from pipeline.printable import printable
-    from pipeline.status import status as of_all
+    from pipeline.status import status as read_status
     from pipeline.stream.commits import refused_commits
 
     settings = on_kafka(settings)
-    found = of_all(settings)
+    found = read_status(settings)
     show(found.table())
     click.echo(found.ages(datetime.now(UTC)))
     trouble = refused_commits(settings, topic_id=found.topic_id, rules=None)
@@ -339,7 +352,7 @@ def status(settings: Settings, behind: int | None) -> int:
         trouble.append(
             "the snapshot was loaded from other topics than Kafka has now (topic ids differ): "
             + ", ".join(found.snapshot.other_topics)
-            + "; start with a new database, or with the old Kafka"
+            + "; start with a new database, or reconnect the old Kafka"
         )
     for line in trouble:
         click.echo(printable(f"Error: {line}"), err=True)
@@ -349,5 +362,5 @@ def status(settings: Settings, behind: int | None) -> int:
 
 
 def main(arguments: Iterable[str] | None = None) -> Any:
-    """The command `pipeline`."""
+    """Run the command `pipeline`."""
     return cli.main(args=None if arguments is None else list(arguments), prog_name="pipeline")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.config import Settings
     from pipeline.ingest.stores import StoreEntry
 
-# Enough to tell tokens apart, and a start of a hash gives no token away.
+# Characters of a hash: enough to tell tokens apart, and they reveal no token.
 SHOWN = 8
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -23,26 +23,38 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 def _span(_: click.Context, option: click.Parameter, value: str) -> timedelta:
     match = re.fullmatch(r"(\d{1,4})([smhdw])", value)
     if not match:
-        raise click.BadParameter(f"{value!r} is not as 30m, 12h or 7d", param=option)
+        raise click.BadParameter(
+            f"{value!r} is not a time span such as 30m, 12h or 7d", param=option
+        )
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def _origins(_: click.Context, option: click.Parameter, values: Sequence[str]) -> list[str]:
     for value in values:
-        # As a browser writes it; any other form would never match one.
+        # As browsers send it; no other form would ever match.
         if value != "null" and not re.fullmatch(r"[a-z][a-z0-9+.\-]*://[a-z0-9.\-\[\]:]+", value):
-            example = "https://shop.example: scheme and host in small letters, no path; or null"
-            raise click.BadParameter(f"{value!r} is not as {example}", param=option)
+            expected = "such as https://shop.example: lower case, without a path; or null"
+            raise click.BadParameter(f"{value!r} is not an origin {expected}", param=option)
     return list(values)
 
 
 def _name(_: click.Context, option: click.Parameter, value: str) -> str:
     from pipeline.printable import printable
 
-    # It is a column of every table, and a line in every list.
+    # It appears in every table and list.
     if not value.strip() or printable(value) != value:
         raise click.BadParameter(f"{printable(value)!r} is empty or not printable", param=option)
     return value
+
+
+def zone(_: click.Context, option: click.Parameter, value: str) -> str:
+    """A time zone's name, for an option of any command."""
+    from pipeline.ingest.sender import checked_zone
+
+    try:
+        return checked_zone(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=option) from None
 
 
 def _first_name() -> str:
@@ -67,6 +79,18 @@ def stores() -> None:
 )
 @click.option("--backfill", is_flag=True, help="Accept events older than 30 days.")
 @click.option(
+    "--timezone",
+    default="UTC",
+    show_default=True,
+    callback=zone,
+    help="IANA time zone of the store's days.",
+)
+@click.option(
+    "--orders",
+    is_flag=True,
+    help="A token for your server, which confirms orders. An existing store gets one more.",
+)
+@click.option(
     "--requests-per-second",
     type=click.FloatRange(min=0),
     help="Rate limit for this store; 0 = unlimited.",
@@ -82,6 +106,8 @@ def add(
     origins: list[str],
     *,
     backfill: bool,
+    timezone: str,
+    orders: bool,
     requests_per_second: float | None,
     burst: float | None,
     first: bool,
@@ -92,20 +118,33 @@ def add(
     from pipeline.ingest.stores_file import changing
 
     if first and settings.stores.exists():
-        click.echo(f"{settings.stores} is there")
+        click.echo(f"{settings.stores} exists already")
         return
-    # A first file explains itself.
+    # A new file gets comments that explain it.
     token = make_first_store(settings.stores, name)
     with changing(settings.stores) as entries:
+        is_new = token is not None or name not in entries
+        if not is_new and not orders:
+            raise StoresError(
+                f"store {name} exists already: `pipeline stores rotate` issues a new token"
+            )
+        if not is_new and (
+            origins or backfill or timezone != "UTC" or requests_per_second or burst
+        ):
+            raise click.UsageError(
+                f"store {name} exists already: to add a token, give --orders alone"
+            )
         if token is None:
-            if name in entries:
-                raise StoresError(f"store {name} is there: `pipeline stores rotate` for a token")
             token, digest = new_token()
-            entries[name] = StoreEntry(tokens_sha256=[digest])
+            entry = entries.setdefault(name, StoreEntry(tokens_sha256=[]))
+            entry.tokens_sha256 = [*entry.tokens_sha256, digest]
         entry = entries[name]
-        entry.origins, entry.backfill = origins, backfill
-        entry.requests_per_second, entry.burst = requests_per_second, burst
-    click.echo(f"the token of {name}, shown this once: {token}")
+        if orders:
+            entry.token_rights = {**entry.token_rights, entry.tokens_sha256[-1]: ["orders"]}
+        if is_new:
+            entry.origins, entry.backfill, entry.timezone = origins, backfill, timezone
+            entry.requests_per_second, entry.burst = requests_per_second, burst
+    click.echo(f"token of {name} (shown only once): {token}")
 
 
 @stores.command("rotate")
@@ -117,9 +156,10 @@ def add(
     callback=_span,
     help="How long the old tokens remain valid.",
 )
+@click.option("--orders", is_flag=True, help="Replace the tokens that confirm orders instead.")
 @with_settings
-def rotate(settings: Settings, name: str, overlap: timedelta) -> None:
-    """Issue a new token for the store NAME. Old ones expire after the overlap."""
+def rotate(settings: Settings, name: str, overlap: timedelta, *, orders: bool) -> None:
+    """Issue a new token for the store NAME. Old ones of its kind expire after the overlap."""
     from pipeline.ingest.stores import new_token
     from pipeline.ingest.stores_file import changing
 
@@ -127,15 +167,21 @@ def rotate(settings: Settings, name: str, overlap: timedelta) -> None:
     token, digest = new_token()
     with changing(settings.stores) as entries:
         entry = _entry(entries, name)
-        ends = {
-            old: min(now + overlap, entry.token_ends.get(old, now + overlap))
-            for old in entry.tokens_sha256
-        }
-        entry.token_ends = {old: end for old, end in ends.items() if end > now}
-        entry.tokens_sha256 = [*entry.token_ends, digest]
+        ends = dict(entry.token_ends)
+        for old in entry.tokens_sha256:
+            # A server's token and a page's are replaced at different times.
+            if (old in entry.token_rights) is orders:
+                ends[old] = min(now + overlap, ends.get(old, now + overlap))
+        for old in [old for old, end in ends.items() if end <= now]:
+            _forget(entry, old)
+            del ends[old]
+        entry.token_ends = ends
+        entry.tokens_sha256 = [*entry.tokens_sha256, digest]
+        if orders:
+            entry.token_rights = {**entry.token_rights, digest: ["orders"]}
     until = (now + overlap).strftime("%Y-%m-%d %H:%M UTC")
-    click.echo(f"old tokens of {name} work until {until}")
-    click.echo(f"the token of {name}, shown this once: {token}")
+    click.echo(f"old tokens of {name} expire at {until}")
+    click.echo(f"token of {name} (shown only once): {token}")
 
 
 @stores.command("list")
@@ -152,12 +198,13 @@ def list_(settings: Settings) -> None:
             name,
             ", ".join(entry.origins) or "any",
             "backfill" if entry.backfill else "",
+            entry.timezone,
             _rate(entry),
             tuple(_token(entry, digest, now) for digest in entry.tokens_sha256) or "none",
         )
         for name, entry in read_entries(settings.stores).items()
     ]
-    show(QueryResult(["store", "origins", "rights", "rate", "tokens"], rows))
+    show(QueryResult(["store", "origins", "rights", "timezone", "rate", "tokens"], rows))
 
 
 @stores.command("revoke")
@@ -171,14 +218,18 @@ def revoke(settings: Settings, name: str, token: str | None, *, every: bool) -> 
     from pipeline.ingest.stores_file import changing
 
     if (token is None) != every:
-        raise click.UsageError("name a token as `pipeline stores list` shows it, or --all")
+        raise click.UsageError(
+            "give the start of a token's hash (`pipeline stores list`), or --all"
+        )
     with changing(settings.stores) as entries:
         entry = _entry(entries, name)
         gone = [digest for digest in entry.tokens_sha256 if digest.startswith(token or "")]
         if not every and len(gone) != 1:
-            raise StoresError(f"{len(gone)} tokens of {name} begin so: `pipeline stores list`")
-        entry.tokens_sha256 = [kept for kept in entry.tokens_sha256 if kept not in gone]
-        entry.token_ends = {k: end for k, end in entry.token_ends.items() if k not in gone}
+            raise StoresError(
+                f"{len(gone)} tokens of {name} start with that: see `pipeline stores list`"
+            )
+        for digest in gone:
+            _forget(entry, digest)
     click.echo(f"{len(gone)} tokens of {name} revoked, {len(entry.tokens_sha256)} left")
 
 
@@ -186,19 +237,26 @@ def _entry(entries: dict[str, StoreEntry], name: str) -> StoreEntry:
     from pipeline.ingest.stores import StoresError
 
     if name not in entries:
-        raise StoresError(f"no store {name}: there is {', '.join(entries) or 'none'}")
+        raise StoresError(f"no store {name}; there are: {', '.join(entries) or 'none'}")
     return entries[name]
+
+
+def _forget(entry: StoreEntry, digest: str) -> None:
+    entry.tokens_sha256 = [kept for kept in entry.tokens_sha256 if kept != digest]
+    entry.token_ends = {kept: end for kept, end in entry.token_ends.items() if kept != digest}
+    rights = entry.token_rights
+    entry.token_rights = {kept: right for kept, right in rights.items() if kept != digest}
 
 
 def _rate(entry: StoreEntry) -> str:
     if entry.requests_per_second is None:
         return ""
-    return f"{entry.requests_per_second:g}/s" if entry.requests_per_second else "any"
+    return f"{entry.requests_per_second:g}/s" if entry.requests_per_second else "unlimited"
 
 
 def _token(entry: StoreEntry, digest: str, now: datetime) -> str:
-    end = entry.token_ends.get(digest)
-    if end is None:
-        return digest[:SHOWN]
-    word = "until" if end > now else "ended"
-    return f"{digest[:SHOWN]} {word} {end.astimezone(UTC):%Y-%m-%d %H:%M}"
+    words = [digest[:SHOWN], *entry.token_rights.get(digest, ())]
+    if end := entry.token_ends.get(digest):
+        words.append("until" if end > now else "expired")
+        words.append(f"{end.astimezone(UTC):%Y-%m-%d %H:%M}")
+    return " ".join(words)

@@ -1,4 +1,4 @@
-"""What makes a function a verb. It loads nothing, so that help comes at once."""
+"""The decorator for commands that need settings. It loads nothing, so `--help` stays fast."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ P = ParamSpec("P")
 
 
 def with_settings(command: Callable[Concatenate[Settings, P], int | None]) -> Callable[P, None]:
-    """Give `command` the settings; what a user can cause ends in one line and exit code 1."""
+    """Call `command` with the settings, as `run_with_settings` does."""
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:

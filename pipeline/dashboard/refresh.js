@@ -1,6 +1,6 @@
 "use strict";
 
-// Puts in the new figures when another snapshot is published. Without scripts the page reloads.
+// Replaces the figures when a new snapshot is published. Without scripts the page reloads.
 const EVERY = 3000;
 
 function showAge() {
@@ -20,7 +20,7 @@ async function refresh() {
       const fresh = new DOMParser().parseFromString(text, "text/html");
       for (const name of ["main", "footer", "form"]) {
         const shown = document.querySelector(name);
-        // Nobody's choice is taken away while it is being made.
+        // A form in use is left alone.
         if (name === "form" && shown.contains(document.activeElement)) continue;
         shown.replaceWith(fresh.querySelector(name));
       }
@@ -28,7 +28,7 @@ async function refresh() {
     }
     document.body.classList.remove("away");
   } catch {
-    // The server is gone: what is shown stays, marked.
+    // The server is unreachable: the page stays, marked as stale.
     document.body.classList.add("away");
   }
   showAge();

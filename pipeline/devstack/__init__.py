@@ -1,1 +1,1 @@
-"""All processes on one machine: `up`, `demo`, and a Kafka of their own."""
+"""Runs the whole pipeline on one machine: `up`, `demo`, and an embedded Kafka."""

@@ -1,4 +1,4 @@
-"""`pipeline demo`: everything up, sample traffic through the front door, a first answer."""
+"""`pipeline demo`: runs `up`, sends sample traffic over HTTP and answers a first question."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from pipeline.warehouse.database import connect_published
 from pipeline.warehouse.queries import QueryResult, ask
 
 QUESTION = "funnel"
-# What the sample traffic's edge is called.
-EDGE = {
+# The headers in which the sample traffic carries its places.
+EDGE_HEADERS = {
     "country_header": "cf-ipcountry",
     "region_header": "cf-region",
     "city_header": "cf-ipcity",
 }
-# A snapshot that has stood still for so long will not move by itself.
+# Seconds without progress of the snapshot after which the demo gives up.
 PATIENCE = 120.0
 
 
 def run(
     settings: Settings, *, devices: int, and_exit: bool, show: Callable[[QueryResult], None]
 ) -> int:
-    """Until Ctrl-C, or until the answer with `and_exit`. Returns the exit code."""
+    """Run until Ctrl-C, or with `and_exit` until the first answer. Returns the exit code."""
     tokens = demo_stores(settings)
     with Up(with_edge(settings)) as running:
         running.wait_ready()
@@ -64,16 +64,16 @@ def run(
 
 
 def with_edge(settings: Settings) -> Settings:
-    """`settings` that read the sample traffic's places, unless the user has named headers."""
-    if any(getattr(settings, name) for name in EDGE):
+    """`settings` with the headers of the sample traffic, unless the user has set others."""
+    if any(getattr(settings, name) for name in EDGE_HEADERS):
         return settings
-    return settings.model_copy(update=EDGE)
+    return settings.model_copy(update=EDGE_HEADERS)
 
 
 def _send_sample(path: Path, url: str, tokens: dict[str, str], *, devices: int) -> int:
     now = datetime.now(UTC)
     with path.open("wb") as file:
-        # The seed is the time: each start brings other shoppers.
+        # Seeded with the time: each start sends other shoppers.
         file.writelines(lines(int(now.timestamp()), devices=devices, end=now))
     return send([str(path)], url, tokens, strict=True)
 
@@ -90,27 +90,27 @@ def _wait_published(running: Up) -> None:
             seen, since = now.published, time.monotonic()
         elif time.monotonic() - since > PATIENCE:
             raise StartError(
-                f"the snapshot has not moved for {PATIENCE:.0f} s: the last words of worker and"
-                " load are above"
+                f"the snapshot has not advanced for {PATIENCE:.0f} s: see the last output of worker"
+                " and load above"
             )
 
 
 def demo_stores(settings: Settings) -> dict[str, str]:
-    """Tokens of the sample stores, made at the first start, kept beside the stores' file.
+    """Tokens of the sample stores, created at the first start and kept beside the stores file.
 
-    Raises `StartError` where the file is a user's: it is not touched, nor his tables filled with
-    samples.
+    Raises `StartError` when the stores file is not the demo's: it is left alone, and the tables get
+    no sample data.
     """
     kept = settings.home / "demo-tokens.json"
     if settings.stores.exists():
         return _kept(kept, settings.stores)
     settings.home.mkdir(parents=True, exist_ok=True)
     made = {store: new_token() for store in STORES}
-    # The tokens first: a stores' file without them would be nobody's.
+    # The tokens first: a stores file without them could not be recognized as the demo's.
     descriptor = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump({store: token for store, (token, _) in made.items()}, file)
-    # The right to backfill: sample traffic has a week behind it, and times of its own.
+    # Backfill, because sample traffic spans the past week and brings its own `received_at`.
     write_stores(
         settings.stores,
         {
@@ -132,7 +132,7 @@ def _kept(kept: Path, path: Path) -> dict[str, str]:
         known is not None and known.sender.store_id == store for store, known in found.items()
     ):
         raise StartError(
-            f"{path} is not the demo's own: set PIPELINE_HOME to another folder for the demo, as in"
+            f"{path} was not created by the demo: set PIPELINE_HOME to another folder, as in"
             " PIPELINE_HOME=demo pipeline demo"
         )
     return {store: tokens[store] for store in STORES}

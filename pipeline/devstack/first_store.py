@@ -1,4 +1,4 @@
-"""The stores' file of a first start: one store, its token shown once and kept as a hash only."""
+"""Creates the first stores file: one store, whose token is shown once and kept as a hash."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from pipeline.ingest.stores import new_token
 
 STORE = "shop"
 _FILE = """\
-# Who may send. A running `pipeline ingest` follows this file; `pipeline stores` changes it.
+# The stores that may send events. `pipeline stores` edits this file; a running `pipeline ingest`
+# picks up changes.
 
 [stores.{name}]
-# The SHA-256 of each token, in hexadecimal; the tokens themselves are nowhere. `pipeline stores
-# rotate` puts a second one here while the first is being replaced.
+# The SHA-256 of each token, in hexadecimal; the tokens themselves are not stored. `pipeline stores
+# rotate` adds a second one while the first is being replaced.
 tokens_sha256 = ["{digest}"]
-# The pages that may send, as "https://shop.example". None here: any page may, which suits this
-# machine; name your shop's before ingest can be reached from elsewhere.
+# Origins of the pages that may send, such as "https://shop.example". Empty allows any page: fine on
+# this machine, but list your shop's origins before ingest can be reached from elsewhere.
 origins = []
-# Whether events older than 30 days are taken.
+# Whether events older than 30 days are accepted.
 backfill = false
 """
 
 
 def make_first_store(path: Path, name: str = STORE) -> str | None:
-    """The token of a new file's only store; None, and nothing done, where there is a file."""
+    """Create the file with one store and return its token; None if the file exists already."""
     path.parent.mkdir(parents=True, exist_ok=True)
     token, digest = new_token()
     try:
-        # Never over a file of the user's.
+        # O_EXCL: a user's file is never overwritten.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return None
@@ -39,7 +40,7 @@ def make_first_store(path: Path, name: str = STORE) -> str | None:
 
 
 def as_curl(url: str, token: str) -> str:
-    """A shell command that sends one event of this moment."""
+    """A shell command that sends one event with the current time."""
     event = {
         "event_type": "product_view",
         "product_id": 1,
@@ -47,6 +48,6 @@ def as_curl(url: str, token: str) -> str:
         "device_id": "device-1",
         "timestamp": "NOW",
     }
-    # Out of the quotes for a moment, so that the shell asks for the time.
+    # Outside the quotes, so that the shell inserts the time.
     body = json.dumps({"events": [event]}).replace("NOW", "'$(date -u +%Y-%m-%dT%H:%M:%SZ)'")
     return f"curl -i {url} \\\n  -H 'X-Storefront-Access-Token: {token}' \\\n  -d '{body}'"

@@ -1,4 +1,4 @@
-"""One process that a supervisor runs: started, heard, and gone when the supervisor is."""
+"""A process of the supervisor: its start, its output, and its end with the supervisor."""
 
 from __future__ import annotations
 
@@ -19,50 +19,50 @@ LAST_LINES = 5
 
 @dataclass(slots=True)
 class ManagedProcess:
-    """One process to keep running; `deaths` in a row decide the pause before the next start."""
+    """A process to keep running; consecutive `deaths` set the pause before the next start."""
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
     process: subprocess.Popen[bytes] | None = None
-    listener: threading.Thread | None = None
+    reader: threading.Thread | None = None
     started: float = 0.0
     start_at: float = 0.0
     deaths: int = 0
-    words: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
+    last_output: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
 
     def start(self, show: Callable[[str], None]) -> None:
-        """Begin; each line that it says goes to `show`. Raises OSError."""
+        """Start it; each line of its output goes to `show`. Raises OSError."""
         self.started = time.monotonic()
-        self.words.clear()
+        self.last_output.clear()
         self.process = subprocess.Popen(
             self.command,
             env={**os.environ, **self.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            # A Ctrl-C is for us to pass on, in order.
+            # Ctrl-C reaches only the supervisor, which stops the processes in order.
             start_new_session=True,
             preexec_fn=partial(end_with, os.getpid()),  # noqa: PLW1509  # two calls, no locks
         )
-        self.listener = threading.Thread(target=self._listen, args=(show,), daemon=True)
-        self.listener.start()
+        self.reader = threading.Thread(target=self._read, args=(show,), daemon=True)
+        self.reader.start()
 
-    def _listen(self, show: Callable[[str], None]) -> None:
+    def _read(self, show: Callable[[str], None]) -> None:
         process = self.process
         if process is None or process.stdout is None:
             return
         with process.stdout as output:
             for line in output:
                 text = printable(line.decode(errors="replace").rstrip())
-                self.words.append(text)
+                self.last_output.append(text)
                 show(f"{self.name:<9} {text}")
 
     def is_dead(self) -> bool:
-        """Whether it ran and has ended; its last words are there then."""
+        """Whether it ran and has ended; then `last_output` is complete."""
         if self.process is None or self.process.poll() is None:
             return False
-        if self.listener is not None:
-            # What a child of its own still holds open is not waited for.
-            self.listener.join(1)
+        if self.reader is not None:
+            # Not longer: a child of its own may still hold the pipe open.
+            self.reader.join(1)
         return True

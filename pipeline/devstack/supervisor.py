@@ -1,7 +1,7 @@
-"""Processes under one roof: started together, restarted when they die, ended together.
+"""Starts processes, restarts them when they die, and stops them together.
 
-All of it happens in the thread that calls, which must be the one that lives as long as the
-process: the kernel ends a child when the *thread* that started it is gone.
+Everything runs in the calling thread, which must live as long as the process: the kernel kills a
+child when the *thread* that started it ends.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pipeline.devstack.process import ManagedProcess
 log = logging.getLogger(__name__)
 
 PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-# A process that has run this long was well: its next death is a first one.
+# Seconds after which a process counts as healthy: its next death is a first one.
 WELL_AFTER = 60.0
 INTERVAL = 0.1
 
@@ -29,71 +29,71 @@ T = TypeVar("T")
 
 
 class StartError(Exception):
-    """The pipeline cannot start, or cannot go on; one line that says what to do."""
+    """The pipeline cannot start or continue. The message is one line that says what to do."""
 
 
 class Supervisor:
-    """Keeps its children running until `stop`; `show` gets their lines, with names before them."""
+    """Keeps processes running until `stop`; `show` gets their output, prefixed with their names."""
 
     def __init__(self, show: Callable[[str], None], *, pauses: Sequence[float] = PAUSES) -> None:
         self._show = show
         self._pauses = pauses
         self._children: list[ManagedProcess] = []
         self._left: list[Future[None]] = []
-        # A plain flag: an Event has a lock, on which a signal handler could wait for itself.
+        # A plain flag: with an Event's lock a signal handler could deadlock.
         self._is_stopping = False
 
     @property
     def children(self) -> Sequence[ManagedProcess]:
-        """In order of their start."""
+        """In the order of their start."""
         return tuple(self._children)
 
     @property
     def is_stopping(self) -> bool:
-        """Whether an end has been asked for."""
+        """Whether a stop was requested."""
         return self._is_stopping
 
     def request_stop(self) -> None:
-        """End `watch` and `during`; safe from a signal handler, and any number of times."""
+        """End `watch` and `during`. Safe in a signal handler, and may be repeated."""
         self._is_stopping = True
 
     def add(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start a process, and keep it. Raises OSError."""
+        """Start a process and keep it running. Raises OSError."""
         child = ManagedProcess(name, command, environment)
         child.start(self._show)
         self._children.append(child)
 
     def watch(self, until: Callable[[], bool] = lambda: False) -> None:
-        """Restart what dies, until something comes true or an end is asked for."""
+        """Restart what dies, until `until` is true or a stop is requested."""
         while not self._is_stopping and not until():
             for child in self._children:
                 self._look_after(child)
             time.sleep(INTERVAL)
 
     def during(self, work: Callable[[], T]) -> T | None:
-        """The result of `work`, which may block: it has a thread, and we watch meanwhile.
+        """Run `work`, which may block, in a thread while this one watches. Returns its result.
 
-        None where an end is asked for first; `work` is then left to itself (`has_left_work`).
+        Returns None when a stop is requested first; `work` then goes on (`has_left_work`).
         """
         done: Future[T] = Future()
 
         def run() -> None:
             try:
                 done.set_result(work())
-            except BaseException as error:  # noqa: BLE001  # it is raised where it is waited for
+            except BaseException as error:  # noqa: BLE001  # raised by `done.result`
                 done.set_exception(error)
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         self.watch(until=done.done)
         if self._is_stopping:
-            self._left.append(done)  # type: ignore[arg-type]  # nobody asks for its result
+            self._left.append(done)  # type: ignore[arg-type]  # its result is not used
             return None
         return done.result()
 
     @property
     def has_left_work(self) -> bool:
-        """Whether something that was not waited for still runs."""
+        """Whether work that was not waited for is still running."""
         return any(not work.done() for work in self._left)
 
     def _look_after(self, child: ManagedProcess) -> None:
@@ -108,34 +108,34 @@ class Supervisor:
     def _start_again(self, child: ManagedProcess) -> None:
         try:
             child.start(self._show)
-        except OSError as error:  # no memory or process left: for now
+        except OSError as error:  # short of memory or processes, for now
             self._plan(child, f"{child.name} cannot be started: {error.strerror}")
 
     def _plan(self, child: ManagedProcess, what: str) -> None:
         now = time.monotonic()
         child.deaths = 1 if now - child.started > WELL_AFTER else child.deaths + 1
         pause = self._pauses[min(child.deaths, len(self._pauses)) - 1]
-        said = "".join(f"\n    {line}" for line in child.words)
-        last = f"; its last words:{said}" if said else ""
+        output = "".join(f"\n    {line}" for line in child.last_output)
+        last = f"; its last output:{output}" if output else ""
         log.warning("%s; starting it again in %g s%s", what, pause, last)
         child.process = None
         child.start_at = now + pause
 
     def stop(self, timeout: float = 10.0) -> None:
-        """End all children; the first started, which the others lean on, ends last.
+        """Stop all processes; the first started, on which the others depend, is stopped last.
 
-        What does not end in time is killed.
+        What does not end within `timeout` seconds is killed.
         """
         self._is_stopping = True
-        for leaning in (self._children[1:], self._children[:1]):
-            for child in leaning:
+        for group in (self._children[1:], self._children[:1]):
+            for child in group:
                 if child.process is not None and child.process.poll() is None:
                     child.process.send_signal(signal.SIGTERM)
             until = time.monotonic() + timeout
-            for child in leaning:
-                self._end(child, until)
+            for child in group:
+                self._wait_or_kill(child, until)
 
-    def _end(self, child: ManagedProcess, until: float) -> None:
+    def _wait_or_kill(self, child: ManagedProcess, until: float) -> None:
         if child.process is None:
             return
         try:

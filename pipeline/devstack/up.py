@@ -1,4 +1,4 @@
-"""Everything on one machine: a Kafka, if none is set, and the processes around it."""
+"""`pipeline up`: all processes on one machine, with an embedded Kafka if none is configured."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import urllib3
 
 from pipeline.config import Settings
 from pipeline.devstack.addresses import admin_address, dashboard_address, ingest_address
-from pipeline.devstack.broker.node import last_words
+from pipeline.devstack.broker.node import last_error
 from pipeline.devstack.broker.progress import download_shown
 from pipeline.devstack.broker.server import Broker
 from pipeline.devstack.first_store import as_curl, make_first_store
@@ -29,12 +29,12 @@ from pipeline.ingest.stores import Stores
 from pipeline.kafka.admin import create_topics
 from pipeline.kafka.security import refuse_for_our_own, security
 
-# The processes beside Kafka, in order of their start; docker-compose.yml runs the same.
+# The processes besides Kafka, in the order of their start; docker-compose.yml runs the same.
 VERBS = ("ingest", "worker", "load", "dashboard")
-# What ends at its first start would only end again: a user's hand is needed.
+# A restart would not help if one of these ends at its first start: the user must act.
 MUST_START = ("kafka", "ingest", "dashboard")
 START_SECONDS = 60.0
-# So many in a row, each soon after a start, are no accident.
+# This many deaths in a row, each soon after a start, are no accident.
 DEATHS = 3
 _HOST = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
 
@@ -42,9 +42,9 @@ T = TypeVar("T")
 
 
 class Up:
-    """The supervised processes of one pipeline, from `with` to its end.
+    """The supervised processes of one pipeline, as a context manager.
 
-    SIGTERM and SIGINT end everything, at any moment; the body of the `with` sees `is_stopping`.
+    SIGTERM and SIGINT stop everything, at any moment; the body of the `with` checks `is_stopping`.
     Raises the errors that have a line for the user: `StartError`, `ListenError`, `BrokerError`,
     `KafkaUnusableError`, `StoresError`, OSError.
     """
@@ -52,16 +52,16 @@ class Up:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._broker: Broker | None = None
-        self._supervisor = Supervisor(_show)
+        self._supervisor = Supervisor(_print_error)
 
     @property
     def is_stopping(self) -> bool:
-        """Whether someone asked for the end."""
+        """Whether a stop was requested."""
         return self._supervisor.is_stopping
 
     @property
     def beacon_url(self) -> str:
-        """Where events go."""
+        """Where to send events."""
         return ingest_address(self.settings).url("beacon")
 
     def __enter__(self) -> Self:
@@ -82,8 +82,8 @@ class Up:
     ) -> None:
         self._stop()
         if error is None and self._supervisor.has_left_work:
-            # Python would wait for the threads of a download that hangs. What such work has begun,
-            # as Java to set Kafka's log up, is not a child that `stop` knows.
+            # Python would wait for the threads of a hanging download. And `stop` does not know the
+            # processes that such work started, as Java to format Kafka's log.
             for process in psutil.Process().children(recursive=True):
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
@@ -92,29 +92,30 @@ class Up:
             os._exit(0)
 
     def _start(self) -> None:
-        # What needs a user's hand is found before anything runs.
+        # Errors that the user must fix are found before anything runs.
         if self.settings.stores.exists():
             Stores.load(self.settings.stores)
         security(self.settings)
         if not self.settings.kafka_bootstrap_servers:
             refuse_for_our_own(self.settings)
-        of_port = {
+        addresses = {
             "ingest_port": ingest_address(self.settings),
             "admin_port": admin_address(self.settings),
             "dashboard_port": dashboard_address(self.settings),
         }
-        with ExitStack() as held:
-            for port, address in of_port.items():
-                self._change(**{port: held.enter_context(address.held()).getsockname()[1]})
+        with ExitStack() as sockets:
+            for port, address in addresses.items():
+                self._change(**{port: sockets.enter_context(address.held()).getsockname()[1]})
             if not self.settings.kafka_bootstrap_servers:
                 self._start_kafka()
         self.during(lambda: create_topics(self.settings))
         if self.is_stopping:
             return
-        token = make_first_store(self.settings.stores)
+        path = self.settings.stores
+        token = make_first_store(path)
         if token is not None:
-            _say(f"Made {self.settings.stores} with one store. Its token, shown this once: {token}")
-            _say(as_curl(self.beacon_url, token) + "\n")
+            _print(f"Created {path} with one store. Its token (shown only once): {token}")
+            _print(as_curl(self.beacon_url, token) + "\n")
         shared = self.settings.environment()
         for verb in VERBS:
             command = [sys.executable, "-m", "pipeline", verb]
@@ -122,7 +123,7 @@ class Up:
                 self._supervisor.add(verb, command, shared)
                 continue
             for number in range(self.settings.workers):
-                # Restarted under its name, a worker has its partitions back at once.
+                # A worker restarted under its name gets its partitions back at once.
                 own = {"PIPELINE_WORKER_NAME": f"{_HOST}-{number + 1}"}
                 self._supervisor.add(verb, command, {**shared, **own})
 
@@ -137,8 +138,8 @@ class Up:
             maven_url=settings.maven_url,
             is_lasting=True,
         )
-        with download_shown() as heard:
-            self.during(lambda: broker.prepare(heard))
+        with download_shown() as progress:
+            self.during(lambda: broker.prepare(progress))
         self._broker = broker
         if self.is_stopping:
             return
@@ -155,14 +156,14 @@ class Up:
     def _refuse_hopeless(self) -> None:
         for child in self._supervisor.children:
             if child.deaths and child.name in MUST_START:
-                said = _last_words(child)
-                # Kafka speaks to its log, but for what Java says before there is one.
-                if self._broker is not None and child.name == "kafka" and not child.words:
-                    said = self._broker.last_words()
-                raise StartError(f"{child.name} ended at its start: {said}")
+                output = _last_output(child)
+                # Kafka writes to its log file; Java may print before there is one.
+                if self._broker is not None and child.name == "kafka" and not child.last_output:
+                    output = self._broker.last_output()
+                raise StartError(f"{child.name} ended at its start: {output}")
 
     def wait_ready(self) -> None:
-        """Until ingest can acknowledge and the dashboard shows. Raises `StartError`."""
+        """Wait until ingest is ready and the dashboard answers. Raises `StartError`."""
         urls = (
             admin_address(self.settings).url("readyz"),
             dashboard_address(self.settings).url("version"),
@@ -172,16 +173,16 @@ class Up:
             self._supervisor.watch(partial(self._is_settled, url, until))
             self._refuse_hopeless()
             if not self.is_stopping and not _answers(url):
-                raise StartError(f"nothing answers at {url}: its last words are above")
+                raise StartError(f"nothing answers at {url}: see the output above")
 
     def _is_settled(self, url: str, until: float) -> bool:
         return self._is_hopeless() or time.monotonic() > until or _answers(url)
 
     def announce(self) -> None:
-        """Say where things are, once they answer."""
+        """Print the addresses once they answer."""
         self.wait_ready()
         if not self.is_stopping:
-            _say(
+            _print(
                 f"Send beacons to {self.beacon_url}\n"
                 f"See the dashboard at {dashboard_address(self.settings).url('')}\n"
                 f"Query {self.settings.database} in any DuckDB client\n"
@@ -189,18 +190,18 @@ class Up:
             )
 
     def refuse_dying(self) -> None:
-        """Raises `StartError` where a process has died soon after each of its last starts."""
+        """Raises `StartError` if a process has died soon after each of its last starts."""
         for child in self._supervisor.children:
-            # Between two starts: its words are there.
+            # Between two starts, when its last output is complete.
             if child.deaths >= DEATHS and child.process is None:
-                raise StartError(f"{child.name} dies at each start: {_last_words(child)}")
+                raise StartError(f"{child.name} dies at each start: {_last_output(child)}")
 
     def during(self, work: Callable[[], T]) -> T | None:
-        """The result of `work`, which may block; None where the end is asked for first."""
+        """As `Supervisor.during`."""
         return self._supervisor.during(work)
 
     def watch(self) -> None:
-        """Keep everything running until someone asks for the end."""
+        """Keep everything running until a stop is requested."""
         self._supervisor.watch()
 
     def _stop(self) -> None:
@@ -209,8 +210,8 @@ class Up:
             self._broker.release()
 
 
-def _last_words(child: ManagedProcess) -> str:
-    return last_words("\n".join(child.words)).removeprefix("Error: ")
+def _last_output(child: ManagedProcess) -> str:
+    return last_error("\n".join(child.last_output)).removeprefix("Error: ")
 
 
 def _answers(url: str) -> bool:
@@ -219,17 +220,16 @@ def _answers(url: str) -> bool:
     return False
 
 
-# Unlike urllib's, it asks no proxy of the environment for an address of our own.
+# Unlike urllib, it ignores proxies of the environment.
 _http = urllib3.PoolManager(timeout=1.0, retries=False)
 
 
-def _show(line: str) -> None:
-    # One write, for the children's lines come from many threads; a closed terminal is no reason
-    # to stop listening to them.
+def _print_error(line: str) -> None:
+    # One write, because lines come from many threads. A closed terminal must not stop the readers.
     with suppress(OSError):
         sys.stderr.write(f"{line}\n")
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()

@@ -15,8 +15,8 @@ from pipeline.domain.sessions import Session
 class Device(msgspec.Struct, array_like=True):
     """One device's state. `origin` is the offset of the last record that is in it.
 
-    `keys` maps an event key to (occurred_at in ms, payload), for D2 and D4. `hot_until` is the
-    latest event (ms) that found no room here.
+    `keys` maps an event key to (kept until, in ms; payload), for D2 and D4. `hot_until` is
+    the latest event (ms) that found no room here.
     """
 
     origin: int = -1

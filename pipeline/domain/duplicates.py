@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pipeline.domain.events import Event
+from pipeline.domain.events import ZONE_MISTAKE_MS, Event
 from pipeline.domain.identity import key_of, netstring
 
 Kind = Literal["exact", "conflict"]
@@ -36,6 +36,14 @@ def _lines(event: Event) -> bytes:
     # Sorted: a shop that lists the same lines in another order still names the same order.
     lines = sorted((line.product_id, line.variant_id or 0) for line in event.lines())
     return b"".join(netstring(f"{product}/{variant}") for product, variant in lines)
+
+
+def remembered_until(event: Event) -> int:
+    """The time by which the stream forgets an event's key, in ms (D4).
+
+    A later copy of an event that T3 moved is moved less: it must meet the key while it is not late.
+    """
+    return max(event.occurred_at, min(event.timestamp, event.occurred_at + ZONE_MISTAKE_MS))
 
 
 def payload_of(event: Event) -> bytes:

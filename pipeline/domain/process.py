@@ -9,7 +9,7 @@ import msgspec
 from pipeline.domain.attribute import attribute
 from pipeline.domain.deduplicate import deduplicate
 from pipeline.domain.device import Device, is_hot
-from pipeline.domain.duplicates import event_key, payload_of
+from pipeline.domain.duplicates import event_key, payload_of, remembered_until
 from pipeline.domain.events import (
     Beacon,
     Event,
@@ -140,7 +140,7 @@ def _apply(
             if event.occurred_at < horizon or is_hot(device, event, horizon=horizon, rules=rules):
                 late.append(_fact(event, raw))
                 continue
-            remembered = (event.occurred_at, payload_of(event))
+            remembered = (remembered_until(event), payload_of(event))
             if not request.is_prefetch:  # which is a fact and nothing more (P2)
                 _derive(event, device, change, request, rules=rules)
         except _CAUGHT as error:

@@ -10,8 +10,8 @@ from math import inf
 from time import monotonic
 from typing import ParamSpec, TypeVar
 
-from pipeline.http.connection_limit import ConnectionLimit
 from pipeline.http.exchange import Exchange
+from pipeline.http.limits import ConnectionLimit
 from pipeline.http.parser import Reader, ServerContext
 from pipeline.http.response import CROWDED, FAILED, LATE, STOPPING, UNEXPECTED, Response
 
@@ -36,7 +36,7 @@ class Connection(asyncio.Protocol):
     def __init__(
         self,
         terms: ServerContext,
-        places: ConnectionLimit[Connection],
+        places: ConnectionLimit,
         soon: Callable[[Callable[[], None]], object],
     ) -> None:
         """`soon` calls what it is given, but not at once: as the loop's `call_soon` does."""
@@ -106,7 +106,7 @@ class Connection(asyncio.Protocol):
         self._settle()
         self._next()
 
-    # What the reader calls: see `Owner`
+    # What the reader calls
 
     def opened(self) -> Exchange:
         """Next in the line."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from pipeline.http.body_budget import BodyBudget
+from pipeline.http.limits import BodyBudget
 from pipeline.http.response import Response, date_line
 
 CLOSE = b"connection: close\r\n"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import unquote
 
 import httptools
 
-from pipeline.http.body_budget import EACH, BodyBudget
+from pipeline.bounded_cache import remembered
 from pipeline.http.exchange import Exchange, Handler
-from pipeline.http.head import OWN, length_of, target_of
+from pipeline.http.limits import EACH, BodyBudget, Limits
 from pipeline.http.response import (
     CROWDED,
     LONG_HEAD,
@@ -21,23 +22,13 @@ from pipeline.http.response import (
     too_large,
 )
 
+if TYPE_CHECKING:
+    from pipeline.http.connection import Connection
+
 # The parser itself would take a header of any length; a browser's cookies may be long.
 MAX_HEAD_BYTES = 32 * 1024
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Seconds that a head and a body each may take, and a connection may rest; what else is most.
-
-    `max_body_bytes`: the largest body; `max_bodies_bytes`: of all requests in hand together;
-    `max_connections`: open at the same time.
-    """
-
-    within: float
-    rest: float
-    max_body_bytes: int
-    max_bodies_bytes: int
-    max_connections: int
+# What is read of every head, whatever the handler reads; each may stand once.
+OWN = frozenset({"content-length", "transfer-encoding", "expect", "host"})
 
 
 class ServerContext:
@@ -55,19 +46,6 @@ class ServerContext:
         """Whether each response ends its connection."""
 
 
-class Owner(Protocol):
-    """Whose requests are read."""
-
-    def opened(self) -> Exchange:
-        """A request begins."""
-
-    def begin(self, exchange: Exchange) -> None:
-        """Its head is whole. It may be answered already."""
-
-    def take(self, exchange: Exchange, body: bytes) -> None:
-        """Its body is. It may have been answered before; then `body` is what came until then."""
-
-
 class _Stopped(Exception):  # noqa: N818  # it stops the parser, and nobody else hears of it
     """What follows is not read."""
 
@@ -75,7 +53,7 @@ class _Stopped(Exception):  # noqa: N818  # it stops the parser, and nobody else
 class Reader:
     """Reads requests one behind the other: `current`, until nothing more is to be read."""
 
-    def __init__(self, terms: ServerContext, owner: Owner) -> None:
+    def __init__(self, terms: ServerContext, owner: Connection) -> None:
         self._terms = terms
         self._owner = owner
         self._parser = httptools.HttpRequestParser(self)
@@ -221,7 +199,7 @@ class Reader:
         self._owner.take(exchange, bytes(body))
 
     def give_way(self) -> None:
-        """See `Arriving`."""
+        """Another body needs the room: refuse this one, and free what it holds."""
         self._drop(self._read(), UNAVAILABLE)
 
     def _drop(self, exchange: Exchange, answer: Response) -> None:
@@ -264,3 +242,29 @@ class _BodyReader:
         self.on_header = reader.on_header
         self.on_body = reader.on_body
         self.on_message_complete = reader.on_message_complete
+
+
+def length_of(headers: Mapping[str, str]) -> bytes | None:
+    """The header that says where the body ends; None where there is no body."""
+    for name in ("transfer-encoding", "content-length"):
+        value = headers.get(name, "0")
+        if value != "0":
+            return f"{name}: {value}".encode("latin-1")
+    return None
+
+
+# A shop's pages ask for few; a stranger's may be as long as a head.
+@remembered(most=256, longest=1024)
+def target_of(url: bytes) -> tuple[str, bytes]:
+    """The path, unquoted, and the query."""
+    path: bytes
+    if url.startswith(b"/"):
+        path, _, query = url.partition(b"#")[0].partition(b"?")
+    else:
+        try:
+            parsed = httptools.parse_url(url)
+        except httptools.HttpParserInvalidURLError:
+            path, query = url, b""
+        else:
+            path, query = parsed.path or b"/", parsed.query or b""
+    return unquote(path.decode("latin-1")), query

@@ -8,9 +8,9 @@ from datetime import timedelta
 from time import monotonic
 
 from pipeline.http.connection import Connection
-from pipeline.http.connection_limit import ConnectionLimit
 from pipeline.http.exchange import Handler
-from pipeline.http.parser import Limits, ServerContext
+from pipeline.http.limits import ConnectionLimit, Limits
+from pipeline.http.parser import ServerContext
 
 BACKLOG = 2048
 # So many clients that are late at once hold up the others for a millisecond.
@@ -24,7 +24,7 @@ class Server:
 
     def __init__(self, handler: Handler, bounds: Limits) -> None:
         self._terms = ServerContext(handler, bounds)
-        self._places = ConnectionLimit[Connection](bounds.max_connections)
+        self._places = ConnectionLimit(bounds.max_connections)
         self._pause = min(1.0, bounds.within / 4)
 
     async def open(self, listening: socket.socket) -> None:

@@ -21,7 +21,7 @@ import uvloop
 
 from pipeline.config import Settings
 from pipeline.delivery.kafka_publisher import KafkaPublisher
-from pipeline.http.parser import Limits
+from pipeline.http.limits import Limits
 from pipeline.http.server import Server
 from pipeline.ingest.app import App, create_app
 from pipeline.ingest.explain import Explained

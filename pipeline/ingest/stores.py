@@ -10,23 +10,25 @@ import logging
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
 from pipeline.bounded_cache import remembered
 from pipeline.ingest.rate_limit import NO_RATE, Rate
-from pipeline.ingest.sender import Sender
+from pipeline.ingest.sender import DEFAULT_ZONE, Sender, checked_zone
 
 log = logging.getLogger(__name__)
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 NEVER = float("inf")
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+# `orders`: the token is a server's secret, and what it says of an order is believed (A11).
+Right = Literal["orders"]
 Amount = Annotated[float, msgspec.Meta(ge=0)]
 
 
@@ -38,10 +40,13 @@ class StoreEntry(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A store as it stands in the file; tokens as SHA-256 in hexadecimal.
 
     `token_ends`: from when on a token is refused, by its SHA-256; without one it has no end.
+    `token_rights`: what a token may do beside sending, likewise. `timezone`: an IANA name (T10).
     """
 
     tokens_sha256: list[str]
     token_ends: dict[str, Moment] = {}
+    token_rights: dict[str, list[Right]] = {}
+    timezone: str = DEFAULT_ZONE
     origins: list[str] = []
     backfill: bool = False
     requests_per_second: Amount | None = None
@@ -80,20 +85,27 @@ class Stores:
         by_hash: dict[str, tuple[str, float, Store]] = {}
         stores: list[Store] = []
         for store_id, entry in entries.items():
+            try:
+                zone = checked_zone(entry.timezone)
+            except ValueError as error:
+                raise StoresError(f"store {store_id}: {error}") from None
             store = Store(
-                Sender(store_id, entry.backfill),
+                Sender(store_id, entry.backfill, zone),
                 frozenset(entry.origins),
                 Rate(entry.requests_per_second, entry.burst),
             )
+            trusted = replace(store, sender=replace(store.sender, is_trusted=True))
             for digest in entry.tokens_sha256:
                 if not _SHA256.fullmatch(digest):
                     raise StoresError(f"store {store_id}: a token's SHA-256 is 64 hex digits")
                 if digest in by_hash:
                     raise StoresError(f"store {store_id}: one of its tokens is used twice")
                 end = entry.token_ends.get(digest)
-                by_hash[digest] = (digest, end.timestamp() if end else NEVER, store)
-            if not set(entry.token_ends) <= set(entry.tokens_sha256):
-                raise StoresError(f"store {store_id}: a token_end is of none of its tokens")
+                of_token = trusted if "orders" in entry.token_rights.get(digest, ()) else store
+                by_hash[digest] = (digest, end.timestamp() if end else NEVER, of_token)
+            for name in ("token_ends", "token_rights"):
+                if not set(getattr(entry, name)) <= set(entry.tokens_sha256):
+                    raise StoresError(f"store {store_id}: {name} names none of its tokens")
             if entry.tokens_sha256:
                 stores.append(store)
         # All of it is known to be right before any of it holds.

@@ -3,6 +3,8 @@
     [stores.shop]
     tokens_sha256 = ["…", "…"]                      # several while a token is being replaced
     token_ends = { "…" = 2026-12-01T00:00:00Z }     # none: it has no end
+    token_rights = { "…" = ["orders"] }             # none: it may send
+    timezone = "Europe/Berlin"                      # none: UTC
     origins = ["https://shop.example"]              # none: any origin
     backfill = false
     requests_per_second = 50.0                      # none: as the settings say
@@ -23,6 +25,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.ingest.sender import DEFAULT_ZONE
 from pipeline.ingest.stores import StoreEntry, Stores, StoresError, parse_entries
 
 _HEADER = "[stores."
@@ -142,6 +145,14 @@ def _values(entry: StoreEntry) -> dict[str, str]:
             for digest, end in entry.token_ends.items()
         ]
         values["token_ends"] = f"{{ {', '.join(ends)} }}"
+    if entry.token_rights:
+        rights = [
+            f"{_quoted(digest)} = {_list(list(some))}"
+            for digest, some in entry.token_rights.items()
+        ]
+        values["token_rights"] = f"{{ {', '.join(rights)} }}"
+    if entry.timezone != DEFAULT_ZONE:
+        values["timezone"] = _quoted(entry.timezone)
     for name in ("requests_per_second", "burst"):
         if (amount := getattr(entry, name)) is not None:
             values[name] = repr(float(amount))

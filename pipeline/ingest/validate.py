@@ -32,7 +32,8 @@ def validate(
         raise too_deep() from None
     if reading is not None:
         if reading.refusals:
-            raise reading.refusals[0]
+            # Popped, for a list of this frame that held it would close a cycle by its traceback.
+            raise reading.refusals.pop(0)
         event = _event_of(reading)
     if not may_backfill and is_too_old(event.timestamp, received_at=received_at):  # type: ignore[union-attr, arg-type]
         raise Refusal(Reason.TOO_OLD, "timestamp", "more than 30 days before it was received")

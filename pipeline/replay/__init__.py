@@ -1,1 +1,1 @@
-"""Event files: over HTTP (`send`), or straight into a database (`local`)."""
+"""Event files: sent over HTTP (`send`), loaded without a broker (`local`), or checked."""

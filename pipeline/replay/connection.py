@@ -1,4 +1,4 @@
-"""One request at a time over one connection, repeated until it is answered."""
+"""A connection that sends one request at a time and repeats it until it is answered."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from pipeline.printable import printable
 from pipeline.replay.files import EVENTS_PER_REQUEST, FileRequest
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
-# Well under the door's limit for a body, whatever the events' size.
+# Well below ingest's limit for a body, whatever the size of the events.
 GATHERED_BYTES = 512 * 1024
-# Headers that belong to the connection or to us; a recorded request must not bring its own.
+# Headers that belong to the connection or to us; those of a recorded request are dropped.
 OURS = frozenset(
     {
         *("connection", "content-encoding", "content-length", "content-type", "expect", "host"),
@@ -29,8 +29,8 @@ OURS = frozenset(
 
 
 @dataclass(slots=True)
-class SentRequest:
-    """What became of the lines, told by all lanes; `failure` is why nothing more is sent."""
+class SendReport:
+    """What all connections have sent; `failure` is why nothing more is sent."""
 
     requests: int = 0
     events: int = 0
@@ -39,30 +39,30 @@ class SentRequest:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, events: int) -> None:
-        """One request with so many events is durable."""
+        """Count a request that is durable, with its number of events."""
         with self._lock:
             self.requests += 1
             self.events += events
 
-    def refuse(self, path: str, line: int, reason: str) -> None:
-        """Tell of a line that is left out; the rest goes on."""
+    def skip(self, path: str, line: int, reason: str) -> None:
+        """Report a line that is skipped."""
         with self._lock:
             self.bad_lines += 1
             sys.stderr.write(printable(f"{path}:{line}: {reason}") + "\n")
 
     def fail(self, failure: str) -> None:
-        """Stop all lanes; the first failure is the one that is told."""
+        """Stop all connections; the first failure is the one reported."""
         with self._lock:
             self.failure = self.failure or failure
 
 
 class SendConnection:
-    """One connection and the thread that waits for its answers."""
+    """A connection, and the thread that sends on it."""
 
     def __init__(
-        self, url: str, tokens: Mapping[str, str], sent: SentRequest, patience: timedelta
+        self, url: str, tokens: Mapping[str, str], report: SendReport, patience: timedelta
     ) -> None:
-        self._url, self._tokens, self._sent, self._patience = url, tokens, sent, patience
+        self._url, self._tokens, self._report, self._patience = url, tokens, report, patience
         self._http = urllib3.PoolManager(maxsize=1, timeout=30.0, retries=False)
         self._queue: queue.Queue[tuple[str, FileRequest, int] | None] = queue.Queue(maxsize=16)
         self._gathered: list[bytes] = []
@@ -72,7 +72,7 @@ class SendConnection:
         self._thread.start()
 
     def gather(self, path: str, request: FileRequest, raw: bytes) -> None:
-        """Add a loose event to the next request."""
+        """Add a single event to the next request."""
         is_full = len(self._gathered) >= EVENTS_PER_REQUEST
         if is_full or self._gathered_bytes + len(raw) > GATHERED_BYTES:
             self._flush()
@@ -90,12 +90,12 @@ class SendConnection:
         self._gathered, self._gathered_bytes, self._first = [], 0, None
 
     def put(self, path: str, request: FileRequest, events: int) -> None:
-        """Send `request` as it is, after all that was gathered before it."""
+        """Send `request` unchanged, after the events gathered before it."""
         self._flush()
         self._queue.put((path, request, events))
 
     def wait(self) -> None:
-        """Return when everything given so far is answered, or nothing is sent any more."""
+        """Return when everything so far is answered, or after a failure."""
         self._flush()
         self._queue.join()
 
@@ -107,20 +107,20 @@ class SendConnection:
         self._http.clear()
 
     def _run(self) -> None:
-        while (given := self._queue.get()) is not None:
-            # After a failure the rest is taken and left, so that nobody waits for ever.
-            if not self._sent.failure:
-                self._post(*given)
+        while (queued := self._queue.get()) is not None:
+            # After a failure the queue is drained without sending, so that `wait` returns.
+            if not self._report.failure:
+                self._post(*queued)
             self._queue.task_done()
 
     def _post(self, path: str, request: FileRequest, events: int) -> None:
         token = self._tokens.get(request.store or "")
         if token is None:
             reason = f"no token for store {request.store}" if request.store else "no token"
-            self._sent.refuse(path, request.line, reason)
+            self._report.skip(path, request.line, reason)
             return
         headers: dict[str, str] = {
-            # urllib3 would name itself where the recorded browser named nobody.
+            # Without this urllib3 would add its own where the recording has none.
             "user-agent": urllib3.util.SKIP_HEADER,
             **{name: value for name, value in request.headers.items() if name not in OURS},
             "content-type": "application/json",
@@ -128,16 +128,16 @@ class SendConnection:
         }
         until, pause = time.monotonic() + self._patience.total_seconds(), FIRST_PAUSE
         while True:
-            status, said = self._try(request.body, headers)
+            status, text = self._try(request.body, headers)
             if status == 204:
-                self._sent.count(events)
+                self._report.count(events)
             elif status in (413, 422):
-                self._sent.refuse(path, request.line, said)
+                self._report.skip(path, request.line, text)
             elif status in (401, 403, 404, 405):
-                self._sent.fail(f"{self._url} answers {status}: {said}")
+                self._report.fail(f"{self._url} answers {status}: {text}")
             elif time.monotonic() + pause > until:
-                self._sent.fail(f"{self._url} does not take {path}:{request.line}: {said}")
-            elif not self._sent.failure:
+                self._report.fail(f"{self._url} does not accept {path}:{request.line}: {text}")
+            elif not self._report.failure:
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
                 continue
@@ -151,6 +151,6 @@ class SendConnection:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             return 0, f"{type(error).__name__}: {error}"
         except (UnicodeEncodeError, ValueError) as error:
-            # A recorded header that no HTTP request can carry.
+            # A recorded header that HTTP does not allow.
             return 422, f"headers: {error}"
         return answer.status, answer.data.decode(errors="replace").strip()

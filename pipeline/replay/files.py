@@ -1,4 +1,4 @@
-"""Event files: one event, or one recorded request, a line; plain, .gz, or `-` for stdin."""
+"""Reads event files: an event or a recorded request per line; plain, .gz, or `-` for stdin."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ import msgspec
 
 from pipeline.ingest.accept import mended
 from pipeline.ingest.deep import TOO_DEEP, may_be_deep, without_deep
+from pipeline.ingest.sender import checked_zone
 
-# A line without headers may be any visitor's: it counts as a browser's, not as a server's (P1).
+# For lines without headers, which may be any visitor's: a browser's, not a server's (P1).
 USER_AGENT = "Mozilla/5.0 (compatible; pipeline-replay/1)"
 EVENTS_PER_REQUEST = 50
-# Levels: those around an event in a body, and what calls of Python take of the same measure.
-ROOM = 100
+# Levels of nesting left for the body around an event and for Python's own calls.
+DEPTH_MARGIN = 100
 
 
 @dataclass(frozen=True)
 class FileRequest:
-    """A request to make: its JSON body, the store it names, its headers.
+    """A request of a file: its JSON body, its store, and its headers.
 
     `timezone` and `is_trusted` are what the stores file said of the store and its token (T10, A11).
     """
@@ -39,17 +40,17 @@ class FileRequest:
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line that is neither an event nor a request, and why."""
+    """A line that is neither an event nor a request, and the reason."""
 
     line: int
     reason: str
 
 
-# A union with None would lose what stands there.
+# With `Raw | None` msgspec would lose the text.
 _ABSENT = msgspec.Raw(b"")
 
 
-class _Recorded(msgspec.Struct):
+class _RecordedRequest(msgspec.Struct):
     events: list[msgspec.Raw]
     received_at: msgspec.Raw = _ABSENT
     store: str | None = None
@@ -62,7 +63,7 @@ class _Line(msgspec.Struct):
     events: msgspec.Raw = _ABSENT
 
 
-_recorded = msgspec.json.Decoder(_Recorded)
+_recorded = msgspec.json.Decoder(_RecordedRequest)
 _line = msgspec.json.Decoder(_Line)
 _anything = msgspec.json.Decoder(msgspec.Raw)
 
@@ -81,7 +82,7 @@ def opened(path: str) -> Iterator[IO[bytes]]:
 
 
 def read_requests(lines: Iterable[bytes]) -> Iterator[FileRequest | BadLine]:
-    """The requests of a file's lines, in order; single events are gathered to fifty."""
+    """The requests of a file's lines, in order. Fifty single events make one request."""
     gathered: list[bytes] = []
     first = 0
     for number, text in enumerate(lines, start=1):
@@ -110,10 +111,10 @@ def read_requests(lines: Iterable[bytes]) -> Iterator[FileRequest | BadLine]:
         yield FileRequest(first, _body(gathered))
 
 
-def _decoded(line: bytes) -> tuple[bytes, _Recorded | None, list[int]]:
-    """The line, mended as the door mends a body, and the request in it; None for an event.
+def _decoded(line: bytes) -> tuple[bytes, _RecordedRequest | None, list[int]]:
+    """The repaired line, its request, and the positions of the events left out of the request.
 
-    The places of a request's events that are too deep, which are left out of it.
+    The request is None for a single event. Events that are nested too deep are left out.
     """
     line = mended(line)
     try:
@@ -128,14 +129,19 @@ def _decoded(line: bytes) -> tuple[bytes, _Recorded | None, list[int]]:
         return line, recorded, places
 
 
-def _found(line: bytes) -> _Recorded | None:
+def _found(line: bytes) -> _RecordedRequest | None:
     if may_be_deep(line):
-        # It will be read inside a body, by others: there has to be room for that.
-        _anything.decode(b"[" * ROOM + line + b"]" * ROOM)
+        # It will be parsed again inside a body, which adds levels.
+        _anything.decode(b"[" * DEPTH_MARGIN + line + b"]" * DEPTH_MARGIN)
     return _recorded.decode(line) if _line.decode(line).events != _ABSENT else None
 
 
-def _request(number: int, recorded: _Recorded) -> FileRequest:
+def _request(number: int, recorded: _RecordedRequest) -> FileRequest | BadLine:
+    if recorded.timezone is not None:
+        try:
+            checked_zone(recorded.timezone)
+        except ValueError as error:
+            return BadLine(number, f"timezone: {error}")
     body = _body([bytes(raw) for raw in recorded.events])
     if recorded.received_at != _ABSENT:
         body = b'%b,"received_at":%b}' % (body[:-1], bytes(recorded.received_at))

@@ -1,4 +1,4 @@
-"""How far a file's events may run ahead of requests that are not answered yet."""
+"""Limits how far sending may run ahead of requests that are not answered yet."""
 
 from __future__ import annotations
 
@@ -6,27 +6,26 @@ from datetime import timedelta
 
 from pipeline.domain.timestamps import epoch_ms
 
-# Far below any sensible lateness (T7): lanes of different speed must not make history late.
+# Far below any sensible lateness (T7): faster connections must not make history late.
 WINDOW = timedelta(hours=1)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
 class Pacing:
-    """Cuts a file into windows of event time; all of one is answered before the next begins.
+    """Divides a file into windows of event time; one is answered in full before the next begins.
 
-    What is out of order in the file itself stays as it is, and waits for nothing: it is behind the
-    stream time of what was sent before it. The window moves back with it, so one clock far ahead
-    does not end the pacing.
+    Events out of order in the file wait for nothing: they are behind the stream time of what was
+    sent before. The window moves back with them, so one clock far ahead does not end the pacing.
     """
 
     def __init__(self, window: timedelta = WINDOW) -> None:
         self._window = window // _MILLISECOND
         self._begin: int | None = None
 
-    def begins_anew(self, timestamp: object) -> bool:
-        """Whether an event of this `timestamp`, as on the wire, opens another window.
+    def opens_window(self, timestamp: object) -> bool:
+        """Whether an event of this `timestamp`, as on the wire, begins a new window.
 
-        The first event opens none, and neither does one whose time cannot be read.
+        The first event does not, nor does one whose time cannot be parsed.
         """
         try:
             at = epoch_ms(timestamp)

@@ -1,11 +1,11 @@
 """`pipeline send`: event files over HTTP, each device's events in the order of the file.
 
-Devices are spread over lanes with one request in flight each, so no device's events overtake each
-other. A recorded request goes whole; loose events are gathered anew by lane, which leaves the
-records the same: they are one per request and device.
+Devices are spread over connections with one request in flight each, so a device's events never
+overtake each other. A recorded request is sent whole. Single events are gathered by connection;
+the records stay the same, one per request and device.
 
-No lane runs ahead of the others by more than a window of event time (`pace.py`): a file in order of
-time makes no late events.
+No connection runs ahead of the others by more than a window of event time (`pacing.py`), so a file
+in order of time produces no late events.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from rich.progress import Progress
 from pipeline.domain.identity import device_key
 from pipeline.ingest.accept import MAX_EVENTS
 from pipeline.printable import printable
-from pipeline.replay.connection import SendConnection, SentRequest
+from pipeline.replay.connection import SendConnection, SendReport
 from pipeline.replay.files import (
     USER_AGENT,
     BadLine,
@@ -34,102 +34,104 @@ from pipeline.replay.files import (
 )
 from pipeline.replay.pacing import Pacing
 
-LANES = 8
+CONNECTIONS = 8
 PATIENCE = timedelta(minutes=1)
 
 
-class _Body(msgspec.Struct):
+class _FileBody(msgspec.Struct):
     events: list[msgspec.Raw]
     received_at: msgspec.Raw = msgspec.Raw(b"")
 
 
-class _Event(msgspec.Struct):
+class _Routing(msgspec.Struct):
     device_id: str | None = None
     session_id: str = ""
     timestamp: int | str = ""
 
 
-_body = msgspec.json.Decoder(_Body)
-_event = msgspec.json.Decoder(_Event)
+_body = msgspec.json.Decoder(_FileBody)
+_routing = msgspec.json.Decoder(_Routing)
 
 
-def send(  # each is a choice of the command line's
+def send(  # each is an option of the command line
     files: Iterable[str],
     url: str,
     tokens: Mapping[str, str],
     *,
     strict: bool = False,
-    lanes: int = LANES,
+    connections: int = CONNECTIONS,
     patience: timedelta = PATIENCE,
     max_events: int = MAX_EVENTS,
 ) -> int:
-    """Send `files` to `url`; the exit code. Repeats what was not answered: at least once.
+    """Send `files` to `url`, at least once. Returns the exit code.
 
-    `tokens` are by store id, "" for lines that name none. A bad line is told and left out, and
-    makes the exit code 1 when `strict`. Gives up once one request has failed for `patience`.
+    `tokens` are by store id, "" for lines without one. A bad line is reported and skipped; with
+    `strict` it makes the exit code 1. Gives up once a request has failed for `patience`.
     """
     paths = list(files)
-    sent = SentRequest()
-    roads = [SendConnection(url, tokens, sent, patience) for _ in range(lanes)]
-    pace = Pacing()
+    report = SendReport()
+    pool = [SendConnection(url, tokens, report, patience) for _ in range(connections)]
+    pacing = Pacing()
     try:
         for path, found in _read(paths):
-            if sent.failure:
+            if report.failure:
                 break
             if isinstance(found, BadLine):
-                sent.refuse(path, found.line, found.reason)
+                report.skip(path, found.line, found.reason)
             else:
-                _dispatch(roads, pace, path, found, max_events)
+                _dispatch(pool, pacing, path, found, max_events)
     except OSError as error:
-        sent.fail(f"{error.filename or 'a file'} cannot be read: {error.strerror or error}")
+        report.fail(f"{error.filename or 'a file'} cannot be read: {error.strerror or error}")
     except (EOFError, zlib.error) as error:
-        sent.fail(f"a .gz file is damaged: {error}")
-    for lane in roads:
-        lane.close()
+        report.fail(f"a .gz file is damaged: {error}")
+    for connection in pool:
+        connection.close()
     sys.stdout.write(
-        f"sent {sent.events} events in {sent.requests} requests; {sent.bad_lines} bad lines\n"
+        f"sent {report.events} events in {report.requests} requests; {report.bad_lines} bad lines\n"
     )
-    if sent.failure:
-        sys.stderr.write(printable(f"send: {sent.failure}") + "\n")
-    return 1 if sent.failure or (strict and sent.bad_lines) else 0
+    if report.failure:
+        sys.stderr.write(printable(f"send: {report.failure}") + "\n")
+    return 1 if report.failure or (strict and report.bad_lines) else 0
 
 
 def _dispatch(
-    roads: list[SendConnection], pace: Pacing, path: str, request: FileRequest, max_events: int
+    pool: list[SendConnection], pacing: Pacing, path: str, request: FileRequest, max_events: int
 ) -> None:
     body = _body.decode(request.body)
     events = [_event_of(raw) for raw in body.events]
-    lanes = [_lane_of(event, request, roads) for event in events]
-    if _is_loose(request, body, max_events):
-        for event, lane, raw in zip(events, lanes, body.events, strict=True):
-            if pace.begins_anew(event.timestamp):
-                _wait(roads)
-            lane.gather(path, request, bytes(raw))
+    connections = [_connection_of(event, request, pool) for event in events]
+    if _is_gathered(request, body, max_events):
+        for event, connection, raw in zip(events, connections, body.events, strict=True):
+            if pacing.opens_window(event.timestamp):
+                _wait(pool)
+            connection.gather(path, request, bytes(raw))
         return
-    # Each is asked, so that the window moves with the latest.
-    is_new = [pace.begins_anew(event.timestamp) for event in events]
-    is_shared = len(set(lanes)) > 1
+    # For every event, so that the window moves with the latest.
+    is_new = [pacing.opens_window(event.timestamp) for event in events]
+    is_shared = len(set(connections)) > 1
     if any(is_new) or is_shared:
-        _wait(roads)
-    lane = lanes[0] if lanes else roads[0]
-    lane.put(path, request, len(events))
+        _wait(pool)
+    connection = connections[0] if connections else pool[0]
+    connection.put(path, request, len(events))
     if is_shared:
-        # Whole, and in its place among the events of each of its devices.
-        lane.wait()
+        # It must keep its place among the events of each of its devices.
+        connection.wait()
 
 
-def _wait(roads: list[SendConnection]) -> None:
-    for lane in roads:
-        lane.wait()
+def _wait(pool: list[SendConnection]) -> None:
+    for connection in pool:
+        connection.wait()
 
 
-def _lane_of(event: _Event, request: FileRequest, roads: list[SendConnection]) -> SendConnection:
+def _connection_of(
+    event: _Routing, request: FileRequest, pool: list[SendConnection]
+) -> SendConnection:
     name = device_key(event.device_id, event.session_id)
-    return roads[zlib.crc32(f"{request.store}/{name}".encode()) % len(roads)]
+    return pool[zlib.crc32(f"{request.store}/{name}".encode()) % len(pool)]
 
 
-def _is_loose(request: FileRequest, body: _Body, max_events: int) -> bool:
-    # A body that the door would refuse must reach it as it is.
+def _is_gathered(request: FileRequest, body: _FileBody, max_events: int) -> bool:
+    # A body that ingest would reject must reach it unchanged.
     return (
         request.store is None
         and request.headers == {"user-agent": USER_AGENT}
@@ -138,16 +140,16 @@ def _is_loose(request: FileRequest, body: _Body, max_events: int) -> bool:
     )
 
 
-def _event_of(raw: msgspec.Raw) -> _Event:
+def _event_of(raw: msgspec.Raw) -> _Routing:
     try:
-        return _event.decode(raw)
+        return _routing.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # Without a device it is no valid event, so it has no order to keep.
-        return _Event()
+        # Without a device it is not a valid event, so it has no order to keep.
+        return _Routing()
 
 
 def _read(paths: list[str]) -> Iterator[tuple[str, FileRequest | BadLine]]:
-    # Inflated bytes are not known beforehand: with such a file the bar only moves.
+    # The size of a .gz file after decompression is unknown: then the bar shows no total.
     is_plain = all(path != "-" and not path.endswith(".gz") for path in paths)
     total = sum(Path(path).stat().st_size for path in paths) if is_plain else None
     console = Console(stderr=True)
@@ -156,12 +158,12 @@ def _read(paths: list[str]) -> Iterator[tuple[str, FileRequest | BadLine]]:
         task = progress.add_task("sending", total=total)
         for path in paths:
             with opened(path) as lines:
-                heard = _heard(lines, progress, task)
-                for found in read_requests(heard):
+                counted = _counted(lines, progress, task)
+                for found in read_requests(counted):
                     yield path, found
 
 
-def _heard(lines: Iterable[bytes], progress: Progress, task: object) -> Iterator[bytes]:
+def _counted(lines: Iterable[bytes], progress: Progress, task: object) -> Iterator[bytes]:
     for line in lines:
         progress.update(task, advance=len(line))  # type: ignore[arg-type]
         yield line

@@ -1,4 +1,4 @@
-"""`pipeline validate`: what the door would refuse of a file, and all that is wrong with it."""
+"""`pipeline validate`: everything that ingest would reject of a file, and why."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from pipeline.ingest.problems import problems_of
 from pipeline.ingest.sender import Sender
 from pipeline.replay.files import BadLine, opened, read_requests
 
-# A file may hold the past.
+# A file may hold old events.
 SENDER = Sender("validate", may_backfill=True)
 
 
 def problems(path: str, intake: Intake) -> Iterator[str]:
-    """A text "file:line: field: what is wrong" for each problem of the file, in its order.
+    """A text "file:line: field: problem" for each problem of the file, in order.
 
-    Of several events in one line the field begins with "events" and the place. Raises OSError.
+    For one of several events in a line the field starts with "events" and its position. Raises
+    OSError.
     """
     with opened(path) as lines:
         for number, line in enumerate(lines, start=1):
@@ -41,8 +42,8 @@ def _problems_in(line: bytes, intake: Intake) -> Iterable[str]:
         except BadBodyError as error:
             yield str(error)
             continue
-        are_many = len(accepted.types) + len(accepted.rejected) > 1
+        are_several = len(accepted.types) + len(accepted.rejected) > 1
         for rejected in accepted.rejected:
-            place = f"events.{rejected.index}." if are_many else ""
+            place = f"events.{rejected.index}." if are_several else ""
             for problem in problems_of(rejected):
                 yield f"{place}{problem}"

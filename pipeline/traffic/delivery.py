@@ -1,4 +1,4 @@
-"""From events to requests, and what happens to them on the way."""
+"""Turns events into requests, with the delays, repeats and errors of a network."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from random import Random
 
 from pipeline.traffic import shares
-from pipeline.traffic.devices import HOUR_MS, Event, identifier
-from pipeline.traffic.orders import Parcel
+from pipeline.traffic.devices import HOUR_MS, SentEvent, identifier
+from pipeline.traffic.orders import RecordedRequest
 from pipeline.traffic.visits import Visit
 
-# A page sends what has gathered after a second and a half, or eight events: some three on average.
+# A page sends its events after 1.5 s or eight events: about three per request on average.
 _GATHER_MS = 1_500
 _MOST_EVENTS = 8
 _LATE_MS = (73 * HOUR_MS, 110 * HOUR_MS)
 
 
-def deliver(visit: Visit) -> Iterator[Parcel]:
-    """The visit's requests, each with its arrival; not in the order of it."""
+def deliver(visit: Visit) -> Iterator[RecordedRequest]:
+    """The visit's requests, each with its arrival time, but not in that order."""
     rng, device = visit.rng, visit.device
     delay = _delay(rng)
     for last, events in _batches(visit.events):
@@ -28,16 +28,16 @@ def deliver(visit: Visit) -> Iterator[Parcel]:
         if rng.random() < shares.PREFETCHES:
             headers = headers | {"sec-purpose": "prefetch"}
         if rng.random() < shares.INVALID_EVENTS:
-            events.insert(rng.randrange(len(events) + 1), _spoiled(rng, rng.choice(events)))
-        yield Parcel(arrival, device.shop.store, headers, events)
+            events.insert(rng.randrange(len(events) + 1), _invalid(rng, rng.choice(events)))
+        yield RecordedRequest(arrival, device.store.store_id, headers, events)
         for repeat in _repeats(visit, last, events):
             arrival += rng.randint(1_000, 60_000)
-            yield Parcel(arrival, device.shop.store, headers, repeat)
+            yield RecordedRequest(arrival, device.store.store_id, headers, repeat)
 
 
-def _batches(events: list[tuple[int, Event]]) -> Iterator[tuple[int, list[Event]]]:
-    """(time of its last event, events) of each request."""
-    batch: list[Event] = []
+def _batches(events: list[tuple[int, SentEvent]]) -> Iterator[tuple[int, list[SentEvent]]]:
+    """For each request the time of its last event, and its events."""
+    batch: list[SentEvent] = []
     first = last = 0
     for at, event in events:
         if batch and (at - first > _GATHER_MS or len(batch) == _MOST_EVENTS):
@@ -60,7 +60,7 @@ def _delay(rng: Random) -> int:
     return 0
 
 
-def _repeats(visit: Visit, last: int, events: list[Event]) -> Iterator[list[Event]]:
+def _repeats(visit: Visit, last: int, events: list[SentEvent]) -> Iterator[list[SentEvent]]:
     rng = visit.rng
     if rng.random() < shares.POSTED_AGAIN:
         yield events
@@ -70,20 +70,20 @@ def _repeats(visit: Visit, last: int, events: list[Event]) -> Iterator[list[Even
         yield [events[-1] | {"timestamp": visit.device.stamp(last + 3_000)}]
 
 
-def _spoiled(rng: Random, event: Event) -> Event:
-    """A copy that the contract refuses."""
-    # An id of its own: it is refused for what it is, not dropped as a repeat.
-    spoiled = event | {"event_id": identifier(rng)}
+def _invalid(rng: Random, event: SentEvent) -> SentEvent:
+    """A copy that violates the contract."""
+    # With its own id, so that it is rejected as invalid and not dropped as a duplicate.
+    invalid = event | {"event_id": identifier(rng)}
     kind = rng.randrange(5)
     if kind == 0:
-        return spoiled | {"event_type": "page_view"}
+        return invalid | {"event_type": "page_view"}
     if kind == 1:
-        spoiled["event_type"] = "product_view"
-        spoiled.pop("product_id", None)
-        return spoiled
+        invalid["event_type"] = "product_view"
+        invalid.pop("product_id", None)
+        return invalid
     if kind == 2:
-        return spoiled | {"event_type": "product_click", "product_id": 1, "position": 0}
+        return invalid | {"event_type": "product_click", "product_id": 1, "position": 0}
     if kind == 3:
-        return spoiled | {"event_type": "add_to_cart", "product_id": 1e20}
-    del spoiled["session_id"]
-    return spoiled
+        return invalid | {"event_type": "add_to_cart", "product_id": 1e20}
+    del invalid["session_id"]
+    return invalid

@@ -1,4 +1,4 @@
-"""Who comes: a device with its headers, its ids and its clock."""
+"""The devices: their headers, ids and clocks."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from random import Random
 from typing import Any
 
 from pipeline.traffic import shares
-from pipeline.traffic.shops import Product, Shop
+from pipeline.traffic.stores import Product, SampleStore
 
-Event = dict[str, Any]
+SentEvent = dict[str, Any]
 
 HOUR_MS = 3_600_000
 YEAR_MS = 365 * 24 * HOUR_MS
@@ -52,7 +52,7 @@ _ZONES = tuple(timezone(timedelta(minutes=minutes)) for minutes in (330, -480, 5
 
 @dataclass
 class CartLine:
-    """`token` is that of the click that led here, or one that nobody clicked."""
+    """`token` is that of the click that led here, or one that was never clicked."""
 
     product: Product
     variant_id: int | None
@@ -62,12 +62,12 @@ class CartLine:
 
 @dataclass
 class Shopper:
-    """A browser, an app or a crawler, and what it remembers between visits."""
+    """A browser, an app or a crawler, with what it remembers between visits."""
 
-    shop: Shop
+    store: SampleStore
     headers: dict[str, str]
     stamp: Callable[[int], str | int]
-    identity: Event
+    identity: SentEvent
     currency: str
     event_ids: str
     ids_as_text: bool
@@ -78,10 +78,13 @@ class Shopper:
     cart: list[CartLine] = field(default_factory=list)
     sent: int = 0
 
-    def event(self, rng: Random, at: int, event_type: str, fields: Event) -> Event:
+    def event(self, rng: Random, at: int, event_type: str, fields: SentEvent) -> SentEvent:
         """An event as this device sends it. `at` is the true time, in epoch milliseconds."""
         self.sent += 1
-        event: Event = {"event_type": event_type, "timestamp": self.stamp(at + self.clock_ahead)}
+        event: SentEvent = {
+            "event_type": event_type,
+            "timestamp": self.stamp(at + self.clock_ahead),
+        }
         if self.event_ids == "random":
             event["event_id"] = identifier(rng)
         elif self.event_ids == "counted":
@@ -91,20 +94,20 @@ class Shopper:
         return event
 
     def id(self, number: int) -> int | str:
-        """A product's or variant's id as this device writes it."""
+        """A product or variant id as this device writes it."""
         return str(number) if self.ids_as_text else number
 
 
-def meet(rng: Random, shop: Shop) -> Shopper:
-    """Draw a device that comes to `shop`."""
+def random_device(rng: Random, store: SampleStore) -> Shopper:
+    """A random device that visits `store`."""
     is_bot = rng.random() < shares.BOTS
     is_phone = not is_bot and rng.random() < 0.6
     headers: dict[str, str] = {}
-    identity: Event = {}
+    identity: SentEvent = {}
     if rng.random() >= shares.NO_USER_AGENT:
         agents = _BOTS if is_bot else _PHONES if is_phone else _DESKTOPS
         headers["user-agent"] = rng.choice(agents)
-    country, region, city = rng.choice(shop.profile.places)
+    country, region, city = rng.choice(store.profile.places)
     headers |= {"cf-ipcountry": country, "cf-region": region, "cf-ipcity": city}
     if is_phone and rng.random() < shares.APP / 0.6:
         headers["x-requested-with"] = rng.choice(_APPS)
@@ -117,11 +120,13 @@ def meet(rng: Random, shop: Shop) -> Shopper:
     if rng.random() < shares.SAYS_CHANNEL:
         identity["shopping_channel"] = rng.choice(("web", "app"))
     return Shopper(
-        shop=shop,
+        store=store,
         headers=headers,
         stamp=_stamp(rng),
         identity=identity,
-        currency=_pick(rng, (shares.FOREIGN_CURRENCY, shop.profile.foreign), shop.profile.currency),
+        currency=_pick(
+            rng, (shares.FOREIGN_CURRENCY, store.profile.foreign), store.profile.currency
+        ),
         event_ids=_pick(
             rng,
             (shares.WITHOUT_EVENT_IDS, "none"),
@@ -136,7 +141,7 @@ def meet(rng: Random, shop: Shop) -> Shopper:
 
 
 def identifier(rng: Random) -> str:
-    """128 random bits, as SDKs write them."""
+    """128 random bits in hexadecimal, as SDKs write them."""
     return f"{rng.getrandbits(128):032x}"
 
 
@@ -146,7 +151,7 @@ def iso(at: int, zone: timezone = UTC) -> str:
 
 
 def zulu(at: int) -> str:
-    """As `iso`, with Z: what browsers' `toISOString` gives."""
+    """As `iso`, with Z, as `toISOString` of browsers writes it."""
     return iso(at)[:-6] + "Z"
 
 

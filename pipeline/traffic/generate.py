@@ -1,4 +1,4 @@
-"""The generator: visits in the order of their start, requests in the order of their arrival."""
+"""The generator: starts visits in order, and returns their requests in order of arrival."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import msgspec
 
 from pipeline.traffic import shares
 from pipeline.traffic.delivery import deliver
-from pipeline.traffic.devices import HOUR_MS, meet
-from pipeline.traffic.orders import Parcel, check_out
-from pipeline.traffic.shops import PROFILES, open_shop
+from pipeline.traffic.devices import HOUR_MS, random_device
+from pipeline.traffic.orders import RecordedRequest, check_out
+from pipeline.traffic.stores import PROFILES, random_store
 from pipeline.traffic.visits import DAY_MS, Visit, crawl, shop_around
 
 STORES = ("atelier", "kiosk", "northwind", "souk")
-# Over the 72 hours of lateness: in a shorter span no visit can arrive late.
+# Longer than the lateness of 72 hours: in a shorter span no visit can arrive late.
 WEEK = timedelta(days=7)
 
 
@@ -33,35 +33,37 @@ def requests(
 ) -> Iterator[dict[str, Any]]:
     """Recorded requests, `{"store", "received_at", "headers", "events"}`, by `received_at`.
 
-    `devices` are spread evenly over `stores`; a store's kind goes by its place among them. Nothing
-    arrives after `end`, which must name its zone. A device sends about 60 events in 18 requests.
+    `devices` are spread evenly over `stores`, whose position decides their profile. Nothing arrives
+    after `end`, which must have a time zone. A device sends about 60 events in 18 requests.
     """
-    rng = Random(seed)  # noqa: S311 - it must be repeatable, and keeps no secret
+    rng = Random(seed)  # noqa: S311 - repeatable, and not for secrets
     last = round(end.timestamp() * 1000)
-    shops = [
-        open_shop(rng, store, PROFILES[number % len(PROFILES)], number=number)
+    sample_stores = [
+        random_store(rng, store, PROFILES[number % len(PROFILES)], number=number)
         for number, store in enumerate(stores)
     ]
-    people = [meet(rng, shops[number % len(shops)]) for number in range(devices)]
+    shoppers = [
+        random_device(rng, sample_stores[number % len(sample_stores)]) for number in range(devices)
+    ]
     plan = sorted(
         (start, number)
         for number in range(devices)
         for start in _starts(rng, last - round(span.total_seconds() * 1000), last)
     )
-    # What is on its way. Nothing that a visit sends arrives before the visit starts, so all that
-    # arrives before the next start can go: memory holds the delayed, not the week.
-    on_its_way: list[tuple[int, int, Parcel]] = []
+    # Requests not yet returned. None arrives before its visit starts, so those that arrive before
+    # the next start can be returned: memory holds the delayed requests, not the week.
+    pending: list[tuple[int, int, RecordedRequest]] = []
     sent = 0
     for start, number in plan:
-        while on_its_way and on_its_way[0][0] < start:
-            yield heapq.heappop(on_its_way)[2].body()
-        visit = Visit(rng, people[number], start=start)
-        for parcel in _go(visit):
-            if parcel.received_at <= last:
-                heapq.heappush(on_its_way, (parcel.received_at, sent, parcel))
+        while pending and pending[0][0] < start:
+            yield heapq.heappop(pending)[2].line()
+        visit = Visit(rng, shoppers[number], start=start)
+        for request in _requests_of(visit):
+            if request.received_at <= last:
+                heapq.heappush(pending, (request.received_at, sent, request))
                 sent += 1
-    while on_its_way:
-        yield heapq.heappop(on_its_way)[2].body()
+    while pending:
+        yield heapq.heappop(pending)[2].line()
 
 
 def lines(
@@ -78,7 +80,7 @@ def lines(
         yield encode(request) + b"\n"
 
 
-def _go(visit: Visit) -> Iterator[Parcel]:
+def _requests_of(visit: Visit) -> Iterator[RecordedRequest]:
     if visit.device.is_bot:
         crawl(visit)
     else:
@@ -89,7 +91,7 @@ def _go(visit: Visit) -> Iterator[Parcel]:
 
 
 def _starts(rng: Random, first: int, last: int) -> Iterator[int]:
-    """The starts of a device's visits: hours to days apart, more by day than by night."""
+    """The starts of a device's visits: hours to days apart, more of them by day than by night."""
     drawn = rng.randrange(first, last)
     while True:
         start = drawn
@@ -101,11 +103,10 @@ def _starts(rng: Random, first: int, last: int) -> Iterator[int]:
         if rng.random() < 1 / shares.VISITS:
             return
         drawn += rng.choice((HOUR_MS, DAY_MS, 2 * DAY_MS)) + rng.randrange(HOUR_MS)
-        # What would come after the end comes at the beginning, so that the first day is as full
-        # as the others.
+        # Starts after the end wrap around, so that the first day is as full as the others.
         drawn = first + (drawn - first) % (last - first)
 
 
 def _busy(start: int) -> float:
-    """The share of shoppers who would come at that hour: most at 16:00 UTC."""
+    """The share of visits kept at that hour; the peak is at 16:00 UTC."""
     return 0.6 - 0.4 * cos(2 * pi * (start % DAY_MS / DAY_MS - 4 / 24))

@@ -1,4 +1,4 @@
-"""What follows a cart: an order, the shop's own word on it, and what is sent back."""
+"""What follows a cart: the order, the store's webhook for it, and refunds."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from random import Random
 from typing import Any
 
 from pipeline.traffic import shares
-from pipeline.traffic.devices import HOUR_MS, CartLine, Event, Shopper, identifier, zulu
-from pipeline.traffic.shops import PLACES
+from pipeline.traffic.devices import HOUR_MS, CartLine, SentEvent, Shopper, identifier, zulu
+from pipeline.traffic.stores import DECIMALS
 from pipeline.traffic.visits import Visit
 
 DAY_MS = 24 * HOUR_MS
-_SERVER = {"user-agent": "shop-backend/4.2"}
+_SERVER_HEADERS = {"user-agent": "shop-backend/4.2"}
 
 
 @dataclass(frozen=True)
-class Parcel:
-    """A request on its way; `received_at` is when it arrives."""
+class RecordedRequest:
+    """A request that arrives at `received_at`."""
 
     received_at: int
     store: str
     headers: dict[str, str]
-    events: list[Event]
+    events: list[SentEvent]
 
-    def body(self) -> dict[str, Any]:
-        """The line of a recording."""
+    def line(self) -> dict[str, Any]:
+        """Its line in an event file."""
         return {
             "store": self.store,
             "received_at": self.received_at,
@@ -34,33 +34,33 @@ class Parcel:
         }
 
 
-def check_out(visit: Visit) -> list[Parcel]:
-    """Buy what is in the cart. The pixel's events are the visit's, the parcels are the server's."""
+def check_out(visit: Visit) -> list[RecordedRequest]:
+    """Buy what is in the cart: events of the visit, and requests of the store's server."""
     rng, device = visit.rng, visit.device
     lines, device.cart = device.cart, []
     visit.wait(30_000, 240_000)
-    order_id = None if visit.chance(shares.WITHOUT_ORDER_ID) else device.shop.next_order()
+    order_id = None if visit.chance(shares.WITHOUT_ORDER_ID) else device.store.next_order()
     before = len(visit.events)
     items = [_item(rng, device, line) for line in lines]
     _purchase(visit, order_id, lines, items)
     if order_id is None:
         return []
-    parcels: list[Parcel] = []
+    requests: list[RecordedRequest] = []
     bare = [{key: item[key] for key in item if key != "attribution_token"} for item in items]
     order = {"order_id": order_id, "currency": device.currency}
     if visit.chance(shares.WEBHOOKS):
         at = visit.now + rng.randint(-1_500, 90_000)
-        parcels.append(_server_says(rng, device, at, "purchase", order | {"items": bare}))
+        requests.append(_webhook(rng, device, at, "purchase", order | {"items": bare}))
     if visit.chance(shares.REFUNDS):
-        parcels += _refunds(visit, order, bare, before)
-    return parcels
+        requests += _refunds(visit, order, bare, before)
+    return requests
 
 
 def _purchase(
-    visit: Visit, order_id: str | None, lines: list[CartLine], items: list[Event]
+    visit: Visit, order_id: str | None, lines: list[CartLine], items: list[SentEvent]
 ) -> None:
     device = visit.device
-    order: Event = {"currency": device.currency}
+    order: SentEvent = {"currency": device.currency}
     if order_id is not None:
         order["order_id"] = order_id
     style = visit.rng.random()
@@ -77,15 +77,19 @@ def _purchase(
         visit.send("purchase", order | {"items": items})
 
 
-def _refunds(visit: Visit, order: Event, items: list[Event], before: int) -> list[Parcel]:
+def _refunds(
+    visit: Visit, order: SentEvent, items: list[SentEvent], before: int
+) -> list[RecordedRequest]:
     rng, device = visit.rng, visit.device
     bought = visit.now
 
-    def refund(what: list[Event], *, after: int, order_id: str | None = None) -> Parcel:
+    def refund(
+        what: list[SentEvent], *, after: int, order_id: str | None = None
+    ) -> RecordedRequest:
         named = order | {"refund_id": f"r-{identifier(rng)[:10]}", "items": what}
         if order_id is not None:
             named["order_id"] = order_id
-        return _server_says(rng, device, bought + after, "refund", named)
+        return _webhook(rng, device, bought + after, "refund", named)
 
     unit = [items[0] | {"quantity": 1}]
     later = rng.randint(2 * HOUR_MS, 2 * DAY_MS)
@@ -100,10 +104,10 @@ def _refunds(visit: Visit, order: Event, items: list[Event], before: int) -> lis
         return [*parts, refund(left, after=later + DAY_MS)] if left else parts
     kind -= shares.REFUND_IN_PARTS
     if kind < shares.REFUND_FIRST:
-        # The pixel's events wait on a phone without network, the refund comes from the server.
+        # The phone has no network, so its events arrive after the server's refund.
         waiting = [event for _, event in visit.events[before:]]
         del visit.events[before:]
-        late = Parcel(bought + 5 * HOUR_MS, device.shop.store, device.headers, waiting)
+        late = RecordedRequest(bought + 5 * HOUR_MS, device.store.store_id, device.headers, waiting)
         return [refund(items, after=HOUR_MS), late]
     kind -= shares.REFUND_FIRST
     if kind < shares.REFUND_OF_UNKNOWN:
@@ -111,8 +115,10 @@ def _refunds(visit: Visit, order: Event, items: list[Event], before: int) -> lis
     return [refund([{key: unit[0][key] for key in unit[0] if key != "price"}], after=later)]
 
 
-def _server_says(rng: Random, device: Shopper, at: int, event_type: str, fields: Event) -> Parcel:
-    # A webhook knows no device: the order stands for the session.
+def _webhook(
+    rng: Random, device: Shopper, at: int, event_type: str, fields: SentEvent
+) -> RecordedRequest:
+    # A webhook knows no device; the order id serves as the session id.
     event = {
         "event_type": event_type,
         "timestamp": zulu(at),
@@ -120,11 +126,13 @@ def _server_says(rng: Random, device: Shopper, at: int, event_type: str, fields:
         "session_id": f"order-{fields['order_id']}",
         **fields,
     }
-    return Parcel(at + rng.randint(100, 3_000), device.shop.store, _SERVER, [event])
+    return RecordedRequest(
+        at + rng.randint(100, 3_000), device.store.store_id, _SERVER_HEADERS, [event]
+    )
 
 
-def _item(rng: Random, device: Shopper, line: CartLine) -> Event:
-    item: Event = {"product_id": device.id(line.product.product_id), "quantity": line.quantity}
+def _item(rng: Random, device: Shopper, line: CartLine) -> SentEvent:
+    item: SentEvent = {"product_id": device.id(line.product.product_id), "quantity": line.quantity}
     if line.variant_id is not None:
         item["variant_id"] = device.id(line.variant_id)
     if rng.random() >= shares.WITHOUT_PRICE:
@@ -133,8 +141,8 @@ def _item(rng: Random, device: Shopper, line: CartLine) -> Event:
 
 
 def _money(minor: int, currency: str, *, as_text: bool) -> str | float:
-    places = PLACES[currency]
-    amount = minor / 10**places
+    decimals = DECIMALS[currency]
+    amount = minor / 10**decimals
     if as_text:
-        return f"{amount:.{places}f}"
-    return amount if places else minor
+        return f"{amount:.{decimals}f}"
+    return amount if decimals else minor

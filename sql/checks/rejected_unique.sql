@@ -1,4 +1,4 @@
--- No refused event stands twice: a request refuses each of its events once.
+-- No rejected event occurs twice: a request rejects each of its events once.
 SELECT request_id, index, count(*) AS times
 FROM rejected_events
 WHERE request_id IS NOT NULL

@@ -10,7 +10,7 @@ WITH visits AS (
     WHERE ended_at >= first_day - INTERVAL 14 HOURS AND started_at < last_day + INTERVAL 36 HOURS
 ),
 
--- People's events and those of bots are two worlds: neither shows the other anything.
+-- Events of people and of bots are separate: neither shows a token to the other.
 happened AS (
     SELECT
         e.store_id, v.session_key, e.is_bot, e.event_type, e.event_key, e.occurred_at,

@@ -1,5 +1,5 @@
--- Grain: one row per kind of thing (`grain`), its name, and part of `blended` that is of it. The
--- impressions of a product or position are its own, of anything else those of (session, token).
+-- Grain: one row per `grain`, name, and the part of `blended` that belongs to it. A product or
+-- position has its own impressions, anything else those of (session, token).
 CREATE OR REPLACE MACRO kpi_parts(first_day, last_day) AS TABLE
 SELECT * FROM (
     SELECT

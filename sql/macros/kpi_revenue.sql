@@ -1,5 +1,5 @@
--- Grain: one row per store, day of t0, kind of thing (`grain`), its name, and currency in which it
--- earned. Bots left out. `revenue_per_impression` is NULL without impressions.
+-- Grain: one row per store, day of t0, `grain`, name and currency of the revenue.
+-- Without bots. `revenue_per_impression` is NULL without impressions.
 CREATE OR REPLACE MACRO kpi_revenue(first_day, last_day) AS TABLE
 SELECT
     earned.*,

@@ -1,5 +1,5 @@
--- Grain: one row per store, day of t0, kind of thing (`grain`) and its name. Bots are left out, and
--- their impressions stand beside. Without impressions a rate is NULL; without events it is 0.
+-- Grain: one row per store, day of t0, `grain` and name. Without bots, except in
+-- `bot_impressions`. Without impressions a rate is NULL; without events it is 0.
 CREATE OR REPLACE MACRO kpis(first_day, last_day) AS TABLE
 WITH summed AS (
     SELECT

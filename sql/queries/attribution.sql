@@ -1,4 +1,4 @@
--- Which conversions do clicks claim, and what are they worth? Optional: $store.
+-- Which conversions are attributed to clicks, and what are they worth? Optional: $store.
 SELECT
     store_id,
     conversion_type,

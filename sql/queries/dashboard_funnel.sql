@@ -1,4 +1,4 @@
--- How far sessions of $store from $first to $last came, without bots. Grain: one row per step.
+-- How far sessions of $store from $first to $last got, without bots. Grain: one row per step.
 WITH visits AS (
     SELECT *
     FROM funnel

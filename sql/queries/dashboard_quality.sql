@@ -1,5 +1,5 @@
--- What arrived for $store from $first to $last, and how odd. Grain: one row per measure and detail.
--- By the day of its arrival: the time in what is odd is not to be trusted.
+-- Events that arrived for $store from $first to $last, and anomalies. Grain: one row per measure and detail.
+-- By day of arrival, because the event time of an anomaly cannot be trusted.
 WITH facts AS (
     SELECT
         count(*) AS accepted,

@@ -1,4 +1,4 @@
--- What was searched for most in $store from $first to $last, without bots. Grain: one row per query.
+-- The most frequent searches in $store from $first to $last, without bots. Grain: one row per query.
 SELECT
     search_term AS query,
     count(*) AS searches,

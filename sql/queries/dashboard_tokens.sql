@@ -1,4 +1,4 @@
--- The most clicked attribution tokens of $store from $first to $last, without bots. Grain: a token.
+-- The most clicked attribution tokens of $store from $first to $last, without bots. Grain: one per token.
 WITH by_currency AS (
     SELECT
         attribution_token, currency,

@@ -1,4 +1,4 @@
--- How far do sessions go, per store? Optional: $store, $since (a day).
+-- How far do sessions get, per store? Optional: $store, $since (a day).
 SELECT
     store_id,
     CAST(sum(sessions) AS BIGINT) AS sessions,

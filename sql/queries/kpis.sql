@@ -1,5 +1,5 @@
--- How did $grain (token, block, collection, query, product, position, store) do from $first to $last,
--- and against the period of the same length just before? Optional: $store.
+-- KPIs by $grain from $first to $last, and their change from the period before. Optional: $store.
+-- $grain is token, block, collection, query, product, position or store; the period before is as long.
 WITH days AS (
     SELECT
         *,

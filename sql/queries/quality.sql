@@ -1,4 +1,4 @@
--- What was dropped, refused or late, per store? Optional: $store.
+-- What was dropped, rejected or late, per store? Optional: $store.
 SELECT
     store_id,
     CAST(sum(events) AS BIGINT) AS events,

@@ -1,5 +1,5 @@
 -- Grain: one row per store, day, conversion type, match, last-touch token and currency (A4).
--- What is not attributed is a row too, so the totals are all conversions. Bots left out.
+-- Unattributed conversions have rows too, so the totals are all conversions. Without bots.
 SELECT
     store_id,
     day,

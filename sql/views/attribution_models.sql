@@ -1,6 +1,6 @@
 -- Grain: one row per store, day, model, conversion type, match, token and currency (A7, A8).
--- What is attributed to nothing is a row too, so each model's totals are all revenue. Bots left out
--- and counted in `bot_conversions`; a refund stands on its own day.
+-- Unattributed conversions have rows too, so each model's totals are all revenue. Bots are counted
+-- only in `bot_conversions`. A refund counts on its own day.
 WITH parts AS (
     SELECT
         store_id, day, model, conversion_type, match, attribution_token, currency, is_bot,

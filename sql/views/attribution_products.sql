@@ -1,4 +1,4 @@
--- Grain: one row per store, day, product, conversion type, match and currency. Bots left out.
+-- Grain: one row per store, day, product, conversion type, match and currency. Without bots.
 SELECT
     store_id,
     day,

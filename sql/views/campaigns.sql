@@ -1,5 +1,5 @@
 -- Grain: one row per store, day of the session's start, campaign (its first event's) and
--- currency; sessions are counted in the row without a currency. Bots left out.
+-- currency; sessions are counted in the row without a currency. Without bots.
 WITH counted AS (
     SELECT
         store_id, day, marketing_source, marketing_medium,

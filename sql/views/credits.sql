@@ -16,7 +16,7 @@ WITH touched AS (
     WINDOW path AS (PARTITION BY c.conversion_key)
 ),
 
--- Whole numbers, of which only the proportion counts.
+-- Integers; only their proportion counts.
 shares AS (
     SELECT
         touched.* EXCLUDE (length, place, age_ms),

@@ -1,4 +1,4 @@
--- Grain: one row per currency whose minor unit is not a hundredth; `places` of ISO 4217.
+-- Grain: one row per currency whose minor unit is not 1/100; `places` as in ISO 4217.
 SELECT unnest(codes) AS currency, places
 FROM (
     VALUES

@@ -1,4 +1,4 @@
--- Grain: one row per event, with the session that it stands in (S1-S3).
+-- Grain: one row per event, with its session (S1-S3).
 SELECT e.*, s.session_key, s.started_at AS session_started_at
 FROM events AS e
 JOIN sessions AS s

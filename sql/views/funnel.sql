@@ -1,5 +1,5 @@
--- Grain: one row per store and day of the session's start. How far people's sessions went; an order
--- that only a server reports is an order, and its session no visit (P2).
+-- Grain: one row per store and day of the session's start. How far people's sessions got. An order
+-- that only a server reports counts as an order, but its session is no visit (P2).
 SELECT
     store_id,
     day,

@@ -1,4 +1,4 @@
--- Grain: one row per store, day and product; rates are NULL without impressions. Bots left out.
+-- Grain: one row per store, day and product; rates are NULL without impressions. Without bots.
 SELECT
     store_id,
     day,

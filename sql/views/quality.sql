@@ -1,4 +1,4 @@
--- Grain: one row per store and day of arrival. What was kept, dropped, refused, late, skewed;
+-- Grain: one row per store and day of arrival. Events kept, dropped, rejected, late and skewed;
 -- `quality_fields` has it by field.
 WITH parts AS (
     SELECT

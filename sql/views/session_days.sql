@@ -1,5 +1,5 @@
--- Grain: one row per store, day, channel and marketing source and medium; bots left out, and
--- sessions of nothing but a server's reports (P2).
+-- Grain: one row per store, day, channel and marketing source and medium. Without bots and
+-- without sessions that consist only of a server's reports (P2).
 SELECT
     store_id,
     day,

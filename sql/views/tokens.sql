@@ -1,4 +1,4 @@
--- Grain: one row per store, day and attribution token that events carry; bots left out.
+-- Grain: one row per store, day and attribution token of the events. Without bots.
 SELECT
     store_id,
     day,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -63,16 +62,3 @@ def repository() -> Iterator[Repository]:
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Waits for a claim to come true; fails when it has not in a minute."""
-
-    def wait(claim: Callable[[], bool]) -> None:
-        until = time.monotonic() + 60
-        while not claim():
-            assert time.monotonic() < until, "it never came true"
-            time.sleep(0.05)
-
-    return wait

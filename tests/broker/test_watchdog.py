@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
+from processes import wait_for
 
 from pipeline.devstack.broker import watchdog
 
-Eventually = Callable[[Callable[[], bool]], None]
 Start = Callable[..., subprocess.Popen[bytes]]
 SLEEP = ["sleep", "600"]
 
@@ -36,33 +36,31 @@ def start() -> Iterator[Start]:
         process.wait()
 
 
-def child_of(process: subprocess.Popen[bytes], eventually: Eventually) -> psutil.Process:
+def child_of(process: subprocess.Popen[bytes]) -> psutil.Process:
     """What the watchdog runs, once it is the program itself."""
     watched = psutil.Process(process.pid)
-    eventually(lambda: [child.name() for child in watched.children()] == ["sleep"])
+    wait_for(lambda: [child.name() for child in watched.children()] == ["sleep"])
     return watched.children()[0]
 
 
-def test_sigterm_ends_both_in_order(start: Start, eventually: Eventually) -> None:
+def test_sigterm_ends_both_in_order(start: Start) -> None:
     process = start(*SLEEP)
-    child = child_of(process, eventually)
+    child = child_of(process)
     process.terminate()
     assert process.wait() == 0
     assert not child.is_running()
 
 
-def test_kill_9_of_the_watchdog_ends_what_it_watches(start: Start, eventually: Eventually) -> None:
+def test_kill_9_of_the_watchdog_ends_kafka(start: Start) -> None:
     process = start(*SLEEP)
-    child = child_of(process, eventually)
+    child = child_of(process)
     process.kill()
-    eventually(lambda: not child.is_running())
+    wait_for(lambda: not child.is_running())
 
 
-def test_kill_9_of_what_it_watches_ends_the_watchdog_with_that_news(
-    start: Start, eventually: Eventually
-) -> None:
+def test_kill_9_of_kafka_ends_the_watchdog_with_its_exit_code(start: Start) -> None:
     process = start(*SLEEP)
-    child_of(process, eventually).kill()
+    child_of(process).kill()
     assert process.wait() == 128 + signal.SIGKILL
 
 
@@ -70,17 +68,15 @@ def test_an_exit_code_is_passed_on(start: Start) -> None:
     assert start("sh", "-c", "exit 3").wait() == 3
 
 
-def test_an_end_in_order_as_java_tells_it_is_a_zero(start: Start) -> None:
+def test_an_orderly_end_of_java_is_exit_code_0(start: Start) -> None:
     assert start("sh", "-c", "exit 143").wait() == 0
 
 
-def test_a_parent_that_is_gone_already_ends_both(start: Start) -> None:
+def test_a_parent_that_is_already_gone_ends_both(start: Start) -> None:
     assert start(*SLEEP, parent=1).wait() == 0
 
 
-def test_the_end_of_the_thread_that_started_it_means_nothing(
-    start: Start, eventually: Eventually
-) -> None:
+def test_the_end_of_the_starting_thread_changes_nothing(start: Start) -> None:
     """A supervisor restarts children from a thread; the kernel's own signal follows threads."""
     begun: list[subprocess.Popen[bytes]] = []
     seen = threading.Event()
@@ -94,8 +90,8 @@ def test_the_end_of_the_thread_that_started_it_means_nothing(
 
     thread = threading.Thread(target=restart)
     thread.start()
-    eventually(lambda: bool(begun))
-    child = child_of(begun[0], eventually)
+    wait_for(lambda: bool(begun))
+    child = child_of(begun[0])
     seen.set()
     thread.join()
     # What would end it has been sent by now: the thread is gone.

@@ -1,4 +1,4 @@
-"""A shop: its pages on one origin, ingest, worker and loader behind another, and real clients."""
+"""Pages on one origin, ingest, worker and loader behind another, and real clients."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from processes import Verb, wait_for
-from sdk_environment import Shop
+from processes import Verb, stopping, wait_for
+from sdk_environment import SdkEnvironment
 from webdriver import Browser, needed
 
 from pipeline.config import Settings
@@ -62,18 +62,18 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]
         thread.join()
 
 
-def _has_said(verb: Verb, words: str) -> bool:
-    said = verb.said()
+def _has_printed(verb: Verb, text: str) -> bool:
+    output = verb.said()
     assert verb.process is not None
-    assert verb.process.poll() is None, said
-    return words in said
+    assert verb.process.poll() is None, output
+    return text in output
 
 
 @pytest.fixture(scope="session")
-def shop(
+def environment(
     kafka: Broker, tmp_path_factory: pytest.TempPathFactory, pages: tuple[Path, int]
-) -> Iterator[Shop]:
-    """All of it runs; pages of http://127.0.0.1:port may send, those of localhost may not."""
+) -> Iterator[SdkEnvironment]:
+    """All processes run; pages of http://127.0.0.1:port may send, those of localhost may not."""
     settings = Settings(
         _env_file=None,
         kafka_bootstrap_servers=kafka.bootstrap_servers,
@@ -96,21 +96,15 @@ def shop(
         Verb("worker", settings),
         Verb("load", settings),
     ]
-    try:
-        # All of them: one that is stopped before it listens to signals ends by the signal.
+    with stopping(running):
+        # All of them: one that is stopped before it handles signals is killed by the signal.
         says = ("/metrics", "processing", "loading into")
-        wait_for(lambda: all(map(_has_said, running, says)), seconds=60)
+        wait_for(lambda: all(map(_has_printed, running, says)), seconds=60)
         said = running[0].said()
         server, admin = re.findall(r"^ingest: (\S+)/(?:beacon|metrics)$", said, re.MULTILINE)
-        yield Shop(settings, token, server, admin, origin, folder)
-        for verb in running:
-            assert verb.stop() == 0, verb.said()
-            assert "Traceback" not in verb.said()
-            assert token not in verb.said()
-    finally:
-        for verb in running:
-            verb.kill()
-            print(f"{verb.verb}: {verb.said()[-2000:]}")  # shown where the set-up fails
+        yield SdkEnvironment(settings, token, server, admin, origin, folder)
+    for verb in running:
+        assert token not in verb.said()
 
 
 @pytest.fixture(scope="session")
@@ -130,13 +124,17 @@ def browser(_browser: Browser) -> Browser:
 
 
 @pytest.fixture(scope="session")
-def sdk_pages(shop: Shop, sdk: Path) -> Shop:
-    """The shop, with the SDK and the document's track.js among its pages."""
-    shutil.copytree(sdk / "node_modules" / "@commerce-blocks" / "sdk" / "dist", shop.folder / "sdk")
-    (shop.folder / "track.js").write_text(shop.example("js", "// track.js"))
-    (shop.folder / "shirt.html").write_text('<link rel="icon" href="data:,"><title>Shirt</title>')
-    (shop.folder / "bare.html").write_text(
+def sdk_pages(environment: SdkEnvironment, sdk: Path) -> SdkEnvironment:
+    """The environment, with the SDK and the document's track.js among its pages."""
+    shutil.copytree(
+        sdk / "node_modules" / "@commerce-blocks" / "sdk" / "dist", environment.folder / "sdk"
+    )
+    (environment.folder / "track.js").write_text(environment.example("js", "// track.js"))
+    (environment.folder / "shirt.html").write_text(
+        '<link rel="icon" href="data:,"><title>Shirt</title>'
+    )
+    (environment.folder / "bare.html").write_text(
         '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>Bare</title>'
         '<script type="importmap">{"imports": {"@commerce-blocks/sdk": "/sdk/index.js"}}</script>'
     )
-    return shop
+    return environment

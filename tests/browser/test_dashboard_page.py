@@ -1,4 +1,4 @@
-"""The dashboard in a real browser, over the shop's own snapshots."""
+"""The dashboard in a real browser, over the environment's snapshots."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import requests
 from browser.screenshot import HEIGHT, WIDTH, screenshot
 from processes import Verb, wait_for
-from sdk_environment import Shop
+from sdk_environment import SdkEnvironment
 from webdriver import Browser
 
 SHOWN = "return document.querySelector('main').innerText;"
@@ -18,7 +18,7 @@ SHOWN = "return document.querySelector('main').innerText;"
 PERSON = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
 
 
-def search(shop: Shop, query: str) -> None:
+def search(environment: SdkEnvironment, query: str) -> None:
     event = {
         "event_type": "search",
         "query": query,
@@ -26,21 +26,21 @@ def search(shop: Shop, query: str) -> None:
         "timestamp": int(time.time() * 1000),
     }
     answer = requests.post(
-        f"{shop.server}/beacon",
-        params={"token": shop.token},
+        f"{environment.server}/beacon",
+        params={"token": environment.token},
         json={"events": [event]},
         headers=PERSON,
         timeout=30,
     )
     assert answer.status_code == 204
-    shop.arrived(f"of {query}", 1)
+    environment.arrived(f"of {query}", 1)
 
 
 def test_figures_are_shown_and_replaced_without_a_reload(
-    shop: Shop, browser: Browser, tmp_path: Path
+    environment: SdkEnvironment, browser: Browser, tmp_path: Path
 ) -> None:
-    search(shop, "linen curtains")
-    dashboard = Verb("dashboard", shop.settings)
+    search(environment, "linen curtains")
+    dashboard = Verb("dashboard", environment.settings)
     try:
         wait_for(lambda: "dashboard: http" in dashboard.said(), seconds=30)
         found = re.search(r"dashboard: (\S+)", dashboard.said())
@@ -48,7 +48,7 @@ def test_figures_are_shown_and_replaced_without_a_reload(
         browser.open(found[1])
         assert "linen curtains" in browser.run(SHOWN)
         browser.run("window.isTheSamePage = true;")
-        search(shop, "velvet curtains")
+        search(environment, "velvet curtains")
         wait_for(lambda: "velvet curtains" in browser.run(SHOWN), seconds=30)
         assert browser.run("return window.isTheSamePage;") is True
         browser.picture(tmp_path / "dashboard.png")

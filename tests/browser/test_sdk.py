@@ -1,4 +1,4 @@
-"""The SDK that shops run, unchanged from npm, in Chromium and in Node, against the real system."""
+"""The SDK that stores use, unchanged from npm, in Chromium and in Node, against the real system."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sdk_environment import Shop
+from sdk_environment import SdkEnvironment
 from webdriver import Browser, needed
 
-# One of each type that the SDK knows, as a shop calls it.
+# One of each type that the SDK knows, as a page calls it.
 TOUR: list[dict[str, Any]] = [
     {"eventType": "search", "query": "linen 👕 blå", "searchId": "search-1"},
     {"eventType": "autocomplete", "query": ""},
@@ -63,14 +63,14 @@ NODE = """
 
 
 @pytest.fixture
-def page(sdk_pages: Shop, browser: Browser) -> Shop:
+def page(sdk_pages: SdkEnvironment, browser: Browser) -> SdkEnvironment:
     """The browser shows an empty page of the origin that may send."""
     browser.open(f"{sdk_pages.pages}/bare.html")
     return sdk_pages
 
 
 @pytest.fixture
-def foreign_page(sdk_pages: Shop, browser: Browser) -> Shop:
+def foreign_page(sdk_pages: SdkEnvironment, browser: Browser) -> SdkEnvironment:
     """The same page under the origin that may not."""
     browser.open(f"{sdk_pages.pages.replace('127.0.0.1', 'localhost')}/bare.html")
     return sdk_pages
@@ -81,8 +81,10 @@ def track(browser: Browser, token: str, session: str, events: list[dict[str, Any
     return list(browser.run(TRACK, token, session, events))
 
 
-def in_node(shop: Shop, sdk: Path, token: str, session: str, events: list[Any]) -> list[Any]:
-    (sdk / "track.js").write_text(shop.example("js", "// track.js"))
+def in_node(
+    environment: SdkEnvironment, sdk: Path, token: str, session: str, events: list[Any]
+) -> list[Any]:
+    (sdk / "track.js").write_text(environment.example("js", "// track.js"))
     (sdk / "drive.mjs").write_text(NODE)
     done = subprocess.run(
         [needed("node", "it is Node 20 or later"), "drive.mjs"],
@@ -97,27 +99,31 @@ def in_node(shop: Shop, sdk: Path, token: str, session: str, events: list[Any]) 
     return list(json.loads(done.stdout))
 
 
-def asked(browser: Browser, shop: Shop, kind: str) -> list[tuple[str, int | None]]:
+def asked(browser: Browser, environment: SdkEnvironment, kind: str) -> list[tuple[str, int | None]]:
     """Method and status of each request of that kind to ingest."""
     return [
         (one.method, one.status)
         for one in browser.requests()
-        if one.url.startswith(shop.server) and one.kind == kind
+        if one.url.startswith(environment.server) and one.kind == kind
     ]
 
 
-def nothing_arrived(shop: Shop, browser: Browser, sessions: list[str], fence: str) -> None:
+def nothing_arrived(
+    environment: SdkEnvironment, browser: Browser, sessions: list[str], fence: str
+) -> None:
     """An event of a good page that was sent later is there, and none of `sessions`."""
-    browser.open(f"{shop.pages}/bare.html")
-    assert track(browser, shop.token, fence, TOUR[:1]) == [{"ok": True}, None]
-    shop.arrived(fence, 1)
+    browser.open(f"{environment.pages}/bare.html")
+    assert track(browser, environment.token, fence, TOUR[:1]) == [{"ok": True}, None]
+    environment.arrived(fence, 1)
     for session in sessions:
-        assert shop.events(session) == []
-        assert shop.rows("SELECT 1 FROM rejected_events WHERE raw LIKE ?", f"%{session}%") == []
+        assert environment.events(session) == []
+        assert (
+            environment.rows("SELECT 1 FROM rejected_events WHERE raw LIKE ?", f"%{session}%") == []
+        )
 
 
 def tour(session: str) -> list[dict[str, Any]]:
-    """The first has an id of the shop's own, the others get theirs from the SDK."""
+    """The first has an id of the page's own, the others get theirs from the SDK."""
     return [{**TOUR[0], "eventId": f"search of {session}"}, *TOUR[1:]]
 
 
@@ -134,13 +140,15 @@ def is_the_tour(events: list[dict[str, Any]], session: str) -> None:
     assert len({event["event_id"] for event in events}) == len(TOUR)
 
 
-def test_every_type_with_every_field_arrives_once_by_beacon(page: Shop, browser: Browser) -> None:
+def test_every_type_with_every_field_arrives_once_by_beacon(
+    page: SdkEnvironment, browser: Browser
+) -> None:
     assert track(browser, page.token, "beacon", tour("beacon")) == [{"ok": True}, None]
     is_the_tour(page.arrived("beacon", len(TOUR)), "beacon")
     assert browser.console() == []
 
 
-def test_a_beacon_is_preflighted_and_answered_204(page: Shop, browser: Browser) -> None:
+def test_a_beacon_is_preflighted_and_answered_204(page: SdkEnvironment, browser: Browser) -> None:
     assert track(browser, page.token, "one", TOUR[:1]) == [{"ok": True}, None]
     page.arrived("one", 1)
     requests = browser.requests()
@@ -150,7 +158,9 @@ def test_a_beacon_is_preflighted_and_answered_204(page: Shop, browser: Browser) 
     assert kinds <= {("Ping", "POST", 204), ("Preflight", "OPTIONS", 204)}
 
 
-def test_over_64_kib_every_event_arrives_once_by_fetch(page: Shop, browser: Browser) -> None:
+def test_over_64_kib_every_event_arrives_once_by_fetch(
+    page: SdkEnvironment, browser: Browser
+) -> None:
     assert len(json.dumps(BULKY)) > 64 * 1024
     assert track(browser, page.token, "bulky", BULKY) == [{"ok": True}, None]
     assert asked(browser, page, "Fetch") == [("POST", 204)]
@@ -159,7 +169,7 @@ def test_over_64_kib_every_event_arrives_once_by_fetch(page: Shop, browser: Brow
     assert browser.console() == []
 
 
-def test_what_is_sent_while_the_page_goes_arrives(page: Shop, browser: Browser) -> None:
+def test_events_sent_while_the_page_unloads_arrive(page: SdkEnvironment, browser: Browser) -> None:
     browser.run(
         """
         const [token, away] = given;
@@ -179,33 +189,35 @@ def test_what_is_sent_while_the_page_goes_arrives(page: Shop, browser: Browser) 
     assert sorted(event["product_id"] for event in events) == [1, 2, 3]
 
 
-def test_of_a_page_that_may_not_send_nothing_arrives(foreign_page: Shop, browser: Browser) -> None:
-    shop = foreign_page
+def test_nothing_arrives_from_a_page_that_may_not_send(
+    foreign_page: SdkEnvironment, browser: Browser
+) -> None:
+    environment = foreign_page
     # The SDK cannot know: the browser has queued it.
-    assert track(browser, shop.token, "foreign-1", TOUR) == [{"ok": True}, None]
-    data, error = track(browser, shop.token, "foreign-2", BULKY)
+    assert track(browser, environment.token, "foreign-1", TOUR) == [{"ok": True}, None]
+    data, error = track(browser, environment.token, "foreign-2", BULKY)
     assert (data, error["name"]) == (None, "TypeError")
     # A string needs no preflight: it reaches ingest, which refuses it.
     body = {"event_type": "search", "query": "", "session_id": "foreign-3", "timestamp": 0}
     assert browser.run(
         "return navigator.sendBeacon(given[0], given[1]);",
-        f"{shop.server}/beacon?token={shop.token}",
+        f"{environment.server}/beacon?token={environment.token}",
         json.dumps({"events": [body]}),
     )
     status = browser.run(
         "return fetch(given[0], {method: 'POST', body: given[1], mode: 'no-cors'})"
         ".then((answer) => answer.type);",
-        f"{shop.server}/beacon?token={shop.token}",
+        f"{environment.server}/beacon?token={environment.token}",
         json.dumps({"events": [body]}),
     )
     assert status == "opaque"
-    assert ("POST", 403) in asked(browser, shop, "Fetch")
+    assert ("POST", 403) in asked(browser, environment, "Fetch")
     said = browser.console()
     assert len([line for line in said if "blocked by CORS policy" in line]) >= 2, said
-    nothing_arrived(shop, browser, ["foreign-1", "foreign-2", "foreign-3"], "fence-1")
+    nothing_arrived(environment, browser, ["foreign-1", "foreign-2", "foreign-3"], "fence-1")
 
 
-def test_of_an_unknown_token_nothing_arrives(page: Shop, browser: Browser) -> None:
+def test_nothing_arrives_with_an_unknown_token(page: SdkEnvironment, browser: Browser) -> None:
     assert track(browser, "unknown", "nobody-1", TOUR) == [{"ok": True}, None]
     data, error = track(browser, "unknown", "nobody-2", BULKY)
     assert data is None
@@ -214,21 +226,26 @@ def test_of_an_unknown_token_nothing_arrives(page: Shop, browser: Browser) -> No
     nothing_arrived(page, browser, ["nobody-1", "nobody-2"], "fence-2")
 
 
-def test_more_than_100_events_in_one_call_are_refused_whole(page: Shop, browser: Browser) -> None:
+def test_more_than_100_events_in_one_call_are_refused_whole(
+    page: SdkEnvironment, browser: Browser
+) -> None:
     data, error = track(browser, page.token, "many", [*BULKY, *TOUR[:1]])
     assert (data, error["status"]) == (None, 422)
     assert "101" in error["body"]["errors"][0]
     nothing_arrived(page, browser, ["many"], "fence-3")
 
 
-def test_in_node_every_event_arrives_once(shop: Shop, sdk: Path) -> None:
-    assert in_node(shop, sdk, shop.token, "node", tour("node")) == [{"ok": True}, None]
-    is_the_tour(shop.arrived("node", len(TOUR)), "node")
+def test_in_node_every_event_arrives_once(environment: SdkEnvironment, sdk: Path) -> None:
+    assert in_node(environment, sdk, environment.token, "node", tour("node")) == [
+        {"ok": True},
+        None,
+    ]
+    is_the_tour(environment.arrived("node", len(TOUR)), "node")
 
 
-def test_in_node_an_unknown_token_is_an_error(shop: Shop, sdk: Path) -> None:
-    data, error = in_node(shop, sdk, "unknown", "node-nobody", TOUR)
+def test_in_node_an_unknown_token_is_an_error(environment: SdkEnvironment, sdk: Path) -> None:
+    data, error = in_node(environment, sdk, "unknown", "node-nobody", TOUR)
     assert data is None
     assert error == {"name": "ApiError", "status": 401, "body": {"error": "Unauthenticated"}}
-    shop.settle()
-    assert shop.events("node-nobody") == []
+    environment.settle()
+    assert environment.events("node-nobody") == []

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import requests
-from sdk_environment import Shop
+from sdk_environment import SdkEnvironment
 from webdriver import Browser, needed
 
 
@@ -18,19 +18,19 @@ def run(*command: str, folder: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_curl(shop: Shop, tmp_path: Path) -> None:
+def test_curl(environment: SdkEnvironment, tmp_path: Path) -> None:
     needed("curl", "apt-get install curl")
-    run("bash", "-e", "-c", shop.example("sh", "curl"), folder=tmp_path)
-    (event,) = shop.arrived("by-curl", 1)
+    run("bash", "-e", "-c", environment.example("sh", "curl"), folder=tmp_path)
+    (event,) = environment.arrived("by-curl", 1)
     assert (event["event_type"], event["query"]) == ("search", "linen")
 
 
-def test_a_plain_page(shop: Shop, browser: Browser) -> None:
-    (shop.folder / "plain.html").write_text(shop.example("html", "by-page"))
-    browser.open(f"{shop.pages}/plain.html")
+def test_a_plain_page(environment: SdkEnvironment, browser: Browser) -> None:
+    (environment.folder / "plain.html").write_text(environment.example("html", "by-page"))
+    browser.open(f"{environment.pages}/plain.html")
     browser.run("document.querySelector('button').click();")
     browser.open("about:blank")
-    events = shop.arrived("by-page", 3)
+    events = environment.arrived("by-page", 3)
     assert [event["event_type"] for event in events] == [
         "product_view",
         "add_to_cart",
@@ -39,44 +39,47 @@ def test_a_plain_page(shop: Shop, browser: Browser) -> None:
     assert browser.console() == []
 
 
-def test_a_page_with_the_sdk(sdk_pages: Shop, browser: Browser) -> None:
-    shop = sdk_pages
-    (shop.folder / "linen.html").write_text(shop.example("html", "by-sdk"))
-    browser.open(f"{shop.pages}/linen.html")
+def test_a_page_with_the_sdk(sdk_pages: SdkEnvironment, browser: Browser) -> None:
+    environment = sdk_pages
+    (environment.folder / "linen.html").write_text(environment.example("html", "by-sdk"))
+    browser.open(f"{environment.pages}/linen.html")
     browser.run("setTimeout(() => document.querySelector('a').click());")
-    view, click = shop.arrived("by-sdk", 2)
+    view, click = environment.arrived("by-sdk", 2)
     assert (view["event_type"], view["collection_handle"]) == ("collection_view", "linen")
     assert (click["event_type"], click["position"]) == ("product_click", 1)
     assert click["attribution_token"] == "token-of-the-answer"
     assert browser.console() == []
 
 
-def test_node(shop: Shop, tmp_path: Path) -> None:
+def test_node(environment: SdkEnvironment, tmp_path: Path) -> None:
     node = needed("node", "it is Node 20 or later")
-    (tmp_path / "send.mjs").write_text(shop.example("js", "// send.mjs"))
+    (tmp_path / "send.mjs").write_text(environment.example("js", "// send.mjs"))
     run(node, "send.mjs", folder=tmp_path)
-    (event,) = shop.arrived("by-node", 1)
+    (event,) = environment.arrived("by-node", 1)
     assert event["query"] == "linen"
 
 
-def test_python(shop: Shop, tmp_path: Path) -> None:
-    run(sys.executable, "-c", shop.example("python", "by-python"), folder=tmp_path)
-    (event,) = shop.arrived("by-python", 1)
+def test_python(environment: SdkEnvironment, tmp_path: Path) -> None:
+    run(sys.executable, "-c", environment.example("python", "by-python"), folder=tmp_path)
+    (event,) = environment.arrived("by-python", 1)
     assert (event["event_id"], event["order_id"]) == ("order-1001", "1001")
-    (line,) = shop.rows("SELECT * FROM order_lines WHERE order_id = '1001'")
+    (line,) = environment.rows("SELECT * FROM order_lines WHERE order_id = '1001'")
     assert str(line["revenue"]) == "119.8000"
 
 
-def test_what_was_refused_is_found(shop: Shop) -> None:
+def test_a_rejected_event_is_found(environment: SdkEnvironment) -> None:
     bad = {"event_type": "search", "session_id": "refused", "timestamp": 0}
     answer = requests.post(
-        f"{shop.server}/beacon", params={"token": shop.token}, json={"events": [bad]}, timeout=30
+        f"{environment.server}/beacon",
+        params={"token": environment.token},
+        json={"events": [bad]},
+        timeout=30,
     )
     assert answer.status_code == 204
-    shop.settle()
-    (row,) = shop.rows(shop.example("sql", "rejected_events"))
+    environment.settle()
+    (row,) = environment.rows(environment.example("sql", "rejected_events"))
     assert "refused" in row["raw"]
-    entries = requests.get(f"{shop.admin}/explain.json", timeout=30).json()["entries"]
+    entries = requests.get(f"{environment.admin}/explain.json", timeout=30).json()["entries"]
     (entry,) = [entry for entry in entries if "refused" in entry["event"]]
     assert entry["reason"] == row["reason"]
     assert any("query" in problem for problem in entry["problems"])

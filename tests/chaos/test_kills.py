@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from beacons import Door, accepted, write_traffic
+from beacons import BeaconProducer, accepted, write_traffic
 from processes import Verb, wait_for
 from tables import assert_those_of_a_quiet_day
 
@@ -33,7 +33,7 @@ def test_kills_of_two_workers_and_the_loader_leave_the_tables_of_a_quiet_day(
     create_topics(settings)
     traffic = write_traffic(tmp_path / "traffic.ndjson", devices=150 * kills)
     requests = list(accepted(traffic))
-    door, dice = Door(settings), random.Random(kills)  # noqa: S311  # which process dies next
+    producer, dice = BeaconProducer(settings), random.Random(kills)  # noqa: S311  # which process dies next
     kept = [
         # One keeps its partitions over a restart, the other has to join anew.
         Verb("worker", settings.model_copy(update={"worker_name": "static"}), "worker-1"),
@@ -47,13 +47,13 @@ def test_kills_of_two_workers_and_the_loader_leave_the_tables_of_a_quiet_day(
             # Longer and shorter than a group needs to notice a death (session_timeout).
             until = time.monotonic() + dice.uniform(0.5, 12)
             for _ in range(10):
-                door.send(islice(rest, share))
+                producer.send(islice(rest, share))
                 time.sleep(max(0.0, until - time.monotonic()) / 10)
             for victim in dice.sample(kept, k=dice.choice([1, 1, 2])):
                 victim.kill()
             for process in kept:
                 process.keep()
-        door.send(rest)
+        producer.send(rest)
         wait_for(
             lambda: status(settings).is_published,
             each=lambda: [process.keep() for process in kept],

@@ -1,4 +1,4 @@
-"""What the processes say while Kafka is away: each thing once, however often a client tries."""
+"""While Kafka is unreachable the processes log each problem once, however often they retry."""
 
 from __future__ import annotations
 

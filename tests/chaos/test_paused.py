@@ -1,4 +1,4 @@
-"""A worker that is paused for longer than its session, and goes on beside its replacement."""
+"""A worker is paused for longer than its session timeout and resumes beside its replacement."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from beacons import Door, accepted, write_traffic
+from beacons import BeaconProducer, accepted, write_traffic
 from processes import Verb, wait_for
 from tables import assert_those_of_a_quiet_day
 
@@ -19,14 +19,14 @@ from pipeline.topics import group, topics
 
 
 @pytest.mark.timeout(600)
-def test_a_worker_that_wakes_up_beside_its_replacement_changes_no_table(
+def test_a_worker_that_resumes_beside_its_replacement_changes_no_table(
     settings: Settings, tmp_path: Path
 ) -> None:
     create_topics(settings)
     traffic = write_traffic(tmp_path / "traffic.ndjson", devices=300)
     rest = iter(requests := list(accepted(traffic)))
     share = len(requests) // 8 + 1
-    door, ours = Door(settings), topics(settings)
+    producer, ours = BeaconProducer(settings), topics(settings)
 
     def committed() -> int:
         return sum(committed_offsets(settings, group(settings), ours.beacons).values())
@@ -35,25 +35,25 @@ def test_a_worker_that_wakes_up_beside_its_replacement_changes_no_table(
     paused, loader = Verb("worker", settings, "paused"), Verb("load", settings)
     kept = [paused, loader]
     try:
-        sent = door.send(islice(rest, share))
+        sent = producer.send(islice(rest, share))
         wait_for(lambda: committed() == sent)
         assert paused.process is not None
-        # Amid a run: records are on their way when it stops.
-        sent += door.send(islice(rest, share))
+        # Within a batch: records are in flight when it stops.
+        sent += producer.send(islice(rest, share))
         paused.process.send_signal(signal.SIGSTOP)
-        sent += door.send(islice(rest, share))
+        sent += producer.send(islice(rest, share))
         kept.append(replacement := Verb("worker", settings, "replacement"))
         wait_for(lambda: committed() == sent)
-        door.send(islice(rest, share))
+        producer.send(islice(rest, share))
         paused.process.send_signal(signal.SIGCONT)
-        door.send(islice(rest, share))
+        producer.send(islice(rest, share))
         wait_for(
             lambda: status(settings).behind == 0,
             each=lambda: [process.keep() for process in kept],
         )
-        # What the one that was paused still holds of the partitions may not be used again.
+        # The paused worker's old partition state may not be used again.
         replacement.kill()
-        door.send(rest)
+        producer.send(rest)
         wait_for(
             lambda: status(settings).is_published,
             each=lambda: [process.keep() for process in kept],

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-Pipeline = Callable[..., subprocess.CompletedProcess[str]]
+from processes import Pipeline
 
 
 @pytest.fixture

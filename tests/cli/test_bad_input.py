@@ -11,11 +11,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from processes import Pipeline
 
 from pipeline.config import Settings
 from pipeline.devstack.broker.data_directory import free_port
 
-Pipeline = Callable[..., subprocess.CompletedProcess[str]]
 EVENT = '{"event_type":"search","query":"","session_id":"s","timestamp":1764000000000}\n'
 NOBODY = "http://127.0.0.1:9/beacon"
 
@@ -71,11 +71,11 @@ def test_a_file_that_cannot_be_read(
     assert "damaged" in line or "cannot be read" in line
 
 
-def test_a_database_that_is_there_already(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_a_database_that_exists_already(pipeline: Pipeline, tmp_path: Path) -> None:
     (tmp_path / "one.ndjson").write_text(EVENT)
     assert pipeline("local", "one.ndjson", "--database", "out.duckdb").returncode == 0
     line = line_of(pipeline("local", "one.ndjson", "--database", "out.duckdb"))
-    assert "is there already: name a new file" in line
+    assert "exists already: choose another name" in line
 
 
 @pytest.mark.parametrize("verb", [("query", "funnel"), ("check",)])
@@ -94,7 +94,7 @@ def test_a_snapshot_that_cannot_be_read(
     assert kind != "missing" or "no snapshot" in line
 
 
-def test_no_kafka_is_told_by_every_verb_that_needs_one(pipeline: Pipeline) -> None:
+def test_without_kafka_every_command_that_needs_it_says_so(pipeline: Pipeline) -> None:
     for verb in ("ingest", "worker", "load", "topics", "status"):
         assert "no Kafka: start `pipeline up`, or set" in line_of(pipeline(verb))
 
@@ -107,20 +107,20 @@ def test_a_kafka_that_does_not_answer(
     assert f"Kafka at {nobody} does not answer" in line
 
 
-def test_tls_is_for_a_kafka_that_is_not_our_own(pipeline: Pipeline) -> None:
+def test_tls_needs_an_external_kafka(pipeline: Pipeline) -> None:
     for verb in ("up", "topics", "ingest"):
         line = line_of(pipeline(verb, kafka_security_protocol="SSL"))
         assert "PIPELINE_KAFKA_SECURITY_PROTOCOL is for a Kafka of your own: set" in line
 
 
-def test_a_file_that_is_not_there_is_said_before_any_kafka_is_asked(pipeline: Pipeline) -> None:
+def test_a_missing_file_is_reported_before_kafka_is_contacted(pipeline: Pipeline) -> None:
     given = {"kafka_bootstrap_servers": "127.0.0.1:9", "kafka_security_protocol": "SSL"}
     for verb in ("up", "ingest", "worker", "load", "topics", "status"):
         line = line_of(pipeline(verb, kafka_ssl_ca="/nowhere/ca.pem", **given))
         assert "PIPELINE_KAFKA_SSL_CA=/nowhere/ca.pem cannot be used: No such file" in line
 
 
-def test_topics_that_were_never_made(pipeline: Pipeline, settings: Settings) -> None:
+def test_missing_topics(pipeline: Pipeline, settings: Settings) -> None:
     given = {
         "kafka_bootstrap_servers": settings.kafka_bootstrap_servers,
         "topic_prefix": settings.topic_prefix,
@@ -156,7 +156,7 @@ def test_a_wrong_setting_in_the_file(
     assert said in line_of(pipeline("check"))
 
 
-def test_a_settings_file_that_is_no_text(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_a_settings_file_that_is_not_text(pipeline: Pipeline, tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"PIPELINE_WORKERS=\xff\n")
     assert ".env" in line_of(pipeline("check"))
 
@@ -167,10 +167,10 @@ def test_a_settings_file_that_is_no_text(pipeline: Pipeline, tmp_path: Path) -> 
     [
         ("partition", "did you mean PIPELINE_PARTITIONS?"),
         ("sesion_gap", "did you mean PIPELINE_SESSION_GAP?"),
-        ("gap", "docs/settings.md has them all"),
+        ("gap", "docs/settings.md lists all settings"),
     ],
 )
-def test_a_name_that_is_no_setting(
+def test_an_unknown_setting(
     pipeline: Pipeline, tmp_path: Path, *, name: str, said: str, in_file: bool
 ) -> None:
     variable = f"PIPELINE_{name.upper()}"
@@ -178,16 +178,16 @@ def test_a_name_that_is_no_setting(
         (tmp_path / ".env").write_text(f"{variable}=4\nOTHER=3\n")
     ran = pipeline("query", **({} if in_file else {name: "4"}))
     assert ran.returncode == 2
-    assert ran.stderr.startswith(f"Error: {variable} is no setting: {said}")
+    assert ran.stderr.startswith(f"Error: {variable} is not a setting: {said}")
     assert len(ran.stderr.splitlines()) == 1
 
 
-def test_a_question_that_is_not_there(pipeline: Pipeline, snapshot: str) -> None:
+def test_an_unknown_query(pipeline: Pipeline, snapshot: str) -> None:
     line = line_of(pipeline("query", "funel", "--database", snapshot))
     assert "no query 'funel'; choose one of: " in line
 
 
-def test_a_parameter_that_the_question_does_not_take(pipeline: Pipeline, snapshot: str) -> None:
+def test_an_unknown_parameter(pipeline: Pipeline, snapshot: str) -> None:
     line = line_of(pipeline("query", "funnel", "-p", "shop=x", "--database", snapshot))
     assert "has no parameter 'shop'; it takes: " in line
 
@@ -202,7 +202,7 @@ def test_a_parameter_that_the_question_does_not_take(pipeline: Pipeline, snapsho
         (("dashboard_totals", "-p", "first=2026-07-01", "-p", "last=2026-07-01"), "-p store=VALUE"),
     ],
 )
-def test_a_parameter_that_the_question_needs(
+def test_a_required_parameter(
     pipeline: Pipeline, snapshot: str, arguments: tuple[str, ...], needs: str
 ) -> None:
     done = pipeline("query", *arguments, "--database", snapshot)
@@ -213,14 +213,12 @@ def test_a_parameter_that_the_question_needs(
 
 
 @pytest.mark.parametrize("question", ["funnel", "traffic", "quality", "tokens"])
-def test_a_store_that_is_not_there(pipeline: Pipeline, snapshot: str, question: str) -> None:
+def test_an_unknown_store(pipeline: Pipeline, snapshot: str, question: str) -> None:
     line = line_of(pipeline("query", question, "-p", "store=kiosc", "--database", snapshot))
     assert line == "Error: no events of a store 'kiosc'; stores with events: local"
 
 
-def test_a_store_of_which_everything_was_refused_is_there(
-    pipeline: Pipeline, tmp_path: Path
-) -> None:
+def test_a_store_with_only_rejected_events_is_known(pipeline: Pipeline, tmp_path: Path) -> None:
     (tmp_path / "bad.ndjson").write_text('{"event_type":"view"}\n')
     path = str(tmp_path / "made.duckdb")
     pipeline("local", "bad.ndjson", "--database", path, "--store", "kiosk")
@@ -229,19 +227,19 @@ def test_a_store_of_which_everything_was_refused_is_there(
     assert "kiosk" in done.stdout
 
 
-def test_an_answer_without_rows_says_so(pipeline: Pipeline, snapshot: str) -> None:
+def test_a_result_without_rows_says_so(pipeline: Pipeline, snapshot: str) -> None:
     given = ("-p", "store=local", "-p", "since=2099-01-01", "--database", snapshot)
     done = pipeline("query", "funnel", *given)
     assert (done.returncode, done.stderr.startswith("no rows: ")) == (0, True)
     assert pipeline("query", "funnel", "--database", snapshot).stderr == ""
 
 
-def test_a_parameter_that_is_no_day(pipeline: Pipeline, snapshot: str) -> None:
+def test_a_parameter_that_is_not_a_day(pipeline: Pipeline, snapshot: str) -> None:
     line = line_of(pipeline("query", "funnel", "-p", "since=soon", "--database", snapshot))
     assert "soon" in line
 
 
-def test_a_question_that_takes_for_ever(pipeline: Pipeline, snapshot: str) -> None:
+def test_an_endless_query(pipeline: Pipeline, snapshot: str) -> None:
     columns = "'s' AS store_id, DATE '2025-01-01' AS day"
     with duckdb.connect(snapshot) as connection:
         connection.execute(
@@ -283,7 +281,7 @@ def snapshot(pipeline: Pipeline, tmp_path: Path) -> str:
         ("ingest", "--port", "80"),
     ],
 )
-def test_a_wrong_use_is_2(pipeline: Pipeline, arguments: tuple[str, ...]) -> None:
+def test_wrong_usage_is_exit_code_2(pipeline: Pipeline, arguments: tuple[str, ...]) -> None:
     assert line_of(pipeline(*arguments), 2).startswith("Error: ")
 
 
@@ -313,7 +311,7 @@ def test_a_port_in_use(pipeline: Pipeline, verb: str, of: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ["up", "demo", "stores add"])
-def test_a_home_that_is_a_file(pipeline: Pipeline, tmp_path: Path, verb: str) -> None:
+def test_a_home_directory_that_is_a_file(pipeline: Pipeline, tmp_path: Path, verb: str) -> None:
     (tmp_path / "home").write_text("")
     done = pipeline(*verb.split(), ingest_port="0", admin_port="0", dashboard_port="0")
     assert str(tmp_path / "home") in line_of(done)
@@ -328,7 +326,7 @@ def test_a_file_that_may_not_be_read(pipeline: Pipeline, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "name", ["kafka_ssl_ca", "kafka_sasl_password_file", "stores_file", "maven_url"]
 )
-def test_a_setting_that_is_set_to_nothing_is_not_set(pipeline: Pipeline, name: str) -> None:
+def test_an_empty_setting_is_not_set(pipeline: Pipeline, name: str) -> None:
     assert pipeline("stores", "add", **{name: ""}).returncode == 0
     done = pipeline("topics", **{name: ""}, kafka_bootstrap_servers="127.0.0.1:9")
     assert "127.0.0.1:9" in line_of(done)
@@ -338,12 +336,14 @@ def test_a_setting_that_is_set_to_nothing_is_not_set(pipeline: Pipeline, name: s
     "name",
     ["port", "port_8080_tcp", "port_8080_tcp_addr", "service_host", "service_port_http"],
 )
-def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_setting(
+def test_variables_of_kubernetes_for_a_service_of_our_name_are_ignored(
     pipeline: Pipeline, name: str
 ) -> None:
     assert pipeline("query", **{name: "tcp://10.0.0.1:8080"}).returncode == 0
 
 
 @pytest.mark.parametrize("name", ["ports", "port_tcp", "port_8080", "service", "service_hosts"])
-def test_what_is_nearly_that_is_an_error(pipeline: Pipeline, name: str) -> None:
-    assert f"PIPELINE_{name.upper()} is no setting" in line_of(pipeline("query", **{name: "1"}), 2)
+def test_names_that_only_resemble_them_are_errors(pipeline: Pipeline, name: str) -> None:
+    assert f"PIPELINE_{name.upper()} is not a setting" in line_of(
+        pipeline("query", **{name: "1"}), 2
+    )

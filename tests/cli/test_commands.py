@@ -5,40 +5,40 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
+from processes import Pipeline
 
 from pipeline.config import Settings
 from pipeline.devstack.broker.server import Broker
 from pipeline.kafka.admin import create_topics
 from pipeline.topics import topics
 
-Pipeline = Callable[..., subprocess.CompletedProcess[str]]
 
-
-def test_the_list_of_verbs_is_the_help(pipeline: Pipeline) -> None:
+def test_help_lists_the_commands(pipeline: Pipeline) -> None:
     done = pipeline("--help")
     assert done.returncode == 0
     for verb in ("up", "demo", "ingest", "worker", "load", "dashboard", "status"):
         assert re.search(rf"^  {verb} +\S", done.stdout, re.MULTILINE), verb
 
 
-def test_a_reader_that_has_seen_enough_hears_no_complaint(tmp_path: Path) -> None:
+def test_a_closed_pipe_is_silent(tmp_path: Path) -> None:
     command = f"{sys.executable} -m pipeline query | head -n 1"
     done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, check=True)  # noqa: S602  # a pipe is the case
     assert done.stderr == b""
 
 
-def test_a_store_is_made_once_and_its_token_shown_once(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_a_store_is_created_once_and_its_token_shown_once(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
     made = pipeline("stores", "add", 'my "shop"')
     token = made.stdout.split()[-1]
     kept = (tmp_path / "home" / "stores.toml").read_text()
     assert token not in kept
     again = pipeline("stores", "add", "--first")
-    assert (again.returncode, again.stdout.split()[-2:]) == (0, ["is", "there"])
+    assert (again.returncode, again.stdout.split()[-2:]) == (0, ["exists", "already"])
     assert (tmp_path / "home" / "stores.toml").read_text() == kept
 
 
@@ -60,7 +60,7 @@ def test_status_before_the_first_snapshot_says_that_there_is_none(
     assert len(done.stdout.splitlines()) < 25
 
 
-def test_status_of_a_kafka_that_has_only_just_begun(
+def test_status_of_a_kafka_that_has_just_started(
     pipeline: Pipeline, tmp_path: Path, cache: Path
 ) -> None:
     """Its coordinator still reads its log; one way of asking it then kills the asking process."""
@@ -71,7 +71,7 @@ def test_status_of_a_kafka_that_has_only_just_begun(
     assert done.returncode == 0, done
 
 
-def test_status_fails_where_more_than_so_much_is_behind(
+def test_status_fails_beyond_the_given_lag(
     pipeline: Pipeline, settings: Settings, on_kafka: dict[str, str]
 ) -> None:
     producer = Producer({"bootstrap.servers": settings.kafka_bootstrap_servers})
@@ -82,5 +82,5 @@ def test_status_fails_where_more_than_so_much_is_behind(
     assert pipeline("status", "--behind", "3", **on_kafka).returncode == 0
 
 
-def test_topics_are_made_once(pipeline: Pipeline, on_kafka: dict[str, str]) -> None:
-    assert pipeline("topics", **on_kafka).stdout.startswith("all topics are there\n")
+def test_topics_are_created_once(pipeline: Pipeline, on_kafka: dict[str, str]) -> None:
+    assert pipeline("topics", **on_kafka).stdout.startswith("all topics exist\n")

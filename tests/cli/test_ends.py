@@ -91,7 +91,7 @@ def test_a_ctrl_c_that_is_ignored_from_outside_stays_ignored(tmp_path: Path) -> 
     [("query",), ("traffic", "--devices", "3"), ("--help",), ("--version",), ("stores", "add")],
     ids=["query", "traffic", "help", "version", "stores"],
 )
-def test_an_output_without_room_is_one_line_and_1(
+def test_a_full_output_is_one_line_and_exit_code_1(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     with Path("/dev/full").open("wb") as full:

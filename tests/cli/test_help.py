@@ -59,7 +59,7 @@ def test_help_loads_nothing_but_click() -> None:
 
 
 @pytest.mark.parametrize("verb", verbs(cli), ids=" ".join)
-def test_every_verb_has_help_that_says_what_it_does(verb: tuple[str, ...]) -> None:
+def test_every_command_has_help(verb: tuple[str, ...]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pipeline", *verb, "--help"],
         capture_output=True,
@@ -80,5 +80,5 @@ def best(*command: str) -> float:
     return min(took)
 
 
-def test_help_is_there_before_the_settings_could_be_loaded() -> None:
+def test_help_is_faster_than_loading_the_settings() -> None:
     assert best("-m", "pipeline", "--help") < best("-c", "import click, pydantic_settings")

@@ -1,4 +1,4 @@
-"""What `pipeline status` makes of the numbers."""
+"""How `pipeline status` presents the numbers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def status_of(snapshot: SnapshotState | None, *, end: int = 10, rejected: int = 
     )
 
 
-def test_behind_is_what_the_snapshot_lacks_of_records_and_refused_events() -> None:
+def test_behind_counts_the_records_and_rejected_events_that_the_snapshot_lacks() -> None:
     assert status_of(made()).behind == 2
     assert status_of(made(), rejected=5).behind == 5
     assert status_of(None).behind == 12
@@ -32,11 +32,11 @@ def test_behind_is_what_the_snapshot_lacks_of_records_and_refused_events() -> No
     assert status_of(made(), end=8).is_published
 
 
-def test_a_partition_that_nobody_has_written_to_is_published() -> None:
+def test_an_empty_partition_is_published() -> None:
     assert status_of(made()).partitions[1].behind == 0
 
 
-def test_a_line_a_partition_with_its_counts() -> None:
+def test_the_table_has_a_row_for_each_partition() -> None:
     answer = status_of(made()).table()
     assert [dict(zip(answer.columns, row, strict=True)) for row in answer.rows] == [
         {
@@ -67,8 +67,8 @@ def test_a_line_a_partition_with_its_counts() -> None:
 def test_ages_of_the_snapshot_and_of_its_newest_event() -> None:
     found = status_of(made(age=timedelta(seconds=4), newest=timedelta(hours=30, seconds=7)))
     assert found.ages(NOW).splitlines() == [
-        "refused events: 2, published: 2",
-        "snapshot: published 0:00:04 ago; its newest event came 1 day, 6:00:07 ago",
+        "rejected events: 2, published: 2",
+        "snapshot: published 0:00:04 ago; newest event received 1 day, 6:00:07 ago",
     ]
 
 
@@ -78,4 +78,4 @@ def test_a_clock_that_is_ahead_makes_no_negative_age() -> None:
 
 def test_a_snapshot_without_events_and_no_snapshot_say_so() -> None:
     assert status_of(made(newest=None)).ages(NOW).endswith("; no event yet")
-    assert status_of(None).ages(NOW) == "refused events: 2; no snapshot yet"
+    assert status_of(None).ages(NOW) == "rejected events: 2; no snapshot yet"

@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from factories import click
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka_outcomes import Answered
+from kafka_outcomes import OutcomeTopics
 from processes import environment, wait_for
 
 from pipeline.config import Settings
@@ -19,17 +19,17 @@ from pipeline.topics import group
 
 
 @pytest.fixture
-def answered(settings: Settings) -> Answered:
-    found = Answered(settings)
+def topics(settings: Settings) -> OutcomeTopics:
+    found = OutcomeTopics(settings)
     found.write([found.logs[0].send(click())])
-    found.refuse("invalid")
+    found.reject("invalid")
     found.load()
     return found
 
 
-def commit(answered: Answered, *, topic_id: str) -> None:
+def commit(topics: OutcomeTopics, *, topic_id: str) -> None:
     """The commit of a worker after one record."""
-    settings = answered.settings
+    settings = topics.settings
     rules = settings.rules.digest()
     checkpoint = Checkpoint(offset=1, stream_time=None, topic_id=topic_id, rules=rules)
     consumer = KafkaConsumer(
@@ -37,7 +37,7 @@ def commit(answered: Answered, *, topic_id: str) -> None:
         group_id=group(settings),
         enable_auto_commit=False,
     )
-    place = TopicPartition(answered.topics.beacons.name, 0)
+    place = TopicPartition(topics.topics.beacons.name, 0)
     consumer.assign([place])
     consumer.commit({place: OffsetAndMetadata(1, checkpoint.metadata(), -1)})
     consumer.close()
@@ -54,23 +54,23 @@ def status(settings: Settings) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_same_topics_are_no_trouble(answered: Answered) -> None:
-    commit(answered, topic_id=answered.logs[0].topic_id)
-    done = status(answered.settings)
+def test_unchanged_topics_are_no_error(topics: OutcomeTopics) -> None:
+    commit(topics, topic_id=topics.logs[0].topic_id)
+    done = status(topics.settings)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_commit_of_another_topic_is_said(answered: Answered) -> None:
-    commit(answered, topic_id="another")
-    done = status(answered.settings)
+def test_a_commit_of_another_topic_is_reported(topics: OutcomeTopics) -> None:
+    commit(topics, topic_id="another")
+    done = status(topics.settings)
     assert done.returncode == 1
     assert "the group's commit is of another topic (id another," in done.stderr
 
 
 @pytest.mark.parametrize("name", ["beacons", "outcomes", "rejected"])
-def test_a_topic_made_anew_is_said(answered: Answered, name: str) -> None:
-    settings, topic = answered.settings, getattr(answered.topics, name)
-    commit(answered, topic_id=answered.logs[0].topic_id)
+def test_a_recreated_topic_is_reported(topics: OutcomeTopics, name: str) -> None:
+    settings, topic = topics.settings, getattr(topics.topics, name)
+    commit(topics, topic_id=topics.logs[0].topic_id)
     admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
     admin.delete_topics([topic.name])[topic.name].result()
     wait_for(lambda: topic.name in create_topics(settings))
@@ -78,18 +78,18 @@ def test_a_topic_made_anew_is_said(answered: Answered, name: str) -> None:
     assert done.returncode == 1
     assert f"(topic ids differ): {topic.name};" in done.stderr
     if name == "rejected":
-        assert "refused events: 0, published: 0" in done.stdout
+        assert "rejected events: 0, published: 0" in done.stdout
 
 
-def test_a_topic_that_is_missing_is_said(settings: Settings) -> None:
+def test_a_missing_topic_is_reported(settings: Settings) -> None:
     done = status(settings)
     assert done.returncode == 1
     assert f"no topic {settings.topic_prefix}beacons: run `pipeline topics` first" in done.stderr
 
 
-def test_a_snapshot_that_is_held_is_not_said_to_be_missing(answered: Answered) -> None:
-    answered.load()
-    path = answered.settings.database
+def test_a_held_snapshot_is_not_reported_as_missing(topics: OutcomeTopics) -> None:
+    topics.load()
+    path = topics.settings.database
     # As another process that has it open for writing would: its lock is what counts.
     program = (
         "import fcntl, sys, time; file = open(sys.argv[1], 'r+b' if len(sys.argv) > 2 else 'rb');"
@@ -100,7 +100,7 @@ def test_a_snapshot_that_is_held_is_not_said_to_be_missing(answered: Answered) -
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        done = status(answered.settings)
+        done = status(topics.settings)
         holder.kill()
     assert done.returncode == 1
     assert "is it open for writing?" in done.stderr

@@ -6,15 +6,14 @@ import re
 import subprocess
 import time
 import tomllib
-from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from processes import Pipeline
 
 from pipeline.ingest.stores import Stores
 
-Pipeline = Callable[..., subprocess.CompletedProcess[str]]
 DAY = 86_400.0
 
 
@@ -66,6 +65,42 @@ def test_the_list_shows_rights_and_ends_but_no_token(pipeline: Pipeline, path: P
         assert digest in path.read_text()
 
 
+def test_a_servers_token_confirms_orders_and_a_pages_does_not(
+    pipeline: Pipeline, path: Path
+) -> None:
+    page = token_of(pipeline("stores", "add", "shop", "--timezone", "Europe/Berlin"))
+    server = token_of(pipeline("stores", "add", "shop", "--orders"))
+    assert rights(path, page, server) == [False, True]
+    stores = Stores.load(path)
+    for token in (page, server):
+        found = stores.by_token(token, at=0)
+        assert found is not None
+        assert (found.sender.store_id, found.sender.timezone) == ("shop", "Europe/Berlin")
+    shown = pipeline("stores", "list").stdout
+    assert "Europe/Berlin" in shown
+    assert f"{sha256(server.encode()).hexdigest()[:8]} orders" in " ".join(shown.split())
+    new_page = token_of(pipeline("stores", "rotate", "shop", "--overlap", "0s"))
+    assert rights(path, page, server, new_page) == [None, True, False]
+    new_server = token_of(pipeline("stores", "rotate", "shop", "--orders", "--overlap", "0s"))
+    assert rights(path, server, new_page, new_server) == [None, False, True]
+    digest = sha256(new_server.encode()).hexdigest()
+    assert pipeline("stores", "revoke", "shop", digest[:8]).returncode == 0
+    assert rights(path, new_server, new_page) == [None, False]
+
+
+def test_the_first_token_of_a_store_may_confirm_orders(pipeline: Pipeline, path: Path) -> None:
+    first = token_of(pipeline("stores", "add", "shop", "--orders"))
+    second = token_of(pipeline("stores", "add", "kiosk", "--orders"))
+    assert rights(path, first, second) == [True, True]
+
+
+def rights(path: Path, *tokens: str) -> list[bool | None]:
+    """Whether each token confirms orders; None where it is no token."""
+    stores = Stores.load(path)
+    found = [stores.by_token(token, at=time.time()) for token in tokens]
+    return [store and store.sender.is_trusted for store in found]
+
+
 def test_a_revoked_token_is_refused_at_once(pipeline: Pipeline, path: Path) -> None:
     old = token_of(pipeline("stores", "add", "shop"))
     new = token_of(pipeline("stores", "rotate", "shop"))
@@ -89,12 +124,15 @@ def test_a_revoked_token_is_refused_at_once(pipeline: Pipeline, path: Path) -> N
         (("revoke", "shop", "ab", "--all"), 2, "--all"),
         (("rotate", "shop", "--overlap", "week"), 2, "7d"),
         (("rotate", "shop", "--overlap", "99999w"), 2, "7d"),
-        (("add", "b", "--origin", "https://shop.example/"), 2, "no path"),
-        (("add", "b", "--origin", "shop.example"), 2, "no path"),
-        (("add", "b", "--origin", "Capacitor://localhost"), 2, "no path"),
+        (("add", "b", "--origin", "https://shop.example/"), 2, "without a path"),
+        (("add", "b", "--origin", "shop.example"), 2, "without a path"),
+        (("add", "b", "--timezone", "Berlin"), 2, "Europe/Berlin"),
+        (("add", "b", "--timezone", "localtime"), 2, "Europe/Berlin"),
+        (("add", "shop", "--orders", "--backfill"), 2, "--orders alone"),
+        (("add", "b", "--origin", "Capacitor://localhost"), 2, "without a path"),
     ],
 )
-def test_what_is_wrong_is_one_line_and_changes_nothing(
+def test_an_error_is_one_line_and_changes_nothing(
     pipeline: Pipeline, path: Path, arguments: tuple[str, ...], code: int, says: str
 ) -> None:
     pipeline("stores", "add", "shop")
@@ -116,9 +154,7 @@ def test_a_comment_in_the_file_stays(pipeline: Pipeline, path: Path) -> None:
     assert after == before
 
 
-def test_the_origins_of_apps_and_of_pages_without_one_are_taken(
-    pipeline: Pipeline, path: Path
-) -> None:
+def test_origins_of_apps_and_null_are_accepted(pipeline: Pipeline, path: Path) -> None:
     wanted = ["null", "capacitor://localhost", "ionic://localhost", "http://[::1]:3000"]
     token_of(pipeline("stores", "add", "app", *(f"--origin={origin}" for origin in wanted)))
     assert tomllib.loads(path.read_text())["stores"]["app"]["origins"] == wanted
@@ -126,7 +162,7 @@ def test_the_origins_of_apps_and_of_pages_without_one_are_taken(
 
 
 @pytest.mark.parametrize("name", ["x\x1b[31m", "", " ", "a\nb", "\u202egnp"])
-def test_a_name_that_does_not_print_is_no_name(pipeline: Pipeline, name: str) -> None:
+def test_an_unprintable_name_is_refused(pipeline: Pipeline, name: str) -> None:
     done = pipeline("stores", "add", name)
     assert done.returncode == 2
     assert "not printable" in done.stderr

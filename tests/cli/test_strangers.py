@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import duckdb
 import pytest
+from processes import Pipeline
 
 from pipeline.devstack.process import ManagedProcess
 from pipeline.printable import PrintableFormatter, printable
 
-Pipeline = Callable[..., subprocess.CompletedProcess[str]]
 HOSTILE = "[/tok]:x:[link=http:a.example]b[/link]\x1b]0;c\x07\x9b2J\u202ed\u2066\u2029e"
 SHOWN = "[/tok]:x:[link=http:a.example]b[/link]\ufffd]0;c\ufffd\ufffd2J\ufffdd\ufffd\ufffde"
 EVENT = {
@@ -42,14 +41,14 @@ def database(pipeline: Pipeline, tmp_path: Path) -> str:
     return path
 
 
-def test_query_shows_what_was_sent_as_it_came(pipeline: Pipeline, database: str) -> None:
+def test_query_shows_values_as_plain_text(pipeline: Pipeline, database: str) -> None:
     given = ("-p", "first=2026-07-01", "-p", "last=2026-07-01", "--database", database)
     done = pipeline("query", "dashboard_searches", "-p", "store=x", *given)
     assert done.returncode == 0, done.stderr
     assert SHOWN in shown(done.stdout)
 
 
-def test_check_shows_what_breaks_a_promise_as_it_came(pipeline: Pipeline, database: str) -> None:
+def test_check_shows_offending_rows_as_plain_text(pipeline: Pipeline, database: str) -> None:
     with duckdb.connect(database) as connection:
         connection.execute("UPDATE daily_traffic SET store_id = $1", [HOSTILE])
     done = pipeline("check", "--database", database)
@@ -57,7 +56,7 @@ def test_check_shows_what_breaks_a_promise_as_it_came(pipeline: Pipeline, databa
     assert "[/tok]" in shown(done.stdout)
 
 
-def test_stores_list_shows_a_name_as_it_is_written(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_stores_list_shows_names_as_plain_text(pipeline: Pipeline, tmp_path: Path) -> None:
     stores = tmp_path / "stores.toml"
     stores.write_text(f"[stores.{json.dumps(HOSTILE)}]\ntokens_sha256 = []\n")
     done = pipeline("stores", "list", stores_file=str(stores))
@@ -75,7 +74,7 @@ def test_an_error_line_shows_a_name_as_text(pipeline: Pipeline) -> None:
     assert SHOWN.replace("\ufffd\ufffde", "\ufffde") in shown(done.stderr)
 
 
-def test_a_bad_line_of_local_is_told_as_text(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_local_reports_a_bad_line_as_plain_text(pipeline: Pipeline, tmp_path: Path) -> None:
     name = "\x1b[1m\u202e.ndjson"
     (tmp_path / name).write_text("{\n")
     done = pipeline("local", name, "--database", "x")
@@ -104,7 +103,7 @@ def hostile_door() -> Iterator[str]:
         thread.join()
 
 
-def test_send_tells_an_answer_as_text(
+def test_send_shows_a_response_as_plain_text(
     pipeline: Pipeline, tmp_path: Path, hostile_door: str
 ) -> None:
     (tmp_path / "one.ndjson").write_text(json.dumps(EVENT) + "\n")
@@ -125,7 +124,7 @@ def test_a_log_line_and_the_lines_of_a_child_are_text() -> None:
     assert "".join(heard).endswith(SHOWN)
 
 
-def test_what_people_write_stays() -> None:
+def test_ordinary_text_is_unchanged() -> None:
     text = "Ünï 日本 \U0001f468\u200d\U0001f467\t\u05e9\u05dc [b] :x:"
     assert printable(text) == text
     assert printable("a\r\nb\ud800\x85") == "a\ufffd\ufffdb\ufffd\ufffd"

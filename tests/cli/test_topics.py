@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-import subprocess
-from collections.abc import Callable
 
 from confluent_kafka.admin import AdminClient, NewTopic
-from processes import Verb, wait_for
+from processes import Pipeline, Verb, wait_for
 
 from pipeline.config import Settings
 from pipeline.ingest.stores import new_token
 from pipeline.ingest.stores_file import write_stores
 from pipeline.topics import topics
-
-Pipeline = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def made_by_others(settings: Settings, **config: str) -> dict[str, str]:
@@ -40,7 +36,7 @@ def test_all_are_shown(pipeline: Pipeline, settings: Settings) -> None:
             assert part in line[0]
 
 
-def test_what_is_wrong_is_an_error_and_what_is_weak_a_remark(
+def test_wrong_settings_are_errors_and_weak_ones_warnings(
     pipeline: Pipeline, settings: Settings
 ) -> None:
     given = made_by_others(
@@ -50,7 +46,7 @@ def test_what_is_wrong_is_an_error_and_what_is_weak_a_remark(
     assert done.returncode == 1
     first, second = done.stderr.splitlines()
     assert first.startswith(f"Error: topic {settings.topic_prefix}beacons has max.message.bytes=")
-    assert second.startswith("Remark: ")
+    assert second.startswith("Warning: ")
     assert "unclean.leader.election.enable=true" in second
 
 
@@ -67,7 +63,7 @@ def test_no_process_starts_on_topics_that_would_refuse_events(
         assert done.stderr.count("\n") == 1
 
 
-def test_a_remark_stops_nothing(pipeline: Pipeline, settings: Settings) -> None:
+def test_a_warning_stops_nothing(pipeline: Pipeline, settings: Settings) -> None:
     given = made_by_others(settings, unclean_leader_election_enable="true")
     assert pipeline("topics", **given).returncode == 0
     worker = Verb("worker", settings)

@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import gzip
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 from ingest.wire_cases import minimal
+from processes import Pipeline
 
-Pipeline = Callable[..., subprocess.CompletedProcess[str]]
 GOOD = json.dumps(minimal("search", query="linen"))
 
 
@@ -39,7 +37,7 @@ def test_a_valid_file_is_silent_and_0_whatever_its_age(pipeline: Pipeline) -> No
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_what_a_terminal_would_obey_is_shown_as_text(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_control_characters_are_shown_as_text(pipeline: Pipeline, tmp_path: Path) -> None:
     (tmp_path / "a\u202e.ndjson").write_text('{"events": 1}')
     done = pipeline("validate", "a\u202e.ndjson")
     assert done.returncode == 1

@@ -108,30 +108,30 @@ def text_of(page: str) -> str:
     return re.sub(r"\s+", " ", bare)
 
 
-def test_without_a_snapshot_the_page_says_so_and_comes_back(get: Get, settings: Settings) -> None:
+def test_without_a_snapshot_the_page_says_so_and_recovers(get: Get, settings: Settings) -> None:
     assert "No snapshot has been published yet" in get()
     assert get("/version") == ""
     publish(settings)
     assert "No snapshot has been published yet" not in get()
 
 
-def test_a_snapshot_without_events_is_said_so(get: Get, settings: Settings) -> None:
+def test_a_snapshot_without_events_says_so(get: Get, settings: Settings) -> None:
     connect_live(settings.database, settings.rules).close()
     assert "No events yet" in get()
 
 
-def test_a_file_that_is_no_database_is_no_error_of_ours(get: Get, settings: Settings) -> None:
+def test_a_file_that_is_not_a_database_is_no_server_error(get: Get, settings: Settings) -> None:
     settings.database.write_bytes(b"rubbish" * 4096)
     assert "The snapshot cannot be read" in get()
 
 
-def test_a_snapshot_of_another_version_is_said_so(get: Get, settings: Settings) -> None:
+def test_a_snapshot_of_another_version_says_so(get: Get, settings: Settings) -> None:
     with connect_live(settings.database, settings.rules) as connection:
         connection.execute("DROP TABLE daily_traffic")
     assert "published by another version" in get()
 
 
-def test_figures_that_take_for_ever_are_said_so(settings: Settings) -> None:
+def test_endless_queries_are_reported_on_the_page(settings: Settings) -> None:
     # Some ten seconds of work: a test that fails still ends.
     long = "SELECT 's' AS store_id, DATE '2025-01-01' AS day FROM range(500000000)"
     with connect_live(settings.database, settings.rules) as connection:
@@ -160,7 +160,7 @@ def test_the_figures_are_those_of_the_snapshot(get: Get, settings: Settings) -> 
     assert "Stream time 2025-11-24 12:00:00 UTC" in seen
 
 
-def test_money_keeps_its_places_and_is_not_summed_across_currencies(
+def test_money_has_its_decimal_places_and_is_not_summed_across_currencies(
     get: Get, settings: Settings
 ) -> None:
     publish(settings)
@@ -180,7 +180,7 @@ def test_hostile_names_queries_and_tokens_are_text(get: Get, settings: Settings)
     assert "&lt;img src=x onerror=alert(1)&gt;" in page
 
 
-def test_what_would_turn_a_line_round_is_shown_as_text(get: Get, settings: Settings) -> None:
+def test_direction_changing_characters_are_shown_as_text(get: Get, settings: Settings) -> None:
     hostile = "a\x9b2J\u202eb\u2066"
     publish(settings, store=hostile, events=4321)
     page = get(store=hostile)
@@ -202,9 +202,7 @@ def test_a_replaced_snapshot_is_shown_at_once(get: Get, settings: Settings) -> N
     assert "1,111" not in get()
 
 
-def test_a_snapshot_that_a_client_holds_leaves_the_one_before_on_the_page(
-    get: Get, settings: Settings
-) -> None:
+def test_with_a_held_snapshot_the_page_keeps_the_one_before(get: Get, settings: Settings) -> None:
     publish(settings, events=1111)
     before = get("/version")
     assert "could be read" not in get()
@@ -219,7 +217,7 @@ def test_a_snapshot_that_a_client_holds_leaves_the_one_before_on_the_page(
     assert "could be read" not in get()
 
 
-def test_a_snapshot_that_is_held_from_the_start_is_said_so(get: Get, settings: Settings) -> None:
+def test_a_snapshot_held_from_the_start_is_reported(get: Get, settings: Settings) -> None:
     publish(settings, events=1111)
     with client(settings.database):
         assert "The snapshot cannot be read: IO Error: Could not set lock" in get()
@@ -239,14 +237,14 @@ def test_the_page_names_the_version_that_it_shows(get: Get, settings: Settings) 
         {"day": "9999-12-31", "days": "1e9"},
     ],
 )
-def test_a_choice_that_does_not_exist_falls_back(
+def test_an_invalid_selection_becomes_the_default(
     get: Get, settings: Settings, wanted: dict[str, str]
 ) -> None:
     publish(settings)
     assert "1,234" in text_of(get(**wanted))
 
 
-def test_another_span_can_be_chosen(get: Get, settings: Settings) -> None:
+def test_another_number_of_days_can_be_selected(get: Get, settings: Settings) -> None:
     publish(settings)
     seen = text_of(get(days="7"))
     assert "Tue 18 Nov 2025 to Mon 24 Nov 2025" in seen
@@ -278,7 +276,7 @@ def test_a_taken_port_is_one_line_and_exit_code_1(
     assert "set PIPELINE_DASHBOARD_PORT" in capsys.readouterr().err
 
 
-def test_it_says_where_it_is_and_ends_when_told_to(settings: Settings) -> None:
+def test_it_prints_its_address_and_stops_on_a_signal(settings: Settings) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "pipeline", "dashboard"],
         env=os.environ | {"PIPELINE_HOME": str(settings.home), "PIPELINE_DASHBOARD_PORT": "0"},
@@ -293,7 +291,7 @@ def test_it_says_where_it_is_and_ends_when_told_to(settings: Settings) -> None:
         assert process.wait(10) == 0
 
 
-def test_each_query_says_its_grain() -> None:
+def test_each_query_documents_its_grain() -> None:
     ours = [text for name, text in files("queries") if name.startswith("dashboard_")]
     assert ours
     assert all("Grain:" in text.splitlines()[0] for text in ours)

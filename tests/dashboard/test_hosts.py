@@ -40,7 +40,7 @@ def port(tmp_path: Path) -> Iterator[int]:
         ("stats.example.rebound.example", 400),
     ],
 )
-def test_it_answers_to_its_names_alone(port: int, host: str, status: int) -> None:
+def test_it_answers_only_to_its_host_names(port: int, host: str, status: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     connection.request("GET", "/version", headers={"Host": host})
     assert connection.getresponse().status == status

@@ -1,4 +1,4 @@
-"""Ingest, a worker and a loader that run, and tokens that may send the past."""
+"""A running ingest, worker and loader, and tokens with the right to backfill."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from processes import Verb, wait_for
+from processes import Verb, stopping, wait_for
 
 from pipeline.config import Settings
 from pipeline.ingest.stores import new_token
@@ -17,7 +17,7 @@ from pipeline.traffic import STORES
 
 @pytest.fixture
 def tokens(settings: Settings) -> dict[str, str]:
-    """Of each store that a file may name, and of the one where a line names none."""
+    """By store of the sample traffic; "" is for lines without a store."""
     made = {store: new_token() for store in (*STORES, "local")}
     write_stores(
         settings.stores,
@@ -31,17 +31,11 @@ def tokens(settings: Settings) -> dict[str, str]:
 
 @pytest.fixture
 def url(settings: Settings, tokens: dict[str, str]) -> Iterator[str]:  # noqa: ARG001  # first
-    """Ingest, a worker and a loader are running; where ingest listens."""
+    """The URL of a running ingest, with a worker and a loader."""
     create_topics(settings)
     running = [Verb(verb, settings) for verb in ("ingest", "worker", "load")]
-    try:
+    with stopping(running):
         wait_for(lambda: "ingest: http" in running[0].said())
         found = re.search(r"ingest: (\S+)", running[0].said())
         assert found is not None
         yield found[1]
-        for verb in running:
-            assert verb.stop() == 0, verb.said()
-            assert "Traceback" not in verb.said()
-    finally:
-        for verb in running:
-            verb.kill()

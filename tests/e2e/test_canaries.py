@@ -104,7 +104,7 @@ def rows(path: Path) -> str:
         )
 
 
-def test_tokens_and_addresses_are_nowhere(
+def test_tokens_and_ip_addresses_are_stored_nowhere(
     token: str, running: dict[str, Verb], settings: Settings
 ) -> None:
     ingest = running["ingest"]

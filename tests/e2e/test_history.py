@@ -49,13 +49,13 @@ def arrived(settings: Settings, url: str, tokens: dict[str, str]) -> tuple[int, 
     return events, late, told
 
 
-def test_a_file_in_order_of_time_makes_no_late_event(
+def test_a_file_in_order_of_time_produces_no_late_event(
     settings: Settings, url: str, tokens: dict[str, str]
 ) -> None:
     assert arrived(settings, url, tokens) == (8 * DAYS, 0, 0)
 
 
-def test_lanes_that_wait_for_none_make_most_of_it_late(
+def test_without_pacing_most_events_are_late(
     settings: Settings, url: str, tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.replay.send.Pacing", lambda: Pacing(EVER))

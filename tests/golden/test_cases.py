@@ -83,10 +83,11 @@ def _touch(text: str) -> str:
 
 RULES_OF_THE_CASES = [
     *(f"T{n}" for n in (1, 3, 5, 6, 7)),
-    *("I1", "I2"),
+    *("I1", "I2", "I3"),
     *(f"D{n}" for n in (1, 2, 4, 5, 6)),
     *(f"S{n}" for n in range(1, 8)),
-    *(f"A{n}" for n in (1, 2, 3, 4, 5, 6, 9, 10)),
+    *(f"A{n}" for n in (1, 2, 3, 4, 5, 6, 9, 10, 11)),
+    *("P1", "P2"),
 ]
 
 
@@ -134,6 +135,10 @@ SESSION_WORDS = {
     "campaign",
     "channel",
     "bot",
+    "report",
+    "kind",
+    "landing",
+    "landed_on",
     "converted",
     "orders",
     "revenue",
@@ -158,4 +163,4 @@ CONVERSION_WORDS = {
     "last",
     "path",
 }
-LINE_WORDS = {"order", "refund", "is_refund", "repeated"}
+LINE_WORDS = {"order", "refund", "is_refund", "repeated", "unconfirmed"}

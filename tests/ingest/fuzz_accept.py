@@ -23,17 +23,15 @@ with atheris.instrument_imports(include=["pipeline"]):
     from ingest.fuzz_changes import VALUES, change
     from ingest.wire_cases import NOW_MS, REQUIRED, full, minimal
 
-    from pipeline.domain.device import Device
     from pipeline.domain.events import Beacon, Event, Request
-    from pipeline.domain.outcomes import Origin, Outcome
-    from pipeline.domain.process import answer, read
+    from pipeline.domain.outcomes import Outcome
     from pipeline.domain.rules import Rules
     from pipeline.ingest.accept import Accepted, BadBodyError, accept
     from pipeline.ingest.sender import Sender
+    from pipeline.replay.memory_worker import MemoryWorker
     from pipeline.warehouse.batch import LoadBatch
 
 RULES = Rules()
-DIGEST = RULES.digest()
 # Arrow tables cost more than all the rest of a run.
 TABLES_EVERY = 50
 BYTES = [
@@ -129,18 +127,10 @@ def same_when_reordered(event: Event, *, may_backfill: bool) -> None:
 
 
 def worker_takes(accepted: Accepted, events: int) -> None:
-    batch = LoadBatch(RULES)
-    for offset, (key, value) in enumerate(accepted.records):
+    batch, worker = LoadBatch(RULES), MemoryWorker(RULES)
+    for key, value in accepted.records:
         value.decode()
-        outcome = answer(
-            read(value, appended_at=NOW_MS),
-            Device(),
-            key=key,
-            origin=Origin("topic", 0, offset),
-            stream_time=None,
-            rules=RULES,
-            digest=DIGEST,
-        )
+        outcome = worker.process(key, value, appended_at=NOW_MS)
         if outcome.failed:
             raise AssertionError(outcome.failed)
         events -= len(outcome.facts) + len(outcome.late) + len(outcome.duplicates)

@@ -22,9 +22,9 @@ from ingest.transport import Wire  # noqa: E402  # of the path above
 
 with atheris.instrument_imports(include=["pipeline"]):
     from pipeline.http.connection import CONTINUE, Connection
-    from pipeline.http.connection_limit import ConnectionLimit
     from pipeline.http.exchange import Exchange, OnBody
-    from pipeline.http.parser import Limits, ServerContext
+    from pipeline.http.limits import ConnectionLimit, Limits
+    from pipeline.http.parser import ServerContext
     from pipeline.http.response import Response
 
 LIMIT = 200
@@ -108,7 +108,7 @@ def run(data: bytes) -> None:
 
 def served(pieces: list[bytes], chance: random.Random, *, is_in_order: bool) -> Seen:
     handler, wire = Requests(), Wire()
-    places = ConnectionLimit[Connection](10)
+    places = ConnectionLimit(10)
     soon: list[Callable[[], None]] = []
     terms = ServerContext(handler, Limits(10, 75, LIMIT, 1_000_000, 10))
     connection = Connection(terms, places, soon.append)

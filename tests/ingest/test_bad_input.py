@@ -84,7 +84,7 @@ def test_every_case_has_its_answer_and_its_row_or_reason(
     try:
         warehouse.load(outcome for log in logs.values() for outcome in log.outcomes)
         refused = [json.loads(record.value) for record in read_topic(topics(settings).rejected)]
-        warehouse.refuse(Rejected(**rejected) for rejected in refused)
+        warehouse.load_rejected(Rejected(**rejected) for rejected in refused)
         check(warehouse.connection, CASES)
         assert warehouse.broken() == {}
     finally:

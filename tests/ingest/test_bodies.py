@@ -16,11 +16,10 @@ from processes import wait_for
 
 from pipeline.config import MEBIBYTE, Settings
 from pipeline.delivery.publisher import MemoryPublisher
-from pipeline.http.body_budget import EACH
 from pipeline.http.connection import Connection
-from pipeline.http.connection_limit import ConnectionLimit
 from pipeline.http.exchange import Exchange, OnBody
-from pipeline.http.parser import Limits, ServerContext
+from pipeline.http.limits import EACH, ConnectionLimit, Limits
+from pipeline.http.parser import ServerContext
 from pipeline.http.response import Response
 
 MOST = 10_000
@@ -54,7 +53,7 @@ class Door:
     def __init__(self) -> None:
         self.handler = Handler()
         self.terms = ServerContext(self.handler, Limits(10, 75, MOST, MOST, 100))
-        self.places = ConnectionLimit[Connection](100)
+        self.places = ConnectionLimit(100)
         self.soon: list[Callable[[], None]] = []
 
     def connection(self, data: bytes = b"") -> tuple[Connection, Wire]:

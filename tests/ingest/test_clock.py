@@ -1,4 +1,4 @@
-"""Ingest's clock beside Kafka's: what is told where they part, and what is no difference."""
+"""Ingest's clock compared with Kafka's: what is logged, and what counts as no difference."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Times:
         self.watch = ClockWatch(lambda: KAFKA + self.at + self.ahead, monotonic=lambda: self.at)
 
     def acknowledge(self, *, took: float = 0.0, waited: float = 0.0, ahead: float = 0.0) -> None:
-        """Two seconds on: a record, `waited` for Kafka to append it, and `took` to hear of it."""
+        """Two seconds later: Kafka `waited` to append a record, and `took` to acknowledge it."""
         self.at += 2 + took + waited
         self.ahead = ahead
         self.watch.compare(KAFKA + self.at - took, since=self.at - took - waited)
@@ -50,7 +50,9 @@ def _info(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize("ahead", [0.0, 59.0, -59.0])
-def test_a_minute_is_nothing(times: Times, ahead: float, caplog: pytest.LogCaptureFixture) -> None:
+def test_up_to_a_minute_is_no_difference(
+    times: Times, ahead: float, caplog: pytest.LogCaptureFixture
+) -> None:
     times.acknowledge(ahead=ahead)
     assert times.watch.ahead == ahead
     assert str(times.watch) == "ingest's clock agrees with Kafka's"
@@ -64,21 +66,21 @@ def test_a_slow_kafka_is_no_difference(times: Times, took: float, waited: float)
 
 
 @pytest.mark.parametrize(("ahead", "words"), [(61.0, "61 s ahead of"), (-61.0, "61 s behind")])
-def test_more_is_told_once_and_its_end_once(
+def test_a_larger_difference_is_logged_once_and_so_is_its_end(
     times: Times, caplog: pytest.LogCaptureFixture, ahead: float, words: str
 ) -> None:
     for _ in range(3):
         times.acknowledge(ahead=ahead)
-    told = f"ingest's clock is {words} Kafka's"
-    assert str(times.watch) == told
-    assert [message.partition(":")[0] for message in caplog.messages] == [told]
+    line = f"ingest's clock is {words} Kafka's"
+    assert str(times.watch) == line
+    assert [message.partition(":")[0] for message in caplog.messages] == [line]
     for _ in range(60):
         times.acknowledge()
     assert caplog.messages[1:] == ["ingest's clock agrees with Kafka's again"]
     assert times.watch.ahead == 0.0
 
 
-def test_one_broker_of_two_that_is_wrong_is_told_once(
+def test_one_wrong_broker_of_two_is_logged_once(
     times: Times, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(100):
@@ -96,7 +98,7 @@ def test_they_are_compared_once_a_second(times: Times) -> None:
 
 
 @pytest.mark.parametrize(("ahead", "way"), [(3600.0, "ahead of"), (-3600.0, "behind")])
-def test_probe_metric_and_log_say_so(
+def test_readyz_metric_and_log_show_a_difference(
     settings: Settings,
     serve: Callable[..., Any],
     caplog: pytest.LogCaptureFixture,
@@ -110,11 +112,11 @@ def test_probe_metric_and_log_say_so(
     assert door.post(BODY).status == 204
     answer = door.page("/readyz")
     assert (answer.status, answer.json()["status"]) == (200, "ready")
-    # What the record took to Kafka is not ours.
-    told = rf"ingest's clock is (3600|359\d) s {way} Kafka's"
-    assert re.fullmatch(told, answer.json()["clock"])
+    # Up to a second counts as Kafka's latency.
+    expected = rf"ingest's clock is (3600|359\d) s {way} Kafka's"
+    assert re.fullmatch(expected, answer.json()["clock"])
     (line,) = caplog.messages
-    assert re.match(told, line)
+    assert re.match(expected, line)
     metrics = door.page("/metrics").data.decode()
     (found,) = re.findall(r"^pipeline_ingest_clock_ahead_seconds (\S+)$", metrics, re.MULTILINE)
     assert 3590 < float(found) * (1 if ahead > 0 else -1) <= 3600

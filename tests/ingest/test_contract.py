@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 from ingest.wire_cases import minimal
+from taken import taken
 
 from pipeline.config import Settings
 from pipeline.delivery.publisher import MemoryPublisher, OnDurable, Record
 from pipeline.domain.events import Beacon
+from pipeline.ingest.stores import StoreEntry, Stores, new_token
 
 MEBIBYTE = 1024 * 1024
 SHOP = "https://shop.example"
@@ -240,3 +242,27 @@ def test_the_headers_of_a_preflight_stand_on_every_answer(
         assert {name: answer.headers.get(name) for name in wanted} == wanted
     assert answers[503].headers["retry-after"] == "1"
     assert door.post(BATCH).headers["vary"] == "Origin"
+
+
+def test_a_record_says_the_stores_zone_and_whether_its_token_confirms_orders(
+    settings: Settings, serve: Any
+) -> None:
+    tokens = [new_token() for _ in range(2)]
+    entry = StoreEntry(
+        tokens_sha256=[digest for _, digest in tokens],
+        token_rights={tokens[1][1]: ["orders"]},
+        timezone="America/St_Johns",
+    )
+    kept = MemoryPublisher()
+    door = serve(settings, kept, stores=Stores({"shop": entry}))
+    for token, _ in tokens:
+        assert door.post(BATCH, token=token).status == 204
+    found = [
+        msgspec.json.decode(value, type=Beacon)
+        for records in kept.published
+        for _, value in taken(records).records
+    ]
+    assert [(one.timezone, one.is_trusted) for one in found] == [
+        ("America/St_Johns", False),
+        ("America/St_Johns", True),
+    ]

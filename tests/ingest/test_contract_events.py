@@ -298,6 +298,14 @@ def test_what_is_not_known_is_kept_as_it_came(wire: Any) -> None:
     event = wire.one(text.encode())
     assert bytes(event.extra) == b'{"theme":{"dark" : 1.50, "deep": [9e999]}}'
     assert (event.fingerprint, event.repairs) == (wire.one(BASE).fingerprint, ())
+    text = json.dumps(BASE)[:-1] + ', "variant_id": 1.50}'
+    assert bytes(wire.one(text.encode()).extra) == b'{"variant_id":1.50}'
+
+
+def test_an_emptied_search_box_is_a_query_also_beside_what_needs_reading(wire: Any) -> None:
+    for more in ({}, {"theme": 1}):
+        event = wire.one({**BASE, "query": "", **more})
+        assert (event.query, event.search_term) == ("", None)
 
 
 SENTINELS = [

@@ -13,9 +13,9 @@ from ingest.transport import Wire
 
 from pipeline.config import Settings
 from pipeline.http.connection import Connection
-from pipeline.http.connection_limit import ConnectionLimit
 from pipeline.http.exchange import Exchange
-from pipeline.http.parser import Limits, ServerContext
+from pipeline.http.limits import ConnectionLimit, Limits
+from pipeline.http.parser import ServerContext
 from pipeline.http.response import Response
 
 MOST = 3
@@ -119,7 +119,7 @@ def test_who_waits_for_an_answer_of_ours_keeps_its_place(door: Door) -> None:
 
 @pytest.mark.parametrize("unsent", [0, 1])
 def test_who_does_not_take_answers_gives_way_at_once(unsent: int) -> None:
-    places = ConnectionLimit[Connection](1)
+    places = ConnectionLimit(1)
     wires: list[Any] = [Wire(), Wire()]
     for wire in wires:
         terms = ServerContext(Prompt(), Limits(10, 75, 100, 10_000, 1))

@@ -6,8 +6,8 @@ from pipeline.delivery.publisher import MemoryPublisher
 from pipeline.ingest.readiness import Readiness
 
 
-class Slow(MemoryPublisher):
-    """Counts its probes; each takes until it is told to end."""
+class SlowPublisher(MemoryPublisher):
+    """Counts its probes; each waits for `end`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -20,13 +20,13 @@ class Slow(MemoryPublisher):
         return True
 
 
-def test_all_who_ask_share_one_probe_and_its_answer_is_kept() -> None:
+def test_concurrent_requests_share_one_probe_and_its_result_is_cached() -> None:
     async def ask() -> int:
-        publisher = Slow()
+        publisher = SlowPublisher()
         readiness = Readiness(publisher)
         asking = [asyncio.create_task(readiness.ask()) for _ in range(50)]
         await asyncio.sleep(0)
-        # Who gives up takes nothing from the others.
+        # A cancelled request does not affect the others.
         asking.pop(0).cancel()
         await asyncio.sleep(0)
         publisher.end.set()

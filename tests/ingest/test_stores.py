@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.ingest.sender import Sender
 from pipeline.ingest.stores import StoreEntry, Stores, StoresError, new_token, read_entries
 from pipeline.ingest.stores_file import changing, write_stores
 
@@ -26,18 +27,25 @@ def test_what_is_written_is_what_is_loaded(tmp_path: Path) -> None:
         path,
         {
             'a "b"': StoreEntry(tokens_sha256=[old_digest, new_digest], origins=origins),
-            "past": {"tokens_sha256": [sha256(b"t").hexdigest()], "backfill": True},
+            "past": {
+                "tokens_sha256": [sha256(b"t").hexdigest()],
+                "token_rights": {sha256(b"t").hexdigest(): ["orders"]},
+                "backfill": True,
+                "timezone": "Asia/Kathmandu",
+            },
         },
     )
     stores = Stores.load(path)
     for token in (old, new):
         store = stores.by_token(token, at=0)
         assert store is not None
-        assert (store.sender.store_id, store.sender.may_backfill) == ('a "b"', False)
+        assert store.sender == Sender('a "b"')
         assert store.origins == frozenset(origins)
     past = stores.by_token("t", at=0)
     assert past is not None
-    assert past.sender.may_backfill
+    assert past.sender == Sender(
+        "past", may_backfill=True, timezone="Asia/Kathmandu", is_trusted=True
+    )
     assert stores.by_token("", at=0) is stores.by_token("unknown", at=0) is None
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert old not in path.read_text()
@@ -58,6 +66,9 @@ def test_a_token_works_until_its_end_and_not_at_it(tmp_path: Path) -> None:
         ("[stores.a", "is not a stores file"),
         ("[stores.a]\ntokens_sha256 = 3", "is not a stores file"),
         ("[stores.a]\ntokens = ['x']", "is not a stores file"),
+        ("[stores.a]\ntokens_sha256 = []\ntimezone = 'Mars'", "no IANA time zone"),
+        ("[stores.a]\ntokens_sha256 = []\ntoken_rights = { a = ['orders'] }", "none of its tokens"),
+        ("[stores.a]\ntokens_sha256 = []\ntoken_rights = { a = ['all'] }", "is not a stores file"),
         ("[stores.a]\ntokens_sha256 = ['plain']", "64 hex digits"),
         (f"[stores.a]\ntokens_sha256 = ['{'0' * 64}', '{'0' * 64}']", "used twice"),
         ("[stores.a]\ntokens_sha256=[]\ntoken_ends={x=2026-01-01T00:00:00Z}", "none of its tokens"),

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pipeline.config import Settings
-from pipeline.http import head
-from pipeline.http.body_budget import BodyBudget
+from pipeline.http import parser
+from pipeline.http.limits import BodyBudget
 from pipeline.ingest import beacon, cors, enrichment, stores
 from pipeline.ingest.enrichment import EdgeHeaders, enrich
 
@@ -21,7 +21,7 @@ LONG = "x" * 30_000
     ("use", "function"),
     [
         (lambda text: cors.cors(f"https://{text}"), cors.cors),
-        (lambda text: head.target_of(f"/{text}".encode()), head.target_of),
+        (lambda text: parser.target_of(f"/{text}".encode()), parser.target_of),
         (lambda text: stores.Stores({}).by_token(text, at=0), stores._digest),
     ],
     ids=["origin", "target", "token"],

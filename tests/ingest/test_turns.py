@@ -9,9 +9,9 @@ import pytest
 from ingest.transport import Wire
 
 from pipeline.http.connection import Connection
-from pipeline.http.connection_limit import ConnectionLimit
 from pipeline.http.exchange import Exchange
-from pipeline.http.parser import Limits, ServerContext
+from pipeline.http.limits import ConnectionLimit, Limits
+from pipeline.http.parser import ServerContext
 from pipeline.http.response import Response
 
 NO, YES = Response(405), Response(204)

@@ -1,4 +1,4 @@
-"""Ingest that starts where Kafka is away, has no topics yet, or has the wrong ones."""
+"""Ingest that starts while Kafka is away, or its topics are missing or unfit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Send = Callable[[str], int]
 
 @contextmanager
 def ingest(settings: Settings) -> Iterator[tuple[Verb, Send]]:
-    """It runs, and what sends it one event."""
+    """A running ingest, and a function that sends it an event with a query."""
     token, digest = new_token()
     write_stores(settings.stores, {"shop": {"tokens_sha256": [digest]}})
     running = Verb("ingest", settings)
@@ -51,7 +51,7 @@ def ingest(settings: Settings) -> Iterator[tuple[Verb, Send]]:
 
 
 def readiness(verb: Verb) -> str:
-    """What `/readyz` says of Kafka."""
+    """What `/readyz` reports about Kafka."""
     found = re.search(r"ingest: (\S+)/metrics", verb.said())
     assert found is not None
     return str(urllib3.PoolManager().request("GET", f"{found[1]}/readyz").json()["kafka"])
@@ -62,7 +62,7 @@ def errors(verb: Verb) -> list[str]:
     return [line["message"] for line in lines if line["level"] == "error"]
 
 
-def test_it_says_that_kafka_is_away_and_goes_on_by_itself(
+def test_it_logs_that_kafka_is_away_and_recovers_by_itself(
     settings: Settings, tmp_path: Any, cache: Any
 ) -> None:
     port = free_port()
@@ -83,7 +83,7 @@ def test_it_says_that_kafka_is_away_and_goes_on_by_itself(
             wait_for(lambda: queries_in(records_of(away, beacons)) == ["first"])
 
 
-def test_a_topic_that_is_missing_is_no_kafka_that_is_away(settings: Settings) -> None:
+def test_a_missing_topic_is_not_reported_as_kafka_being_away(settings: Settings) -> None:
     with ingest(settings) as (running, send):
         assert send("first") == 204
         wait_for(lambda: bool(errors(running)))
@@ -98,8 +98,8 @@ def test_a_topic_that_is_missing_is_no_kafka_that_is_away(settings: Settings) ->
         wait_for(lambda: readiness(running) == "answers")
 
 
-def test_nothing_leaves_the_spool_for_topics_that_would_refuse_it(settings: Settings) -> None:
-    """The topics came after ingest: what it has answered 204 waits until they are right."""
+def test_nothing_leaves_the_spool_while_the_topics_are_unfit(settings: Settings) -> None:
+    """The topics are created after ingest has started: its 204s wait until they are fit."""
     ours = topics(settings).beacons
     with ingest(settings) as (running, send):
         assert send("first") == 204

@@ -38,12 +38,12 @@ def names(group: str) -> set[str]:
 
 
 @pytest.mark.parametrize("lock", [RUN, BUILD])
-def test_what_the_image_has_is_what_was_tested(lock: str) -> None:
+def test_the_image_has_the_tested_versions(lock: str) -> None:
     assert pins(lock)
     assert pins(lock).items() <= pins(DEVELOPMENT).items()
 
 
-def test_users_install_no_tool_of_developers_and_no_kafka() -> None:
+def test_users_install_no_development_tools_and_no_kafka() -> None:
     ours = {canonicalize_name(each.name) for each in WHEEL}
     extra = {canonicalize_name(each.name) for each in LOCAL}
     assert ours <= set(pins(RUN))
@@ -62,7 +62,7 @@ def breaks_next(version: Version) -> Version:
 
 
 @pytest.mark.parametrize("requirement", [*WHEEL, *LOCAL], ids=str)
-def test_a_dependency_ends_below_its_next_breaking_release(requirement: Requirement) -> None:
+def test_a_dependency_is_bounded_below_its_next_breaking_release(requirement: Requirement) -> None:
     pinned = pins(DEVELOPMENT)[canonicalize_name(requirement.name)]
     assert requirement.specifier.contains(pinned)
     assert not requirement.specifier.contains(breaks_next(pinned))
@@ -76,7 +76,7 @@ def test_a_lock_has_a_hash_for_every_pin_and_names_no_index(lock: str) -> None:
     assert "://" not in text
 
 
-def test_the_image_has_the_lock_of_users_alone() -> None:
+def test_the_image_uses_only_the_lock_for_users() -> None:
     stages = (ROOT / "Dockerfile").read_text()
     assert DEVELOPMENT not in stages
     # The tools that make the wheel stay in another folder than the one that is copied.

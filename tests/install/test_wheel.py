@@ -47,12 +47,12 @@ def interpreter(version: str) -> str | None:
     return None
 
 
-def test_the_versions_tried_are_those_that_the_wheel_allows() -> None:
+def test_the_tested_python_versions_are_those_of_the_wheel() -> None:
     allowed = SpecifierSet(PROJECT["requires-python"])
     assert [f"3.{minor}" for minor in range(20) if f"3.{minor}.5" in allowed] == VERSIONS
 
 
-def test_the_wheel_has_all_that_the_package_reads(wheel: Path) -> None:
+def test_the_wheel_contains_every_file_that_the_package_reads(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as opened:
         inside = set(opened.namelist())
     for folder, place in {"pipeline": "pipeline", "sql": "pipeline/_sql"}.items():
@@ -80,7 +80,7 @@ def programs(request: pytest.FixtureRequest, wheel: Path, tmp_path: Path) -> Ite
 
 
 @pytest.mark.timeout(600)
-def test_it_installs_and_runs_away_from_the_repository(programs: Path, tmp_path: Path) -> None:
+def test_it_installs_and_runs_outside_the_repository(programs: Path, tmp_path: Path) -> None:
     away = tmp_path / "away"
     away.mkdir()
     # No Java, and no settings but where to look for jars.

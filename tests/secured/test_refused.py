@@ -102,7 +102,7 @@ def test_it_is_the_same_line_in_each_process(settings: Settings) -> None:
     assert set(lines) == {refused(settings, "topics")}
 
 
-def test_it_is_said_sooner_than_that_kafka_is_away(settings: Settings) -> None:
+def test_a_refusal_is_reported_before_kafka_counts_as_unreachable(settings: Settings) -> None:
     began = time.monotonic()
     away = settings.model_copy(update={"kafka_bootstrap_servers": f"localhost:{free_port()}"})
     assert "does not answer" in refused(away, "topics")
@@ -114,7 +114,7 @@ def test_it_is_said_sooner_than_that_kafka_is_away(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(("change", "said"), TROUBLES[:3], ids=["ca", "host", "password"])
-def test_ingest_says_it_and_keeps_events_in_its_spool(
+def test_ingest_reports_it_and_spools_events(
     settings: Settings, secured: Secured, tmp_path: Path, change: Change, said: str
 ) -> None:
     wrong = settings.model_copy(update=change(settings, secured, tmp_path))

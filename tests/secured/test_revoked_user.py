@@ -39,7 +39,7 @@ def send(ingest: Verb, token: str) -> int:
     return int(http.request("POST", found[1], body=body, headers=headers).status)
 
 
-def test_each_kind_of_trouble_is_one_line(settings: Settings, secured: Secured) -> None:
+def test_each_problem_is_one_line(settings: Settings, secured: Secured) -> None:
     secured.add_user(LEAVING, PASSWORD)
     password = settings.home / "theirs"
     password.write_text(PASSWORD)

@@ -26,7 +26,7 @@ def of_user(settings: Settings, secured: Secured, name: str) -> Settings:
     return settings.model_copy(update=changed)
 
 
-def test_the_rights_that_are_named_are_enough(settings: Settings, secured: Secured) -> None:
+def test_the_documented_rights_are_sufficient(settings: Settings, secured: Secured) -> None:
     create_topics(settings)
     ours = topics(settings)
     users = {verb: of_user(settings, secured, verb) for verb in ("ingest", "worker", "load")}
@@ -66,7 +66,7 @@ def test_the_rights_that_are_named_are_enough(settings: Settings, secured: Secur
             print(verb.verb, verb.said())
 
 
-def test_a_right_that_is_missing_is_one_line(settings: Settings, secured: Secured) -> None:
+def test_a_missing_right_is_one_line(settings: Settings, secured: Secured) -> None:
     create_topics(settings)
     stranger = of_user(settings, secured, "stranger")
     for topic in topics(settings).all():

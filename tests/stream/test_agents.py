@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 from factories import make_event
-from group_log import BEACONS, CHANGELOG, OUTCOMES, Kafka, Process
-from stream_log import Topic
+from group_log import BEACONS, CHANGELOG, OUTCOMES, Kafka, WorkerProcess
+from stream_log import PartitionLog
 
 from pipeline.stream.partition import Pair
 
 
-def visits(records: int) -> Topic:
+def visits(records: int) -> PartitionLog:
     """One event per record."""
-    topic = Topic()
+    log = PartitionLog()
     for minute in range(records):
-        topic.send(make_event(minute=minute))
-    return topic
+        log.send(make_event(minute=minute))
+    return log
 
 
-class Refused(Process):
+class Refused(WorkerProcess):
     """A worker whose records for `topic` Kafka refuses."""
 
     topic = ""
@@ -34,7 +34,7 @@ class Refused(Process):
 
 @pytest.mark.parametrize("place", [OUTCOMES, CHANGELOG], ids=["outcomes", "states"])
 def test_a_failed_delivery_ends_the_worker_and_commits_nothing(place: Any) -> None:
-    async def scenario() -> tuple[Kafka, Process]:
+    async def scenario() -> tuple[Kafka, WorkerProcess]:
         kafka = Kafka(visits(2).beacons)
         worker = Refused(kafka)
         worker.topic = place.topic
@@ -50,7 +50,7 @@ def test_a_failed_delivery_ends_the_worker_and_commits_nothing(place: Any) -> No
 def test_a_batch_is_sent_after_the_states_of_the_one_before() -> None:
     async def scenario() -> None:
         kafka = Kafka(visits(4).beacons)
-        worker = Process(kafka)
+        worker = WorkerProcess(kafka)
         while len(kafka.outcomes) < 4:
             states = len(kafka.changelog)
             await worker.step()
@@ -64,7 +64,7 @@ def test_a_batch_is_sent_after_the_states_of_the_one_before() -> None:
 def test_a_batch_that_outlives_its_assignment_leaves_no_checkpoint() -> None:
     async def scenario() -> None:
         kafka = Kafka(visits(2).beacons)
-        worker = Process(kafka)
+        worker = WorkerProcess(kafka)
         while not kafka.outcomes:
             await worker.step()
         worker.revoke_now()
@@ -79,9 +79,9 @@ def test_a_batch_that_outlives_its_assignment_leaves_no_checkpoint() -> None:
 def test_a_lost_commit_is_not_mistaken_for_a_first_start() -> None:
     async def scenario() -> str | None:
         kafka = Kafka(visits(2).beacons)
-        await (await Process(kafka).finish()).kill()
+        await (await WorkerProcess(kafka).finish()).kill()
         kafka.commit = None
-        worker = await Process(kafka).finish()
+        worker = await WorkerProcess(kafka).finish()
         return worker.end_reason
 
     reason = asyncio.run(scenario())

@@ -11,8 +11,8 @@ from itertools import product
 
 import pytest
 from factories import cart, click, make_event, purchase
-from group_log import Kafka, Process
-from stream_log import Topic
+from group_log import Kafka, WorkerProcess
+from stream_log import PartitionLog
 
 from pipeline.domain.outcomes import Outcome
 
@@ -20,50 +20,50 @@ from pipeline.domain.outcomes import Outcome
 STEPS = 16
 
 
-def shopping() -> Topic:
+def shopping() -> PartitionLog:
     """Six records whose outcomes depend on every record before them."""
-    topic = Topic()
-    topic.send(click(0, "token"))
-    topic.send(make_event(minute=1), device="d:other")
-    topic.send(cart(2, None))
-    topic.send(click(0, "token"), purchase(4))
-    topic.send(make_event(minute=1), click(5, "token"), device="d:other")
-    topic.send(purchase(6), purchase(4), device="d:device")
-    return topic
+    log = PartitionLog()
+    log.send(click(0, "token"))
+    log.send(make_event(minute=1), device="d:other")
+    log.send(cart(2, None))
+    log.send(click(0, "token"), purchase(4))
+    log.send(make_event(minute=1), click(5, "token"), device="d:other")
+    log.send(purchase(6), purchase(4), device="d:device")
+    return log
 
 
-def expected_outcomes(topic: Topic) -> list[Outcome]:
-    alone = Topic(topic.rules, beacons=topic.beacons)
+def expected_outcomes(log: PartitionLog) -> list[Outcome]:
+    alone = PartitionLog(log.rules, beacons=log.beacons)
     alone.run(alone.assigned())
     return alone.outcomes
 
 
 async def finished(kafka: Kafka) -> None:
     """A worker that is left alone processes the rest."""
-    last = await Process(kafka).finish()
+    last = await WorkerProcess(kafka).finish()
     assert last.end_reason is None
     await last.kill()
 
 
-async def begun(topic: Topic, records: int) -> Kafka:
+async def begun(log: PartitionLog, records: int) -> Kafka:
     """A log whose first `records` a dead worker has processed and committed."""
-    kafka = Kafka(topic.beacons[:records])
+    kafka = Kafka(log.beacons[:records])
     if records:
         await finished(kafka)
-    kafka.beacons = topic.beacons
+    kafka.beacons = log.beacons
     return kafka
 
 
 @pytest.mark.parametrize("begin", [0, 2])
 @pytest.mark.parametrize("dying", ["neither", "other", "both"])
 def test_whenever_another_worker_takes_over_the_outcomes_are_right(begin: int, dying: str) -> None:
-    topic = shopping()
-    expected = expected_outcomes(topic)
+    log = shopping()
+    expected = expected_outcomes(log)
 
     async def scenario(first: int, second: int, third: int) -> None:
-        kafka = await begun(topic, begin)
-        one = await Process(kafka).step(first)
-        other = await Process(kafka).step(second)
+        kafka = await begun(log, begin)
+        one = await WorkerProcess(kafka).step(first)
+        other = await WorkerProcess(kafka).step(second)
         if dying != "neither":
             await other.kill()
         await one.step(third)
@@ -87,23 +87,23 @@ def test_whenever_another_worker_takes_over_the_outcomes_are_right(begin: int, d
 
 @pytest.mark.parametrize("lost", [(0,), (1,), (0, 1)], ids=str)
 def test_batches_that_the_consumer_dropped_are_read_again(lost: tuple[int, ...]) -> None:
-    topic = shopping()
+    log = shopping()
 
     async def scenario() -> Kafka:
-        kafka = Kafka(topic.beacons)
-        worker = await Process(kafka, lost=lost).finish()
+        kafka = Kafka(log.beacons)
+        worker = await WorkerProcess(kafka, lost=lost).finish()
         assert worker.end_reason is None
         await worker.kill()
         return kafka
 
-    assert asyncio.run(scenario()).accepted() == expected_outcomes(topic)
+    assert asyncio.run(scenario()).accepted() == expected_outcomes(log)
 
 
 def test_records_that_retention_deleted_are_not_read_again() -> None:
     async def scenario() -> str | None:
         kafka = await begun(shopping(), 2)
         kafka.beginning = 4
-        worker = await Process(kafka, lost=[1]).finish()
+        worker = await WorkerProcess(kafka, lost=[1]).finish()
         return worker.end_reason
 
     reason = asyncio.run(scenario())
@@ -116,7 +116,7 @@ def test_a_jump_in_the_log_itself_ends_the_worker() -> None:
         kafka = await begun(shopping(), 2)
         # Offsets 2 and 3 are not there, though Kafka says that it holds them.
         kafka.beacons = [*kafka.beacons[:2], *kafka.beacons[4:]]
-        worker = await Process(kafka).finish()
+        worker = await WorkerProcess(kafka).finish()
         return worker.end_reason
 
     reason = asyncio.run(scenario())

@@ -8,7 +8,7 @@ import pytest
 from factories import DAY, MINUTE, MORNING, cart, click, make_event, purchase
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stream_log import FakeRecord, Topic, checkpoint
+from stream_log import FakeRecord, PartitionLog, checkpoint
 
 from pipeline.domain.rules import Rules
 from pipeline.stream.checkpoint import StateError, read_checkpoint
@@ -16,7 +16,7 @@ from pipeline.stream.checkpoint import StateError, read_checkpoint
 HOUR_LATE = Rules(lateness=timedelta(hours=1), lookback=timedelta(hours=2))
 
 
-def shopping(topic: Topic, devices: int = 3, rounds: int = 4) -> Topic:
+def shopping(log: PartitionLog, devices: int = 3, rounds: int = 4) -> PartitionLog:
     for minute in range(rounds):
         for number in range(devices):
             events = [
@@ -24,33 +24,33 @@ def shopping(topic: Topic, devices: int = 3, rounds: int = 4) -> Topic:
                 click(minute * 20 + number),
                 cart(minute * 20 + number, "token"),
             ]
-            topic.send(*events[: 1 + (minute + number) % 3], device=f"d:{number}")
-    return topic
+            log.send(*events[: 1 + (minute + number) % 3], device=f"d:{number}")
+    return log
 
 
-def undisturbed(topic: Topic) -> Topic:
-    alone = Topic(topic.rules, beacons=topic.beacons)
+def undisturbed(log: PartitionLog) -> PartitionLog:
+    alone = PartitionLog(log.rules, beacons=log.beacons)
     alone.run(alone.assigned())
     return alone
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, None])
 def test_batch_boundaries_change_nothing(size: int | None) -> None:
-    topic = shopping(Topic())
-    partition = topic.assigned()
-    while topic.run(partition, size):
+    log = shopping(PartitionLog())
+    partition = log.assigned()
+    while log.run(partition, size):
         pass
-    assert topic.outcomes == undisturbed(topic).outcomes
-    assert topic.commit == undisturbed(topic).commit
+    assert log.outcomes == undisturbed(log).outcomes
+    assert log.commit == undisturbed(log).commit
 
 
 def test_state_survives_an_assignment_by_its_changelog() -> None:
-    topic = Topic()
-    topic.send(click(0, "token"))
-    topic.run(topic.assigned())
-    topic.send(purchase(5))
-    topic.run(topic.assigned())
-    assert [row.match for row in topic.outcomes[1].conversions] == ["carried"]
+    log = PartitionLog()
+    log.send(click(0, "token"))
+    log.run(log.assigned())
+    log.send(purchase(5))
+    log.run(log.assigned())
+    assert [row.match for row in log.outcomes[1].conversions] == ["carried"]
 
 
 @given(
@@ -65,16 +65,16 @@ def test_state_survives_an_assignment_by_its_changelog() -> None:
 )
 @settings(deadline=None, max_examples=150)
 def test_a_crash_anywhere_leaves_the_same_outcomes(steps: list[tuple[int, str, bool]]) -> None:
-    topic = shopping(Topic())
-    partition = topic.assigned()
+    log = shopping(PartitionLog())
+    partition = log.assigned()
     for size, until, dies in steps:
         # A batch that is not committed dies with the process; it may also die after a commit.
-        topic.run(partition, size, until=until)
+        log.run(partition, size, until=until)
         if dies or until != "commit":
-            partition = topic.assigned()
-    while topic.run(partition, 2):
+            partition = log.assigned()
+    while log.run(partition, 2):
         pass
-    assert topic.accepted() == undisturbed(topic).outcomes
+    assert log.accepted() == undisturbed(log).outcomes
 
 
 @given(
@@ -86,84 +86,84 @@ def test_a_crash_anywhere_leaves_the_same_outcomes(steps: list[tuple[int, str, b
 def test_a_paused_owner_that_writes_on_changes_nothing(
     forget: int, sizes: list[int], paused: int
 ) -> None:
-    topic = shopping(Topic(HOUR_LATE), rounds=6)
-    stale = topic.assigned()
-    topic.run(stale, 2)
+    log = shopping(PartitionLog(HOUR_LATE), rounds=6)
+    stale = log.assigned()
+    log.run(stale, 2)
     for _ in range(paused):
-        owner = topic.assigned()
+        owner = log.assigned()
         for size in sizes:
-            topic.run(owner, size)
+            log.run(owner, size)
         # The former owner wakes up: Kafka accepts its records, the group refuses its commit.
-        topic.run(stale, forget + 1, until="states")
-    owner = topic.assigned()
-    while topic.run(owner, 3):
+        log.run(stale, forget + 1, until="states")
+    owner = log.assigned()
+    while log.run(owner, 3):
         pass
-    assert topic.accepted() == undisturbed(topic).outcomes
+    assert log.accepted() == undisturbed(log).outcomes
 
 
 def test_a_skipped_record_moves_stream_time() -> None:
-    topic = Topic()
-    topic.send(make_event(minute=0))
-    topic.send(make_event(minute=90))
-    topic.run(topic.assigned(), until="states")
-    again = topic.assigned()
-    topic.run(again)
-    assert len(topic.outcomes) == 2
-    assert topic.commit.stream_time == MORNING + 90 * MINUTE
+    log = PartitionLog()
+    log.send(make_event(minute=0))
+    log.send(make_event(minute=90))
+    log.run(log.assigned(), until="states")
+    again = log.assigned()
+    log.run(again)
+    assert len(log.outcomes) == 2
+    assert log.commit.stream_time == MORNING + 90 * MINUTE
 
 
 def test_a_device_with_nothing_left_gets_its_tombstone_once_its_origin_is_committed() -> None:
-    topic = Topic(HOUR_LATE)
-    topic.send(make_event(minute=0), device="d:old")
-    partition = topic.assigned()
-    topic.run(partition)
-    topic.send(make_event(minute=24 * 60), device="d:new")
-    topic.run(partition)
-    topic.send(make_event(minute=24 * 60 + 1), device="d:new")
-    topic.run(partition)
-    assert [key[16:] for key in topic.state()] == [topic.beacons[1].key]
+    log = PartitionLog(HOUR_LATE)
+    log.send(make_event(minute=0), device="d:old")
+    partition = log.assigned()
+    log.run(partition)
+    log.send(make_event(minute=24 * 60), device="d:new")
+    log.run(partition)
+    log.send(make_event(minute=24 * 60 + 1), device="d:new")
+    log.run(partition)
+    assert [key[16:] for key in log.state()] == [log.beacons[1].key]
     assert len(partition) == 1
 
 
 def test_a_device_with_nothing_left_keeps_its_state_while_its_records_may_be_read_again() -> None:
-    topic = Topic(HOUR_LATE)
-    topic.send(make_event(minute=0), device="d:old")
-    partition = topic.assigned()
-    topic.run(partition)
-    topic.send(make_event(minute=1), device="d:old")
-    topic.send(make_event(minute=24 * 60), device="d:new")
-    topic.run(partition, until="states")
-    topic.run(topic.assigned())
-    assert [outcome.origin.offset for outcome in topic.outcomes] == [0, 1, 2]
+    log = PartitionLog(HOUR_LATE)
+    log.send(make_event(minute=0), device="d:old")
+    partition = log.assigned()
+    log.run(partition)
+    log.send(make_event(minute=1), device="d:old")
+    log.send(make_event(minute=24 * 60), device="d:new")
+    log.run(partition, until="states")
+    log.run(log.assigned())
+    assert [outcome.origin.offset for outcome in log.outcomes] == [0, 1, 2]
 
 
 def test_a_device_taken_over_loses_the_key_of_its_former_writer_after_its_own() -> None:
-    topic = Topic()
-    topic.send(make_event(minute=0))
-    topic.run(topic.assigned())
-    second = topic.assigned()
-    topic.send(make_event(minute=1))
-    topic.run(second)
-    assert len(topic.state()) == 2
-    topic.send(make_event(minute=2), device="d:other")
-    topic.run(second)
-    assert {key[:16] for key in topic.state()} == {second.writer}
+    log = PartitionLog()
+    log.send(make_event(minute=0))
+    log.run(log.assigned())
+    second = log.assigned()
+    log.send(make_event(minute=1))
+    log.run(second)
+    assert len(log.state()) == 2
+    log.send(make_event(minute=2), device="d:other")
+    log.run(second)
+    assert {key[:16] for key in log.state()} == {second.writer}
 
 
 def test_recovered_devices_that_never_come_back_are_forgotten_too() -> None:
-    topic = Topic(HOUR_LATE)
+    log = PartitionLog(HOUR_LATE)
     for number in range(5):
-        topic.send(make_event(minute=number), device=f"d:{number}")
-    topic.run(topic.assigned())
-    later = topic.assigned()
+        log.send(make_event(minute=number), device=f"d:{number}")
+    log.run(log.assigned())
+    later = log.assigned()
     for minute in range(3):
-        topic.send(make_event(minute=24 * 60 + minute), device="d:new")
-        topic.run(later)
-    assert len(topic.state()) == 1
+        log.send(make_event(minute=24 * 60 + minute), device="d:new")
+        log.run(later)
+    assert len(log.state()) == 1
 
 
 def test_a_jump_is_refused() -> None:
-    partition = Topic(commit=checkpoint(3)).assigned()
+    partition = PartitionLog(commit=checkpoint(3)).assigned()
     with pytest.raises(StateError, match=r"partition 0: offset 3 of beacons was expected.*5-6"):
         partition.new_records([FakeRecord(5, b"", b""), FakeRecord(6, b"", b"")])
     with pytest.raises(StateError, match="3-5 with 2 records"):
@@ -171,17 +171,17 @@ def test_a_jump_is_refused() -> None:
 
 
 def test_redelivered_records_of_a_batch_are_skipped() -> None:
-    partition = Topic(commit=checkpoint(3)).assigned()
+    partition = PartitionLog(commit=checkpoint(3)).assigned()
     records = [FakeRecord(offset, b"", b"") for offset in range(2, 5)]
     assert [record.offset for record in partition.new_records(records)] == [3, 4]
     assert not partition.new_records(records[:1])
 
 
 def test_an_unreadable_record_has_an_outcome() -> None:
-    topic = Topic()
-    topic.beacons = [FakeRecord(0, b"key", b"\xff"), FakeRecord(1, b"key", None)]
-    topic.run(topic.assigned())
-    assert [len(outcome.failed) for outcome in topic.outcomes] == [1, 1]
+    log = PartitionLog()
+    log.beacons = [FakeRecord(0, b"key", b"\xff"), FakeRecord(1, b"key", None)]
+    log.run(log.assigned())
+    assert [len(outcome.failed) for outcome in log.outcomes] == [1, 1]
 
 
 def test_a_checkpoint_survives_its_commit() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from beacons import Door, accepted, write_traffic
+from beacons import BeaconProducer, accepted, write_traffic
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from processes import Verb, wait_for
@@ -22,9 +22,9 @@ from pipeline.topics import Topic, group, topics
 
 
 @pytest.fixture
-def door(settings: Settings) -> Door:
+def ingest(settings: Settings) -> BeaconProducer:
     create_topics(settings)
-    return Door(settings)
+    return BeaconProducer(settings)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def requests(tmp_path: Path) -> list[Accepted]:
 
 
 @pytest.fixture
-def worker(settings: Settings, door: Door) -> Iterator[Verb]:  # noqa: ARG001  # topics first
+def worker(settings: Settings, ingest: BeaconProducer) -> Iterator[Verb]:  # noqa: ARG001  # topics first
     running = Verb("worker", settings)
     yield running
     running.kill()
@@ -87,9 +87,9 @@ def refused(settings: Settings, message: str) -> None:
 
 
 def test_each_record_has_one_outcome_and_sigterm_commits_them(
-    settings: Settings, door: Door, requests: list[Accepted], worker: Verb
+    settings: Settings, ingest: BeaconProducer, requests: list[Accepted], worker: Verb
 ) -> None:
-    records = door.send(requests)
+    records = ingest.send(requests)
     wait_for_outcomes(settings, records)
     assert worker.stop() == 0
     assert committed(settings) == records
@@ -100,14 +100,14 @@ def test_each_record_has_one_outcome_and_sigterm_commits_them(
 
 
 def test_a_worker_continues_with_the_state_of_its_predecessor(
-    settings: Settings, door: Door, requests: list[Accepted], worker: Verb
+    settings: Settings, ingest: BeaconProducer, requests: list[Accepted], worker: Verb
 ) -> None:
     half = len(requests) // 2
-    first = door.send(requests[:half])
+    first = ingest.send(requests[:half])
     wait_for_outcomes(settings, first)
     worker.kill()
     # The same requests again: a worker that remembers finds nothing new in them.
-    again = door.send(requests[:half])
+    again = ingest.send(requests[:half])
     worker.start()
     wait_for(lambda: committed(settings) == first + again)
     assert worker.stop() == 0
@@ -120,9 +120,9 @@ def test_a_worker_continues_with_the_state_of_its_predecessor(
 
 
 def test_other_rules_or_a_new_topic_are_refused(
-    settings: Settings, door: Door, requests: list[Accepted], worker: Verb
+    settings: Settings, ingest: BeaconProducer, requests: list[Accepted], worker: Verb
 ) -> None:
-    records = door.send(requests[:20])
+    records = ingest.send(requests[:20])
     wait_for(lambda: committed(settings) == records)
     assert worker.stop() == 0
     others = settings.model_copy(update={"session_gap": timedelta(minutes=20)})
@@ -137,9 +137,9 @@ def test_other_rules_or_a_new_topic_are_refused(
 
 
 def test_state_without_a_commit_is_refused(
-    settings: Settings, door: Door, requests: list[Accepted], worker: Verb
+    settings: Settings, ingest: BeaconProducer, requests: list[Accepted], worker: Verb
 ) -> None:
-    records = door.send(requests[:20])
+    records = ingest.send(requests[:20])
     wait_for(lambda: committed(settings) == records)
     assert worker.stop() == 0
     admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
@@ -148,15 +148,15 @@ def test_state_without_a_commit_is_refused(
 
 
 def test_records_that_retention_deleted_are_never_skipped(
-    settings: Settings, door: Door, requests: list[Accepted], worker: Verb
+    settings: Settings, ingest: BeaconProducer, requests: list[Accepted], worker: Verb
 ) -> None:
-    records = door.send(requests[:20])
+    records = ingest.send(requests[:20])
     wait_for(lambda: committed(settings) == records)
     assert worker.stop() == 0
     ours = topics(settings)
     beacons = ours.beacons
     before = end_offsets(settings, ours.outcomes)
-    door.send(requests)
+    ingest.send(requests)
     ends = end_offsets(settings, beacons)
     lost = [TopicPartition(beacons.name, number, end - 1) for number, end in ends.items()]
     admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
@@ -171,13 +171,13 @@ def test_records_that_retention_deleted_are_never_skipped(
 
 
 def test_batches_that_faust_drops_are_read_again(
-    settings: Settings, door: Door, requests: list[Accepted]
+    settings: Settings, ingest: BeaconProducer, requests: list[Accepted]
 ) -> None:
     small = settings.model_copy(update={"run_records": 5})
     lossy = Path(__file__).with_name("lossy_worker.py")
     worker = Verb("worker", small, program=[str(lossy)])
     try:
-        records = door.send(requests)
+        records = ingest.send(requests)
         wait_for(lambda: committed(settings) == records, each=worker.assert_alive)
         assert worker.stop() == 0
     finally:
@@ -188,10 +188,10 @@ def test_batches_that_faust_drops_are_read_again(
 
 
 def test_dropped_batches_that_nothing_follows_are_read_again(
-    settings: Settings, door: Door, requests: list[Accepted]
+    settings: Settings, ingest: BeaconProducer, requests: list[Accepted]
 ) -> None:
     lossy = Path(__file__).with_name("lossy_worker.py")
-    records = door.send(requests)
+    records = ingest.send(requests)
     # All records are there before it starts: one batch per partition, and nothing behind it.
     worker = Verb("worker all", settings, "worker", program=[str(lossy)])
     try:

@@ -6,7 +6,7 @@ from types import FrameType
 
 import pytest
 from factories import DAY, Log, cart, click, make_event, purchase
-from stream_log import Topic
+from stream_log import PartitionLog
 
 from pipeline.domain.rules import Rules
 
@@ -120,7 +120,7 @@ def test_a_cart_earns_nothing() -> None:
 
 
 def test_a_record_looks_at_each_conversion_once_however_many_clicks_it_has() -> None:
-    topic = Topic()
+    topic = PartitionLog()
     topic.send(*[cart(5, None, ms=number) for number in range(60)])
     topic.send(*[click(4, f"token-{number}", ms=number) for number in range(60)])
     calls: Counter[str] = Counter()

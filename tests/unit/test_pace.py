@@ -10,7 +10,7 @@ BEGIN = 1_750_000_000_000
 
 def opened(*times: object) -> list[bool]:
     pace = Pacing()
-    return [pace.begins_anew(at) for at in times]
+    return [pace.opens_window(at) for at in times]
 
 
 def test_a_window_is_closed_at_both_ends() -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,8 +15,6 @@ import psutil
 import pytest
 
 from pipeline.config import Settings
-
-Eventually = Callable[[Callable[[], bool]], None]
 
 
 @dataclass
@@ -61,19 +58,6 @@ def still_there(family: list[psutil.Process]) -> list[psutil.Process]:
     """Those of a family that run; one that only nobody has asked after yet does not."""
     _, alive = psutil.wait_procs(family, 1)
     return [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
-
-
-@pytest.fixture
-def eventually() -> Eventually:
-    """Waits for a claim to come true; fails when it has not in a minute."""
-
-    def wait(claim: Callable[[], bool]) -> None:
-        until = time.monotonic() + 60
-        while not claim():
-            assert time.monotonic() < until, "it never came true"
-            time.sleep(0.05)
-
-    return wait
 
 
 @pytest.fixture

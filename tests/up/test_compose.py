@@ -44,13 +44,13 @@ def test_it_is_valid_by_the_specification(compose: dict[str, Any]) -> None:
     jsonschema.Draft202012Validator(SCHEMA).validate(compose)
 
 
-def test_the_schema_would_see_a_slip(compose: dict[str, Any]) -> None:
+def test_the_schema_detects_a_mistake(compose: dict[str, Any]) -> None:
     slipped = {**compose, "services": {"ingest": {"comand": ["ingest"]}}}
     with pytest.raises(jsonschema.ValidationError, match="comand"):
         jsonschema.Draft202012Validator(SCHEMA).validate(slipped)
 
 
-def test_it_runs_the_verbs_of_up_and_what_up_does_before_them(
+def test_it_runs_the_commands_of_up_and_its_preparation(
     ours: dict[str, dict[str, Any]],
 ) -> None:
     assert {name: of["command"] for name, of in ours.items()} == {
@@ -59,7 +59,7 @@ def test_it_runs_the_verbs_of_up_and_what_up_does_before_them(
     assert {verb for verb in ours if verb in cli.commands} == set(ours)
 
 
-def test_all_of_ours_have_one_image_and_the_same_settings(
+def test_our_services_share_an_image_and_settings(
     ours: dict[str, dict[str, Any]],
 ) -> None:
     shared = ("build", "image", "environment", "volumes")
@@ -72,7 +72,7 @@ def test_every_setting_exists(ours: dict[str, dict[str, Any]]) -> None:
     assert set(ours["ingest"]["environment"]) <= known
 
 
-def test_what_is_not_set_is_what_up_has(
+def test_unset_settings_have_the_defaults_of_up(
     ours: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The published ports and the health checks name the defaults."""
@@ -89,7 +89,7 @@ def test_what_is_not_set_is_what_up_has(
     assert ours["ingest"]["volumes"] == [f"data:{settings.home}"]
 
 
-def test_the_dashboard_answers_to_the_name_that_other_containers_call(
+def test_the_dashboard_accepts_the_name_used_by_other_containers(
     ours: dict[str, dict[str, Any]],
 ) -> None:
     assert ours["dashboard"]["environment"]["PIPELINE_DASHBOARD_HOSTS"] == "dashboard"
@@ -105,7 +105,7 @@ def test_kafka_is_the_version_that_up_runs_with_the_same_limits(
     assert kafka["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
 
 
-def test_everything_that_stays_has_a_health_check_and_comes_back(
+def test_every_lasting_service_has_a_health_check_and_restarts(
     compose: dict[str, Any],
 ) -> None:
     for name, of in compose["services"].items():
@@ -116,7 +116,7 @@ def test_everything_that_stays_has_a_health_check_and_comes_back(
             assert of["healthcheck"]["test"][0] == "CMD"
 
 
-def test_no_container_has_rights_that_it_does_not_need(compose: dict[str, Any]) -> None:
+def test_no_container_has_unneeded_privileges(compose: dict[str, Any]) -> None:
     for name, of in compose["services"].items():
         assert of["cap_drop"] == ["ALL"]
         assert of["security_opt"] == ["no-new-privileges:true"]
@@ -126,7 +126,7 @@ def test_no_container_has_rights_that_it_does_not_need(compose: dict[str, Any]) 
         assert name == "kafka" or (of["read_only"], of["tmpfs"]) == (True, ["/tmp"])  # noqa: S108
 
 
-def test_memory_is_bounded_and_enough_for_a_question(compose: dict[str, Any]) -> None:
+def test_memory_is_limited_and_enough_for_a_query(compose: dict[str, Any]) -> None:
     limit = {
         name: int(of["mem_limit"].removesuffix("g")) * 1024**3
         for name, of in compose["services"].items()
@@ -137,7 +137,7 @@ def test_memory_is_bounded_and_enough_for_a_question(compose: dict[str, Any]) ->
     assert limit["ingest"] > 4 * settings.max_bodies_bytes
 
 
-def test_nothing_waits_for_what_is_not_there(compose: dict[str, Any]) -> None:
+def test_every_dependency_exists(compose: dict[str, Any]) -> None:
     services = compose["services"]
     for of in services.values():
         for other, how in of.get("depends_on", {}).items():
@@ -160,13 +160,13 @@ def copied() -> Iterator[str]:
             yield from line.split()[1:-1]
 
 
-def test_the_dockerfile_copies_what_is_there_and_what_is_not_kept_from_it() -> None:
+def test_the_dockerfile_copies_existing_files_that_are_not_ignored() -> None:
     allowed = set(re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
     assert set(copied()) == allowed
     assert all((ROOT / name).exists() for name in allowed)
 
 
-def test_the_image_runs_as_nobody_in_particular() -> None:
+def test_the_image_runs_as_a_numeric_user() -> None:
     lines = (ROOT / "Dockerfile").read_text().splitlines()
     (user,) = [line for line in lines if line.startswith("USER ")]
     # By number, and not 0: a name would not tell Kubernetes.

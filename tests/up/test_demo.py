@@ -1,4 +1,4 @@
-"""`pipeline demo` as a first-time user runs it, and what it does to what was there before."""
+"""`pipeline demo` as a first-time user runs it, and over existing data."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 
 import duckdb
 import pytest
+from processes import wait_for
 
 from pipeline.config import Settings
-from pipeline.devstack.demo import EDGE, demo_stores, with_edge
+from pipeline.devstack.demo import EDGE_HEADERS, demo_stores, with_edge
 from pipeline.devstack.first_store import make_first_store
 from pipeline.devstack.supervisor import StartError
 from pipeline.domain.rules import Rules
@@ -43,9 +44,7 @@ def events(home: Path) -> int:
     return int(count)
 
 
-def test_it_ends_by_itself_with_an_answer_and_a_second_start_adds_to_the_first(
-    start: Start, home: Path
-) -> None:
+def test_it_exits_after_an_answer_and_a_second_start_adds_events(start: Start, home: Path) -> None:
     counts = []
     for _ in range(2):
         run = start("demo", *SHOPPERS)
@@ -55,7 +54,7 @@ def test_it_ends_by_itself_with_an_answer_and_a_second_start_adds_to_the_first(
     assert 0 < counts[0] < counts[1]
 
 
-def test_a_loader_that_refuses_at_each_start_ends_it_with_its_reason(
+def test_a_loader_that_fails_at_each_start_ends_it_with_the_reason(
     start: Start, home: Path, elsewhere: dict[str, str]
 ) -> None:
     connect_live(home / "live.duckdb", Rules(gap=timedelta(minutes=5))).close()
@@ -66,23 +65,21 @@ def test_a_loader_that_refuses_at_each_start_ends_it_with_its_reason(
     assert "was made with other rules" in last
 
 
-def test_a_signal_while_it_sends_ends_everything_with_0(
-    start: Start, eventually: Callable[[Callable[[], bool]], None]
-) -> None:
+def test_a_signal_while_it_sends_ends_everything_with_0(start: Start) -> None:
     run = start("demo", "--devices", "3000")
-    eventually(lambda: "ingest: http" in run.errors)
+    wait_for(lambda: "ingest: http" in run.errors)
     assert not run.end_all()
     assert "in the snapshot" not in run.output
 
 
-def test_its_tokens_are_kept_for_the_next_start(at_home: Settings) -> None:
+def test_the_next_start_reuses_the_tokens(at_home: Settings) -> None:
     tokens = demo_stores(at_home)
     assert demo_stores(at_home) == tokens
     assert set(tokens) == set(STORES)
     assert (at_home.home / "demo-tokens.json").stat().st_mode & 0o077 == 0
 
 
-def test_a_store_that_the_user_added_to_the_demos_stays(at_home: Settings) -> None:
+def test_a_store_that_the_user_added_is_kept(at_home: Settings) -> None:
     tokens = demo_stores(at_home)
     mine = '\n[stores.mine]\ntokens_sha256 = ["' + "0" * 64 + '"]\n'
     with at_home.stores.open("a") as file:
@@ -92,20 +89,22 @@ def test_a_store_that_the_user_added_to_the_demos_stays(at_home: Settings) -> No
 
 
 @pytest.mark.parametrize("tokens", [None, "{}", "not JSON", '["a"]', '{"aurora": 3}'])
-def test_a_stores_file_of_the_users_is_refused_in_one_line_and_stays(
+def test_a_stores_file_of_the_user_is_refused_in_one_line_and_kept(
     at_home: Settings, tokens: str | None
 ) -> None:
     make_first_store(at_home.stores)
     before = at_home.stores.read_text()
     if tokens is not None:
         (at_home.home / "demo-tokens.json").write_text(tokens)
-    with pytest.raises(StartError, match="is not the demo's own: set PIPELINE_HOME") as told:
+    with pytest.raises(
+        StartError, match="was not created by the demo: set PIPELINE_HOME"
+    ) as raised:
         demo_stores(at_home)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
     assert at_home.stores.read_text() == before
 
 
-def test_tokens_without_their_stores_file_are_made_anew(at_home: Settings) -> None:
+def test_tokens_without_their_stores_file_are_replaced(at_home: Settings) -> None:
     at_home.home.mkdir()
     (at_home.home / "demo-tokens.json").write_text(json.dumps(dict.fromkeys(STORES, "old")))
     tokens = demo_stores(at_home)
@@ -113,9 +112,9 @@ def test_tokens_without_their_stores_file_are_made_anew(at_home: Settings) -> No
     assert all(stores.by_token(token, at=0) for token in tokens.values())
 
 
-def test_the_places_of_the_sample_are_read_unless_the_user_names_headers(
+def test_the_headers_of_the_sample_are_set_unless_the_user_sets_others(
     at_home: Settings,
 ) -> None:
-    assert {name: getattr(with_edge(at_home), name) for name in EDGE} == EDGE
+    assert {name: getattr(with_edge(at_home), name) for name in EDGE_HEADERS} == EDGE_HEADERS
     mine = at_home.model_copy(update={"city_header": "x-city"})
     assert with_edge(mine) == mine

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import wait_for
 from warehouse_fixture import RULES, Warehouse
 
 from pipeline.config import Settings
@@ -19,7 +20,6 @@ from pipeline.delivery.instance_lock import InstanceLock
 from pipeline.devstack.broker.data_directory import DataDirectory
 from pipeline.warehouse.publish import SnapshotPublisher
 
-Eventually = Callable[[Callable[[], bool]], None]
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 EVENT = {
     "event_type": "search",
@@ -39,12 +39,12 @@ def opened(folder: Path) -> Iterator[str]:
                 yield f"{path} {stat.filemode(mode)}"
 
 
-def test_a_run_leaves_nothing_that_others_can_read(
-    start: Callable[..., Any], eventually: Eventually, tmp_path: Path
+def test_a_run_leaves_no_file_that_others_can_read(
+    start: Callable[..., Any], tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
     run = start("demo", "--devices", "20")
-    eventually(lambda: "Ctrl-C stops everything" in run.output)
+    wait_for(lambda: "Ctrl-C stops everything" in run.output)
     names = {path.name for path in home.rglob("*")}
     assert names >= {"live.duckdb", "analytics.duckdb", "spool", "0.db", "stores.toml", "logs"}
     assert list(opened(home)) == []
@@ -52,7 +52,7 @@ def test_a_run_leaves_nothing_that_others_can_read(
     assert list(opened(home)) == []
 
 
-def test_a_database_of_local_is_for_who_made_it(tmp_path: Path) -> None:
+def test_a_database_of_local_is_private(tmp_path: Path) -> None:
     (tmp_path / "one.ndjson").write_text(json.dumps(EVENT) + "\n")
     command = [sys.executable, "-m", "pipeline", "local", "one.ndjson", "--database", "made/by.us"]
     (tmp_path / "made").mkdir(mode=0o700)
@@ -60,7 +60,7 @@ def test_a_database_of_local_is_for_who_made_it(tmp_path: Path) -> None:
     assert list(opened(tmp_path / "made")) == []
 
 
-def test_what_an_older_version_left_open_is_closed(tmp_path: Path) -> None:
+def test_files_that_an_older_version_left_readable_become_private(tmp_path: Path) -> None:
     home = tmp_path / "home"
     for folder in (home / "kafka" / "logs", home / "spool"):
         folder.mkdir(parents=True)
@@ -77,7 +77,7 @@ def test_what_an_older_version_left_open_is_closed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("readers", "mode"), [("owner", 0o400), ("group", 0o440), ("all", 0o444)])
-def test_snapshots_old_and_new_have_the_mode_of_the_setting(
+def test_old_and_new_snapshots_have_the_configured_mode(
     tmp_path: Path, readers: str, mode: int
 ) -> None:
     settings = Settings(_env_file=None, home=tmp_path, snapshot_readers=readers)

@@ -19,7 +19,7 @@ NOW = 1_764_000_000_000
 LARGEST = 2 * MEBIBYTE
 
 
-def test_every_setting_says_what_it_means() -> None:
+def test_every_setting_has_a_description() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, name
         assert field.description.endswith("."), name
@@ -55,7 +55,7 @@ def test_a_child_has_the_settings_of_its_parent(monkeypatch: pytest.MonkeyPatch)
         ("ingest_port", 65536),
     ],
 )
-def test_a_value_that_cannot_work_is_refused(name: str, value: object) -> None:
+def test_an_unusable_value_is_refused(name: str, value: object) -> None:
     with pytest.raises(ValidationError, match=name):
         Settings(_env_file=None, **{name: value})  # type: ignore[arg-type]
 
@@ -101,7 +101,7 @@ def filled(filling: bytes, part: bytes, *, events: int) -> bytes:
         (b'"items":[{"product_id":1,"\xc3\xa9":"%b"}]', b'\\"'),
     ],
 )
-def test_no_body_that_is_let_in_outgrows_a_record(filling: bytes, part: bytes, events: int) -> None:
+def test_no_accepted_body_exceeds_a_record(filling: bytes, part: bytes, events: int) -> None:
     body = filled(filling, part, events=events)
     assert LARGEST * 0.7 < len(body) <= LARGEST
     accepted = accept(

@@ -14,8 +14,8 @@ from typing import Any
 import psutil
 import pytest
 import urllib3
+from processes import wait_for
 
-Eventually = Callable[[Callable[[], bool]], None]
 Start = Callable[..., Any]
 READY = "Ctrl-C stops everything"
 
@@ -29,15 +29,13 @@ def url_of(run: Any, line: str) -> str:
     return next(text for text in run.output.splitlines() if text.startswith(line)).split()[-1]
 
 
-def test_kill_9_of_up_leaves_nothing_running(start: Start, eventually: Eventually) -> None:
+def test_kill_9_of_up_leaves_nothing_running(start: Start) -> None:
     run = start("up")
-    eventually(lambda: is_ready(run))
+    wait_for(lambda: is_ready(run))
     first = run.child("pipeline dashboard")
     first.kill()
     # The new one was started long after the others.
-    eventually(
-        lambda: (new := run.child("pipeline dashboard")) is not None and new.pid != first.pid
-    )
+    wait_for(lambda: (new := run.child("pipeline dashboard")) is not None and new.pid != first.pid)
     family = run.family()
     names = {process.name() for process in family}
     assert "java" in names
@@ -46,12 +44,12 @@ def test_kill_9_of_up_leaves_nothing_running(start: Start, eventually: Eventuall
     assert not alive
 
 
-def test_the_same_command_goes_on_after_kill_9(start: Start, eventually: Eventually) -> None:
+def test_the_same_command_resumes_after_kill_9(start: Start) -> None:
     run = start("up")
-    eventually(lambda: is_ready(run))
+    wait_for(lambda: is_ready(run))
     run.process.kill()
     again = start("up")
-    eventually(lambda: is_ready(again))
+    wait_for(lambda: is_ready(again))
     assert not again.end_all()
     assert "Its token" not in again.output
 
@@ -63,21 +61,21 @@ def test_the_same_command_goes_on_after_kill_9(start: Start, eventually: Eventua
     ids=["Kafka's log is set up", "Kafka has begun", "ingest has begun", "all is ready"],
 )
 def test_a_signal_at_any_moment_of_the_start_ends_everything_with_0(
-    start: Start, eventually: Eventually, number: int, command: str | None
+    start: Start, number: int, command: str | None
 ) -> None:
     run = start("up")
-    eventually(lambda: run.child(command) is not None if command else is_ready(run))
+    wait_for(lambda: run.child(command) is not None if command else is_ready(run))
     assert not run.end_all(number)
 
 
-def test_two_quick_signals_end_it_in_the_same_order(start: Start, eventually: Eventually) -> None:
+def test_two_quick_signals_end_it_in_the_same_order(start: Start) -> None:
     run = start("up")
-    eventually(lambda: is_ready(run))
+    wait_for(lambda: is_ready(run))
     assert not run.end_all(times=3)
     assert "killed" not in run.errors
 
 
-def test_a_download_that_hangs_does_not_hold_a_signal_up(start: Start, tmp_path: Path) -> None:
+def test_a_hanging_download_does_not_delay_a_signal(start: Start, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mirror = f"http://127.0.0.1:{silent.getsockname()[1]}/maven2"
         run = start("up", cache=str(tmp_path / "empty"), maven_url=mirror)
@@ -106,7 +104,7 @@ def test_a_port_in_use_is_one_line_before_anything_has_started(
     assert not (tmp_path / "home" / "kafka").exists()
 
 
-def test_one_port_for_two_is_one_line(start: Start) -> None:
+def test_the_same_port_twice_is_one_line(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = str(found.getsockname()[1])
     run = start("up", ingest_port=port, dashboard_port=port)
@@ -124,7 +122,7 @@ def test_a_stores_file_that_cannot_be_read_is_one_line(start: Start, tmp_path: P
     assert "stores.toml is not a stores file" in line
 
 
-def test_a_kafka_that_ends_at_its_start_is_one_line_with_its_reason(
+def test_a_kafka_that_ends_at_its_start_is_one_line_with_the_reason(
     start: Start, tmp_path: Path
 ) -> None:
     logs = tmp_path / "home" / "kafka" / "logs"
@@ -137,7 +135,7 @@ def test_a_kafka_that_ends_at_its_start_is_one_line_with_its_reason(
     assert "node" in last
 
 
-def test_a_kafka_elsewhere_that_does_not_answer_is_one_line(start: Start) -> None:
+def test_an_unreachable_kafka_is_one_line(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         nobody = f"127.0.0.1:{deaf.getsockname()[1]}"
         run = start("up", kafka_bootstrap_servers=nobody)
@@ -146,11 +144,11 @@ def test_a_kafka_elsewhere_that_does_not_answer_is_one_line(start: Start) -> Non
     assert f"Kafka at {nobody} does not answer" in line
 
 
-def test_a_first_start_makes_a_store_whose_token_it_shows_once_with_a_command_that_works(
-    start: Start, eventually: Eventually, elsewhere: dict[str, str], tmp_path: Path
+def test_a_first_start_creates_a_store_and_prints_a_working_command(
+    start: Start, elsewhere: dict[str, str], tmp_path: Path
 ) -> None:
     run = start("up", **elsewhere)
-    eventually(lambda: is_ready(run))
+    wait_for(lambda: is_ready(run))
     command = run.output.split("\n\n")[0].split("\n", 1)[1]
     sent = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)  # noqa: S602  # as a user would
     assert sent.stdout.startswith("HTTP/1.1 204")
@@ -163,11 +161,11 @@ def test_a_first_start_makes_a_store_whose_token_it_shows_once_with_a_command_th
     assert stat.S_IMODE(stores.stat().st_mode) == 0o600
 
 
-def test_status_tells_when_what_was_sent_is_in_the_snapshot_and_how_old_that_is(
-    start: Start, eventually: Eventually, elsewhere: dict[str, str]
+def test_status_shows_when_events_are_in_the_snapshot_and_its_age(
+    start: Start, elsewhere: dict[str, str]
 ) -> None:
     run = start("up", publish_interval="PT0.2S", **elsewhere)
-    eventually(lambda: is_ready(run))
+    wait_for(lambda: is_ready(run))
     command = run.output.split("\n\n")[0].split("\n", 1)[1]
     subprocess.run(command, shell=True, capture_output=True, check=True)  # noqa: S602  # as above
 
@@ -178,43 +176,39 @@ def test_status_tells_when_what_was_sent_is_in_the_snapshot_and_how_old_that_is(
 
     # Of the one partition that has it: on Kafka, committed, published, behind; its four counts.
     numbers = [*("1",) * 3, "0", "1", "1", "0", "0"]
-    eventually(
-        lambda: any(re.findall(r"\d+", line)[1:] == numbers for line in status().split("\n"))
-    )
+    wait_for(lambda: any(re.findall(r"\d+", line)[1:] == numbers for line in status().split("\n")))
     assert re.search(
-        r"snapshot: published \d:\d\d:\d\d ago; its newest event came \d:\d\d:\d\d ago", status()
+        r"snapshot: published \d:\d\d:\d\d ago; newest event received \d:\d\d:\d\d ago", status()
     )
 
 
-def test_a_stores_file_of_the_users_stays_as_it_is(
-    start: Start, eventually: Eventually, elsewhere: dict[str, str], tmp_path: Path
+def test_a_stores_file_of_the_user_is_unchanged(
+    start: Start, elsewhere: dict[str, str], tmp_path: Path
 ) -> None:
     stores = tmp_path / "mine.toml"
     stores.write_text("# mine\n[stores]\n")
     run = start("up", stores_file=str(stores), **elsewhere)
-    eventually(lambda: is_ready(run))
+    wait_for(lambda: is_ready(run))
     assert not run.end_all()
     assert stores.read_text() == "# mine\n[stores]\n"
     assert "token" not in run.output
 
 
-def test_port_0_is_a_free_one_that_up_knows(
-    start: Start, eventually: Eventually, elsewhere: dict[str, str]
-) -> None:
+def test_with_port_0_up_knows_the_port(start: Start, elsewhere: dict[str, str]) -> None:
     run = start("up", **elsewhere)
-    eventually(lambda: is_ready(run))
+    wait_for(lambda: is_ready(run))
     http: Any = urllib3.PoolManager(retries=False)
     assert http.request("GET", url_of(run, "Send beacons to")).status == 405
     assert http.request("GET", url_of(run, "See the dashboard at")).status == 200
 
 
-def test_what_dies_later_is_started_again_at_its_old_port(
-    start: Start, eventually: Eventually, elsewhere: dict[str, str]
+def test_a_process_that_dies_later_is_restarted_on_the_same_port(
+    start: Start, elsewhere: dict[str, str]
 ) -> None:
     run = start("up", **elsewhere)
-    eventually(lambda: is_ready(run))
+    wait_for(lambda: is_ready(run))
     run.child("pipeline ingest").kill()
-    eventually(lambda: "ingest ended with code -9; starting it again" in run.errors)
+    wait_for(lambda: "ingest ended with code -9; starting it again" in run.errors)
     http: Any = urllib3.PoolManager(retries=False)
     url = url_of(run, "Send beacons to")
 
@@ -224,13 +218,11 @@ def test_what_dies_later_is_started_again_at_its_old_port(
         except urllib3.exceptions.HTTPError:
             return False
 
-    eventually(answers)
+    wait_for(answers)
 
 
-def test_all_workers_that_are_set_run(
-    start: Start, eventually: Eventually, elsewhere: dict[str, str]
-) -> None:
+def test_the_configured_number_of_workers_runs(start: Start, elsewhere: dict[str, str]) -> None:
     run = start("up", workers="2", **elsewhere)
-    eventually(lambda: is_ready(run))
+    wait_for(lambda: is_ready(run))
     commands = [process.cmdline()[-1] for process in run.family()]
     assert sorted(commands) == ["dashboard", "ingest", "load", "worker", "worker"]

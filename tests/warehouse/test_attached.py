@@ -27,7 +27,7 @@ def filled(path: Path, purchases: int) -> None:
     warehouse.connection.close()
 
 
-def test_two_snapshots_at_once_each_answer_for_themselves(tmp_path: Path) -> None:
+def test_two_attached_snapshots_read_their_own_data(tmp_path: Path) -> None:
     for name, purchases in (("one", 1), ("two", 2)):
         filled(tmp_path / f"{name}.duckdb", purchases)
     with duckdb.connect() as connection:
@@ -43,7 +43,7 @@ def test_two_snapshots_at_once_each_answer_for_themselves(tmp_path: Path) -> Non
             assert connection.execute(money).fetchall() == [(10 * purchases,)]
 
 
-def test_a_snapshot_has_no_table_macro_for_they_bind_to_the_caller(tmp_path: Path) -> None:
+def test_a_snapshot_has_no_table_macros_because_they_bind_to_the_caller(tmp_path: Path) -> None:
     path = tmp_path / "live.duckdb"
     connect_live(path, RULES).close()
     with duckdb.connect(path) as connection:  # as an earlier version made it

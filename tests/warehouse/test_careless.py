@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from careless import client
 from factories import click
-from kafka_outcomes import Answered, loading, positions
+from kafka_outcomes import OutcomeTopics, loading, positions
 from processes import wait_for
 from warehouse_fixture import Warehouse
 
@@ -21,15 +21,15 @@ COUNT = "SELECT count(*) FROM positions"
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[Warehouse]:
+def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
     warehouse = Warehouse(tmp_path / "live.duckdb")
     yield warehouse
     warehouse.connection.close()
 
 
 @pytest.fixture
-def answered(settings: Settings) -> Answered:
-    return Answered(settings)
+def topics(settings: Settings) -> OutcomeTopics:
+    return OutcomeTopics(settings)
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def snapshot(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def publisher(house: Warehouse, tmp_path: Path, snapshot: Path) -> SnapshotPublisher:
-    return SnapshotPublisher(house.connection, tmp_path / "live.duckdb", snapshot)
+def publisher(warehouse: Warehouse, tmp_path: Path, snapshot: Path) -> SnapshotPublisher:
+    return SnapshotPublisher(warehouse.connection, tmp_path / "live.duckdb", snapshot)
 
 
 def position(number: int) -> str:
@@ -65,7 +65,7 @@ def test_no_write_to_a_snapshot_is_committed(publisher: SnapshotPublisher, snaps
 
 
 def test_what_a_client_wrote_is_not_replayed_onto_the_next_snapshot(
-    house: Warehouse, publisher: SnapshotPublisher, snapshot: Path
+    warehouse: Warehouse, publisher: SnapshotPublisher, snapshot: Path
 ) -> None:
     """Its log is there before the first snapshot of this loader, as an older version let it be."""
     with Warehouse(snapshot).connection:
@@ -74,7 +74,7 @@ def test_what_a_client_wrote_is_not_replayed_onto_the_next_snapshot(
     with client(snapshot, *(position(number) for number in range(5))) as said:
         assert said == "done\n"
         assert log.stat().st_size > 0
-        house.connection.execute(position(1))
+        warehouse.connection.execute(position(1))
         publisher.publish()
         with connect_published(snapshot) as reader:
             assert reader.execute(COUNT).fetchall() == [(1,)]
@@ -82,19 +82,19 @@ def test_what_a_client_wrote_is_not_replayed_onto_the_next_snapshot(
         assert reader.execute(COUNT).fetchall() == [(1,)]
 
 
-def test_a_loader_that_nothing_comes_to_frees_readers_of_a_client(answered: Answered) -> None:
-    answered.write([answered.logs[0].send(click())])
-    with loading(answered.settings):
-        path = answered.settings.database
-        wait_for(lambda: positions(answered.settings) == answered.ends())
+def test_an_idle_loader_frees_readers_blocked_by_a_client(topics: OutcomeTopics) -> None:
+    topics.write([topics.logs[0].send(click())])
+    with loading(topics.settings):
+        path = topics.settings.database
+        wait_for(lambda: positions(topics.settings) == topics.ends())
         path.chmod(0o600)  # for a client that is not root
         with client(path):
             # It holds that file; no record comes, and readers have another one all the same.
-            wait_for(lambda: positions(answered.settings) == answered.ends(), seconds=20)
+            wait_for(lambda: positions(topics.settings) == topics.ends(), seconds=20)
 
 
-def test_a_client_that_holds_a_snapshot_blocks_nobody_after_the_next_one(
-    house: Warehouse, publisher: SnapshotPublisher, snapshot: Path
+def test_a_client_that_holds_a_snapshot_blocks_no_reader_of_the_next_one(
+    warehouse: Warehouse, publisher: SnapshotPublisher, snapshot: Path
 ) -> None:
     publisher.publish()
     snapshot.chmod(0o644)  # for a client that is not root
@@ -102,7 +102,7 @@ def test_a_client_that_holds_a_snapshot_blocks_nobody_after_the_next_one(
         assert said.startswith("refused: ")
         with pytest.raises(DatabaseError, match=r"^\S+ cannot be read: is it open for writing\?"):
             connect_published(snapshot)
-        house.connection.execute(position(2))
+        warehouse.connection.execute(position(2))
         publisher.publish()
         with connect_published(snapshot) as reader:
             assert reader.execute(COUNT).fetchall() == [(1,)]
@@ -112,12 +112,12 @@ def test_a_client_that_holds_a_snapshot_blocks_nobody_after_the_next_one(
 
 
 def test_a_new_loader_is_not_blocked_either(
-    house: Warehouse, publisher: SnapshotPublisher, snapshot: Path, tmp_path: Path
+    warehouse: Warehouse, publisher: SnapshotPublisher, snapshot: Path, tmp_path: Path
 ) -> None:
     publisher.publish()
     snapshot.chmod(0o644)
     with client(snapshot):
-        house.connection.execute(position(1))
-        SnapshotPublisher(house.connection, tmp_path / "live.duckdb", snapshot).publish()
+        warehouse.connection.execute(position(1))
+        SnapshotPublisher(warehouse.connection, tmp_path / "live.duckdb", snapshot).publish()
         with connect_published(snapshot) as reader:
             assert reader.execute(COUNT).fetchall() == [(1,)]

@@ -22,7 +22,7 @@ with copied(Path(sys.argv[1]), Path(sys.argv[2])):
 """
 
 
-def test_the_copy_of_a_killed_process_dies_and_its_file_goes_with_the_next(tmp_path: Path) -> None:
+def test_a_copy_dies_with_its_process_and_the_next_copy_deletes_its_file(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     os.mkfifo(source)  # a copy that never ends
     with subprocess.Popen([sys.executable, "-c", COPY, str(source), str(target)]) as parent:

@@ -48,7 +48,7 @@ def test_a_database_of_a_later_version_is_refused(path: Path) -> None:
         connect_live(path, RULES)
 
 
-def test_a_migration_that_breaks_leaves_the_one_before_it(
+def test_a_failing_migration_keeps_the_one_before_it(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with connect_live(path, RULES):
@@ -76,7 +76,7 @@ def snapshot(request: pytest.FixtureRequest, path: Path) -> Path:
     return path
 
 
-def test_every_view_question_and_check_runs(snapshot: Path) -> None:
+def test_every_view_query_and_check_runs(snapshot: Path) -> None:
     with connect_published(snapshot) as connection:
         for name, _ in files("views"):
             connection.execute(f"SELECT count(*) FROM {name}").fetchall()
@@ -101,14 +101,14 @@ def test_no_count_is_of_a_type_that_clients_round(snapshot: Path) -> None:
             assert [column[0] for column in columns if "HUGEINT" in column[1]] == [], name
 
 
-def test_views_are_there_for_any_client_without_our_macros(snapshot: Path) -> None:
+def test_views_work_in_any_client_without_our_macros(snapshot: Path) -> None:
     with duckdb.connect(snapshot, read_only=True) as connection:
         for name, _ in files("views"):
             connection.execute(f"SELECT count(*) FROM {name}").fetchall()
 
 
 @pytest.mark.parametrize("folder", ["views", "queries", "checks", "load", "migrations"])
-def test_every_file_says_in_its_first_line_what_it_is(folder: str) -> None:
+def test_every_file_starts_with_a_comment(folder: str) -> None:
     for name, text in files(folder):
         assert text.startswith("-- "), name
     assert {path.suffix for path in (FOLDER / folder).iterdir()} == {".sql"}

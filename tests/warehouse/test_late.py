@@ -19,7 +19,7 @@ def all_before_is_late(log: Log, minute: float) -> Outcome:
 
 
 @pytest.mark.parametrize(("late", "following"), [(45, 70), (30, 60)], ids=["within", "at the gap"])
-def test_s3_the_session_of_a_late_event_goes_on(
+def test_s3_the_session_of_a_late_event_continues(
     warehouse: Warehouse, late: float, following: float
 ) -> None:
     log = Log(warehouse.rules)
@@ -30,7 +30,7 @@ def test_s3_the_session_of_a_late_event_goes_on(
     assert warehouse.broken() == {}
 
 
-def test_s3_the_session_of_a_late_event_goes_on_before_one_that_has_begun(
+def test_s3_the_session_of_a_late_event_continues_before_one_that_has_begun(
     warehouse: Warehouse,
 ) -> None:
     log = Log(warehouse.rules)
@@ -46,7 +46,7 @@ def test_s3_the_session_of_a_late_event_goes_on_before_one_that_has_begun(
     assert warehouse.broken() == {}
 
 
-def test_s3_the_session_of_a_late_event_goes_on_whatever_else_its_transaction_brings(
+def test_s3_the_session_of_a_late_event_continues_whatever_else_its_transaction_brings(
     warehouse: Warehouse,
 ) -> None:
     log = Log(warehouse.rules)
@@ -84,7 +84,7 @@ def test_a3_a_late_touch_claims_what_is_bought_up_to_a_lookback_after_it(
 
 @pytest.mark.parametrize("is_late", [False, True], ids=["streamed", "recomputed"])
 @pytest.mark.parametrize("token", [None, "t"], ids=["carried", "direct"])
-def test_a5_of_a_longer_path_the_latest_touches_stay(
+def test_a5_a_longer_path_keeps_its_latest_touches(
     warehouse: Warehouse, token: str | None, *, is_late: bool
 ) -> None:
     log = Log(warehouse.rules)

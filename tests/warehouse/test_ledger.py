@@ -13,7 +13,7 @@ from pipeline.warehouse.transaction import Ledger
 COUNTED = "SELECT records, events, duplicates, next_origin FROM ledger"
 
 
-def test_an_origin_is_taken_once_and_the_next_one_follows() -> None:
+def test_an_origin_is_accepted_once_and_then_the_next_one() -> None:
     ledger = Ledger({0: ("topic", 5)})
     taken = [ledger.accepts(Origin("topic", 0, offset)) for offset in (4, 5, 5, 6, 4, 7)]
     assert taken == [False, True, False, True, False, True]

@@ -59,7 +59,7 @@ def ask(request: pytest.FixtureRequest, tmp_path: Path) -> Ask:
         "DELETE FROM events",
     ],
 )
-def test_what_is_no_reading_of_the_snapshot_is_refused(
+def test_anything_but_reading_the_snapshot_is_refused(
     ask: Ask, tmp_path: Path, statement: str
 ) -> None:
     duckdb.connect(tmp_path / "there.duckdb").close()
@@ -69,16 +69,16 @@ def test_what_is_no_reading_of_the_snapshot_is_refused(
     assert {path.name for path in tmp_path.iterdir()} == before
 
 
-def test_the_snapshot_itself_is_read(ask: Ask) -> None:
+def test_the_snapshot_can_be_read(ask: Ask) -> None:
     assert ask("SELECT count(*) FROM events") == [(0,)]
 
 
-def test_memory_has_its_limit(ask: Ask) -> None:
+def test_memory_is_limited(ask: Ask) -> None:
     with pytest.raises(duckdb.OutOfMemoryException):
         ask(LARGE)
 
 
-def test_what_takes_for_ever_ends_with_the_setting_that_would_help() -> None:
+def test_an_endless_query_fails_with_the_setting_to_change() -> None:
     with duckdb.connect() as connection:
         with (
             pytest.raises(LimitError, match=r"^no answer within 0.2 s: .*PIPELINE_QUERY_TIMEOUT$"),
@@ -89,7 +89,7 @@ def test_what_takes_for_ever_ends_with_the_setting_that_would_help() -> None:
         assert connection.execute("SELECT 1").fetchall() == [(1,)]
 
 
-def test_a_statement_that_begins_after_the_time_is_over_ends_too() -> None:
+def test_a_statement_begun_after_the_time_limit_is_interrupted() -> None:
     """An interrupt that meets a connection between two statements has no effect."""
 
     def late(connection: duckdb.DuckDBPyConnection) -> None:
@@ -101,7 +101,7 @@ def test_a_statement_that_begins_after_the_time_is_over_ends_too() -> None:
         late(connection)
 
 
-def test_what_takes_too_much_memory_ends_with_the_setting_that_would_help() -> None:
+def test_a_query_with_too_much_memory_fails_with_the_setting_to_change() -> None:
     with (
         duckdb.connect(config={"memory_limit": f"{MEMORY}B"}) as connection,
         pytest.raises(LimitError, match=r"^not enough memory .*PIPELINE_QUERY_MEMORY_BYTES$"),
@@ -110,7 +110,7 @@ def test_what_takes_too_much_memory_ends_with_the_setting_that_would_help() -> N
         connection.execute(LARGE).fetchall()
 
 
-def test_readers_of_one_process_are_not_in_each_others_way(tmp_path: Path) -> None:
+def test_readers_in_one_process_do_not_affect_each_other(tmp_path: Path) -> None:
     path = tmp_path / "analytics.duckdb"
     Warehouse(path).connection.close()
     with connect_published(path), connect_published(path, memory=MEMORY) as other:

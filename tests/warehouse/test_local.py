@@ -32,7 +32,7 @@ def test_a_gzipped_file_is_the_same_file(traffic: Path, tmp_path: Path) -> None:
     assert differing(plain, tables([zipped], tmp_path / "zipped.duckdb")) == []
 
 
-def test_files_in_a_row_are_one_file_also_where_transactions_end(
+def test_several_files_equal_one_file_also_across_transactions(
     traffic: Path, tmp_path: Path
 ) -> None:
     lines = traffic.read_bytes().splitlines(keepends=True)
@@ -56,13 +56,13 @@ def test_the_same_file_twice_is_the_file_once(traffic: Path, tmp_path: Path) -> 
     assert differing(once, twice) == []
 
 
-def test_an_empty_file_makes_empty_tables(tmp_path: Path) -> None:
+def test_an_empty_file_gives_empty_tables(tmp_path: Path) -> None:
     empty = tmp_path / "empty.ndjson"
     empty.write_text("\n\n")
     assert all(text.count(b"\n") == 1 for text in tables([empty], tmp_path / "e.duckdb").values())
 
 
-def test_bad_lines_are_named_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_bad_lines_are_reported_and_skipped(tmp_path: Path) -> None:
     event = b'{"event_type":"search","query":"","session_id":"s","timestamp":1764000000000}'
     file = tmp_path / "some.ndjson"
     file.write_bytes(b"\n".join([event, b"{", event[:-2] + b"1}", b"\xff", b"3", b'{"events":3}']))
@@ -82,9 +82,9 @@ def test_a_file_that_is_cut_leaves_no_database(traffic: Path, tmp_path: Path) ->
     assert list(folder.iterdir()) == []
 
 
-def test_a_database_that_is_there_is_not_touched(traffic: Path, tmp_path: Path) -> None:
+def test_an_existing_database_is_not_touched(traffic: Path, tmp_path: Path) -> None:
     database = tmp_path / "mine.duckdb"
     database.write_text("mine")
-    with pytest.raises(DatabaseError, match="is there already: name a new file"):
+    with pytest.raises(DatabaseError, match="exists already: choose another name"):
         replay([str(traffic)], database=database, rules=RULES)
     assert database.read_text() == "mine"

@@ -38,7 +38,7 @@ def test_a_whole_log_has_nothing_missing(warehouse: Warehouse) -> None:
     assert warehouse.rows("SELECT match FROM conversions") == [("carried",)]
 
 
-def test_what_is_missing_is_forgotten_once_no_rule_can_ask_for_it(warehouse: Warehouse) -> None:
+def test_missing_events_are_forgotten_once_no_rule_needs_them(warehouse: Warehouse) -> None:
     log, day = Log(warehouse.rules), 24 * 60
     log.send(click(0))
     # A lookback and a lateness later: seven days and three.
@@ -51,7 +51,7 @@ def test_what_is_missing_is_forgotten_once_no_rule_can_ask_for_it(warehouse: War
     assert warehouse.broken() == {}
 
 
-def test_a_session_that_goes_on_keeps_its_missing_events_in_mind(warehouse: Warehouse) -> None:
+def test_a_session_that_continues_remembers_its_missing_events(warehouse: Warehouse) -> None:
     log, day = Log(warehouse.rules), 24 * 60
     log.send(click(0))
     # It begins a gap after what is missing, the last that the stream may count to it.
@@ -65,7 +65,7 @@ def test_a_session_that_goes_on_keeps_its_missing_events_in_mind(warehouse: Ware
     assert warehouse.broken() == {}
 
 
-def test_a_touch_from_before_claims_nothing_as_long_as_the_stream_believes_it_does(
+def test_a_touch_from_before_claims_nothing_while_the_stream_still_has_it(
     warehouse: Warehouse,
 ) -> None:
     log, day = Log(warehouse.rules), 24 * 60
@@ -78,7 +78,7 @@ def test_a_touch_from_before_claims_nothing_as_long_as_the_stream_believes_it_do
     assert warehouse.broken() == {}
 
 
-def test_a_transaction_that_follows_on_the_ledger_misses_nothing(warehouse: Warehouse) -> None:
+def test_a_transaction_that_continues_the_ledger_misses_nothing(warehouse: Warehouse) -> None:
     log = Log(warehouse.rules)
     for minute in range(3):
         warehouse.load([log.send(make_event(minute=minute))])

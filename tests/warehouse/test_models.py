@@ -122,7 +122,7 @@ def tell(warehouse: Warehouse, stories: list[Story]) -> list[str]:
     return [*wrong_money(warehouse), *wrong_counts(warehouse)]
 
 
-def test_views_say_what_the_reference_says(warehouse: Warehouse) -> None:
+def test_views_equal_the_reference(warehouse: Warehouse) -> None:
     stories = gathered(STORIES, number=-1)
     if wrong := tell(warehouse, stories):
         small = shrunk(stories, lambda some: bool(tell(warehouse, some)))

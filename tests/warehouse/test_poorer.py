@@ -41,7 +41,7 @@ def snapshot(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[Warehouse]:
+def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
     warehouse = Warehouse(tmp_path / "live.duckdb")
     yield warehouse
     warehouse.connection.close()
@@ -61,11 +61,11 @@ def reaches(path: Path) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(("span", "words"), [((1, 9), "from offset 0"), ((0, 8), "up to offset 9")])
-def test_a_poorer_live_file_does_not_replace_the_snapshot_of_another(
-    house: Warehouse, snapshot: Path, tmp_path: Path, span: tuple[int, int], words: str
+def test_a_live_file_that_holds_less_does_not_replace_the_snapshot_of_another(
+    warehouse: Warehouse, snapshot: Path, tmp_path: Path, span: tuple[int, int], words: str
 ) -> None:
-    holds(house, 0, 9)
-    SnapshotPublisher(house.connection, tmp_path / "live.duckdb", snapshot).publish()
+    holds(warehouse, 0, 9)
+    SnapshotPublisher(warehouse.connection, tmp_path / "live.duckdb", snapshot).publish()
     fresh = Warehouse(tmp_path / "fresh.duckdb")
     with fresh.connection:
         holds(fresh, *span)
@@ -80,22 +80,22 @@ def test_a_poorer_live_file_does_not_replace_the_snapshot_of_another(
 
 
 def test_a_file_that_is_no_snapshot_is_not_replaced(
-    house: Warehouse, snapshot: Path, tmp_path: Path
+    warehouse: Warehouse, snapshot: Path, tmp_path: Path
 ) -> None:
     snapshot.write_text("mine" * 10_000)
     with pytest.raises(PublishError, match=r"is not a snapshot that can be read .*: move it away$"):
-        SnapshotPublisher(house.connection, tmp_path / "live.duckdb", snapshot).publish()
+        SnapshotPublisher(warehouse.connection, tmp_path / "live.duckdb", snapshot).publish()
     assert snapshot.read_text() == "mine" * 10_000
 
 
 def test_one_snapshot_of_each_of_the_last_days_is_kept(
-    house: Warehouse, snapshot: Path, tmp_path: Path
+    warehouse: Warehouse, snapshot: Path, tmp_path: Path
 ) -> None:
-    publisher = SnapshotPublisher(house.connection, tmp_path / "live.duckdb", snapshot, kept=2)
+    publisher = SnapshotPublisher(warehouse.connection, tmp_path / "live.duckdb", snapshot, kept=2)
     first_day = 1_700_000_000
 
     def publish(end: int, *, at: float) -> None:
-        holds(house, 0, end)
+        holds(warehouse, 0, end)
         publisher.publish()
         os.utime(snapshot, (at, at))
 
@@ -112,10 +112,10 @@ def test_one_snapshot_of_each_of_the_last_days_is_kept(
     assert not three.exists()
 
 
-def test_none_is_kept_where_none_is_asked_for(
-    house: Warehouse, snapshot: Path, tmp_path: Path
+def test_no_snapshot_is_kept_with_kept_0(
+    warehouse: Warehouse, snapshot: Path, tmp_path: Path
 ) -> None:
-    publisher = SnapshotPublisher(house.connection, tmp_path / "live.duckdb", snapshot, kept=0)
+    publisher = SnapshotPublisher(warehouse.connection, tmp_path / "live.duckdb", snapshot, kept=0)
     publisher.publish()
     publisher.publish()
     assert [path.name for path in tmp_path.glob("analytics*") if path.exists()] == [snapshot.name]

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from factories import click
-from kafka_outcomes import Answered, loading, positions, rows
+from kafka_outcomes import OutcomeTopics, loading, positions, rows
 from processes import wait_for
 from warehouse_fixture import Warehouse
 
@@ -86,30 +86,30 @@ def test_a_snapshot_that_cannot_be_made_leaves_the_old_one_and_nothing_else(
     assert names(snapshot.parent) == ["analytics.duckdb"]
 
 
-def test_a_loader_whose_snapshot_fails_says_so_once_and_goes_on(
+def test_a_loader_logs_a_failed_snapshot_once_and_continues(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR)
-    answered = Answered(settings)
-    log = answered.logs[0]
+    topics = OutcomeTopics(settings)
+    log = topics.logs[0]
     settings.database.mkdir(parents=True)  # no file can take its place
-    answered.write([log.send(click(0))])
+    topics.write([log.send(click(0))])
     with loading(settings):
         wait_for(lambda: "no new snapshot" in caplog.text)
         assert settings.database.is_dir()
         settings.database.rmdir()
-        wait_for(lambda: positions(settings) == answered.ends())
+        wait_for(lambda: positions(settings) == topics.ends())
     assert rows(settings, "SELECT records FROM ledger") == [(1,)]
 
 
-def test_every_snapshot_under_load_keeps_every_promise(settings: Settings) -> None:
-    answered = Answered(settings)
+def test_every_snapshot_under_load_passes_every_check(settings: Settings) -> None:
+    topics = OutcomeTopics(settings)
     done = threading.Event()
 
     def write() -> None:
         for step in range(150):
-            log = answered.logs[step % len(answered.logs)]
-            answered.write([log.send(click(step), device=f"d:{step % 20}") for _ in range(4)])
+            log = topics.logs[step % len(topics.logs)]
+            topics.write([log.send(click(step), device=f"d:{step % 20}") for _ in range(4)])
             done.wait(0.05)
         done.set()
 
@@ -118,7 +118,7 @@ def test_every_snapshot_under_load_keeps_every_promise(settings: Settings) -> No
     with loading(settings):
         writer.start()
         wait_for(settings.database.exists)
-        while not (done.is_set() and positions(settings) == answered.ends()):
+        while not (done.is_set() and positions(settings) == topics.ends()):
             inodes.add(settings.database.stat().st_ino)
             with connect_published(settings.database) as connection:
                 assert [name for name, answer in broken(connection).items() if answer.rows] == []
@@ -132,7 +132,7 @@ def test_every_snapshot_under_load_keeps_every_promise(settings: Settings) -> No
     assert len(inodes) >= 5
 
 
-def test_a_snapshot_is_on_the_disk_before_it_has_its_name_and_its_name_after(
+def test_a_snapshot_is_synced_before_its_rename_and_the_folder_after(
     live: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshot = tmp_path / "analytics.duckdb"

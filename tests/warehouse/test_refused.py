@@ -32,32 +32,32 @@ def refused(request_id: str, index: int = 0, received_at: int = 1_782_907_200_00
 
 def test_in_one_transaction(warehouse: Warehouse) -> None:
     one = uuid4().hex
-    warehouse.refuse([refused(one), refused(one, 1), refused(one), refused(one, 1)])
+    warehouse.load_rejected([refused(one), refused(one, 1), refused(one), refused(one, 1)])
     assert warehouse.rows(IDS) == [(one, 0), (one, 1)]
 
 
 def test_over_transactions_with_others_before_and_after_it(warehouse: Warehouse) -> None:
     one, other = uuid4().hex, uuid4().hex
-    warehouse.refuse([refused(one, received_at=2_000), refused(other, 5, received_at=9_000)])
-    warehouse.refuse([refused(other, 6, received_at=9_000), refused(one, received_at=2_000)])
-    warehouse.refuse([refused(other, 5, received_at=9_000)])
+    warehouse.load_rejected([refused(one, received_at=2_000), refused(other, 5, received_at=9_000)])
+    warehouse.load_rejected([refused(other, 6, received_at=9_000), refused(one, received_at=2_000)])
+    warehouse.load_rejected([refused(other, 5, received_at=9_000)])
     assert warehouse.rows(IDS) == [(one, 0), (other, 5), (other, 6)]
     assert warehouse.broken() == {}
 
 
-def test_without_an_id_nothing_is_taken_for_a_repeat(warehouse: Warehouse) -> None:
+def test_without_an_id_nothing_counts_as_a_repeat(warehouse: Warehouse) -> None:
     for _ in range(2):
-        warehouse.refuse([refused(""), refused("")])
+        warehouse.load_rejected([refused(""), refused("")])
     assert warehouse.rows("SELECT request_id, index FROM rejected_events") == [(None, 0)] * 4
 
 
-def test_two_rows_of_one_refusal_are_a_broken_promise(warehouse: Warehouse) -> None:
-    warehouse.refuse([refused(uuid4().hex)])
+def test_two_rows_of_one_rejection_fail_a_check(warehouse: Warehouse) -> None:
+    warehouse.load_rejected([refused(uuid4().hex)])
     warehouse.connection.execute("INSERT INTO rejected_events FROM rejected_events")
     assert list(warehouse.broken()) == ["rejected_unique"]
 
 
-def test_what_kafka_refused_twice_for_two_reasons_stands_once(warehouse: Warehouse) -> None:
+def test_an_event_rejected_twice_for_two_reasons_is_stored_once(warehouse: Warehouse) -> None:
     now = 1_782_907_200_000
     event = {"event_type": "search", "timestamp": now, "session_id": "s"}
     body = json.dumps({"events": [{**event, "query": query} for query in "ab"]}).encode()
@@ -66,7 +66,7 @@ def test_what_kafka_refused_twice_for_two_reasons_stands_once(warehouse: Warehou
     ((key, value),) = accepted.records
     for reason in ("too large", "not authorized"):
         told = refusals(Record("beacons", key, value), reason, topic="rejected")
-        warehouse.refuse(msgspec.json.decode(record.value, type=Rejected) for record in told)
+        warehouse.load_rejected(msgspec.json.decode(record.value, type=Rejected) for record in told)
     assert warehouse.rows("SELECT index, detail FROM rejected_events ORDER BY 1") == [
         (0, "too large"),
         (1, "too large"),

@@ -104,7 +104,7 @@ def test_b4_each_rate_is_of_its_own_action(warehouse: Warehouse) -> None:
     ) == [(8, 0.5, 0.25, 0.125)]
 
 
-def test_quality_names_each_oddity_with_its_own_count(warehouse: Warehouse) -> None:
+def test_quality_counts_each_oddity_separately(warehouse: Warehouse) -> None:
     log = Log(warehouse.rules)
     now = MORNING + 3 * HOUR * MINUTE
     log.send(make_event("search", 3 * HOUR, query="x"), device="d:clock", received_at=now)
@@ -114,7 +114,7 @@ def test_quality_names_each_oddity_with_its_own_count(warehouse: Warehouse) -> N
         skewed = make_event("search", 9 * HOUR + number, query="x")
         log.send(skewed, device="d:ahead", received_at=now)
     warehouse.load(log.outcomes)
-    warehouse.refuse(
+    warehouse.load_rejected(
         Rejected(store_id="store", received_at=now, index=0, reason="x", detail="", raw="{}")
         for _ in range(4)
     )
@@ -124,14 +124,14 @@ def test_quality_names_each_oddity_with_its_own_count(warehouse: Warehouse) -> N
 
 
 @pytest.mark.parametrize(("currency", "places"), [("KRW", 0), ("JPY", 0), ("KWD", 3), ("CLF", 4)])
-def test_a10_a_currency_has_the_places_of_iso_4217(
+def test_a10_a_currency_has_the_decimal_places_of_iso_4217(
     warehouse: Warehouse, currency: str, places: int
 ) -> None:
     query = f"SELECT places FROM currencies WHERE currency = '{currency}'"
     assert warehouse.rows(query) == [(places,)]
 
 
-def test_the_question_kpis_compares_with_the_period_before(warehouse: Warehouse) -> None:
+def test_the_query_kpis_compares_with_the_period_before(warehouse: Warehouse) -> None:
     """A day of 8 impressions, 4 clicks, 2 carts, 1 purchase, after one of 4, 1, 0 and 2."""
     log = Log(warehouse.rules)
     line = {"product_id": 1, "price": "10", **TOKEN}

@@ -44,7 +44,7 @@ def visit(log: Log, *, is_bot: bool = False) -> None:
 
 
 @pytest.mark.parametrize("query", PEOPLE)
-def test_a_bot_changes_nothing_of_what_people_did(warehouse: Warehouse, query: str) -> None:
+def test_a_bot_changes_no_figures_of_people(warehouse: Warehouse, query: str) -> None:
     log = Log(warehouse.rules)
     visit(log)
     visit(log, is_bot=True)
@@ -52,7 +52,7 @@ def test_a_bot_changes_nothing_of_what_people_did(warehouse: Warehouse, query: s
     assert warehouse.rows(query) == PEOPLE[query]
 
 
-def test_bots_are_counted_beside_what_people_did(warehouse: Warehouse) -> None:
+def test_bots_are_counted_separately(warehouse: Warehouse) -> None:
     log = Log(warehouse.rules)
     visit(log)
     visit(log, is_bot=True)
@@ -69,7 +69,7 @@ def test_a_product_that_was_never_shown_has_no_rate(warehouse: Warehouse) -> Non
     assert warehouse.rows("SELECT clicks, clicks_per_impression FROM tokens") == [(1, None)]
 
 
-def test_quality_tells_a_conflict_from_an_exact_repeat(warehouse: Warehouse) -> None:
+def test_quality_distinguishes_a_conflict_from_an_exact_repeat(warehouse: Warehouse) -> None:
     log = Log(warehouse.rules)
     event = make_event(event_id="same")
     log.send(event, received_at=MORNING)

@@ -1,1 +1,1 @@
-"""The embedded default: a real Apache Kafka from its own jars, on this machine, without Docker."""
+"""The embedded Kafka: a real Apache Kafka run from its jars, without Docker."""

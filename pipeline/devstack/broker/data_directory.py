@@ -1,4 +1,4 @@
-"""The folder of one broker: taken by one process at a time, with the port of its last start."""
+"""The data directory of a broker: locked by one process, and holding the port of its last start."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from typing import IO
 from pipeline.devstack.broker.jars import BrokerError
 from pipeline.umask import close_folder
 
-# Below what systems give to outgoing connections: a client that knocks at a port of that range
-# while the broker restarts can be given this very port as its own, and then keeps it.
+# Below the range for outgoing connections: a client that reconnects to a port of that range while
+# the broker restarts can get this port as its own local port, and then keeps it.
 PORTS = range(20000, 30000)
-# How long a broker whose supervisor was killed may take to end.
+# Seconds that a broker whose supervisor was killed may take to end.
 PATIENCE = 15.0
 
 
 def free_port() -> int:
-    """A port that nothing listens on just now, out of `PORTS`."""
+    """A port of `PORTS` on which nothing listens at the moment."""
     for _ in range(100):
         port = secrets.choice(PORTS)
         if is_free(port):
@@ -41,7 +41,10 @@ def is_free(port: int) -> bool:
 
 
 class DataDirectory:
-    """`folder` while we hold it; another process's attempt fails, our death frees it."""
+    """Locks `folder` for this process; the lock ends with the process.
+
+    Raises `BrokerError` when another process holds it for longer than `patience` seconds.
+    """
 
     def __init__(self, folder: Path, *, patience: float = PATIENCE) -> None:
         self.folder = folder
@@ -66,7 +69,7 @@ class DataDirectory:
         self._lock.truncate(0)
         self._lock.write(f"{os.getpid()}\n")
         self._lock.flush()
-        # Kafka's own lock tells of a broker that is still ending, after its supervisor's death.
+        # Kafka's own lock shows a broker that is still ending after its supervisor's death.
         while _is_locked(self.logs / ".lock"):
             if time.monotonic() > until:
                 raise BrokerError(
@@ -75,22 +78,22 @@ class DataDirectory:
             time.sleep(0.1)
 
     def port(self, wanted: int) -> int:
-        """`wanted`, or when that is 0 the last start's, or a free one; kept for the next start."""
-        kept = self.folder / "port"
+        """`wanted`, or if that is 0 the port of the last start, or a free one. Saves the choice."""
+        saved = self.folder / "port"
         if wanted and not is_free(wanted):
             raise BrokerError(
                 f"port {wanted} of 127.0.0.1 is in use: stop what listens there, or choose another"
             )
-        text = kept.read_text().strip() if kept.exists() else ""
+        text = saved.read_text().strip() if saved.exists() else ""
         last = int(text) if text.isdecimal() else 0
         port = wanted or (last if last and is_free(last) else free_port())
-        fresh = kept.with_suffix(".new")
+        fresh = saved.with_suffix(".new")
         fresh.write_text(f"{port}\n")
-        fresh.replace(kept)
+        fresh.replace(saved)
         return port
 
     def release(self) -> None:
-        """Give it up for another broker."""
+        """Unlock it."""
         self._lock.close()
 
 
@@ -103,6 +106,6 @@ def _is_locked(path: Path) -> bool:
     with file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):  # systems differ in what they answer
+        except (BlockingIOError, PermissionError):  # depends on the system
             return True
     return False

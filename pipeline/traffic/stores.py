@@ -1,4 +1,4 @@
-"""The shops: what they sell, for which money, and the tokens that their lists carry."""
+"""The sample stores: their catalogues, currencies, and the tokens of their lists."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import base64
 from dataclasses import dataclass, field
 from random import Random
 
-# Ids of real catalogues exceed 32 bits.
+# The ids of real catalogues exceed 32 bits.
 FIRST_PRODUCT = 7_003_338_965_178
 FIRST_VARIANT = 40_123_456_789_001
 PRODUCTS = 120
 
-PLACES = {"USD": 2, "EUR": 2, "JPY": 0, "KWD": 3}
+DECIMALS = {"USD": 2, "EUR": 2, "JPY": 0, "KWD": 3}
 
 
 @dataclass(frozen=True)
 class Profile:
-    """One kind of shop. Prices are in minor units of `currency`."""
+    """A kind of store. Prices are in minor units of `currency`."""
 
     currency: str
     foreign: str
@@ -27,7 +27,7 @@ class Profile:
     collections: tuple[str, ...]
 
 
-# People type what they like: scripts, emoji, mark-up and quotes are all queries that were seen.
+# Real queries contain other scripts, emoji, markup and quotes.
 PROFILES = (
     Profile(
         "USD", "EUR", 1200, 24000,
@@ -70,7 +70,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Block:
-    """A shelf on a page; its token is the same for everybody."""
+    """A product list on a page; its token is the same for all visitors."""
 
     block_id: str
     token: str
@@ -78,38 +78,38 @@ class Block:
 
 
 @dataclass
-class Shop:
-    """A store with its catalogue, and the answers to searches that it has cached."""
+class SampleStore:
+    """A store with its catalogue and its cached search results."""
 
-    store: str
+    store_id: str
     profile: Profile
     catalogue: tuple[Product, ...]
     blocks: tuple[Block, ...]
     collections: dict[str, Block]
-    # Answers are kept for a day, so a popular query's token is seen in many sessions.
-    answers: dict[tuple[str, int], Block] = field(default_factory=dict)
+    # Cached for a day, so that the token of a popular query appears in many sessions.
+    results: dict[tuple[str, int], Block] = field(default_factory=dict)
     orders: int = 1000
 
-    def answer(self, rng: Random, query: str, *, day: int) -> Block:
-        """What the search for `query` shows on that day."""
-        found = self.answers.get((query, day))
+    def search(self, rng: Random, query: str, *, day: int) -> Block:
+        """The result list for `query` on that day."""
+        found = self.results.get((query, day))
         if found is None:
             found = Block(f"search-{rng.getrandbits(48):012x}", token(rng), self.shelf(rng))
-            self.answers[query, day] = found
+            self.results[query, day] = found
         return found
 
     def shelf(self, rng: Random) -> tuple[Product, ...]:
-        """Products for a list, the best known ones more often than the others."""
+        """Products for a list, popular ones more often than others."""
         return _shelf(rng, self.catalogue)
 
     def next_order(self) -> str:
-        """An order number as shops give them: small, and the same in another shop."""
+        """An order number as stores assign them: small, and not unique across stores."""
         self.orders += 1
         return f"#{self.orders}"
 
 
-def open_shop(rng: Random, store: str, profile: Profile, *, number: int) -> Shop:
-    """A shop with a catalogue of its own; `number` keeps the ids of shops apart."""
+def random_store(rng: Random, store_id: str, profile: Profile, *, number: int) -> SampleStore:
+    """A store with a random catalogue; `number` keeps the product ids of stores apart."""
     first = FIRST_PRODUCT + number * 1_000_000
     catalogue = tuple(
         Product(
@@ -129,11 +129,11 @@ def open_shop(rng: Random, store: str, profile: Profile, *, number: int) -> Shop
         handle: Block(f"collection-{handle}", token(rng), _shelf(rng, catalogue))
         for handle in profile.collections
     }
-    return Shop(store, profile, catalogue, blocks, collections)
+    return SampleStore(store_id, profile, catalogue, blocks, collections)
 
 
 def token(rng: Random) -> str:
-    """An attribution token: opaque, and of no fixed length."""
+    """An attribution token: opaque, of varying length."""
     return base64.urlsafe_b64encode(rng.randbytes(rng.choice((12, 24, 45, 64)))).decode()
 
 

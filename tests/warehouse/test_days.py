@@ -1,0 +1,121 @@
+"""Days are the store's (T10), by the zone that its records name and no reader's TimeZone."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from factories import MORNING, Log, cart, click, make_event, purchase
+from warehouse_fixture import Warehouse
+
+from pipeline.warehouse.database import DatabaseError, connect_live
+
+# Both changes of summer time, +05:45, and both sides of the date line.
+PLACES = [
+    ("Europe/Berlin", datetime(2025, 10, 25, 20, tzinfo=UTC)),
+    ("Europe/Berlin", datetime(2026, 3, 28, 20, tzinfo=UTC)),
+    ("America/New_York", datetime(2026, 3, 8, 2, tzinfo=UTC)),
+    ("Asia/Kathmandu", datetime(2026, 7, 1, 16, tzinfo=UTC)),
+    ("Pacific/Kiritimati", datetime(2026, 7, 1, 6, tzinfo=UTC)),
+    ("Pacific/Pago_Pago", datetime(2026, 7, 1, 6, tzinfo=UTC)),
+]
+
+
+def at(moment: datetime, **offset: float) -> int:
+    """Milliseconds after the morning, for `make_event`."""
+    return round((moment + timedelta(**offset)).timestamp() * 1000) - MORNING
+
+
+@pytest.mark.parametrize(("zone", "evening"), PLACES)
+def test_t10_day_and_hour_are_those_of_the_stores_clocks(
+    warehouse: Warehouse, zone: str, evening: datetime
+) -> None:
+    log = Log(warehouse.rules)
+    times = [evening + timedelta(minutes=half) for half in range(0, 16 * 60, 15)]
+    events = [make_event("search", ms=at(time)) for time in times]
+    warehouse.load([log.send(event, timezone=zone) for event in events])
+    assert warehouse.broken() == {}
+    local = [time.astimezone(ZoneInfo(zone)) for time in times]
+    assert warehouse.rows("SELECT day, hour FROM events ORDER BY occurred_at") == [
+        (time.date(), time.hour) for time in local
+    ]
+    assert len({time.date() for time in local}) == 2
+
+
+def test_t10_each_row_stands_on_the_day_of_its_own_event(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    # Midnight in New York is five o'clock in UTC.
+    before = datetime(2026, 1, 10, 4, 50, tzinfo=UTC)
+    events = [
+        make_event("block_view", ms=at(before), attribution_token="token", block_id="top"),
+        click(ms=at(before, minutes=1)),
+        cart(ms=at(before, minutes=15)),
+        purchase(0, ms=at(before, minutes=16), order_id="A", attribution_token="token"),
+        make_event(
+            "refund",
+            ms=at(before, days=3),
+            order_id="A",
+            items=[{"product_id": 1, "price": "4"}],
+            currency="USD",
+            product_id=None,
+        ),
+    ]
+    warehouse.load([log.send(event, timezone="America/New_York") for event in events])
+    assert warehouse.broken() == {}
+    first, second, back = date(2026, 1, 9), date(2026, 1, 10), date(2026, 1, 12)
+    days = {
+        "sessions": {first, back},
+        "conversions": {second},
+        "daily_sessions": {first, back},
+        "daily_attribution": {second},
+        "revenue": {second},
+        "credits": {second},
+        "refunds": {back},
+        "refund_credits": {back},
+        "kpis": {first},
+        "campaigns": {first, back},
+        "funnel": {first, back},
+        "traffic": {first, second, back},
+    }
+    for name, wanted in days.items():
+        assert {day for (day,) in warehouse.rows(f"SELECT DISTINCT day FROM {name}")} == wanted, (
+            name
+        )
+    some = (
+        "SELECT name, clicks FROM kpis(DATE '2026-01-09', DATE '2026-01-09') WHERE grain = 'block'"
+    )
+    assert warehouse.rows(some) == [("top", 1)]
+
+
+def test_t10_no_answer_depends_on_the_readers_time_zone(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    event = make_event("search", ms=at(datetime(2026, 7, 1, 20, tzinfo=UTC)))
+    warehouse.load([log.send(event, timezone="Asia/Kathmandu")])
+    views = ("events", "traffic", "quality", "funnel", "daily_sessions")
+    answers = []
+    for zone in ("UTC", "America/New_York", "Pacific/Kiritimati"):
+        warehouse.connection.execute(f"SET TimeZone = '{zone}'")
+        answers.append([warehouse.rows(f"FROM {view}") for view in views])
+        assert warehouse.broken() == {}
+    warehouse.connection.execute("SET TimeZone = 'UTC'")
+    assert answers[0] == answers[1] == answers[2]
+
+
+def test_t10_the_zone_of_the_first_record_stays(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    moment = datetime(2026, 7, 1, 20, tzinfo=UTC)
+    for zone, minute in (("Asia/Kathmandu", 0), ("UTC", 1)):
+        warehouse.load(
+            [log.send(make_event("search", ms=at(moment, minutes=minute)), timezone=zone)]
+        )
+    assert warehouse.rows("SELECT timezone FROM stores") == [("Asia/Kathmandu",)]
+    assert warehouse.rows("SELECT DISTINCT day FROM events") == [(date(2026, 7, 2),)]
+
+
+def test_t10_other_zone_data_is_refused(warehouse: Warehouse, tmp_path: object) -> None:
+    path = tmp_path / "live.duckdb"  # type: ignore[operator]
+    with connect_live(path, warehouse.rules) as connection:
+        connection.execute("INSERT INTO stores VALUES ('shop', 'Europe/Berlin', 'other')")
+    with pytest.raises(DatabaseError, match="other data of the zone Europe/Berlin"):
+        connect_live(path, warehouse.rules)
