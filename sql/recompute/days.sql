@@ -1,7 +1,7 @@
 -- A time of day in a store (T10): `moment` in UTC as the clocks of `zone` show it. Scalar macros. DuckDB's own
--- zones, and no reader's TimeZone.
+-- zones, and no reader's TimeZone. Without the cast, milliseconds of the year 1 would become nanoseconds and fail.
 CREATE OR REPLACE TEMP MACRO time_in(zone, moment) AS
-    CASE zone WHEN 'UTC' THEN moment ELSE timezone(zone, timezone('UTC', moment)) END;
+    CASE zone WHEN 'UTC' THEN moment ELSE timezone(zone, timezone('UTC', CAST(moment AS TIMESTAMP))) END;
 
 -- 16 hexadecimal digits of what DuckDB knows of a zone: its offset in every week of fifty years.
 CREATE OR REPLACE TEMP MACRO zone_digest(zone) AS (
