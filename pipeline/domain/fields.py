@@ -69,7 +69,7 @@ T = TypeVar("T")
 
 
 def said(field: FieldInfo, kind: type[T]) -> T | None:
-    """The `About` or `Shown` of a model's field, None where its type has none."""
+    """What the type of a model's field holds of `kind`, such as `About`; None where it has none."""
     choices = get_args(field.annotation)
     inner = [each for choice in choices for each in getattr(choice, "__metadata__", ())]
     return next((each for each in (*field.metadata, *inner) if isinstance(each, kind)), None)
