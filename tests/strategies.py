@@ -6,15 +6,18 @@ A story is plain data: it can be written to a file, told again, and made smaller
 from __future__ import annotations
 
 from typing import Any, Literal
+from zlib import crc32
 
 import msgspec
-from factories import DAY, HOUR, MINUTE, MORNING, make_event
+from factories import DAY, HOUR, MINUTE, MORNING, SENDERS
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from stream_log import PartitionLog
 
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
+from pipeline.ingest.accept import accept
+from pipeline.ingest.sender import Sender
 
 # Minutes; the bounds are those of the rules in house.py (gap 30, lateness 60, lookback 120) and of
 # blended counts (2, 10).
@@ -23,6 +26,7 @@ TOKENS = [None, "red", "blue"]
 PRODUCTS = [1, 2]
 # What a partition may number at most, so that stories told together stay apart.
 MOST_PARTITIONS = 8
+NAMELESS = 4
 
 Death = Literal["outcomes", "states", "commit", "restart"]
 
@@ -83,9 +87,10 @@ LINE = st.fixed_dictionaries(
 )
 COMMON = {
     "ms": moments(),
-    "session_id": st.sampled_from(["s1", "s2"]),
+    # The last says nothing: the device stands for it, or the event is refused (I3).
+    "session_id": st.sampled_from(["s1", "s1", "s2", "s2", "undefined"]),
     # Few ids: repeats, and the same id over another content. None: the content is the id.
-    "event_id": st.sampled_from([None, "e1", "e2", "e3", "e4"]),
+    "event_id": st.sampled_from([None, "e1", "e2", "e3", "e4", "null"]),
     "attribution_token": st.sampled_from(TOKENS),
 }
 PRODUCT = st.sampled_from(PRODUCTS)
@@ -113,7 +118,7 @@ EVENTS = st.one_of(
     _kind("product_impression", product_id=PRODUCT, position=POSITION),
     _kind("product_click", product_id=PRODUCT, position=POSITION),
     _kind("add_to_cart", product_id=PRODUCT),
-    _lines("purchase", order_id=st.sampled_from([None, "A", "B"])),
+    _lines("purchase", order_id=st.sampled_from(["A", "A", "A", "B", None, "undefined"])),
     _lines("refund", order_id=st.sampled_from(["A", "B"]), refund_id=st.sampled_from([None, "R"])),
 )
 RUNS = st.builds(
@@ -127,10 +132,10 @@ STORIES = st.builds(
     st.lists(
         st.builds(
             Step,
-            st.integers(0, 4),
+            st.integers(0, NAMELESS),
             st.lists(EVENTS, min_size=1, max_size=3),
             st.sampled_from(["visitor", "visitor", "visitor", "bot", "server", "prefetch"]),
-            st.sampled_from([False, False, False, True]),
+            st.sampled_from([False, False, True]),
             # Around the bounds of T3.
             st.sampled_from([None, None, None, 0, 5 * MINUTE, 5 * MINUTE + 1, 26 * HOUR, DAY * 2]),
         ),
@@ -175,17 +180,8 @@ def told(story: Story, rules: Rules, *, number: int = 0) -> list[list[Outcome]]:
         for partition in range(story.partitions)
     ]
     for step in story.steps:
-        last = MORNING + max(event["ms"] for event in step.events)
-        topics[step.device % story.partitions].send(
-            *map(_event, step.events),
-            store=store,
-            # The last one sends no device id: it counts after those that do (A9).
-            device=f"{'s' if step.device == 4 else 'd'}:{step.device}",
-            received_at=MORNING + DAY if step.ahead is None else last - step.ahead,
-            sender=step.sender,
-            is_trusted=step.is_trusted,
-            timezone=story.timezone,
-        )
+        for key, value in _records(step, store=store, timezone=story.timezone):
+            topics[crc32(key) % story.partitions].append(key, value)
     outcomes = [o for o in _answered(topics, story.runs) if o.origin.offset >= story.begins]
     batches, turn = [], 0
     while outcomes:
@@ -195,9 +191,25 @@ def told(story: Story, rules: Rules, *, number: int = 0) -> list[list[Outcome]]:
     return batches
 
 
-def _event(event: dict[str, Any]) -> dict[str, Any]:
-    fields = {"product_id": None, **event}
-    return make_event(fields.pop("event_type"), ms=fields.pop("ms"), **fields)
+def _records(step: Step, *, store: str, timezone: str) -> list[tuple[bytes, bytes]]:
+    """What ingest makes of a step's request, one record per device."""
+    events = [_wire(event, step.device) for event in step.events]
+    last = MORNING + max(event["ms"] for event in step.events)
+    accepted = accept(
+        msgspec.json.encode({"events": events}),
+        sender=Sender(store, may_backfill=True, timezone=timezone, is_trusted=step.is_trusted),
+        request=SENDERS[step.sender],
+        is_app=False,
+        received_at=MORNING + DAY if step.ahead is None else last - step.ahead,
+    )
+    return accepted.records
+
+
+def _wire(event: dict[str, Any], device: int) -> dict[str, Any]:
+    """An event as a store sends it. The last device names none: its reports count last (A9)."""
+    named = {} if device == NAMELESS else {"device_id": f"{device}"}
+    event = {name: value for name, value in {**named, **event}.items() if value is not None}
+    return {"timestamp": MORNING + event.pop("ms"), **event}
 
 
 def _answered(topics: list[PartitionLog], runs: list[Run]) -> list[Outcome]:

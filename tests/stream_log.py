@@ -49,7 +49,10 @@ class PartitionLog:
     ) -> None:
         """One record with `events`; `sent` is for `make_record`."""
         at = received_at or max(event["timestamp"] for event in events)
-        key, value = make_record(events, store, device, received_at=at, **sent)
+        self.append(*make_record(events, store, device, received_at=at, **sent))
+
+    def append(self, key: bytes, value: bytes) -> None:
+        """A record of `beacons`."""
         self.beacons.append(FakeRecord(len(self.beacons), key, value))
 
     def assigned(self) -> PartitionState:

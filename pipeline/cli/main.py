@@ -198,17 +198,17 @@ def local(
 @click.argument("files", nargs=-1, required=True)
 @with_settings
 def validate(settings: Settings, files: tuple[str, ...]) -> int:
-    """Print every problem of the events in FILES. Exit with 1 if there are any."""
+    """Print the problems of the events in FILES, and what is repaired. Exit with 1 on a problem."""
     from pipeline.ingest.intake import Intake
     from pipeline.printable import printable
-    from pipeline.replay.validate import problems
+    from pipeline.replay.validate import findings
 
     intake = Intake.of(settings)
     has_problems = False
     for path in files:
-        for problem in problems(path, intake):
-            has_problems = True
-            click.echo(printable(problem))
+        for finding in findings(path, intake):
+            has_problems = has_problems or finding.is_problem
+            click.echo(printable(finding.text))
     return 1 if has_problems else 0
 
 

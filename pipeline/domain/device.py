@@ -1,4 +1,4 @@
-"""All that the stream remembers of one device, and what it may forget."""
+"""The stream's state of one device, and what it may forget."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Device(msgspec.Struct, array_like=True):
     hot_until: int | None = None
 
     def is_empty(self) -> bool:
-        """True when nothing is left that a rule could ask for."""
+        """Whether no rule can need anything of it."""
         return self.hot_until is None and not (
             self.keys or self.sessions or self.touches or self.conversions
         )
@@ -38,12 +38,12 @@ _decoder = msgspec.msgpack.Decoder(Device)
 
 
 def encode(device: Device) -> bytes:
-    """The changelog's value."""
+    """The value of a changelog record."""
     return _encoder.encode(device)
 
 
 def decode(value: bytes) -> Device:
-    """The device of a changelog's value. Raises msgspec.ValidationError on any other bytes."""
+    """The device in a changelog value. Raises msgspec.ValidationError for other bytes."""
     return _decoder.decode(value)
 
 
@@ -60,11 +60,12 @@ def forget(device: Device, *, horizon: int, rules: Rules) -> None:
 
 
 def is_hot(device: Device, event: Event, *, horizon: int, rules: Rules) -> bool:
-    """Whether `event` has to go the way of late ones, for its device's state is full.
+    """Whether the device's state is over its limit, so that `event` is handled like a late one.
 
-    A webhook without device or a load test would else make a state of any size. The device then
-    stays hot until what had no room is behind the horizon: a repeat of it is not in `keys`, and
-    only the warehouse can tell. A function of the log alone: what is forgotten is not counted.
+    Otherwise a webhook without a device, or a load test, would make a state of any size. The device
+    stays over the limit until the events that found no room are behind the horizon: a repeat of
+    one is not in `keys`, and only the warehouse can detect it. Depends on the log alone: what may
+    be forgotten is not counted.
     """
     if not _has_room(device, event, rules):
         forget(device, horizon=horizon, rules=rules)
@@ -88,17 +89,17 @@ def _has_room(device: Device, event: Event, rules: Rules) -> bool:
 
 
 def _claims(device: Device, event: Event, *, most: int) -> int:
-    """How often a touch of the device may claim a conversion (A4), once `event` is in its state.
+    """An upper bound of (touch, conversion) pairs that match (A4) once `event` is in the state.
 
-    At most: times are not looked at, nor in which order they came. What a click can make the
-    stream restate is bounded by it, where the numbers of clicks and of conversions are not enough:
-    499 clicks on a product that was put into the cart 499 times restate each of them each time.
+    It ignores times and order. It bounds how much one click makes the stream restate, which limits
+    on clicks and conversions alone do not: 499 clicks on a product with 499 add_to_carts would
+    restate each conversion each time.
     """
     touch = touch_of(event)
     made = conversions_of(event, is_bot=False)
     touches = len(device.touches) + (touch is not None)
     pairs = touches * (len(device.conversions) + len(made))
-    if pairs <= most:  # as nearly always
+    if pairs <= most:  # the usual case
         return pairs
     by_token: Counter[str] = Counter()
     by_product: Counter[int | None] = Counter()

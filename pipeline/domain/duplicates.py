@@ -33,7 +33,7 @@ def event_key(prefix: bytes, event: Event, *, is_prefetch: bool) -> bytes:
 
 
 def _lines(event: Event) -> bytes:
-    # Sorted: a shop that lists the same lines in another order still names the same order.
+    # Sorted: the same lines in another sequence are the same order.
     lines = sorted((line.product_id, line.variant_id or 0) for line in event.lines())
     return b"".join(netstring(f"{product}/{variant}") for product, variant in lines)
 

@@ -202,14 +202,18 @@ MarketingCampaign = Annotated[_Marketing, About("Campaign name, likewise.", "S6"
 UserAgent = Annotated[
     str,
     StringConstraints(strict=True, min_length=1, max_length=512),
-    About("The visitor's own, where a server sends for them; it stays in `raw`.", "P1", column=""),
+    About(
+        "The visitor's own, where a server sends for them; read on arrival, not kept.",
+        "P1",
+        column="",
+    ),
 ]
 ContextualData = Annotated[
     dict[str, Any],
     Reader(context_of),
     Shown("object of at most 8 levels and 8 KiB, its numbers finite"),
     WithJsonSchema({"type": "object"}),
-    About("What the shop adds; it stays in `raw`.", column=""),
+    About("What the shop adds; it stays in `extra`.", column=""),
 ]
 Currency = Annotated[
     str,

@@ -1,4 +1,4 @@
-"""What one record has changed so far, turned into the rows of its outcome at its end."""
+"""Collects what one record changes, and turns it into the rows of its outcome."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from pipeline.domain.sessions import Session, session_key
 
 @dataclass(slots=True)
 class OutcomeBuilder:
-    """The latest sessions and conversions of one record; `gone` are rows of earlier records."""
+    """Sessions and conversions as the record leaves them; `gone` are replaced earlier rows."""
 
     sessions: list[Session] = field(default_factory=list)
     gone: list[Session] = field(default_factory=list)
     conversions: dict[str, Conversion] = field(default_factory=dict)
 
     def session(self, session: Session, replaced: list[Session]) -> None:
-        """`session` now stands for all of `replaced`."""
+        """Put `session` in the place of `replaced`."""
         for old in replaced:
-            # By identity: what this record itself made has never been a row.
+            # By identity: a session that this record created was never a row.
             own = [index for index, made in enumerate(self.sessions) if made is old]
             if own:
                 del self.sessions[own[0]]
@@ -36,11 +36,11 @@ class OutcomeBuilder:
         self.sessions.append(session)
 
     def conversion(self, conversion: Conversion) -> None:
-        """`conversion` is new, or may have another path than before."""
+        """Add a conversion that is new or may have another path."""
         self.conversions[conversion_key(conversion)] = conversion
 
     def session_rows(self, prefix: bytes) -> tuple[list[SessionRow], list[SessionGone]]:
-        """Rows that stand, and rows that vanish because their start has moved (S4)."""
+        """Current rows, and rows that vanish because their start has moved (S4)."""
         rows = [_session_row(prefix, session) for session in self.sessions]
         kept = {(session.session_id, session.started_at) for session in self.sessions}
         gone = [
@@ -53,7 +53,7 @@ class OutcomeBuilder:
     def conversion_rows(
         self, touches: Sequence[Touch], *, lookback_ms: int, most_touches: int
     ) -> tuple[list[ConversionRow], list[TouchRow]]:
-        """Each with its whole path among the device's `touches`, as places in the list returned."""
+        """Conversions, each path as indexes into the returned list of touches."""
         places: dict[Touch, int] = {}
         rows = []
         for key, conversion in self.conversions.items():

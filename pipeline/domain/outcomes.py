@@ -1,4 +1,4 @@
-"""The one answer to each record of `beacons`: all that the record changed."""
+"""The outcome of a record of `beacons`: everything that the record changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.domain.events import Request
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """The record that an outcome answers. A topic made anew has another id (architecture)."""
+    """The record that an outcome belongs to. A recreated topic has another id (architecture)."""
 
     topic_id: str
     partition: int

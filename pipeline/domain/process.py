@@ -1,4 +1,4 @@
-"""One record of `beacons` in, one outcome out: the three steps, read aloud."""
+"""One record of `beacons` in, one outcome out: deduplicate, sessionize, attribute."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pipeline.domain.outcomes import Duplicate, Failed, Origin, Outcome
 from pipeline.domain.rules import Rules
 from pipeline.domain.sessionize import sessionize
 
-# Stands for "no stream time yet": nothing is before it, so nothing is late.
+# The horizon before the first stream time: nothing is older, so nothing is late.
 BEGINNING = -(2**62)
 
 _beacons = msgspec.json.Decoder(Beacon)
@@ -32,7 +32,7 @@ _events = msgspec.json.Decoder(Event)
 
 @dataclass(slots=True)
 class BeaconRecord:
-    """A record of `beacons` as read: what of it could be understood, and what could not.
+    """A record of `beacons`: the events that could be decoded, and the failures.
 
     `received_at` is bounded by T8.
     """
@@ -58,7 +58,7 @@ def read(value: bytes, *, appended_at: int) -> BeaconRecord:
     try:
         beacon = _beacons.decode(value)
     except RecursionError as error:
-        # It is the record that is too deep, for all who read it; the door makes none.
+        # The record itself is nested too deeply. Ingest writes no such record.
         return BeaconRecord(None, 0, [], [_failed(error, value)])
     except _CAUGHT as error:
         _let_pass(error)
@@ -77,7 +77,7 @@ def read(value: bytes, *, appended_at: int) -> BeaconRecord:
     return record
 
 
-def answer(
+def process(
     record: BeaconRecord,
     device: Device,
     *,
@@ -87,7 +87,7 @@ def answer(
     rules: Rules,
     digest: str,
 ) -> Outcome:
-    """The outcome of `record`, and `device` after it. Pure: a repeat gives the same.
+    """Apply `record` to `device` and return its outcome. Pure: a repeat gives the same result.
 
     `key` is the record's key; `stream_time` the partition's before the record, by which all of
     its events are judged (T7); `digest` that of `rules`.
@@ -132,7 +132,7 @@ def _apply(
         try:
             identity = event_key(key, event, is_prefetch=request.is_prefetch)
             event.event_key = identity.hex()
-            event.order()  # an event type without a rank is known to no rule
+            event.order()  # raises for an event type without a rank
             kind = deduplicate(device, identity, event, horizon=horizon)
             if kind is not None:
                 duplicates.append(Duplicate(event.event_key, kind))
@@ -141,11 +141,11 @@ def _apply(
                 late.append(_fact(event, raw))
                 continue
             remembered = (remembered_until(event), payload_of(event))
-            if not request.is_prefetch:  # which is a fact and nothing more (P2)
+            if not request.is_prefetch:  # a prefetched event is only a fact (P2)
                 _derive(event, device, change, request, rules=rules)
         except _CAUGHT as error:
             _let_pass(error)
-            # No step changes a list in place, so an event that broke leaves no trace.
+            # No step changes a list in place, so restoring the references undoes all of it.
             device.sessions, device.touches, device.conversions = before
             failed.append(_failed(error, bytes(raw)))
             continue
@@ -166,7 +166,7 @@ def _apply(
 def _derive(
     event: Event, device: Device, change: OutcomeBuilder, request: Request, *, rules: Rules
 ) -> None:
-    """Steps two and three. What breaks has changed nothing but the lists of `device`."""
+    """Sessionize and attribute. A failure has changed nothing but the lists of `device`."""
     is_bot = visitor_of(event, request).is_bot
     session, replaced = sessionize(device, event, request, gap_ms=rules.gap_ms)
     converted = attribute(device, event, is_bot=is_bot, lookback_ms=rules.lookback_ms)
@@ -179,7 +179,7 @@ _SKEWED = {False: b"}", True: b',"is_clock_skewed":true}'}
 
 
 def _fact(event: Event, raw: msgspec.Raw) -> msgspec.Raw:
-    """The event's own JSON with what the worker adds, without writing the rest again."""
+    """The event's JSON with the worker's fields appended, without encoding the rest again."""
     return msgspec.Raw(
         b'%b,"occurred_at":%d,"event_key":"%b"%b'
         % (
@@ -191,7 +191,7 @@ def _fact(event: Event, raw: msgspec.Raw) -> msgspec.Raw:
     )
 
 
-# A rule that breaks is that event's failure; a machine that breaks is the process's.
+# A failing rule fails one event. Out of memory or stack, the process must stop.
 _CAUGHT = Exception
 
 

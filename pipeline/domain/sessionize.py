@@ -27,6 +27,6 @@ def sessionize(
             replaced.append(other)
         else:
             others.append(other)
-    # A new list, never a changed one: the caller can put the old one back (see answer.py).
+    # A new list: the caller can restore the old one (process.py).
     device.sessions = [*others, session]
     return session, replaced

@@ -15,6 +15,7 @@ from pipeline.domain.values import BadValueError
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_MS = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // MILLISECOND
 LAST_MS = (datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC) - _EPOCH) // MILLISECOND
+_DAY_MS = timedelta(days=1) // MILLISECOND
 # By size: seconds below the first, then milliseconds, microseconds, nanoseconds.
 _MILLISECONDS, _MICROSECONDS, _NANOSECONDS = 10**11, 10**14, 10**17
 # Nanoseconds of the year 9999 have 21.
@@ -75,7 +76,9 @@ def common_time(text: str) -> int:
     try:
         # `fromisoformat` takes weeks and compact times too.
         if len(text) in _COMMON_LENGTHS and text[4:20:3] in _COMMON_MARKS and text[-1] == "Z":
-            return (datetime.fromisoformat(text) - _EPOCH) // MILLISECOND
+            since = datetime.fromisoformat(text) - _EPOCH
+            # Quicker than a division of the whole.
+            return since.days * _DAY_MS + since.seconds * 1000 + since.microseconds // 1000
     except ValueError:
         pass
     raise BadValueError("unreadable", "not as most times")
@@ -121,5 +124,5 @@ def _of_iso(text: str) -> tuple[int, bool]:
         offset = -offset
     moment = (parsed - _EPOCH - offset) // MILLISECOND + int(decimals[:3].ljust(3, "0"))
     if is_end:
-        moment += timedelta(days=1) // MILLISECOND
+        moment += _DAY_MS
     return moment, bool(offset) or bool(decimals[3:].strip("0"))

@@ -1,4 +1,4 @@
-"""A client's connection: its requests are answered in their order, each wait has its end."""
+"""One client's connection: requests are answered in order, and every wait has a deadline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 from pipeline.http.exchange import Exchange
 from pipeline.http.limits import ConnectionLimit
 from pipeline.http.parser import Reader, ServerContext
-from pipeline.http.response import CROWDED, FAILED, LATE, STOPPING, UNEXPECTED, Response
+from pipeline.http.response import FAILED, OVERLOADED, STOPPING, TIMED_OUT, UNEXPECTED, Response
 
 log = logging.getLogger(__name__)
 
@@ -24,56 +24,56 @@ T = TypeVar("T")
 
 
 class Connection(asyncio.Protocol):
-    """It has one of `places` while it is open. Somebody has to call `late` once `ends` has passed.
+    """Counts in `connections` while it is open. The server calls `time_out` after `deadline`.
 
-    One request is handed over at a time: the next begins behind the answer before it, and lets
-    others have a turn first. While two wait, or a client does not take its answers, nothing is
-    read; so what waits is never more than was read at once.
+    The handler gets one request at a time: the next one after the response to it, in a later
+    iteration of the loop. While two requests wait, or the client does not read its responses,
+    nothing is read: what waits was read in one piece.
     """
 
     transport: asyncio.Transport
 
     def __init__(
         self,
-        terms: ServerContext,
-        places: ConnectionLimit,
-        soon: Callable[[Callable[[], None]], object],
+        context: ServerContext,
+        connections: ConnectionLimit,
+        call_soon: Callable[[Callable[[], None]], object],
     ) -> None:
-        """`soon` calls what it is given, but not at once: as the loop's `call_soon` does."""
-        self._terms = terms
-        self._soon = soon
-        self._places = places
-        self._line: OrderedDict[Connection, None] | None = None
-        self._reader = Reader(terms, self)
-        # Those whose answer is not sent yet, in their order; the last may still be read.
+        """`call_soon`: that of the event loop."""
+        self._context = context
+        self._call_soon = call_soon
+        self._connections = connections
+        self._queue: OrderedDict[Connection, None] | None = None
+        self._reader = Reader(context, self)
+        # Without a response yet, in order; the last may still be arriving.
         self._exchanges: deque[Exchange] = deque()
         self._has_begun_one = False
         self._is_full = False
         self._is_held = False
-        self._has_place = False
-        self.ends = inf
-        """When it is late, by `time.monotonic`."""
+        self._is_counted = False
+        self.deadline = inf
+        """Of the current wait for the client, in seconds of `time.monotonic`."""
 
     # What the transport calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client that says nothing is given as long as a head."""
+        """A silent client has as much time as a head."""
         self.transport = transport  # type: ignore[assignment]
-        self._has_place = self._places.enter(self)
-        if self._has_place:
-            self._wait(self._terms.bounds.within, self._places.unfinished)
+        self._is_counted = self._connections.enter(self)
+        if self._is_counted:
+            self._wait(self._context.limits.timeout, self._connections.unfinished)
         else:
-            self._refuse(CROWDED)
+            self._refuse(OVERLOADED)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """Pending requests finish; their responses are discarded."""
-        self._stand(None)
-        self._places.leave(self)
-        self._drop_all()
+        self._wait_in(None)
+        self._connections.leave(self)
+        self._discard_all()
         self._reader.close()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of whatever."""
+        """Read on."""
         reader = self._reader
         if reader.is_ended:
             return
@@ -81,42 +81,42 @@ class Connection(asyncio.Protocol):
         refused = reader.feed(data)
         if refused is not None:
             self._refuse(refused)
-        elif reader.has_moved:
-            self._settle()
+        elif reader.has_progressed:
+            self._update()
 
     def eof_received(self) -> bool:
-        """The client says nothing more, but may still read: what is whole gets its answer."""
+        """The client sends nothing more, but may still read: complete requests are answered."""
         unfinished = self._reader.end()
         if self._exchanges and self._exchanges[-1] is unfinished:
             self._exchanges.pop()
         if not self._exchanges:
             return False  # the transport ends, once what was sent is taken
         self._exchanges[-1].keeps_alive = False
-        self._settle()
+        self._update()
         return True
 
     def pause_writing(self) -> None:
-        """The client does not take its answers."""
+        """The client does not read its responses."""
         self._is_full = True
-        self._settle()
+        self._update()
 
     def resume_writing(self) -> None:
         """It does again."""
         self._is_full = False
-        self._settle()
+        self._update()
         self._next()
 
     # What the reader calls
 
-    def opened(self) -> Exchange:
-        """Next in the line."""
-        exchange = Exchange(self._flush, self._terms.bodies)
+    def open_exchange(self) -> Exchange:
+        """A request begins."""
+        exchange = Exchange(self._flush, self._context.bodies)
         self._exchanges.append(exchange)
         return exchange
 
     def begin(self, exchange: Exchange) -> None:
-        """Let it begin if it is its turn."""
-        if self._terms.is_draining:
+        """Its head is complete: begin if no other is before it. It may have a response already."""
+        if self._context.is_draining:
             exchange.keeps_alive = False
         if self._exchanges[0] is not exchange:
             return
@@ -126,22 +126,22 @@ class Connection(asyncio.Protocol):
             self._begin(exchange)
 
     def take(self, exchange: Exchange, body: bytes) -> None:
-        """Hand over its body, or keep it until its turn."""
+        """Its body is complete, or was dropped after a response: hand it over in turn."""
         if exchange.is_begun:
             self._take(exchange, body)
         else:
             exchange.body = body
 
-    # Each request in its turn
+    # One request at a time
 
     def _next(self) -> None:
-        """Let the first one begin soon, if it has not: others have their turn before it."""
+        """Begin the first request in the next iteration, after what other connections have."""
         if self._exchanges and not self._exchanges[0].is_begun:
-            self._soon(self._turn)
+            self._call_soon(self._begin_first)
 
-    def _turn(self) -> None:
+    def _begin_first(self) -> None:
         exchange = self._exchanges[0] if self._exchanges else None
-        # One without a method has no whole head yet.
+        # Without a method its head is not complete.
         if exchange is None or exchange.is_begun or not exchange.method or self._is_full:
             return
         body, exchange.body = exchange.body, None
@@ -153,14 +153,14 @@ class Connection(asyncio.Protocol):
             self._take(exchange, body)
 
     def _begin(self, exchange: Exchange, *, is_read: bool = False) -> None:
-        """Hand it over, and let its body come where it has not."""
+        """Hand it over, and ask for its body where the client waits for that."""
         exchange.is_begun = self._has_begun_one = True
-        terms = self._terms
-        exchange.take = self._guarded(exchange, terms.handler.begin, exchange)
+        context = self._context
+        exchange.on_body = self._guarded(exchange, context.handler.begin, exchange)
         if exchange.out is None:
             length = exchange.headers.get("content-length")
-            if length is not None and int(length) > terms.bounds.max_body_bytes:
-                exchange.reply(terms.too_large)
+            if length is not None and int(length) > context.limits.max_body_bytes:
+                exchange.reply(context.too_large)
             elif expected := exchange.headers.get("expect"):
                 if expected.strip().lower() != "100-continue":
                     exchange.reply(UNEXPECTED)
@@ -168,10 +168,10 @@ class Connection(asyncio.Protocol):
                     self.transport.write(CONTINUE)
 
     def _take(self, exchange: Exchange, body: bytes) -> None:
-        if exchange.out is None and exchange.take is not None:
-            self._guarded(exchange, exchange.take, exchange, body)
+        if exchange.out is None and exchange.on_body is not None:
+            self._guarded(exchange, exchange.on_body, exchange, body)
         elif self._reader.is_ended and not self._exchanges:
-            self._end()  # it was answered before, and the answer said that it is the last
+            self._end()  # its response came before its body, and was the last
 
     def _guarded(
         self, exchange: Exchange, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
@@ -179,39 +179,39 @@ class Connection(asyncio.Protocol):
         try:
             return work(*args, **kwargs)
         except Exception:
-            # An answer without CORS headers would hide from the page that there was one.
+            # Through the exchange, for its CORS headers: without them a page sees no response.
             log.exception("a request failed")
             exchange.reply(FAILED)
             return None
 
-    # What follows from it
+    # Responses and deadlines
 
     def _flush(self) -> None:
-        """Send the answers whose turn it is."""
+        """Send the responses that are next."""
         exchanges = self._exchanges
         while exchanges and (out := exchanges[0].out) is not None:
             first = exchanges.popleft()
             self.transport.write(out)
             if first.is_last or not (first.keeps_alive or first is self._reader.current):
-                self._drop_all()
+                self._discard_all()
                 self._end()
                 return
-        self._settle()
+        self._update()
         self._next()
 
-    def _drop_all(self) -> None:
-        """Answer none any more. What has begun goes on, and holds what it holds until its end."""
+    def _discard_all(self) -> None:
+        """Respond to none any more. What has begun finishes, and keeps its memory until then."""
         for exchange in self._exchanges:
             if not exchange.is_begun:
                 exchange.free()
         self._exchanges.clear()
 
-    def _settle(self) -> None:
-        """Read on or not, and until when."""
-        self._reader.has_moved = False
+    def _update(self) -> None:
+        """Decide whether to read, and until when to wait."""
+        self._reader.has_progressed = False
         if self.transport.is_closing():
             return
-        current, bounds = self._reader.current, self._terms.bounds
+        current, limits = self._reader.current, self._context.limits
         is_held = self._is_full or len(self._exchanges) > 1
         if is_held != self._is_held:
             self._is_held = is_held
@@ -220,37 +220,37 @@ class Connection(asyncio.Protocol):
             else:
                 self.transport.resume_reading()
         if self._is_full or (current is not None and not is_held):
-            self._wait(bounds.within, self._places.unfinished)
+            self._wait(limits.timeout, self._connections.unfinished)
         elif self._exchanges:
-            self.ends = inf  # it is our turn
-            self._stand(None)
+            self.deadline = inf  # the client waits for us
+            self._wait_in(None)
         else:
-            self._wait(bounds.rest, self._places.resting)
+            self._wait(limits.idle_timeout, self._connections.idle)
 
-    def _wait(self, seconds: float, line: OrderedDict[Connection, None]) -> None:
-        """It is the client's turn, for so long at most."""
-        self.ends = monotonic() + seconds
-        self._stand(line)
+    def _wait(self, seconds: float, queue: OrderedDict[Connection, None]) -> None:
+        """Wait for the client, so long at most."""
+        self.deadline = monotonic() + seconds
+        self._wait_in(queue)
 
-    def _stand(self, line: OrderedDict[Connection, None] | None) -> None:
-        """At the end of the line of those that give way, or in none."""
-        if self._line is not None:
-            self._line.pop(self, None)
-        self._line = line if self._has_place else None
-        if self._line is not None:
-            self._line[self] = None
+    def _wait_in(self, queue: OrderedDict[Connection, None] | None) -> None:
+        """Be the last of `queue` to be evicted, or of none."""
+        if self._queue is not None:
+            self._queue.pop(self, None)
+        self._queue = queue if self._is_counted else None
+        if self._queue is not None:
+            self._queue[self] = None
 
     def _refuse(self, answer: Response) -> None:
-        """Give up what is being read, with `answer` where it has none yet."""
+        """Stop reading, and respond with `answer` to what is being read."""
         self._reader.is_ended = True
-        exchange = self._reader.current or self.opened()
+        exchange = self._reader.current or self.open_exchange()
         if exchange.method and not exchange.is_begun:
-            # It is a request: it is refused in its turn.
+            # A request that waits: it is refused after those before it.
             exchange.refusal = exchange.refusal or answer
             exchange.is_last = True
         elif exchange.out is None:
             if not exchange.method:
-                self._terms.handler.refused(answer)
+                self._context.handler.refused(answer)
             exchange.reply(answer)
         else:
             self._end()
@@ -258,33 +258,33 @@ class Connection(asyncio.Protocol):
     def _end(self) -> None:
         self._reader.is_ended = True
         self.transport.close()
-        # What was sent has to be taken.
-        self._wait(self._terms.bounds.within, self._places.unfinished)
+        # The client has to read what was sent.
+        self._wait(self._context.limits.timeout, self._connections.unfinished)
 
     # What the server calls
 
-    def late(self) -> None:
-        """Its time has passed."""
+    def time_out(self) -> None:
+        """The deadline has passed."""
         if self._is_full or self.transport.is_closing():
             self.transport.abort()
         elif self._reader.current is not None:
-            self._refuse(LATE)
+            self._refuse(TIMED_OUT)
         else:
             self._end()
 
-    def give_way(self) -> None:
-        """Another one needs its place."""
-        self._has_place = False
-        self._stand(None)
+    def evict(self) -> None:
+        """Make room for another connection."""
+        self._is_counted = False
+        self._wait_in(None)
         if self.transport.is_closing() or self.transport.get_write_buffer_size():
             self.transport.abort()
         elif self._reader.current is not None:
-            self._refuse(CROWDED)
+            self._refuse(OVERLOADED)
         else:
             self._end()
 
     def drain(self) -> bool:
-        """End with the answer to what has come; False where nothing has."""
+        """End with the response to the last request; False without one."""
         reader = self._reader
         last = self._exchanges[-1] if self._exchanges else reader.current
         if last is None:
@@ -294,12 +294,12 @@ class Connection(asyncio.Protocol):
         return True
 
     def stop(self) -> None:
-        """Finish what has begun, then end."""
+        """Finish what has begun, then close."""
         if not self.drain():
             self._end()
 
-    def give_up(self) -> None:
-        """Say of what waits that somebody else will take it, and end."""
+    def refuse_pending(self) -> None:
+        """Respond 503 to what is pending, and close."""
         if self._exchanges:
             self._exchanges[0].reply(STOPPING)
         else:

@@ -1,4 +1,4 @@
-"""One request, and the one answer to it."""
+"""One request and its response."""
 
 from __future__ import annotations
 
@@ -12,53 +12,62 @@ CLOSE = b"connection: close\r\n"
 
 
 class Exchange:
-    """A request as far as it is known, and its answer once there is one.
+    """A request as far as it was read, and its response once there is one.
 
-    `headers` are those that the handler reads; `method`, `path` (unquoted) and `query` are there
-    once the head is whole.
+    `headers` are those that the handler reads. `method`, `path` (unquoted) and `query` are empty
+    until the head is complete.
     """
 
     __slots__ = (
-        *("_answered", "also", "body", "headers", "is_begun", "is_last", "keeps_alive", "method"),
-        *("_bodies", "out", "path", "query", "refusal", "take", "told", "weight"),
+        *(
+            "_flush",
+            "extra_headers",
+            "body",
+            "headers",
+            "is_begun",
+            "is_last",
+            "keeps_alive",
+            "method",
+        ),
+        *("_bodies", "out", "path", "query", "refusal", "on_body", "on_response", "weight"),
     )
 
-    def __init__(self, answered: Callable[[], None], bodies: BodyBudget) -> None:
-        self._answered = answered
+    def __init__(self, flush: Callable[[], None], bodies: BodyBudget) -> None:
+        self._flush = flush
         self._bodies = bodies
         self.weight = 0
-        """Bytes that are held of it."""
+        """Its bytes in memory."""
         self.headers: dict[str, str] = {}
         self.method = ""
         self.path = ""
         self.query = b""
         self.is_begun = False
-        """Whether it was handed over; before, it waits for its turn."""
+        """Whether the handler has it; until then it waits for the response before it."""
         self.body: bytes | None = None
-        """Its whole body, while it waits."""
+        """Its complete body, while it waits."""
         self.refusal: Response | None = None
-        """What becomes of it, where the rest of it could not be read while it waits."""
-        self.take: OnBody | None = None
-        self.also = b""
-        """Lines of headers that every answer to it has."""
-        self.told: OnResponse | None = None
+        """Its response, where its body could not be read while it waited."""
+        self.on_body: OnBody | None = None
+        self.extra_headers = b""
+        """Header lines of any response to it."""
+        self.on_response: OnResponse | None = None
         self.keeps_alive = False
-        """Whether another request may follow on its connection."""
+        """Whether its connection takes another request."""
         self.is_last = False
-        """Whether the answer ends the connection, even while the body is still being sent."""
+        """Whether its response ends the connection, even while its body is still being sent."""
         self.out: bytes | None = None
-        """The answer as it is sent."""
+        """The bytes of its response."""
 
     def has_room(self, size: int) -> bool:
-        """Whether `size` bytes more may be held of it until its answer."""
+        """Whether `size` more bytes of it may stay in memory until its response."""
         return self._bodies.has_room(self, size)
 
     def free(self) -> None:
-        """Nothing of it is held any more."""
+        """Count none of its bytes any more."""
         self._bodies.free(self)
 
     def reply(self, answer: Response) -> None:
-        """Answer it. After the first answer there is no other: somebody had given it up."""
+        """Respond. A second response is dropped: the first was a timeout or a refusal."""
         if self.out is not None:
             return
         self.free()
@@ -67,32 +76,32 @@ class Exchange:
             self.keeps_alive = False
         end = b"" if self.keeps_alive else CLOSE
         body = b"" if self.method == "HEAD" else answer.body
-        self.out = b"%b%b%b%b\r\n%b" % (answer.head, date_line(), self.also, end, body)
-        if self.told is not None:
-            self.told(self, answer)
-        self._answered()
+        self.out = b"%b%b%b%b\r\n%b" % (answer.head, date_line(), self.extra_headers, end, body)
+        if self.on_response is not None:
+            self.on_response(self, answer)
+        self._flush()
 
 
-# Both are given the exchange, for one that held it would never be freed but by the collector.
+# Both get the exchange as an argument: one that held it would form a reference cycle.
 OnBody = Callable[[Exchange, bytes], None]
-"""Takes the whole body, as it was sent."""
+"""Gets the complete body, as it was sent."""
 OnResponse = Callable[[Exchange, Response], None]
-"""Hears of the answer, whoever gives it."""
+"""Called with the response, also with that of a timeout or a refusal."""
 
 
 class Handler(Protocol):
-    """What requests are handed to. What it raises is logged, and answered 500."""
+    """Answers requests. An exception is logged and answered 500."""
 
     @property
     def reads(self) -> frozenset[str]:
-        """The headers that it reads, in lower case; it is given no others."""
+        """The headers that it reads, in lower case; it gets no others."""
 
     @property
     def once(self) -> frozenset[str]:
-        """Those of them that may stand once in a head."""
+        """Those of them that a head may have only once."""
 
     def begin(self, exchange: Exchange) -> OnBody | None:
-        """The head is whole: say what takes the body, or None where the answer needs none of it."""
+        """The head is complete: return what takes the body, or None after a response."""
 
     def refused(self, answer: Response) -> None:
-        """What never became a request was answered so."""
+        """Count the response to what was not a request."""

@@ -1,4 +1,4 @@
-"""What a body is once its Content-Encoding is taken off, within its bounds."""
+"""Decompresses a body, within limits."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import zlib
 
 # zlib's number for "gzip, with the largest window".
 GZIP = 16 + zlib.MAX_WBITS
-# Each copies what is left of the body: a mebibyte of empty ones would take seconds.
+# Each copies the rest of the body: a mebibyte of empty members would take seconds.
 MAX_MEMBERS = 16
 
 
 class TooLargeError(Exception):
-    """413: inflated it is over the limit."""
+    """413: decompressed it is over the limit."""
 
 
 class UnreadableError(Exception):

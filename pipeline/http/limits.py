@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from pipeline.http.exchange import Exchange
     from pipeline.http.parser import Reader
 
-# Of a request beside its bytes: a pipe full of the shortest ones would take many times its size.
-EACH = 512
+# Bytes of a request's objects: pipelined short requests take many times their own size.
+OVERHEAD = 512
 
 
 @dataclass(frozen=True)
 class Limits:
-    """`within`: seconds for a head and for a body; `rest`: seconds between two requests.
+    """`timeout`: seconds for a head and for a body; `idle_timeout`: seconds between two requests.
 
     `max_body_bytes`: the largest body; `max_bodies_bytes`: of all pending requests together;
     `max_connections`: open at the same time.
     """
 
-    within: float
-    rest: float
+    timeout: float
+    idle_timeout: float
     max_body_bytes: int
     max_bodies_bytes: int
     max_connections: int
@@ -34,7 +34,7 @@ class Limits:
 class BodyBudget:
     """Bytes of requests that are being read, wait, or are not durable yet: at most `most`.
 
-    Without room, the body that has been arriving for the longest is refused; a whole one never is.
+    At the limit, the incomplete body that began first is refused; a complete one never is.
     """
 
     def __init__(self, most: int) -> None:
@@ -50,13 +50,13 @@ class BodyBudget:
             if not self.arriving:
                 return False
             oldest, _ = self.arriving.popitem(last=False)
-            oldest.give_way()
+            oldest.evict()
         self.held += size
         request.weight += size
         return True
 
     def free(self, request: Exchange) -> None:
-        """It holds nothing more."""
+        """Count nothing of it any more."""
         self.held -= request.weight
         request.weight = 0
 
@@ -73,27 +73,28 @@ class ConnectionLimit:
         self._open: set[Connection] = set()
         # Replaced or refused: no longer counted.
         self._closing: set[Connection] = set()
-        self.resting: OrderedDict[Connection, None] = OrderedDict()
+        self.idle: OrderedDict[Connection, None] = OrderedDict()
         """Between two requests; the longest wait first."""
         self.unfinished: OrderedDict[Connection, None] = OrderedDict()
-        """Before or amid a request, or with a response that the client does not take; likewise.
+        """Before or within a request, or with a response that the client does not read; likewise.
 
-        Were a new one among those that rest, clients that stop amid a request would keep it out.
+        New connections count here, not as idle: else clients that stop within a request would keep
+        them out.
         """
 
     def enter(self, connection: Connection) -> bool:
         """Whether there is room for it; otherwise it has to end."""
-        has_room = len(self._open) < self._most or self._has_made_room()
+        has_room = len(self._open) < self._most or self._has_evicted()
         (self._open if has_room else self._closing).add(connection)
         return has_room
 
-    def _has_made_room(self) -> bool:
-        for queue in (self.resting, self.unfinished):
+    def _has_evicted(self) -> bool:
+        for queue in (self.idle, self.unfinished):
             if queue:
                 longest, _ = queue.popitem(last=False)
                 self._open.remove(longest)
                 self._closing.add(longest)
-                longest.give_way()
+                longest.evict()
                 return True
         return False
 

@@ -1,4 +1,4 @@
-"""What a server says: values, made once, whose bytes are ready."""
+"""Responses: values whose bytes are made once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RETRY = (b"retry-after", b"1")
 
 
 class Response:
-    """A status, what is said with it, and headers of its own; `is_last`: the connection ends."""
+    """A status, body and headers; `is_last`: it ends the connection."""
 
     __slots__ = ("body", "head", "is_last", "status")
 
@@ -27,40 +27,40 @@ class Response:
         self.body = body
         self.is_last = is_last
         own = [*headers]
-        # A 204 has no body, and so no length of it.
+        # A 204 has neither body nor length.
         if status != HTTPStatus.NO_CONTENT:
             own.append((b"content-length", b"%d" % len(body)))
         phrase = HTTPStatus(status).phrase.encode()
         self.head = b"HTTP/1.1 %d %b\r\n%b" % (status, phrase, lines_of(own))
-        """Its first line and its own headers, each with its end of line."""
+        """The status line and the headers, each with its line end."""
 
 
 def lines_of(headers: Headers | list[tuple[bytes, bytes]]) -> bytes:
-    """Headers as they are sent."""
+    """Headers as bytes."""
     return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 def error_response(
     status: int, error: str, *headers: tuple[bytes, bytes], is_last: bool = False
 ) -> Response:
-    """An answer that says why not."""
+    """A JSON response with the reason."""
     return json_response(status, {"error": error}, *headers, is_last=is_last)
 
 
 def json_response(
     status: int, content: object, *headers: tuple[bytes, bytes], is_last: bool = False
 ) -> Response:
-    """An answer in JSON."""
+    """A JSON response."""
     return Response(status, printable_json(content), (JSON, *headers), is_last=is_last)
 
 
 def too_large(limit: int) -> Response:
-    """To a body over `limit` bytes, as sent or inflated."""
+    """For a body over `limit` bytes, compressed or not."""
     return error_response(413, f"The body is over {limit} bytes")
 
 
 def date_line() -> bytes:
-    """The header that says when."""
+    """The Date header."""
     return _date_line(int(time.time()))
 
 
@@ -72,14 +72,14 @@ def _date_line(second: int) -> bytes:
 UNAVAILABLE = error_response(503, "Try again", RETRY)
 UNEXPECTED = error_response(417, "Expect may be 100-continue")
 
-# What ends a connection, whoever asks for what.
+# These end the connection.
 MALFORMED = error_response(400, "Not a request", is_last=True)
 NO_HOST = error_response(400, "Host is required", is_last=True)
-TWICE = error_response(400, "A header that may stand once stands twice", is_last=True)
-LATE = error_response(408, "The request took too long", is_last=True)
+REPEATED = error_response(400, "A header that may stand once stands twice", is_last=True)
+TIMED_OUT = error_response(408, "The request took too long", is_last=True)
 LONG_HEAD = error_response(431, "The head is too long", is_last=True)
 FAILED = error_response(500, "It failed here", is_last=True)
-# There is no room: later, or elsewhere, there may be.
-CROWDED = error_response(503, "Try again", RETRY, is_last=True)
-# The process ends: another one will take it.
+# At the limit of connections or memory.
+OVERLOADED = error_response(503, "Try again", RETRY, is_last=True)
+# The process is stopping.
 STOPPING = error_response(503, "Try again", RETRY, is_last=True)

@@ -1,4 +1,4 @@
-"""The app: `/beacon` at one address, the pages of operators at another, and nothing else."""
+"""The app: `/beacon` at one address, the operators' pages at another."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.sockets import is_loopback
 
 log = logging.getLogger(__name__)
 
-# How old what ingest knows of the stores' file may be.
+# Between two looks at the stores' file.
 CHORES_SECONDS = 1.0
 
 
@@ -34,9 +34,9 @@ def create_app(
     explained: Explained | None = None,
     chores: Callable[[], None] = lambda: None,
 ) -> App:
-    """The app; it closes `publisher` when it ends. `clock` gives epoch seconds (T2).
+    """The app; it closes `publisher`. `clock` returns epoch seconds (T2).
 
-    `explained` keeps what came, and shows it on `/explain`; `chores` is called each second.
+    `explained` keeps the last events for `/explain`; `chores` is called every second.
     """
 
     def gauges() -> dict[str, float]:
@@ -76,7 +76,7 @@ def create_app(
 
 
 class App:
-    """From `start` to `close`. It is the `Handler` of strangers; `pages` is that of operators."""
+    """From `start` to `close`: the `Handler` of beacons; `pages` is that of operators."""
 
     def __init__(
         self,
@@ -111,13 +111,13 @@ class App:
         self._counts.malformed[answer.status] += 1
 
     def start(self) -> None:
-        """Begin, in the running event loop."""
+        """Start in the running event loop."""
         warm_up()
         self._publisher.start()
         self._at_work = asyncio.get_running_loop().create_task(self._chores())
 
     async def close(self) -> None:
-        """End, once nobody asks any more. Blocks as long as the publisher does."""
+        """Stop, after the servers. Blocks as long as the publisher does."""
         self._at_work.cancel()
         await asyncio.gather(self._at_work, return_exceptions=True)
         await self.pages.close()
@@ -129,6 +129,6 @@ class App:
                 self._stores.refresh()
                 self._more_chores()
             except Exception:
-                # One that fails must not end them all, nor fail unheard.
+                # One failure must not end the loop.
                 log.exception("a chore failed")
             await asyncio.sleep(CHORES_SECONDS)

@@ -82,8 +82,8 @@ class BeaconEndpoint:
         token = token_of(exchange)
         store = self._stores.by_token(token, at=now) if token else None
         sent = BeaconRequest(store, received_at=int(now * 1000), secret=token)
-        exchange.also = self._cors(headers.get("origin"), store)
-        exchange.told = partial(self._told, sent)
+        exchange.extra_headers = self._cors(headers.get("origin"), store)
+        exchange.on_response = partial(self._count, sent)
         if exchange.method == "OPTIONS":
             exchange.reply(ACCEPTED)
         elif exchange.method != "POST":
@@ -138,7 +138,7 @@ class BeaconEndpoint:
             counts.rejected[rejected.reason] += 1
         exchange.reply(ACCEPTED)
 
-    def _told(self, sent: BeaconRequest, exchange: Exchange, answer: Response) -> None:
+    def _count(self, sent: BeaconRequest, exchange: Exchange, answer: Response) -> None:
         """Count the answer, whoever gave it."""
         self._counts.requests[answer.status] += 1
         if self._explained is not None and exchange.method == "POST":

@@ -1,4 +1,4 @@
-"""`pipeline ingest --explain`: the last events that came, and why each was refused.
+"""`pipeline ingest --explain`: the last events, and why each was refused.
 
 For the one who wires up a shop, on the own machine. It holds event bodies, but no token of a
 store: what was sent as one is struck out wherever it stands.
@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
 
-from pipeline.domain.events import Beacon
 from pipeline.http.response import Response
 from pipeline.ingest.accept import Accepted
-from pipeline.ingest.problems import problems_of
+from pipeline.ingest.problems import problems_of, taken_of
 from pipeline.ingest.stores import Store
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ class ExplainedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event, or a request refused as a whole (`event` is "" then).
 
     `time` is ISO 8601, `store` "" where the token is of none, `problems` one line for each field.
+    `repaired` as in docs/contract.md, "Values as they come"; `ignored`: names without a meaning.
     """
 
     time: str
@@ -36,6 +37,8 @@ class ExplainedEvent(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     reason: str
     problems: list[str]
+    repaired: list[str]
+    ignored: list[str]
     event: str
 
 
@@ -47,11 +50,6 @@ class BeaconRequest:
     received_at: int
     secret: str
     accepted: Accepted | None = None
-
-
-class _Typed(msgspec.Struct):
-    event_type: str = ""
-    raw: str = ""
 
 
 class _Refused(msgspec.Struct):
@@ -82,7 +80,13 @@ class Explained:
         store, accepted, secret = sent.store, sent.accepted, sent.secret
         store_id = store.sender.store_id if store else ""
 
-        def keep(reason: str, problems: list[str], event: str) -> None:
+        def keep(
+            reason: str,
+            problems: list[str],
+            event: str,
+            repaired: Sequence[str] = (),
+            ignored: Sequence[str] = (),
+        ) -> None:
             self._entries.append(
                 ExplainedEvent(
                     time=moment.replace("+00:00", "Z"),
@@ -90,6 +94,8 @@ class Explained:
                     status=answer.status,
                     reason=reason,
                     problems=[_without(problem, secret) for problem in problems],
+                    repaired=[_without(repair, secret) for repair in repaired],
+                    ignored=[_without(name, secret) for name in ignored],
                     event=_without(event, secret)[:MOST_TEXT],
                 )
             )
@@ -99,9 +105,8 @@ class Explained:
             keep("refused", [body.error] if body.error else body.errors, "")
             return
         taken = "accepted" if answer.status == 204 else "not durable"
-        for _, value in accepted.records:
-            for event in msgspec.json.decode(value, type=Beacon).events:
-                keep(taken, [], msgspec.json.decode(event, type=_Typed).raw)
+        for event in taken_of(accepted):
+            keep(taken, [], event.raw, event.repairs, event.ignored())
         for rejected in accepted.rejected:
             keep(rejected.reason, problems_of(rejected), rejected.raw)
 

@@ -32,7 +32,7 @@ def explain_page(entries: list[ExplainedEvent]) -> Response:
 <style>{_STYLE}</style><h1>What came</h1>
 <p>The last {MOST} events, newest first; reload for more.
 The same as <a href="/explain.json">JSON</a>.
-<table><thead><tr><th>Time<th>Store<th>Outcome<th>Problems<th>Event</thead><tbody>
+<table><thead><tr><th>Time<th>Store<th>Outcome<th>Problems, repairs<th>Event</thead><tbody>
 {rows}
 </tbody></table></html>
 """
@@ -45,7 +45,12 @@ def _text(text: str) -> str:
 
 def _row(entry: ExplainedEvent) -> str:
     kind = "good" if entry.reason == "accepted" else "bad"
-    problems = "".join(f"<li>{_text(problem)}</li>" for problem in entry.problems)
+    lines = [
+        *entry.problems,
+        *(f"repaired: {repair}" for repair in entry.repaired),
+        *(f"ignored: {name}" for name in entry.ignored),
+    ]
+    problems = "".join(f"<li>{_text(line)}</li>" for line in lines)
     return (
         f'<tr><td class="time">{_text(entry.time)}<td>{_text(entry.store)}'
         f'<td class="{kind}">{entry.status} {_text(entry.reason)}'

@@ -1,6 +1,6 @@
-"""The log: JSON, one line a problem and not one a request; nothing here ever sees a request.
+"""The log of ingest: JSON lines about problems, never about requests.
 
-A line that comes again within a minute is counted, and the count told once the minute is over.
+A line that repeats within a minute is counted, and logged once more with the count.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 from pipeline.printable import printable_lines
 
 QUIET = timedelta(minutes=1)
-# Keys are messages before their values are put in: these are few, but must have a bound.
+# Keys are messages without their values: few, but they need a limit.
 MOST_KEYS = 1000
 
 Key = tuple[str, int, str]
@@ -32,7 +32,7 @@ class _Seen:
 
 
 class Problems(logging.Handler):
-    """Writes records to `stream` as JSON lines; call `tell_repeats` now and then."""
+    """Writes records to `stream` as JSON lines; call `write_repeats` now and then."""
 
     def __init__(self, stream: TextIO | None = None, *, quiet: timedelta = QUIET) -> None:
         super().__init__()
@@ -41,8 +41,8 @@ class Problems(logging.Handler):
         self._seen: dict[Key, _Seen] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write `record`, or count it where its like was written within the quiet time."""
-        self.tell_repeats(record.created)
+        """Write `record`, or count it if one like it was written within the quiet time."""
+        self.write_repeats(record.created)
         key = (record.name, record.levelno, str(record.msg))
         seen = self._seen.get(key)
         if seen is None:
@@ -53,19 +53,19 @@ class Problems(logging.Handler):
             seen.repeats += 1
             seen.last = record
 
-    def tell_repeats(self, now: float | None = None, *, all_of_them: bool = False) -> None:
-        """Write a line, with a count, for each record that has come again in its quiet time."""
+    def write_repeats(self, now: float | None = None, *, every: bool = False) -> None:
+        """Write a line with the count of each record that has repeated in its quiet time."""
         with self.lock or nullcontext():
             at = time.time() if now is None else now
             for key, seen in list(self._seen.items()):
-                if all_of_them or not 0 <= at - seen.since < self._quiet:
+                if every or not 0 <= at - seen.since < self._quiet:
                     del self._seen[key]
                     if seen.repeats:
                         self._write(seen.last, repeats=seen.repeats)
 
     def close(self) -> None:
-        """Tell what is counted, then end."""
-        self.tell_repeats(all_of_them=True)
+        """Write all counts."""
+        self.write_repeats(every=True)
         super().close()
 
     def _write(self, record: logging.LogRecord, **more: int) -> None:
@@ -89,7 +89,7 @@ class Problems(logging.Handler):
 
 
 def log_problems() -> Problems:
-    """From now on all loggers of this process, asyncio's too, write such lines."""
+    """Make all loggers of this process, also asyncio's, write such lines."""
     problems = Problems()
     root = logging.getLogger()
     for handler in list(root.handlers):

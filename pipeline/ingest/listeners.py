@@ -1,4 +1,4 @@
-"""What ingest listens on: a port, a unix socket, or a socket that systemd hands over."""
+"""The sockets of ingest: a port, a unix socket, or one that systemd passes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pipeline.config import Settings
 from pipeline.http.server import BACKLOG
-from pipeline.sockets import UNIX, ListenError, address, listening, unix_listening, written
+from pipeline.sockets import UNIX, ListenError, address, listening, listening_for, unix_listening
 
 # systemd's first: behind stdin, stdout and stderr.
 FIRST_INHERITED = 3
@@ -38,15 +38,14 @@ class Listeners(NamedTuple):
 def open_listeners(settings: Settings, opened: ExitStack) -> Listeners:
     """Those of systemd, else those of the settings; `opened` closes them. Raises `ListenError`.
 
-    Where several processes will listen on the port of beacons its socket is only bound, and keeps
-    the port for them.
+    For several processes the socket of beacons is only bound: it reserves the port for theirs.
     """
     found = [opened.enter_context(each) for each in _inherited()]
     if not found:
         host, port = settings.ingest_host, settings.ingest_port
         made = opened.enter_context(_listening(settings, host, port, "INGEST"))
         if settings.ingest_workers > 1 and made.family != socket.AF_UNIX:
-            # It has shown that nothing else listens there, which SO_REUSEPORT would hide.
+            # Without SO_REUSEPORT it has shown that nothing else listens there.
             place = address(made)
             made.close()
             made = opened.enter_context(listening(*place, shares_port=True))
@@ -58,22 +57,20 @@ def open_listeners(settings: Settings, opened: ExitStack) -> Listeners:
 
 
 def _listening(settings: Settings, host: str, port: int, name: str) -> socket.socket:
-    is_unix = host.startswith(UNIX)
+    if not host.startswith(UNIX):
+        return listening_for(f"PIPELINE_{name}_PORT", host, port)
+    path = Path(host.removeprefix(UNIX))
     try:
-        if is_unix:
-            path = Path(host.removeprefix(UNIX))
-            return unix_listening(path, mode=int(settings.socket_mode, 8), backlog=BACKLOG)
-        return listening(host, port, backlog=BACKLOG)
+        return unix_listening(path, mode=int(settings.socket_mode, 8), backlog=BACKLOG)
     except OSError as error:
-        place, setting = (host, "HOST") if is_unix else (written(host, port), "PORT")
         why = error.strerror or error
         raise ListenError(
-            f"cannot listen on {place}: {why}; set PIPELINE_{name}_{setting}"
+            f"cannot listen on {host} ({why}): set PIPELINE_{name}_HOST to another path"
         ) from None
 
 
 def _inherited() -> list[socket.socket]:
-    """The sockets that systemd has opened for this process (sd_listen_fds); mostly none."""
+    """The sockets that systemd has passed to this process (sd_listen_fds); usually none."""
     given = {name: os.environ.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS")}
     os.environ.pop("LISTEN_FDNAMES", None)
     if given["LISTEN_PID"] != str(os.getpid()):
@@ -81,8 +78,8 @@ def _inherited() -> list[socket.socket]:
     count = int(given["LISTEN_FDS"])
     if count not in (1, 2):
         raise ListenError(
-            f"systemd hands over {count} sockets: the first is for beacons,"
-            " a second one for operators, and there is no third"
+            f"systemd passes {count} sockets: ingest takes one for beacons, and optionally a"
+            " second one for operators"
         )
     found = [socket.socket(fileno=FIRST_INHERITED + number) for number in range(count)]
     for each in found:

@@ -1,22 +1,21 @@
-"""How many connections the system's limit of open files leaves room for."""
+"""How many connections the limit of open files allows."""
 
 from __future__ import annotations
 
 import resource
 
-# Connections of probes, and of who reads metrics.
+# Connections of probes and of Prometheus.
 OPERATORS = 32
-# Theirs, Kafka's connections, the spool, the file of the stores: what cannot be opened then is not
-# served.
+# Files for those, Kafka's connections, the spool and the stores' file.
 OTHERS = 256
 
 
 class TooFewFilesError(Exception):
-    """Not one connection has room; one line that says what to do."""
+    """The limit allows no connection at all; one line that says what to do."""
 
 
 def connections(wanted: int) -> int:
-    """`wanted`, or as many as there is room for. Raises the process's own limit to what it may be.
+    """`wanted`, or as many as the hard limit allows; sets the soft limit to the hard one.
 
     Raises `TooFewFilesError`.
     """

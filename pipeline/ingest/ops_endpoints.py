@@ -1,4 +1,4 @@
-"""What operators ask of ingest: `/livez`, `/readyz`, `/metrics`, and `/explain`."""
+"""The operators' pages: `/livez`, `/readyz`, `/metrics` and `/explain`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.sockets import names_this_machine
 log = logging.getLogger(__name__)
 
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
-# Prometheus' own name for its format.
+# Prometheus' name of its format.
 METRICS = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
 PAGES = ("/livez", "/readyz", "/metrics")
 EXPLAINING = ("/explain", "/explain.json")
@@ -28,7 +28,7 @@ WRONG_METHOD = error_response(405, "Use GET, HEAD", (b"allow", b"GET, HEAD"))
 class OpsEndpoints:
     """The `Handler` of operators: `/explain` where it `explains`.
 
-    `is_local`: it listens on this machine alone, and answers to this machine's names alone.
+    `is_local`: it listens on loopback, and answers only to names of this machine.
     """
 
     reads = once = frozenset({"host"})
@@ -42,7 +42,7 @@ class OpsEndpoints:
     def begin(self, exchange: Exchange) -> None:
         """See `Handler`."""
         task = asyncio.get_running_loop().create_task(self._show(exchange))
-        # The loop itself would forget it.
+        # The loop holds tasks weakly.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -51,7 +51,7 @@ class OpsEndpoints:
         self._state.refused(answer)
 
     async def close(self) -> None:
-        """End what is still being asked."""
+        """Cancel pending pages."""
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -67,7 +67,7 @@ class OpsEndpoints:
         """The page at its path; None where there is none."""
         path, host = exchange.path, exchange.headers.get("host", "")
         is_explaining = path in EXPLAINING and self._explains
-        # A page elsewhere whose name has come to mean this machine reads nothing (DNS rebinding).
+        # Against DNS rebinding: a web page whose name resolves to this machine reads nothing.
         is_stranger = self._is_local and not names_this_machine(host)
         if is_stranger or (path not in PAGES and not is_explaining):
             return None

@@ -5,8 +5,14 @@ The door stops at the first reason to refuse it (`validate`); here nothing is in
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import msgspec
+
+from pipeline.domain.events import Beacon
 from pipeline.domain.reading import Reading
 from pipeline.domain.refusal import Refusal
+from pipeline.ingest.accept import Accepted
 from pipeline.ingest.validate import reading_of
 from pipeline.topics import Rejected
 
@@ -23,3 +29,28 @@ def problems_of(rejected: Rejected) -> list[str]:
 
 def _is_same(refusal: Refusal, rejected: Rejected) -> bool:
     return refusal.field == rejected.detail.partition(":")[0]
+
+
+class Taken(msgspec.Struct):
+    """An accepted event: its text, what was read anew or dropped ("field: how"), and the rest."""
+
+    raw: str = ""
+    repairs: list[str] = []
+    extra: dict[str, msgspec.Raw] = {}
+
+    def ignored(self) -> list[str]:
+        """Names that mean nothing; of lines as "items.name"."""
+        repaired = {repair.partition(":")[0] for repair in self.repairs}
+        # The text of a time stays there where it says more.
+        names = set(self.extra) - {"timestamp", "items"}
+        if "items" in self.extra and "items" not in repaired:
+            lines = msgspec.json.decode(self.extra["items"], type=list[dict[str, msgspec.Raw]])
+            names.update(f"items.{name}" for line in lines for name in line)
+        return sorted(names - repaired)
+
+
+def taken_of(accepted: Accepted) -> Iterator[Taken]:
+    """The accepted events of a request, each device's in their order."""
+    for _, value in accepted.records:
+        for event in msgspec.json.decode(value, type=Beacon).events:
+            yield msgspec.json.decode(event, type=Taken)

@@ -1,4 +1,4 @@
-"""Whether ingest can take beacons, and why not: Kafka and the spool, each with its reason."""
+"""Whether ingest can take beacons, and why not."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import time
 
 from pipeline.delivery.publisher import Publisher
 
-# A probe asks Kafka; strangers who ask more often get the same answer.
+# A probe may cost a commit of the spool: who asks more often gets the same answer.
 KEPT_SECONDS = 1.0
 
 
 class Readiness:
-    """`/readyz`, asked at most once a second whoever asks."""
+    """The answer of `/readyz`, found at most once a second."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
@@ -27,7 +27,7 @@ class Readiness:
         probe = self._probe
         if probe is None or (probe.done() and time.monotonic() >= self._until):
             probe = self._probe = asyncio.get_running_loop().create_task(self._asked())
-        # All who ask meanwhile share it, so none of them may end it.
+        # Shared by all who ask meanwhile: none of them may cancel it.
         return await asyncio.shield(probe)
 
     async def _asked(self) -> tuple[bool, dict[str, str]]:

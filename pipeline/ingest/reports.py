@@ -42,7 +42,7 @@ class ReportServer:
             await writer.drain()
         writer.close()
 
-    async def close(self, *, within: timedelta) -> None:  # noqa: ARG002  # none waits
+    async def close(self, *, grace: timedelta) -> None:  # noqa: ARG002  # none waits
         """End, as `Server.close`."""
         self._server.close()
 

@@ -55,10 +55,10 @@ async def serve(
     opened: Callable[[], None] = lambda: None,
     in_group: bool = False,
 ) -> None:
-    """Serve beacons on `beacons` and the pages of operators on `admin` until `stop`.
+    """Serve `/beacon` on `beacons` and the operators' pages on `admin` until `stop`.
 
-    `opened` is called once requests are taken. `in_group`: `admin` is asked by the process that
-    shows the pages of the whole group.
+    `opened` is called when requests are accepted. `in_group`: `admin` answers the parent process,
+    which serves the pages of the group.
     """
     app.start()
     strangers = Server(app, limits(settings))
@@ -70,18 +70,18 @@ async def serve(
         await stop.wait()
         app.state.drain()
         strangers.drain()
-        # A load balancer asks `/readyz` now and then: until it has, it sends requests here.
+        # A load balancer sends requests until it has seen the 503 of `/readyz`.
         await asyncio.sleep(settings.drain_delay.total_seconds())
-    await strangers.close(within=GRACE)
-    await operators.close(within=timedelta(0))
+    await strangers.close(grace=GRACE)
+    await operators.close(grace=timedelta(0))
     await app.close()
 
 
 def limits(settings: Settings) -> Limits:
-    """What strangers may take."""
+    """Of the address for beacons."""
     return Limits(
-        within=settings.body_timeout.total_seconds(),
-        rest=settings.keep_alive.total_seconds(),
+        timeout=settings.body_timeout.total_seconds(),
+        idle_timeout=settings.keep_alive.total_seconds(),
         max_body_bytes=settings.max_body_bytes,
         max_bodies_bytes=settings.max_bodies_bytes,
         max_connections=settings.max_connections,
@@ -89,17 +89,17 @@ def limits(settings: Settings) -> Limits:
 
 
 def few(settings: Settings) -> Limits:
-    """What operators may take."""
+    """Of the address for operators."""
     most = limits(settings)
     return replace(most, max_bodies_bytes=most.max_body_bytes, max_connections=OPERATORS)
 
 
 @contextmanager
 def _little_garbage() -> Iterator[None]:
-    """Look for garbage rarely.
+    """Collect garbage rarely.
 
-    What has been made until now stays; and of the many objects of a thousand requests in flight
-    none is garbage, which a look at them every 700 objects costs a sixth.
+    What exists now stays, and the objects of a thousand requests in flight are no garbage: to look
+    at them every 700 objects costs a sixth of the CPU time.
     """
     before = gc.get_threshold()
     gc.collect()
@@ -108,7 +108,7 @@ def _little_garbage() -> Iterator[None]:
     try:
         yield
     finally:
-        # Extension modules count what is still alive when the process ends, and say so.
+        # Extension modules report what is still alive when the process ends.
         gc.unfreeze()
         gc.set_threshold(*before)
 
@@ -120,17 +120,17 @@ def run(
     anywhere: bool = False,
     inherited: tuple[int, int] | None = None,
 ) -> int:
-    """Serve until SIGTERM or SIGINT; the exit code. Kafka may come later: until then the spool.
+    """Serve until SIGTERM or SIGINT; returns the exit code. Without Kafka the spool takes beacons.
 
-    Raises `KafkaUnusableError` where the settings for TLS or SASL cannot be right, or Kafka's
-    topics would refuse or lose what is answered 204.
+    Raises `KafkaUnusableError` if the settings for TLS or SASL are wrong, or Kafka's topics would
+    refuse or lose what is answered 204.
 
     `explain`: with `/explain`, on this machine's own address unless `anywhere`. `inherited`: the
     sockets of a process in a group (see `ProcessGroup`).
     """
     if not settings.kafka_bootstrap_servers:
         return _failed("no Kafka: set PIPELINE_KAFKA_BOOTSTRAP_SERVERS, or run `pipeline up`")
-    # Elsewhere it means "read again": it must not end what reads again by itself.
+    # Elsewhere it means "reload": ingest reloads by itself, and must not end.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with ExitStack() as opened:
         if inherited is not None:
@@ -144,7 +144,7 @@ def run(
         is_private = settings.admin_host.startswith(UNIX) or is_loopback(settings.admin_host)
         if explain and not anywhere and not is_private:
             return _failed(
-                f"--explain shows events to all who reach {settings.admin_host}:"
+                f"--explain shows events to every client that reaches {settings.admin_host}:"
                 " set PIPELINE_ADMIN_HOST=127.0.0.1, or add --explain-anywhere"
             )
         if settings.ingest_workers == 1:
@@ -165,7 +165,7 @@ async def _run_group(
     _on_stop(group.stop)
     await server.open(listeners.admin)
     code = await group.run(lambda: _announce(settings))
-    await server.close(within=timedelta(0))
+    await server.close(grace=timedelta(0))
     await pages.close()
     return code
 
@@ -189,7 +189,7 @@ def _run_process(
         ),
         clock=time.time,
         explained=Explained() if explain else None,
-        chores=problems.tell_repeats,
+        chores=problems.write_repeats,
     )
     if most < settings.max_connections:
         log.warning(
@@ -203,7 +203,7 @@ def _run_process(
 
 
 def _refuse_unfit_topics(settings: Settings) -> None:
-    """Raises `UnfitTopicError`. What else is wrong may pass, and the publisher tells of it."""
+    """Raises `UnfitTopicError`. Other errors may be temporary: the publisher reports them."""
     try:
         check_topics(settings, patience=PATIENCE)
     except UnfitTopicError:
@@ -233,7 +233,7 @@ def _on_stop(stop: Callable[[], None]) -> None:
 
 
 def _announce(settings: Settings) -> None:
-    # In one piece: who reads the first line alone may be gone by the second.
+    # In one write: a reader of the first line may be gone by the second.
     sys.stdout.write(
         f"ingest: http://{written(settings.ingest_host, settings.ingest_port)}/beacon\n"
         f"ingest: http://{written(settings.admin_host, settings.admin_port)}/metrics\n"

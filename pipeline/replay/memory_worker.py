@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.domain.device import Device, forget
 from pipeline.domain.outcomes import Origin, Outcome
-from pipeline.domain.process import answer, read
+from pipeline.domain.process import process, read
 from pipeline.domain.rules import Rules
 
 
@@ -22,7 +22,7 @@ class MemoryWorker:
 
     def process(self, key: bytes, value: bytes, *, appended_at: int) -> Outcome:
         """The outcome of the next record. `appended_at` is Kafka's append time in epoch ms."""
-        outcome = answer(
+        outcome = process(
             read(value, appended_at=appended_at),
             self.devices.setdefault(key, Device()),
             key=key,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from pipeline.ingest.accept import BadBodyError
 from pipeline.ingest.intake import Intake
-from pipeline.ingest.problems import problems_of
+from pipeline.ingest.problems import problems_of, taken_of
 from pipeline.ingest.sender import Sender
 from pipeline.replay.files import BadLine, opened, read_requests
 
@@ -15,19 +17,30 @@ from pipeline.replay.files import BadLine, opened, read_requests
 SENDER = Sender("validate", may_backfill=True)
 
 
-def problems(path: str, intake: Intake) -> Iterator[str]:
-    """A text "file:line: field: problem" for each problem of the file, in order.
+@dataclass(frozen=True)
+class Finding:
+    """A line of the report; `is_problem` where ingest would refuse something."""
+
+    text: str
+    is_problem: bool = True
+
+
+def findings(path: str, intake: Intake) -> Iterator[Finding]:
+    """Each problem as "file:line: field: what is wrong", then repairs and ignored names by field.
 
     For one of several events in a line the field starts with "events" and its position. Raises
     OSError.
     """
+    notes = Counter[str]()
     with opened(path) as lines:
         for number, line in enumerate(lines, start=1):
-            for problem in _problems_in(line, intake):
-                yield f"{path}:{number}: {problem}"
+            for problem in _problems_in(line, intake, notes):
+                yield Finding(f"{path}:{number}: {problem}")
+    for note, count in sorted(notes.items()):
+        yield Finding(f"{path}: {note} ({count} events)", is_problem=False)
 
 
-def _problems_in(line: bytes, intake: Intake) -> Iterable[str]:
+def _problems_in(line: bytes, intake: Intake, notes: Counter[str]) -> Iterable[str]:
     for request in read_requests([line]):
         if isinstance(request, BadLine):
             yield request.reason
@@ -42,6 +55,9 @@ def _problems_in(line: bytes, intake: Intake) -> Iterable[str]:
         except BadBodyError as error:
             yield str(error)
             continue
+        for event in taken_of(accepted):
+            notes.update(f"repaired: {repair}" for repair in event.repairs)
+            notes.update(f"ignored: {name}" for name in event.ignored())
         are_several = len(accepted.types) + len(accepted.rejected) > 1
         for rejected in accepted.rejected:
             place = f"events.{rejected.index}." if are_several else ""

@@ -14,7 +14,7 @@ import msgspec
 
 from pipeline.domain.device import Device, encode, forget
 from pipeline.domain.outcomes import Origin
-from pipeline.domain.process import BEGINNING, answer, read
+from pipeline.domain.process import BEGINNING, process, read
 from pipeline.domain.rules import Rules
 from pipeline.stream.checkpoint import Checkpoint, StateError
 from pipeline.stream.recovered import Recovered
@@ -107,7 +107,7 @@ class PartitionState:
             beacon = read(record.value or b"", appended_at=record.timestamp)
             # At or below the device's origin the outcome is acknowledged already; time still moves.
             if offset > device.origin:
-                outcome = answer(
+                outcome = process(
                     beacon,
                     device,
                     key=key,

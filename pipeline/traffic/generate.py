@@ -39,7 +39,10 @@ def requests(
     rng = Random(seed)  # noqa: S311 - repeatable, and not for secrets
     last = round(end.timestamp() * 1000)
     sample_stores = [
-        random_store(rng, store, PROFILES[number % len(PROFILES)], number=number)
+        # Each seed has its own orders: one order counts once, however often it is reported (A9).
+        random_store(
+            rng, store, PROFILES[number % len(PROFILES)], number=number, orders=1000 * seed
+        )
         for number, store in enumerate(stores)
     ]
     shoppers = [

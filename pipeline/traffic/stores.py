@@ -86,9 +86,10 @@ class SampleStore:
     catalogue: tuple[Product, ...]
     blocks: tuple[Block, ...]
     collections: dict[str, Block]
+    # The number of the latest order.
+    orders: int
     # Cached for a day, so that the token of a popular query appears in many sessions.
     results: dict[tuple[str, int], Block] = field(default_factory=dict)
-    orders: int = 1000
 
     def search(self, rng: Random, query: str, *, day: int) -> Block:
         """The result list for `query` on that day."""
@@ -108,8 +109,13 @@ class SampleStore:
         return f"#{self.orders}"
 
 
-def random_store(rng: Random, store_id: str, profile: Profile, *, number: int) -> SampleStore:
-    """A store with a random catalogue; `number` keeps the product ids of stores apart."""
+def random_store(
+    rng: Random, store_id: str, profile: Profile, *, number: int, orders: int
+) -> SampleStore:
+    """A store with a random catalogue; `number` keeps the product ids of stores apart.
+
+    `orders` is the number before its first order's.
+    """
     first = FIRST_PRODUCT + number * 1_000_000
     catalogue = tuple(
         Product(
@@ -129,7 +135,7 @@ def random_store(rng: Random, store_id: str, profile: Profile, *, number: int) -
         handle: Block(f"collection-{handle}", token(rng), _shelf(rng, catalogue))
         for handle in profile.collections
     }
-    return SampleStore(store_id, profile, catalogue, blocks, collections)
+    return SampleStore(store_id, profile, catalogue, blocks, collections, orders)
 
 
 def token(rng: Random) -> str:

@@ -22,12 +22,43 @@ class Step:
     if_any: str | None = None
 
 
+# Before the rows of a new store are staged.
+NEW_STORES = Step(
+    "stores",
+    dict(files("load"))["stores"],
+    if_any="FROM in_stores ANTI JOIN stores USING (store_id)",
+)
+
+# Days of the store (T10), made as rows are staged; everything else takes them from there.
+_DAYS = {
+    "in_events": """
+        CAST(time_in(timezone, occurred_at) AS DATE) AS day,
+        hour(time_in(timezone, occurred_at)) AS hour,
+        CAST(time_in(timezone, received_at) AS DATE) AS received_day""",
+    "in_sessions": "CAST(time_in(timezone, started_at) AS DATE) AS day",
+    "in_conversions": "CAST(time_in(timezone, occurred_at) AS DATE) AS day",
+    "in_duplicates": "CAST(time_in(timezone, received_at) AS DATE) AS received_day",
+    # An event that failed may name no store.
+    "in_rejected": "CAST(time_in(coalesce(timezone, 'UTC'), received_at) AS DATE) AS received_day",
+}
+
+
+def staged(table: str) -> str:
+    """The statement that moves rows from `arrived` to a staging table."""
+    if table not in _DAYS:
+        return f"INSERT INTO {table} BY NAME FROM arrived"  # our own names
+    return f"""
+        INSERT INTO {table} BY NAME
+        SELECT arrived.*, {_DAYS[table]}
+        FROM arrived LEFT JOIN stores USING (store_id)
+    """  # noqa: S608  # our own names
+
+
 def load_steps(connection: duckdb.DuckDBPyConnection) -> list[Step]:
     """The steps for the tables of `connection`. All but the aggregates are files of `sql/load`."""
     return [
         _file("clear_working_tables"),
         _file("missing_events_at_start"),
-        _file("days"),
         _file("facts"),
         _file("rejected_events", if_any="FROM in_rejected"),
         _file("late_events", if_any="FROM in_events WHERE is_late"),

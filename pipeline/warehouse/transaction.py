@@ -9,7 +9,7 @@ import duckdb
 from pipeline.domain.outcomes import Origin
 from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import DatabaseError
-from pipeline.warehouse.steps import Step, load_steps
+from pipeline.warehouse.steps import NEW_STORES, Step, load_steps, staged
 
 
 @dataclass(slots=True)
@@ -66,8 +66,10 @@ class Transactions:
                 connection.execute(f"TRUNCATE {name}")
                 if len(rows):
                     connection.register("arrived", rows)
-                    connection.execute(f"INSERT INTO {name} BY NAME FROM arrived")  # our own names
+                    connection.execute(staged(name))
                     connection.unregister("arrived")
+                if name == "in_stores" and self._has_work(NEW_STORES):
+                    connection.execute(NEW_STORES.text)
             for step in self._steps:
                 if self._has_work(step):
                     connection.execute(step.text)

@@ -1,4 +1,4 @@
-"""A Maven repository on this machine that can be told to fail, and a wait with an end."""
+"""A local Maven repository that can be made to fail."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pipeline.devstack.broker.jars import Jar
 
 @dataclass
 class Repository:
-    """Serves `files` by path; answers with `failures` first, one a request."""
+    """Serves `files` by path, after one of `failures` for each request."""
 
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     failures: list[int] = field(default_factory=list)
     requested: list[str] = field(default_factory=list)
-    # Bytes that an answer promises and does not send.
+    # Missing bytes by response: announced but not sent.
     short_by: list[int] = field(default_factory=list)
 
     def add(self, name: str, data: bytes) -> Jar:
@@ -44,7 +44,7 @@ def repository() -> Iterator[Repository]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            # A proxy is asked for the whole address.
+            # A request to a proxy has the full URL.
             status, data, missing = served.answer(self.path.split("/maven2/")[1])
             self.send_response(status)
             self.send_header("Content-Length", str(len(data)))

@@ -1,4 +1,4 @@
-"""Without the extra `local`, starting the embedded Kafka is one line that says how to get it."""
+"""Without the extra `local` the embedded Kafka is one line that says how to install it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-# Python's own way to say that a module is not installed; a test of the wheel shows the same for
-# an environment that really lacks them.
+# None in `sys.modules` makes an import fail; a test of the wheel covers an environment that really
+# lacks the packages.
 WITHOUT = """
 import sys
 from pathlib import Path

@@ -13,7 +13,7 @@ MakeJava = Callable[[str, str], Path]
 
 @pytest.fixture
 def make_java(tmp_path: Path) -> MakeJava:
-    """A program `<name>/bin/java` that prints what a Java of `version` prints."""
+    """A program `<name>/bin/java` that prints the version text of a Java `version`."""
 
     def make(name: str, version: str) -> Path:
         java = tmp_path / name / "bin" / "java"

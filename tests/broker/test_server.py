@@ -1,4 +1,4 @@
-"""The embedded broker, each test with a real one of its own."""
+"""The embedded broker; each test runs a real one."""
 
 from __future__ import annotations
 
@@ -102,12 +102,12 @@ def test_kill_9_of_the_parent_leaves_no_orphan_and_the_next_start_waits_for_its_
     command = [sys.executable, "-c", PARENT, str(home), str(cache)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
-        guard, port = map(int, parent.stdout.readline().split())
-        (kafka,) = psutil.Process(guard).children()
+        watchdog, port = map(int, parent.stdout.readline().split())
+        (kafka,) = psutil.Process(watchdog).children()
         parent.send_signal(signal.SIGKILL)
     with Broker(home, cache) as following:
         assert following.port == port
-    wait_for(lambda: not psutil.pid_exists(kafka.pid) and not psutil.pid_exists(guard))
+    wait_for(lambda: not psutil.pid_exists(kafka.pid) and not psutil.pid_exists(watchdog))
 
 
 def test_a_second_broker_on_the_same_home_is_refused(

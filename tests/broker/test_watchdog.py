@@ -37,7 +37,7 @@ def start() -> Iterator[Start]:
 
 
 def child_of(process: subprocess.Popen[bytes]) -> psutil.Process:
-    """What the watchdog runs, once it is the program itself."""
+    """The child of the watchdog, once it runs the program itself."""
     watched = psutil.Process(process.pid)
     wait_for(lambda: [child.name() for child in watched.children()] == ["sleep"])
     return watched.children()[0]
@@ -94,7 +94,7 @@ def test_the_end_of_the_starting_thread_changes_nothing(start: Start) -> None:
     child = child_of(begun[0])
     seen.set()
     thread.join()
-    # What would end it has been sent by now: the thread is gone.
+    # The thread has ended, so a signal would have been sent by now.
     with pytest.raises(subprocess.TimeoutExpired):
         begun[0].wait(3 * watchdog.INTERVAL)
     assert child.is_running()

@@ -34,7 +34,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in whose node_modules the SDK stands, as package-lock.json has it."""
+    """A folder with the SDK in `node_modules`, as package-lock.json pins it."""
     needed("node", "it is Node 20 or later")
     npm = needed("npm", "it comes with Node 20 or later")
     folder = tmp_path_factory.mktemp("npm")
@@ -51,7 +51,7 @@ def sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
-    """A folder that is served, and where: 127.0.0.1 and localhost are two origins of it."""
+    """A served folder and its port: 127.0.0.1 and localhost are two origins."""
     folder = tmp_path_factory.mktemp("pages")
     handler = partial(_Quiet, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -116,7 +116,7 @@ def _browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(_browser: Browser) -> Browser:
-    """One for all tests; what it has said before is forgotten."""
+    """One browser for all tests; its earlier logs are dropped."""
     _browser.open("about:blank")
     _browser.console()
     _browser.requests()

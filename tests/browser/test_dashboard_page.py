@@ -14,7 +14,7 @@ from sdk_environment import SdkEnvironment
 from webdriver import Browser
 
 SHOWN = "return document.querySelector('main').innerText;"
-# A headless browser's own name would make its events a bot's, which the page leaves out.
+# With the user agent of a headless browser its events would count as a bot's.
 PERSON = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
 
 

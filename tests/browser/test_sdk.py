@@ -111,7 +111,7 @@ def asked(browser: Browser, environment: SdkEnvironment, kind: str) -> list[tupl
 def nothing_arrived(
     environment: SdkEnvironment, browser: Browser, sessions: list[str], fence: str
 ) -> None:
-    """An event of a good page that was sent later is there, and none of `sessions`."""
+    """An event sent later by an allowed page has arrived, and none of `sessions`."""
     browser.open(f"{environment.pages}/bare.html")
     assert track(browser, environment.token, fence, TOUR[:1]) == [{"ok": True}, None]
     environment.arrived(fence, 1)
@@ -154,7 +154,7 @@ def test_a_beacon_is_preflighted_and_answered_204(page: SdkEnvironment, browser:
     requests = browser.requests()
     kinds = {(one.kind, one.method, one.status) for one in requests if page.server in one.url}
     assert ("Ping", "POST", 204) in kinds
-    # The browser remembers an allowed preflight, so another test's may have been enough.
+    # The browser caches an allowed preflight, so another test may have made it.
     assert kinds <= {("Ping", "POST", 204), ("Preflight", "OPTIONS", 204)}
 
 
@@ -193,7 +193,7 @@ def test_nothing_arrives_from_a_page_that_may_not_send(
     foreign_page: SdkEnvironment, browser: Browser
 ) -> None:
     environment = foreign_page
-    # The SDK cannot know: the browser has queued it.
+    # The SDK cannot know, because the browser queues the beacon.
     assert track(browser, environment.token, "foreign-1", TOUR) == [{"ok": True}, None]
     data, error = track(browser, environment.token, "foreign-2", BULKY)
     assert (data, error["name"]) == (None, "TypeError")

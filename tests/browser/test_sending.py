@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from decimal import Decimal
 from pathlib import Path
 
 import requests
@@ -65,6 +67,35 @@ def test_python(environment: SdkEnvironment, tmp_path: Path) -> None:
     assert (event["event_id"], event["order_id"]) == ("order-1001", "1001")
     (line,) = environment.rows("SELECT * FROM order_lines WHERE order_id = '1001'")
     assert str(line["revenue"]) == "119.8000"
+
+
+def test_a_webhooks_order_and_refund_are_credited_to_the_shoppers_click(
+    environment: SdkEnvironment, tmp_path: Path
+) -> None:
+    click = {
+        "event_type": "product_click",
+        "timestamp": int(time.time() * 1000) - 60_000,
+        "session_id": "by-webhook",
+        "device_id": "device-2",
+        "product_id": 7003338965178,
+        "position": 1,
+        "attribution_token": "shown-before",
+    }
+    query, agent = {"token": environment.token}, {"User-Agent": "Mozilla/5.0 Firefox/143.0"}
+    address = f"{environment.server}/beacon"
+    requests.post(address, params=query, headers=agent, json={"events": [click]}, timeout=30)
+    run(sys.executable, "-c", environment.example("python", "# webhook.py"), folder=tmp_path)
+    _, order, refund = environment.arrived("by-webhook", 3)
+    assert (order["device_type"], order["is_server"], order["is_bot"]) == ("mobile", True, False)
+    assert (refund["event_type"], refund["is_server"]) == ("refund", True)
+    credited = environment.rows(
+        "SELECT model, match, revenue, net_revenue FROM attribution_models"
+        " WHERE attribution_token = 'shown-before'"
+    )
+    assert len(credited) == 5
+    for row in credited:
+        assert (row["match"], row["revenue"]) == ("carried", Decimal("119.8"))
+        assert row["net_revenue"] == Decimal("59.9")
 
 
 def test_a_rejected_event_is_found(environment: SdkEnvironment) -> None:

@@ -35,7 +35,7 @@ def test_kills_of_two_workers_and_the_loader_leave_the_tables_of_a_quiet_day(
     requests = list(accepted(traffic))
     producer, dice = BeaconProducer(settings), random.Random(kills)  # noqa: S311  # which process dies next
     kept = [
-        # One keeps its partitions over a restart, the other has to join anew.
+        # One keeps its partitions over a restart, the other must join again.
         Verb("worker", settings.model_copy(update={"worker_name": "static"}), "worker-1"),
         Verb("worker", settings, "worker-2"),
         Verb("load", settings),

@@ -1,4 +1,4 @@
-"""The command line in this process, which is quick, or in one of its own, which is true."""
+"""Runs the command line in a process of its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pipeline(tmp_path: Path) -> Pipeline:
             text=True,
             check=False,
             timeout=120,
-            # What most systems have: whatever is private then is so by our own doing.
+            # The default of most systems, so that private files are our doing.
             umask=0o022,
         )
 

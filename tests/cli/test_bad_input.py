@@ -1,4 +1,4 @@
-"""What a user can cause ends in one line that says what to do: 1, or 2 for wrong usage."""
+"""Errors of users are one line that says what to do; exit code 1, or 2 for wrong usage."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def line_of(done: subprocess.CompletedProcess[str], code: int = 1) -> str:
 
 @pytest.fixture
 def broken(tmp_path: Path) -> Callable[[str], str]:
-    """The name of a file or folder that cannot be read, by what is wrong with it."""
+    """The name of an unreadable file or folder, by kind of damage."""
 
     def make(kind: str) -> str:
         path = tmp_path / f"{kind}.ndjson.gz"

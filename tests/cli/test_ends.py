@@ -1,4 +1,4 @@
-"""How the command ends early: on a Ctrl-C at any moment, and where its output has no room."""
+"""How commands end early: by Ctrl-C at any moment, and when the output is full."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-# Says when it has begun to load the verbs: what comes before is Python's own start.
+# Prints a line when it begins to load the commands; before that Python itself starts.
 BEGIN = """
 import signal, sys
 from pipeline.__main__ import main
@@ -52,14 +52,14 @@ def test_a_ctrl_c_at_any_moment_ends_in_silence(tmp_path: Path, arguments: tuple
         assert "Traceback" not in said
         assert "Aborted" not in said
         codes.append(process.returncode)
-    # By the signal while it loads, with a shell's code for it later; or it was done before.
+    # Killed by the signal while loading, exit code 130 later, or finished before.
     assert set(codes) <= {-signal.SIGINT, 130, 1}
     assert codes[0] == -signal.SIGINT
 
 
 @pytest.mark.parametrize("step", range(8))
 def test_a_ctrl_c_at_work_is_130_and_tidies_up(tmp_path: Path, step: int) -> None:
-    """Also within a statement of DuckDB, which has an error of its own for it."""
+    """Also within a statement of DuckDB, which raises its own error."""
     command = [sys.executable, "-c", BEGIN, "local", "-", "--database", "made.duckdb"]
     with subprocess.Popen(
         command, cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -81,7 +81,7 @@ def test_a_ctrl_c_that_is_ignored_from_outside_stays_ignored(tmp_path: Path) -> 
         assert process.stderr is not None
         process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        # It goes on, to find a word that it does not know.
+        # It continues, and fails on the unknown argument.
         assert "unexpected extra argument (ignored)" in process.communicate()[1]
         assert process.returncode == 2
 
@@ -98,7 +98,7 @@ def test_a_full_output_is_one_line_and_exit_code_1(
         done = subprocess.run(
             [sys.executable, "-m", "pipeline", *arguments],
             cwd=tmp_path,
-            # As a user has it: what is left in the buffer fails at the end.
+            # Buffered, as for a user: flushing at the exit fails.
             env={name: os.environ[name] for name in os.environ if name != "PYTHONUNBUFFERED"},
             stdout=full,
             stderr=subprocess.PIPE,

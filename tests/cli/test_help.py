@@ -1,4 +1,4 @@
-"""Help comes at once: it loads click, and nothing that a verb needs."""
+"""`--help` is fast: it loads click and nothing that a command needs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ for name, module in sorted(sys.modules.items()):
     elif name.startswith("pipeline."):
         print("ours", name)
 """
-# Of ours, what says the verbs and no more.
+# The modules of ours that `--help` may load.
 OURS = {
     "pipeline.cli",
     "pipeline.cli.main",
@@ -71,7 +71,7 @@ def test_every_command_has_help(verb: tuple[str, ...]) -> None:
 
 
 def best(*command: str) -> float:
-    """The shortest of some runs, in seconds: what the machine does beside them only adds."""
+    """The shortest of several runs, in seconds: other load only adds time."""
     took = []
     for _ in range(5):
         began = time.perf_counter()

@@ -90,7 +90,7 @@ def test_a_missing_topic_is_reported(settings: Settings) -> None:
 def test_a_held_snapshot_is_not_reported_as_missing(topics: OutcomeTopics) -> None:
     topics.load()
     path = topics.settings.database
-    # As another process that has it open for writing would: its lock is what counts.
+    # A lock, as of another process that has it open for writing.
     program = (
         "import fcntl, sys, time; file = open(sys.argv[1], 'r+b' if len(sys.argv) > 2 else 'rb');"
         "fcntl.lockf(file, fcntl.LOCK_EX); print('held', flush=True); time.sleep(60)"

@@ -1,4 +1,4 @@
-"""`pipeline stores`: what it changes, and what it never shows."""
+"""`pipeline stores`: its changes, and the tokens that it never shows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_rotated_token_works_through_the_overlap(pipeline: Pipeline, path: Pat
     newest = token_of(pipeline("stores", "rotate", "kiosk", "--overlap", "7d"))
     stores = Stores.load(path)
     assert stores.by_token(old, at=began + 2 * DAY - 1) is not None
-    # A second rotation does not make the life of the first token longer.
+    # A second rotation does not extend the first token.
     assert stores.by_token(old, at=time.time() + 2 * DAY) is None
     assert stores.by_token(new, at=began + 7 * DAY - 1) is not None
     assert stores.by_token(new, at=time.time() + 7 * DAY) is None

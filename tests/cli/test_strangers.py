@@ -70,7 +70,7 @@ def test_an_error_line_shows_a_name_as_text(pipeline: Pipeline) -> None:
         assert done.returncode == 1
         assert SHOWN[6:] in shown(done.stderr)
     done = pipeline("stores", "rotate", HOSTILE)
-    # A line end of any kind becomes a space before.
+    # Line ends of all kinds become spaces earlier.
     assert SHOWN.replace("\ufffd\ufffde", "\ufffde") in shown(done.stderr)
 
 

@@ -1,4 +1,4 @@
-"""`pipeline topics`: makes what is missing, shows all, and says what is wrong."""
+"""`pipeline topics` creates missing topics, lists all, and reports wrong settings."""
 
 from __future__ import annotations
 

@@ -31,6 +31,22 @@ def test_a_line_for_each_problem_and_1(pipeline: Pipeline, tmp_path: Path) -> No
     assert (done.returncode, done.stderr) == (1, "")
 
 
+def test_what_is_repaired_and_ignored_is_counted_by_field_and_no_problem(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    line = {"product_id": 1, "sku": "S", "variant_id": "x"}
+    event = minimal("purchase", items=[line, line], order_id=7, theme="dark")
+    (tmp_path / "a.ndjson").write_text(f"{json.dumps(event)}\n" * 2)
+    done = pipeline("validate", "a.ndjson")
+    assert done.stdout.splitlines() == [
+        "a.ndjson: ignored: items.sku (2 events)",
+        "a.ndjson: ignored: theme (2 events)",
+        "a.ndjson: repaired: items.variant_id: unreadable (2 events)",
+        "a.ndjson: repaired: order_id: respelled (2 events)",
+    ]
+    assert done.returncode == 0
+
+
 def test_a_valid_file_is_silent_and_0_whatever_its_age(pipeline: Pipeline) -> None:
     old = json.dumps(minimal("search", timestamp="2001-01-01"))
     done = pipeline("validate", "-", stdin=f"{GOOD}\n{old}\n")

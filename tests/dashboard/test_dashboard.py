@@ -30,10 +30,10 @@ HOSTILE = "</option><script>alert('store')</script>\"'&"
 # One store's day, in every table that the page reads.
 ROWS = """
 INSERT INTO daily_traffic VALUES
-    ($store, '2025-11-24', 'search', 'web', false, $events),
-    ($store, '2025-11-24', 'search', 'web', true, 77);
+    ($store, '2025-11-24', 'search', 'web', false, $events, false),
+    ($store, '2025-11-24', 'search', 'web', true, 77, false);
 INSERT INTO daily_sessions VALUES
-    ($store, '2025-11-24', 'web', NULL, NULL, false, 200, 900, 1, 1, 150, 60, 70, 20, 5, 6);
+    ($store, '2025-11-24', 'web', NULL, NULL, false, 200, 900, 1, 1, 150, 60, 70, 20, 5, 6, false);
 INSERT INTO daily_products VALUES
     ($store, '2025-11-24', 7003338965178, false, 'JPY', 100, 0, 10, 9, 8, 1, 2, 5000),
     ($store, '2025-11-24', 7003338965178, false, 'KWD', 100, 0, 10, 9, 8, 1, 2, 12.345);
@@ -45,12 +45,14 @@ INSERT INTO events BY NAME SELECT
     $store AS store_id, uuid() AS event_key, 'search' AS event_type,
     '2025-11-24 12:00:00' AS occurred_at, '2025-11-24 12:00:01' AS received_at,
     'd:1' AS device_key, 's' AS session_id, 'f' AS fingerprint,
-    '<img src=x onerror=alert(1)>' AS query, 1 AS quantity, 'web' AS shopping_channel,
-    false AS is_bot, true AS is_late, false AS is_clock_skewed, '{}' AS raw, 0 AS partition,
-    0 AS "offset";
-INSERT INTO duplicates VALUES ($store, uuid(), 'conflict', '2025-11-24 12:00:02', 0, 1);
+    '<img src=x onerror=alert(1)>' AS search_term, 1 AS quantity, 'web' AS shopping_channel,
+    false AS is_bot, false AS is_prefetch, true AS is_late, false AS is_clock_skewed,
+    0 AS partition, 0 AS "offset", DATE '2025-11-24' AS day, DATE '2025-11-24' AS received_day;
+INSERT INTO duplicates VALUES
+    ($store, uuid(), 'conflict', '2025-11-24 12:00:02', 0, 1, '2025-11-24');
 INSERT INTO rejected_events BY NAME SELECT
-    $store AS store_id, '2025-11-24 12:00:03' AS received_at, 0 AS index, 'too_old' AS reason,
+    $store AS store_id, '2025-11-24 12:00:03' AS received_at,
+    DATE '2025-11-24' AS received_day, 0 AS index, 'too_old' AS reason,
     'x' AS detail, '{}' AS raw;
 INSERT INTO ledger VALUES ('t', 0, 0, 9, '2025-11-24 12:00:00', 9, 31, 4, 0, 0, NULL)
 """
@@ -103,7 +105,7 @@ def publish(settings: Settings, *, store: str = "atelier", events: int = 1234) -
 
 
 def text_of(page: str) -> str:
-    """What a reader sees, tags gone."""
+    """The visible text of the page."""
     bare = re.sub(r"<(style|script)>.*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL)
     return re.sub(r"\s+", " ", bare)
 
@@ -132,7 +134,7 @@ def test_a_snapshot_of_another_version_says_so(get: Get, settings: Settings) -> 
 
 
 def test_endless_queries_are_reported_on_the_page(settings: Settings) -> None:
-    # Some ten seconds of work: a test that fails still ends.
+    # About ten seconds of work, so that a failing test ends.
     long = "SELECT 's' AS store_id, DATE '2025-01-01' AS day FROM range(500000000)"
     with connect_live(settings.database, settings.rules) as connection:
         connection.execute("DROP TABLE daily_traffic")
@@ -187,7 +189,7 @@ def test_direction_changing_characters_are_shown_as_text(get: Get, settings: Set
     shown = re.sub(r'value="[^"]*"', "", page)
     assert not set(shown) & set("\x9b\u202e\u2066")
     assert "a\ufffd2J\ufffdb\ufffd" in text_of(page)
-    # What the form sends names the store as it is.
+    # The form sends the store name unchanged.
     assert f'value="{hostile}" selected' in page
     assert "4,321" in page
 

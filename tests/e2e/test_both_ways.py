@@ -1,4 +1,4 @@
-"""The whole way of an event: over HTTP and Kafka, or from files alone, the tables are equal."""
+"""The tables are equal whether events come over HTTP and Kafka or from files."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def real_data(request: pytest.FixtureRequest) -> Path:
     return file
 
 
-# `real_data` is first: nothing is started for a file that is not there.
+# `real_data` comes first: without the file nothing is started.
 def test_real_data(real_data: Path, settings: Settings, url: str, tokens: dict[str, str]) -> None:
-    # Its lines are events alone: when, and with which others, they arrive is the sender's choice.
+    # Its lines are single events: the sender decides how to batch them.
     both_ways_are_equal(real_data, settings, url, tokens, leave_out=ARRIVAL)

@@ -48,7 +48,7 @@ EVENT = {
 def ask(
     url: str, *, token: str | None, body: bytes, query: str = "", method: str = "POST"
 ) -> bytes:
-    """The whole answer to a request that comes from `SOURCE`."""
+    """The full response to a request from `SOURCE`."""
     host, port = url.split("/")[2].split(":")
     path = "/" + url.split("/", 3)[3] + query
     lines = [f"{method} {path} HTTP/1.1", f"host: {host}", "connection: close"]
@@ -143,7 +143,7 @@ def test_tokens_and_ip_addresses_are_stored_nowhere(
         "live": rows(settings.live_database),
         **{f"log of {name}": verb.said() for name, verb in running.items()},
     }
-    # What is looked through is what was meant to be.
+    # The search covers the intended files.
     assert "pipeline_ingest_requests_total" in places["answers"]
     assert b"linen" in answers["explain"]
     assert b"linen" in answers["explain.json"]

@@ -28,6 +28,8 @@ with atheris.instrument_imports(include=["pipeline"]):
     from pipeline.domain.rules import Rules
     from pipeline.ingest.accept import Accepted, BadBodyError, accept
     from pipeline.ingest.sender import Sender
+    from pipeline.ingest.validate import reading_of
+    from pipeline.ingest.wire import plain_event
     from pipeline.replay.memory_worker import MemoryWorker
     from pipeline.warehouse.batch import LoadBatch
 
@@ -65,6 +67,7 @@ def run(body: bytes) -> None:
             raise AssertionError("a rejected event does not survive its record")
     for event in events:
         same_when_reordered(event, may_backfill=backfill)
+        both_read_alike(event.raw)
     worker_takes(accepted, len(events))
 
 
@@ -124,6 +127,19 @@ def same_when_reordered(event: Event, *, may_backfill: bool) -> None:
         raise AssertionError("reordered and refused")
     if other is not None and other.fingerprint != event.fingerprint:
         raise AssertionError("the fingerprint depends on the order of names")
+
+
+def both_read_alike(text: str) -> None:
+    """The quick way takes nothing that reading would repair, drop or keep beside the fields."""
+    event = plain_event(text)
+    if event is None:
+        _seen["read anew"] += 1
+        return
+    reading = reading_of(text)
+    if reading.refusals or reading.repairs or reading.extra:
+        raise AssertionError(reading)
+    if msgspec.to_builtins(event) != reading.values:
+        raise AssertionError("two readings of one event")
 
 
 def worker_takes(accepted: Accepted, events: int) -> None:

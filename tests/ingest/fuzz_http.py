@@ -108,10 +108,10 @@ def run(data: bytes) -> None:
 
 def served(pieces: list[bytes], chance: random.Random, *, is_in_order: bool) -> Seen:
     handler, wire = Requests(), Wire()
-    places = ConnectionLimit(10)
+    limit = ConnectionLimit(10)
     soon: list[Callable[[], None]] = []
-    terms = ServerContext(handler, Limits(10, 75, LIMIT, 1_000_000, 10))
-    connection = Connection(terms, places, soon.append)
+    context = ServerContext(handler, Limits(10, 75, LIMIT, 1_000_000, 10))
+    connection = Connection(context, limit, soon.append)
     connection.connection_made(wire)  # type: ignore[arg-type]
 
     def answer_one() -> None:
@@ -137,9 +137,9 @@ def served(pieces: list[bytes], chance: random.Random, *, is_in_order: bool) -> 
     check(wire, handler)
     end(connection, wire, chance.randrange(4))
     connection.connection_lost(None)
-    if any(places):
+    if any(limit):
         raise AssertionError("it is still open")
-    if terms.bodies.held or terms.bodies.arriving:
+    if context.bodies.held or context.bodies.arriving:
         raise AssertionError("it still counts")
     return found
 
@@ -164,16 +164,16 @@ def check(wire: Wire, handler: Requests) -> None:
 
 def end(connection: Connection, wire: Wire, how: int) -> None:
     """As the server would; then it is closed, or a request is still being read."""
-    if wire.is_ended and connection.ends == math.inf:
+    if wire.is_ended and connection.deadline == math.inf:
         raise AssertionError("nobody would cut it off")
     if how == 0:
-        connection.late()
+        connection.time_out()
     elif how == 1:
         connection.stop()
     elif how == 3 and not connection.eof_received():
         wire.close()
     if how == 2 or not wire.is_ended:
-        connection.give_up()
+        connection.refuse_pending()
     if not wire.is_ended:
         raise AssertionError("it would stay for ever")
 

@@ -18,7 +18,7 @@ from pipeline.config import MEBIBYTE, Settings
 from pipeline.delivery.publisher import MemoryPublisher
 from pipeline.http.connection import Connection
 from pipeline.http.exchange import Exchange, OnBody
-from pipeline.http.limits import EACH, ConnectionLimit, Limits
+from pipeline.http.limits import OVERHEAD, ConnectionLimit, Limits
 from pipeline.http.parser import ServerContext
 from pipeline.http.response import Response
 
@@ -52,13 +52,13 @@ class Door:
 
     def __init__(self) -> None:
         self.handler = Handler()
-        self.terms = ServerContext(self.handler, Limits(10, 75, MOST, MOST, 100))
-        self.places = ConnectionLimit(100)
+        self.context = ServerContext(self.handler, Limits(10, 75, MOST, MOST, 100))
+        self.limit = ConnectionLimit(100)
         self.soon: list[Callable[[], None]] = []
 
     def connection(self, data: bytes = b"") -> tuple[Connection, Wire]:
         wire: Any = Wire()
-        connection = Connection(self.terms, self.places, self.soon.append)
+        connection = Connection(self.context, self.limit, self.soon.append)
         connection.connection_made(wire)
         if data:
             connection.data_received(data)
@@ -66,7 +66,7 @@ class Door:
 
     @property
     def held(self) -> int:
-        return self.terms.bodies.held
+        return self.context.bodies.held
 
 
 def post(length: int, path: str = "/") -> bytes:
@@ -118,13 +118,13 @@ def test_requests_behind_one_that_waits_have_a_bound(door: Door) -> None:
     """In one piece, as the transport may read it: each is held while the first one waits."""
     connection, wire = door.connection(post(1) + b" " + post(1) + b" ")
     connection.data_received((post(1) + b" ") * 1000)
-    assert EACH < door.held <= MOST
+    assert OVERHEAD < door.held <= MOST
     while door.handler.taken:
         door.handler.taken.pop().reply(Response(204))
         for call in door.soon:
             call()
         door.soon.clear()
-    assert 1 < wire.sent.count(b"HTTP/1.1 204") < MOST // EACH
+    assert 1 < wire.sent.count(b"HTTP/1.1 204") < MOST // OVERHEAD
     assert wire.sent.count(b"HTTP/1.1 503") == 1
     assert wire.is_ended
     assert door.held == 0
@@ -149,7 +149,7 @@ def test_who_is_gone_holds_nothing_but_what_is_not_durable(door: Door, data: byt
     for exchange in door.handler.taken:
         exchange.reply(Response(204))
     assert door.held == 0
-    assert not door.terms.bodies.arriving
+    assert not door.context.bodies.arriving
 
 
 def test_what_comes_behind_the_last_answer_holds_nothing(door: Door) -> None:

@@ -37,6 +37,18 @@ def test_accepted_and_refused_events_are_shown_newest_first(explaining: Any) -> 
         assert html.escape(entry["event"]) in page.data.decode()
 
 
+def test_what_was_repaired_and_ignored_is_shown_by_field(explaining: Any) -> None:
+    dropped = {"variant_id": "x", "items": 3, "timestamp": "2026-07-01T14:00:00+02:00"}
+    event = {**SEARCH, "query": 7, "th<me": 1, **dropped}
+    assert explaining.post({"events": [event]}).status == 204
+    (entry,) = explaining.page("/explain.json").json()["entries"]
+    assert entry["repaired"] == ["items: unreadable", "query: respelled", "variant_id: unreadable"]
+    assert (entry["ignored"], entry["problems"]) == (["th<me"], [])
+    page = explaining.page("/explain").data.decode()
+    assert "<li>repaired: query: respelled</li><li>repaired: variant_id: unreadable</li>" in page
+    assert "<li>ignored: th&lt;me</li>" in page
+
+
 def test_every_problem_of_an_event_is_told() -> None:
     event = {"event_type": "product_click", "product_id": 0, "session_id": "", "quantity": "x"}
     raw = json.dumps(event)

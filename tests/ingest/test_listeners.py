@@ -92,7 +92,7 @@ def test_it_listens_on_unix_sockets_and_replaces_those_of_a_dead_process(
                 assert stat.S_IMODE(path.stat().st_mode) == int(mode, 8)
             with running(settings, f"second-{mode}", **given) as second:
                 assert second.said().count("\n") == 1
-                assert "Address already in use; set PIPELINE_INGEST_HOST" in second.said()
+                assert "(Address already in use): set PIPELINE_INGEST_HOST" in second.said()
             assert_serves(beacons, admin)
 
 

@@ -119,11 +119,11 @@ def test_who_waits_for_an_answer_of_ours_keeps_its_place(door: Door) -> None:
 
 @pytest.mark.parametrize("unsent", [0, 1])
 def test_who_does_not_take_answers_gives_way_at_once(unsent: int) -> None:
-    places = ConnectionLimit(1)
+    limit = ConnectionLimit(1)
     wires: list[Any] = [Wire(), Wire()]
     for wire in wires:
-        terms = ServerContext(Prompt(), Limits(10, 75, 100, 10_000, 1))
-        connection = Connection(terms, places, lambda _: None)
+        context = ServerContext(Prompt(), Limits(10, 75, 100, 10_000, 1))
+        connection = Connection(context, limit, lambda _: None)
         connection.connection_made(wire)
         connection.data_received(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         assert wire.sent.startswith(b"HTTP/1.1 204")

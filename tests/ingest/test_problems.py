@@ -43,9 +43,9 @@ def test_what_comes_again_within_a_minute_is_one_line_more_with_its_count() -> N
     log = Log()
     for number in range(1000):
         log.say(number / 100, "no %s", number)
-    log.problems.tell_repeats(59.9)
+    log.problems.write_repeats(59.9)
     assert [line["message"] for line in log.lines()] == ["no 0"]
-    log.problems.tell_repeats(60)
+    log.problems.write_repeats(60)
     assert [(line["message"], line.get("repeats")) for line in log.lines()] == [
         ("no 0", None),
         ("no 999", 999),

@@ -65,7 +65,7 @@ def test_an_answer_behind_the_first_is_neither_sent_nor_counted() -> None:
     connection.data_received(REQUEST)
     (exchange,) = handler.begun
     told: list[Response] = []
-    exchange.told = lambda _exchange, answer: told.append(answer)
+    exchange.on_response = lambda _exchange, answer: told.append(answer)
     exchange.reply(NO)
     exchange.reply(YES)
     assert told == [NO]

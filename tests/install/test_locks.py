@@ -1,4 +1,4 @@
-"""What users install, and what only developers do: pyproject.toml and the locks made of it."""
+"""What users and developers install: pyproject.toml and the locks compiled from it."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_lock_has_a_hash_for_every_pin_and_names_no_index(lock: str) -> None:
 def test_the_image_uses_only_the_lock_for_users() -> None:
     stages = (ROOT / "Dockerfile").read_text()
     assert DEVELOPMENT not in stages
-    # The tools that make the wheel stay in another folder than the one that is copied.
+    # The tools that build the wheel stay outside the copied folder.
     assert f"/opt/build/bin/pip install --no-cache-dir --require-hashes -r {BUILD}" in stages
     assert f"/opt/pipeline/bin/pip install --no-cache-dir --require-hashes -r {RUN}" in stages
     assert re.findall(r"COPY --from=\w+ (\S+)", stages) == ["/opt/pipeline"]

@@ -40,7 +40,7 @@ def interpreter(version: str) -> str | None:
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     found = [shutil.which(f"python{version}"), *pyenv.glob(f"{version}.*/bin/python{version}")]
     for candidate in filter(None, found):
-        # What pyenv puts on the PATH may only say that there is none.
+        # The shims of pyenv may have no interpreter behind them.
         if subprocess.run([candidate, "--version"], capture_output=True, check=False).returncode:
             continue
         return str(candidate)
@@ -83,7 +83,7 @@ def programs(request: pytest.FixtureRequest, wheel: Path, tmp_path: Path) -> Ite
 def test_it_installs_and_runs_outside_the_repository(programs: Path, tmp_path: Path) -> None:
     away = tmp_path / "away"
     away.mkdir()
-    # No Java, and no settings but where to look for jars.
+    # No Java, and no settings except the cache of jars.
     environment = {"PATH": f"{programs}:/usr/bin:/bin", "PIPELINE_CACHE": str(tmp_path / "cache")}
 
     def run(line: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""Kafka as companies run it: TLS with a CA of its own, users with passwords, own certificates."""
+"""A secured Kafka: TLS with a private CA, users with passwords, client certificates."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[S
             "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": f"{scram} required;",
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": f"User:ANONYMOUS;User:{USER};User:{LEAVING};User:CN=client",
-            # Companies let connections end after some hours, so that a revoked user is out.
+            # Connections expire, so that a revoked user loses access.
             "connections.max.reauth.ms": str(REAUTHENTICATION * 1000),
         },
     ) as broker:
@@ -75,13 +75,13 @@ def secured(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[S
 
 def _free_ports(count: int) -> list[int]:
     with ExitStack() as held:
-        doors = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [door.getsockname()[1] for door in doors]
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [one.getsockname()[1] for one in sockets]
 
 
 @pytest.fixture
 def settings(secured: Secured, tmp_path: Path) -> Settings:
-    """By name and password, over TLS."""
+    """Settings for SCRAM over TLS."""
     password = tmp_path / "password"
     password.write_text(f"{PASSWORD}\n")
     return Settings(

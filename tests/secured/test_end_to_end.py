@@ -1,4 +1,4 @@
-"""The whole way of an event on a Kafka that asks for TLS, a password or a certificate."""
+"""From HTTP to the snapshot on a Kafka that requires TLS, a password or a certificate."""
 
 from __future__ import annotations
 

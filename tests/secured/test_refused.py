@@ -1,4 +1,4 @@
-"""What is wrong with TLS or SASL is one clear line, and the password is in none."""
+"""A problem with TLS or SASL is one clear line that never contains the password."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A user that is revoked while all runs: few lines, one of which says what it is."""
+"""A user is revoked while everything runs: few log lines, one of which names the cause."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WATCHED_SECONDS = 12
 
 
 def lines_of(verb: Verb) -> list[str]:
-    """What it says, without what differs between two lines of one kind."""
+    """Its output, without the parts that differ between lines of one kind."""
     text = re.sub(r'"time":"[^"]*"', "", verb.said())
     return [re.sub(r"\d+", "0", line) for line in text.splitlines()]
 
@@ -57,7 +57,7 @@ def test_each_problem_is_one_line(settings: Settings, secured: Secured) -> None:
         before = {verb: len(lines_of(verb)) for verb in running}
         secured.remove_user(LEAVING)
         time.sleep(REAUTHENTICATION)
-        # Only who has something to send notices.
+        # Only a process that sends notices.
         assert send(ingest, token) == 204
         time.sleep(WATCHED_SECONDS)
         for verb in running:

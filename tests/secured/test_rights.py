@@ -1,4 +1,4 @@
-"""Each process as a user of its own, with the rights that docs/operating.md names and no other."""
+"""Each process as its own user, with exactly the rights that docs/operating.md names."""
 
 from __future__ import annotations
 

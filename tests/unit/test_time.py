@@ -20,6 +20,15 @@ CASES = tomllib.loads((Path(__file__).parent / "timestamps.toml").read_text())["
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: repr(case["given"]))
+def test_t9_the_quick_way_reads_no_spelling_otherwise(case: dict[str, Any]) -> None:
+    try:
+        found = common_time(str(case["given"]))
+    except BadValueError:
+        return
+    assert read_time(case["given"]) == (found, False)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: repr(case["given"]))
 def test_t9_each_spelling_is_one_moment_or_none(case: dict[str, Any]) -> None:
     if not case["moment"]:
         with pytest.raises(BadValueError):

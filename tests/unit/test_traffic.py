@@ -171,6 +171,20 @@ def test_orders_come_in_every_style(events: list[tuple[Request, Event]]) -> None
     assert {type(price) for price in prices} == {int, float, str, type(None)}
 
 
+def test_another_seed_makes_other_orders() -> None:
+    seeds = [
+        {
+            (request["store"], event["order_id"])
+            for request in requests(seed, devices=300, end=END)
+            for event in request["events"]
+            if event.get("event_type") == "purchase" and "order_id" in event
+        }
+        for seed in (7, 8)
+    ]
+    assert all(len(orders) > 5 for orders in seeds)
+    assert not seeds[0] & seeds[1]
+
+
 def test_orders_are_told_twice_by_pixel_and_server(events: list[tuple[Request, Event]]) -> None:
     tellers: dict[Any, set[str]] = defaultdict(set)
     for request, event in events:

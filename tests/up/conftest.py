@@ -1,4 +1,4 @@
-"""`pipeline up` as a user starts it: a process of its own, watched from outside."""
+"""Runs `pipeline up` as a user does, in its own process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipeline.config import Settings
 
 @dataclass
 class Run:
-    """A command that runs, and what it has said so far."""
+    """A running command and its output so far."""
 
     process: subprocess.Popen[bytes]
     folder: Path
@@ -33,19 +33,19 @@ class Run:
         return (self.folder / "errors").read_text()
 
     def family(self) -> list[psutil.Process]:
-        """All that it has started, and what these have."""
+        """All its descendants."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def child(self, part: str) -> psutil.Process | None:
-        """The one whose command holds it, as in `pipeline ingest`."""
+        """The descendant whose command contains `part`, such as `pipeline ingest`."""
         for process in self.family():
-            with suppress(psutil.Error):  # it may go while we look
+            with suppress(psutil.Error):  # it may end meanwhile
                 if part in " ".join(process.cmdline()):
                     return process
         return None
 
     def end_all(self, number: int = signal.SIGINT, *, times: int = 1) -> list[psutil.Process]:
-        """What still runs when it has ended with 0."""
+        """Stop it, expect exit code 0, and return the descendants that still run."""
         family = self.family()
         for _ in range(times):
             self.process.send_signal(number)
@@ -55,14 +55,14 @@ class Run:
 
 
 def still_there(family: list[psutil.Process]) -> list[psutil.Process]:
-    """Those of a family that run; one that only nobody has asked after yet does not."""
+    """The processes that still run, without zombies."""
     _, alive = psutil.wait_procs(family, 1)
     return [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
 
 
 @pytest.fixture
 def start(tmp_path: Path, cache: Path) -> Iterator[Callable[..., Run]]:
-    """Starts `pipeline VERB…` on a home in the test's folder, on free ports."""
+    """Starts `pipeline ARGUMENTS…` with PIPELINE_HOME in the test's folder, on free ports."""
     runs: list[Run] = []
 
     def begin(*arguments: str, **settings: str) -> Run:
@@ -85,7 +85,7 @@ def start(tmp_path: Path, cache: Path) -> Iterator[Callable[..., Run]]:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
-                # What most systems have: whatever is private then is so by our own doing.
+                # The default of most systems, so that private files are our doing.
                 umask=0o022,
             )
         runs.append(Run(process, folder))
@@ -102,7 +102,7 @@ def start(tmp_path: Path, cache: Path) -> Iterator[Callable[..., Run]]:
 
 @pytest.fixture
 def elsewhere(settings: Settings) -> dict[str, str]:
-    """Settings for a Kafka that runs already: a start without it is a matter of two seconds."""
+    """Settings for a running Kafka, with which `up` starts in two seconds."""
     return {
         "kafka_bootstrap_servers": settings.kafka_bootstrap_servers,
         "topic_prefix": settings.topic_prefix,

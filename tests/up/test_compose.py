@@ -122,7 +122,7 @@ def test_no_container_has_unneeded_privileges(compose: dict[str, Any]) -> None:
         assert of["security_opt"] == ["no-new-privileges:true"]
         assert "privileged" not in of
         assert "cap_add" not in of
-        # The volume apart, ours write nowhere.
+        # Our services write only to the volume.
         assert name == "kafka" or (of["read_only"], of["tmpfs"]) == (True, ["/tmp"])  # noqa: S108
 
 
@@ -133,7 +133,7 @@ def test_memory_is_limited_and_enough_for_a_query(compose: dict[str, Any]) -> No
     }
     settings = Settings(_env_file=None)
     assert limit["dashboard"] > settings.query_memory_bytes
-    # What all requests hold, and the records made of them.
+    # The bodies of all requests, and their records.
     assert limit["ingest"] > 4 * settings.max_bodies_bytes
 
 
@@ -169,6 +169,6 @@ def test_the_dockerfile_copies_existing_files_that_are_not_ignored() -> None:
 def test_the_image_runs_as_a_numeric_user() -> None:
     lines = (ROOT / "Dockerfile").read_text().splitlines()
     (user,) = [line for line in lines if line.startswith("USER ")]
-    # By number, and not 0: a name would not tell Kubernetes.
+    # A number other than 0, because Kubernetes cannot check a name.
     assert re.fullmatch(r"USER [1-9]\d*:[1-9]\d*", user)
     assert lines.index(user) < lines.index('ENTRYPOINT ["pipeline"]')

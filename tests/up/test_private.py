@@ -1,4 +1,4 @@
-"""What the commands write, no other user of the machine can read."""
+"""Other users of the machine cannot read what the commands write."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ EVENT = {
 
 
 def opened(folder: Path) -> Iterator[str]:
-    """What another user may use of `folder` and all in it, were he to come in."""
+    """The paths in `folder` that another user could access."""
     for path in (folder, *folder.rglob("*")):
         with suppress(FileNotFoundError):  # it goes while we look
             mode = path.lstat().st_mode
-            # A link has no mode of its own.
+            # A link has no mode.
             if not stat.S_ISLNK(mode) and mode & OTHERS:
                 yield f"{path} {stat.filemode(mode)}"
 

@@ -1,4 +1,4 @@
-"""Settings, and what a child of `up` makes of them."""
+"""Settings, and how child processes of `up` receive them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def event(number: int, filling: bytes) -> bytes:
 
 
 def filled(filling: bytes, part: bytes, *, events: int) -> bytes:
-    """A body of the largest size; `filling` with as many `part` as there is room for."""
+    """A body of the largest size: `filling` with as many `part` as fit."""
     room = (LARGEST - 200 * events) // events
     times = (room - len(filling)) // len(part)
     parts = [event(number, filling % (part * times)) for number in range(events)]

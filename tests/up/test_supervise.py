@@ -1,4 +1,4 @@
-"""The supervisor around small programs."""
+"""The supervisor, with small programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pipeline up` from outside: what it says, and what is left when it ends."""
+"""`pipeline up` from outside: its output, and what remains when it ends."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_kill_9_of_up_leaves_nothing_running(start: Start) -> None:
     wait_for(lambda: is_ready(run))
     first = run.child("pipeline dashboard")
     first.kill()
-    # The new one was started long after the others.
+    # So that one of the processes was restarted before the kill.
     wait_for(lambda: (new := run.child("pipeline dashboard")) is not None and new.pid != first.pid)
     family = run.family()
     names = {process.name() for process in family}
@@ -79,7 +79,7 @@ def test_a_hanging_download_does_not_delay_a_signal(start: Start, tmp_path: Path
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mirror = f"http://127.0.0.1:{silent.getsockname()[1]}/maven2"
         run = start("up", cache=str(tmp_path / "empty"), maven_url=mirror)
-        # Its request is there, and never answered: the download itself gives up after 30 s.
+        # Its request arrives and is never answered; the download would time out after 30 s.
         connection, _ = silent.accept()
         with connection:
             assert connection.recv(4) == b"GET "
@@ -152,7 +152,7 @@ def test_a_first_start_creates_a_store_and_prints_a_working_command(
     command = run.output.split("\n\n")[0].split("\n", 1)[1]
     sent = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)  # noqa: S602  # as a user would
     assert sent.stdout.startswith("HTTP/1.1 204")
-    token = run.output.split("once: ")[1].split()[0]
+    token = run.output.split("once): ")[1].split()[0]
     assert not run.end_all()
     assert run.output.count(token) == 2
     assert token not in run.errors
@@ -174,7 +174,7 @@ def test_status_shows_when_events_are_in_the_snapshot_and_its_age(
         assert asked.process.wait(60) == 0, asked.errors
         return str(asked.output)
 
-    # Of the one partition that has it: on Kafka, committed, published, behind; its four counts.
+    # The row of its partition: on Kafka, committed, published, behind, and four counts.
     numbers = [*("1",) * 3, "0", "1", "1", "0", "0"]
     wait_for(lambda: any(re.findall(r"\d+", line)[1:] == numbers for line in status().split("\n")))
     assert re.search(

@@ -1,4 +1,4 @@
-"""What a careless client does to a snapshot, and that no other reader meets it."""
+"""A client that opens a snapshot for writing does not affect other readers."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_no_write_to_a_snapshot_is_committed(publisher: SnapshotPublisher, snaps
 def test_what_a_client_wrote_is_not_replayed_onto_the_next_snapshot(
     warehouse: Warehouse, publisher: SnapshotPublisher, snapshot: Path
 ) -> None:
-    """Its log is there before the first snapshot of this loader, as an older version let it be."""
+    """The client's log exists before this loader's first snapshot, as older versions allowed."""
     with Warehouse(snapshot).connection:
         pass
     log = snapshot.with_name("analytics.duckdb.wal")
@@ -89,7 +89,7 @@ def test_an_idle_loader_frees_readers_blocked_by_a_client(topics: OutcomeTopics)
         wait_for(lambda: positions(topics.settings) == topics.ends())
         path.chmod(0o600)  # for a client that is not root
         with client(path):
-            # It holds that file; no record comes, and readers have another one all the same.
+            # The client holds that file and no record arrives, yet readers get a new file.
             wait_for(lambda: positions(topics.settings) == topics.ends(), seconds=20)
 
 

@@ -1,4 +1,4 @@
-"""What a late event changes after its own transaction (T7): the stream never knows of it."""
+"""What a late event changes after its own transaction (T7); the stream never learns of it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_s3_the_session_of_a_late_event_continues_whatever_else_its_transaction_
 ) -> None:
     log = Log(warehouse.rules)
     warehouse.load([all_before_is_late(log, 60), log.send(make_event(minute=45))])
-    # What follows of this device, and of a third one, is judged by a far later stream time.
+    # Later events of this device, and of a third one, are compared with a far later stream time.
     warehouse.load(
         [
             log.send(make_event(minute=70)),

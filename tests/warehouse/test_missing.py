@@ -1,4 +1,4 @@
-"""A warehouse that begins inside the log: what the stream knows from before does not show."""
+"""A warehouse that begins inside the log shows nothing of what the stream knows from before."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_session_and_a_touch_from_before_are_not_counted(warehouse: Warehouse)
     log = Log(warehouse.rules)
     log.send(click(0))
     warehouse.load([log.send(purchase(10))])
-    # The stream says two events and a purchase that the click led to.
+    # The stream counts two events, and a purchase claimed by the click.
     assert log.sessions() == [(0, 10, 2)]
     assert warehouse.rows("SELECT events FROM sessions") == [(1,)]
     assert warehouse.rows("SELECT match FROM conversions") == [("none",)]
@@ -54,7 +54,7 @@ def test_missing_events_are_forgotten_once_no_rule_needs_them(warehouse: Warehou
 def test_a_session_that_continues_remembers_its_missing_events(warehouse: Warehouse) -> None:
     log, day = Log(warehouse.rules), 24 * 60
     log.send(click(0))
-    # It begins a gap after what is missing, the last that the stream may count to it.
+    # It begins one gap after the missing events, the latest at which they may belong to it.
     for minute in range(30, 11 * day, 30):
         log.send(make_event(minute=minute))
     warehouse.load(log.outcomes[1:-1])

@@ -1,4 +1,4 @@
-"""Snapshots: whole, in agreement with themselves, and never back in time."""
+"""Snapshots are complete, consistent, and never go back in time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pipeline.warehouse.queries import broken
 
 
 def names(folder: Path) -> list[str]:
-    """Of the snapshots and copies there, without the live file and what holds a log's place."""
+    """The snapshots and copies, without the live file and the link in place of a log."""
     found = sorted(path.name for path in folder.glob("analytics*"))
     return [name for name in found if not name.endswith(".wal")]
 

@@ -14,7 +14,7 @@ from shrink import CASES, read_case, shrunk, write_case
 from strategies import Story, gathered, told
 from warehouse_fixture import Warehouse
 
-# So many stories are told alone, the others so many at a time: quick, but a bound that is too tight
+# This many stories run alone, the others this many at a time: faster, but a bound that is too tight
 # for one story may be loose enough for many.
 ALONE, TOGETHER = 20, 500
 FACTS = """
@@ -23,7 +23,7 @@ FACTS = """
 
 
 def tell(warehouse: Warehouse, stories: list[Story]) -> list[str]:
-    """What is wrong after some transaction of these stories, told side by side; mostly nothing."""
+    """The differences after any transaction of these interleaved stories; none if all is well."""
     warehouse.clear()
     turns = [told(story, warehouse.rules, number=n) for n, story in enumerate(stories)]
     for turn in range(max(map(len, turns))):
@@ -31,7 +31,7 @@ def tell(warehouse: Warehouse, stories: list[Story]) -> list[str]:
         if broken := warehouse.broken():
             return [f"transaction {turn}: {name}: {rows}" for name, rows in broken.items()]
     facts = warehouse.rows(FACTS)
-    # All at once: what is a fact does not depend on where transactions end.
+    # In one transaction: facts do not depend on where transactions end.
     warehouse.clear()
     warehouse.load([outcome for batches in turns for batch in batches for outcome in batch])
     wrong = [f"at once: {name}: {rows}" for name, rows in warehouse.broken().items()]

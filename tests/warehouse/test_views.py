@@ -1,4 +1,4 @@
-"""Bots are flagged, never deleted: each view leaves them out, or says how many beside (Bots)."""
+"""Bots are flagged, never deleted: each view excludes them or counts them separately (Bots)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from factories import MORNING, Log, cart, click, make_event, purchase
 from warehouse_fixture import Warehouse
 
-# Each view's measures, for what one visitor did.
+# The measures of each view for one visitor.
 PEOPLE: dict[str, list[tuple[Any, ...]]] = {
     "SELECT sum(conversions), sum(units), sum(revenue) FROM attribution": [(2, 2, Decimal(10))],
     "SELECT sum(conversions), sum(units), sum(revenue) FROM attribution_products": [
