@@ -107,6 +107,15 @@ def test_without_a_price_the_first_priced_line_of_the_pool_has_it(warehouse: War
     assert taken(warehouse) == [("counted", 20)]
 
 
+def test_without_a_price_a_confirmed_line_has_the_trusted_one(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    log.send(bought(0, line("0.01")), device="d:stranger")
+    log.send(bought(1, line("10")), **HOOK)
+    log.send(refund(2, line(None), currency=None), **HOOK)
+    warehouse.load(log.outcomes)
+    assert taken(warehouse) == [("counted", 10)]
+
+
 def test_a_pool_of_two_currencies_gives_each_its_own(warehouse: Warehouse) -> None:
     log = Log(warehouse.rules)
     log.send(bought(0, line("10", variant_id=5), currency="USD"))
