@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,7 @@ import pytest
 from factories import MORNING, Log, cart, click, make_event, purchase
 from warehouse_fixture import Warehouse
 
+from pipeline.domain.outcomes import Outcome
 from pipeline.topics import Rejected
 from pipeline.warehouse.database import DatabaseError, connect_live
 
@@ -183,6 +185,21 @@ def test_t10_two_stores_have_their_own_days(warehouse: Warehouse) -> None:
     assert warehouse.rows("SELECT store_id, day FROM events ORDER BY ALL") == [
         ("Asia/Kathmandu", date(2026, 7, 2)),
         ("UTC", date(2026, 7, 1)),
+    ]
+
+
+def test_t10_a_new_store_beside_a_known_one_leaves_its_zone(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    minutes = itertools.count()
+
+    def sent(zone: str, store: str) -> Outcome:
+        return log.send(make_event("search", next(minutes)), store=store, timezone=zone)
+
+    warehouse.load([sent("Asia/Kathmandu", "known")])
+    warehouse.load([sent("UTC", "known"), sent("UTC", "new")])
+    assert warehouse.rows("SELECT store_id, timezone FROM stores ORDER BY ALL") == [
+        ("known", "Asia/Kathmandu"),
+        ("new", "UTC"),
     ]
 
 
