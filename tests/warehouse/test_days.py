@@ -207,3 +207,13 @@ def test_t10_zones_that_differ_in_summer_alone_have_other_digests(warehouse: War
     zones = ("UTC", "Africa/Lagos", "Europe/Berlin")
     digests = {warehouse.rows(f"SELECT zone_digest('{zone}')")[0][0] for zone in zones}
     assert len(digests) == len(zones)
+
+
+def test_t10_what_is_known_of_a_zone_does_not_depend_on_the_sessions(warehouse: Warehouse) -> None:
+    known = set()
+    for zone in ("UTC", "America/New_York", "Australia/Lord_Howe"):
+        warehouse.connection.execute(f"SET TimeZone = '{zone}'")
+        known.add(warehouse.rows("SELECT zone_digest('Europe/Berlin'), zone_digest('UTC')")[0])
+    warehouse.connection.execute("SET TimeZone = 'UTC'")
+    ((berlin, utc),) = known
+    assert berlin != utc
