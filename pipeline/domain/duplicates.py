@@ -14,13 +14,16 @@ Kind = Literal["exact", "conflict"]
 PAYLOAD_BYTES = 8
 
 
-def event_key(prefix: bytes, event: Event, *, is_prefetch: bool) -> bytes:
+def event_key(prefix: bytes, event: Event, *, is_prefetch: bool, is_trusted: bool) -> bytes:
     """Rule D1. `prefix` is the record's key, store and device, so no other device is reached.
 
-    A prefetch has keys of its own: it must not swallow the view that it was made for.
+    A prefetch has keys of its own: it must not swallow the view that it was made for. So has a
+    trusted event: a visitor knows the ids that a server will send, and must not get in first (A11).
     """
     if is_prefetch:
         prefix += b"8:prefetch"
+    if is_trusted:
+        prefix += b"7:trusted"
     if event.event_id is not None:
         # One id on a view, a cart and a purchase is three events.
         kind = netstring(event.event_type)

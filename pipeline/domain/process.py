@@ -130,7 +130,9 @@ def _apply(
     for event, raw in events:
         before = (device.sessions, device.touches, device.conversions)
         try:
-            identity = event_key(key, event, is_prefetch=request.is_prefetch)
+            identity = event_key(
+                key, event, is_prefetch=request.is_prefetch, is_trusted=outcome.is_trusted
+            )
             event.event_key = identity.hex()
             event.order()  # raises for an event type without a rank
             kind = deduplicate(device, identity, event, horizon=horizon)

@@ -48,6 +48,55 @@ def test_a11_nobody_owns_a_strangers_orders(
         assert disputed == [(100, Decimal(1))]
 
 
+def disputed(warehouse: Warehouse) -> list[tuple[Any, ...]]:
+    return warehouse.rows(
+        "SELECT order_id, currency, len(reports), counted FROM disputed_orders ORDER BY ALL"
+    )
+
+
+def test_a11_an_order_in_one_event_per_line_is_not_disputed(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    one, two = {"product_id": 1, "price": "1"}, {"product_id": 2, "price": "2"}
+    warehouse.load(
+        [
+            log.send(purchase(0, one, order_id="A"), purchase(0, two, order_id="A")),
+            log.send(purchase(1, one, two, order_id="A"), **SERVER),
+        ]
+    )
+    assert disputed(warehouse) == []
+
+
+def test_a11_an_order_with_a_strangers_product_is_disputed(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    one, two = {"product_id": 1, "price": "1"}, {"product_id": 2, "price": "2"}
+    warehouse.load(
+        [
+            log.send(purchase(0, one, order_id="A")),
+            log.send(purchase(1, two, order_id="A"), device="d:stranger"),
+        ]
+    )
+    assert disputed(warehouse) == [("A", "USD", 2, Decimal(3))]
+
+
+def test_a10_the_amounts_of_a_disputed_order_stay_in_their_currency(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    one, two = {"product_id": 1, "price": "1"}, {"product_id": 2, "price": "2"}
+    warehouse.load(
+        [
+            log.send(
+                purchase(0, one, order_id="A", currency="EUR"),
+                purchase(0, two, order_id="A", currency="USD"),
+            ),
+            log.send(purchase(1, one, order_id="A", currency="JPY"), device="d:other"),
+        ]
+    )
+    assert disputed(warehouse) == [
+        ("A", "EUR", 1, Decimal(1)),
+        ("A", "JPY", 1, None),
+        ("A", "USD", 1, Decimal(2)),
+    ]
+
+
 @pytest.mark.parametrize("webhook_first", [True, False])
 def test_a9_attribution_survives_the_webhook(warehouse: Warehouse, *, webhook_first: bool) -> None:
     log = Log(warehouse.rules)
