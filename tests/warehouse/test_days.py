@@ -217,3 +217,12 @@ def test_t10_what_is_known_of_a_zone_does_not_depend_on_the_sessions(warehouse: 
     warehouse.connection.execute("SET TimeZone = 'UTC'")
     ((berlin, utc),) = known
     assert berlin != utc
+
+
+def test_t10_a_conversion_stands_on_the_stores_day(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    moment = at(datetime(2026, 7, 1, 20, tzinfo=UTC))
+    events = cart(ms=moment), purchase(ms=moment)
+    warehouse.load([log.send(*events, timezone="Asia/Kathmandu")])
+    assert warehouse.broken() == {}
+    assert warehouse.rows("SELECT day FROM conversions") == [(date(2026, 7, 2),)] * 2
