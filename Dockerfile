@@ -1,5 +1,6 @@
 # One image for every process: `docker run IMAGE VERB`, as `pipeline VERB` on a machine.
-FROM python:3.11-slim AS build
+# The update bot moves the digest, that of the multi-platform index, in both lines.
+FROM python:3.11.16-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b AS build
 WORKDIR /source
 # The tools that make the wheel stay behind in this stage.
 COPY requirements-build.lock ./
@@ -16,7 +17,7 @@ RUN /opt/build/bin/pip wheel --no-index --no-build-isolation --no-deps --wheel-d
     && /opt/pipeline/bin/pip install --no-cache-dir --no-index --no-deps /wheel/*.whl \
     && /opt/pipeline/bin/pip uninstall --yes pip setuptools
 
-FROM python:3.11-slim
+FROM python:3.11.16-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 COPY --from=build /opt/pipeline /opt/pipeline
 ENV PATH=/opt/pipeline/bin:$PATH PYTHONUNBUFFERED=1
 # A new volume takes its owner from the image's folder.

@@ -1,4 +1,4 @@
-"""Load on a door, and its latency: the same requests in turn, over connections that stay."""
+"""Load on ingest, and its latency: the same requests in turn, over persistent connections."""
 
 from __future__ import annotations
 

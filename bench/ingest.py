@@ -1,4 +1,4 @@
-"""What the door costs: CPU of a request beside a bare 204 in the same run, and its latency.
+"""What ingest costs: CPU of a request beside a bare 204 in the same run, and its latency.
 
 Run: `python bench/ingest.py`, nothing else running. The server is pinned to one core; the load
 and the broker share the other. CPU is the server process's own, all threads of it. A machine is
@@ -48,12 +48,12 @@ CONNECTIONS = 256
 SECONDS = 4.0
 ROUNDS = 3
 SHARE = 0.3  # of the most that a server takes: a busy day, not a flood
-BARE, KAFKA, KAFKA_PYTHON = "bare uvicorn", "door, acknowledged by Kafka", "door, kafka-python"
+BARE, KAFKA, KAFKA_PYTHON = "bare uvicorn", "ingest, acknowledged by Kafka", "ingest, kafka-python"
 SERVER_CORE, LOAD_CORE = 0, 1
 
 
 class Nowhere(MemoryPublisher):
-    """A publisher that keeps nothing, so that the door alone is measured."""
+    """A publisher that keeps nothing, so that ingest alone is measured."""
 
     def publish(self, records: list[Record], on_durable: OnDurable) -> None:  # noqa: ARG002
         """Forget it."""
@@ -102,7 +102,7 @@ async def uvicorn_bare(listening: socket.socket, stop: asyncio.Event) -> None:
 
 
 Served = Callable[[socket.socket, asyncio.Event], Coroutine[Any, Any, None]]
-"""Serves on a socket until it is told to stop."""
+"""Serves on a socket until it is stopped."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def main() -> None:
                 made = servers(ours, stores)
                 rounds.append({name: measured(server, sent) for name, server in made.items()})
     report(rounds)
-    profiled(door(settings, stores, Nowhere()), token)
+    profiled(ingest_app(settings, stores, Nowhere()), token)
 
 
 def report(rounds: list[dict[str, Figures]]) -> None:
@@ -155,7 +155,7 @@ def report(rounds: list[dict[str, Figures]]) -> None:
         )
 
 
-def door(settings: Settings, stores: Stores, publisher: Any) -> App:
+def ingest_app(settings: Settings, stores: Stores, publisher: Any) -> App:
     """Our app, on a day on which the events are not too old."""
     return create_app(settings, stores=stores, publisher=publisher, clock=lambda: NOW_MS / 1000)
 
@@ -170,16 +170,16 @@ def servers(settings: Settings, stores: Stores) -> dict[str, Served]:
     def serving(publisher: Callable[[], Any]) -> Served:
         async def ours(listening: socket.socket, stop: asyncio.Event) -> None:
             with socket.create_server(("127.0.0.1", 0)) as admin:
-                app = door(settings, stores, publisher())
+                app = ingest_app(settings, stores, publisher())
                 await serve(app, settings, listening, admin, stop=stop)
 
         return ours
 
     return {
         BARE: uvicorn_bare,
-        "door, nothing kept": serving(Nowhere),
+        "ingest, nothing kept": serving(Nowhere),
         KAFKA: serving(lambda: KafkaPublisher(settings)),
-        "door, Kafka away: the spool": serving(
+        "ingest, Kafka away: the spool": serving(
             lambda: KafkaPublisher(_on(settings, "127.0.0.1:1"))
         ),
         KAFKA_PYTHON: serving(lambda: KafkaPython(settings)),

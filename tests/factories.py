@@ -63,6 +63,7 @@ SENDERS = {
     "bot": Request(is_bot=True),
     "server": Request(is_server=True),
     "prefetch": Request(is_prefetch=True),
+    "bot's prefetch": Request(is_bot=True, is_prefetch=True),
 }
 
 

@@ -2,7 +2,7 @@
 
 Everything else that knows the types follows from here, or is held to it: required fields, ranks
 and session counts in Python and SQL, the digest of the rules, the Arrow schema, the tables of the
-documents (`make docs`). A shop's own code may import the models:
+documents (`make docs`). A store's own code may import the models:
 
     ProductClick(timestamp="2026-07-01T12:00:00Z", session_id="s", product_id=1, position=3)
 
@@ -25,7 +25,7 @@ from pipeline.domain.values import BadValueError
 
 
 class Given(BaseModel):
-    """What a shop gives. A name without a meaning is no error."""
+    """What a store sends. A name without a meaning is no error."""
 
     # The core of a model costs milliseconds: it is made for the first event that is read.
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
@@ -54,7 +54,7 @@ Items = Annotated[list[GivenLine], Field(min_length=1, max_length=250), f.ITEMS_
 
 
 class GivenEvent(Given):
-    """An event as a shop gives it, read as ingest reads it: raises where that refuses it.
+    """An event as a store sends it, read as ingest reads it: raises where that refuses it.
 
     Once made, ids are integers, times epoch ms, prices exact text; what ingest drops is not there.
 

@@ -1,4 +1,4 @@
-"""What a shop sent: `Event`, the `Beacon` that carried it, and its place in time (T1-T8)."""
+"""What a store sent: `Event`, the `Beacon` that carried it, and its place in time (T1-T8)."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ T = TypeVar("T")
 
 
 def said(field: FieldInfo, kind: type[T]) -> T | None:
-    """The `About` or `Shown` of a model's field, None where its type has none."""
+    """What the type of a model's field holds of `kind`, such as `About`; None where it has none."""
     choices = get_args(field.annotation)
     inner = [each for choice in choices for each in getattr(choice, "__metadata__", ())]
     return next((each for each in (*field.metadata, *inner) if isinstance(each, kind)), None)
@@ -147,7 +147,7 @@ CustomerId = Annotated[
     str,
     StringConstraints(strict=True, min_length=1),
     Text(is_id=True, is_zero_absent=True),
-    About("The shop's id of the customer; no rule reads it."),
+    About("The store's id of the customer; no rule reads it."),
 ]
 AttributionToken = Annotated[
     str,
@@ -180,9 +180,9 @@ Position = Annotated[
 BlockId = Annotated[
     _Name, About("The block, such as a carousel of recommendations, that was on view.")
 ]
-SearchId = Annotated[_Name, About("The shop's id of the search.")]
-OrderId = Annotated[_OrderId, About("The shop's id of the order.", "A9", widely=True)]
-RefundId = Annotated[_OrderId, About("The shop's id of the refund.", "A8", widely=True)]
+SearchId = Annotated[_Name, About("The store's id of the search.")]
+OrderId = Annotated[_OrderId, About("The store's id of the order.", "A9", widely=True)]
+RefundId = Annotated[_OrderId, About("The store's id of the refund.", "A8", widely=True)]
 ShoppingChannel = Annotated[
     Literal["web", "app"],
     Reader(channel_of),
@@ -213,7 +213,7 @@ ContextualData = Annotated[
     Reader(context_of),
     Shown("object of at most 8 levels and 8 KiB, its numbers finite"),
     WithJsonSchema({"type": "object"}),
-    About("What the shop adds; it stays in `extra`.", column=""),
+    About("What the store adds; it stays in `extra`.", column=""),
 ]
 Currency = Annotated[
     str,

@@ -1,4 +1,4 @@
-"""An event as a store sent it, to known values: what is meant is read, the rest is told (I3).
+"""An event as a store sent it, to known values: what is meant is read, the rest is reported (I3).
 
 A value that cannot be read refuses the event only where a number would be wrong without it. Else
 the field is dropped, kept in `extra`, and named in `repairs`.

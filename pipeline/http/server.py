@@ -67,5 +67,5 @@ class Server:
 
     async def _wait_closed(self, grace: timedelta) -> None:
         until = monotonic() + grace.total_seconds()
-        while any(self._connections) and monotonic() < until:  # noqa: ASYNC110  # nothing tells of it
+        while any(self._connections) and monotonic() < until:  # noqa: ASYNC110  # no event to wait for
             await asyncio.sleep(POLL)

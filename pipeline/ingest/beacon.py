@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 _encode = msgspec.json.Encoder().encode
 
-# Of a request's own; what tells of it `EdgeHeaders` names. Of two, a proxy might go by the other.
+# The headers that ingest itself acts on. A repeated one is refused: a proxy might use the other.
 READ = frozenset({"origin", "x-storefront-access-token", "content-encoding"})
 # A stranger's may be as long as a head; so much of it is read for a token.
 LONGEST_QUERY = 1024
@@ -119,8 +119,8 @@ class BeaconEndpoint:
         except (BadBodyError, UnreadableError) as error:
             exchange.reply(json_response(422, {"errors": [str(error)]}))
         else:
-            told = partial(self._kept, exchange, sent.accepted, time.perf_counter())
-            self._publisher.publish(records_of(sent.accepted, self._topics), told)
+            on_durable = partial(self._kept, exchange, sent.accepted, time.perf_counter())
+            self._publisher.publish(records_of(sent.accepted, self._topics), on_durable)
 
     def _kept(
         self, exchange: Exchange, accepted: Accepted, began: float, trouble: object | None
@@ -139,7 +139,7 @@ class BeaconEndpoint:
         exchange.reply(ACCEPTED)
 
     def _count(self, sent: BeaconRequest, exchange: Exchange, answer: Response) -> None:
-        """Count the answer, whoever gave it."""
+        """Count the response."""
         self._counts.requests[answer.status] += 1
         if self._explained is not None and exchange.method == "POST":
             self._explained.note(answer, sent)

@@ -61,7 +61,7 @@ class EdgeHeaders:
         )
 
     def read(self) -> frozenset[str]:
-        """Names of all headers that tell of a request, these among them."""
+        """Names of all headers that enrich a request, these included."""
         own = filter(None, (self.country, self.region, self.city))
         return frozenset({"user-agent", "x-requested-with", *_PURPOSES, *own})
 

@@ -1,6 +1,6 @@
 """All that is wrong with an event, and what was repaired in it.
 
-The door stops at the first reason to refuse it (`validate`); here nothing is in a hurry.
+Ingest stops at the first reason to refuse it (`validate`); this lists all of them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _is_same(refusal: Refusal, rejected: Rejected) -> bool:
 
 
 class Taken(msgspec.Struct):
-    """An accepted event: its text, what was read anew or dropped ("field: how"), and the rest."""
+    """An accepted event: its text, what was repaired or dropped ("field: how"), and the rest."""
 
     raw: str = ""
     repairs: list[str] = []

@@ -76,7 +76,7 @@ class ProcessGroup:
         self.state.is_stopping = True
         self._signal(signal.SIGTERM)
         loop, delay = asyncio.get_running_loop(), self._settings.drain_delay.total_seconds()
-        # A client must not wait at a socket that nobody accepts from any more.
+        # A client must not wait at a socket that no process accepts from.
         loop.call_later(delay, self._beacons.close)
         loop.call_later(delay + STOP_SECONDS, self._signal, signal.SIGKILL)
 

@@ -1,4 +1,4 @@
-"""How many requests a store may make: a token bucket each, told the time, asking no clock."""
+"""Rate limits: a token bucket per store. The caller passes the time."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from pipeline.ingest.readiness import Readiness
 
 
 class IngestState(Protocol):
-    """Asked anew for each page."""
+    """Read again for each page."""
 
     async def is_alive(self) -> bool:
         """Whether every process that takes requests also answers."""

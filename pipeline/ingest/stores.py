@@ -155,8 +155,8 @@ class Stores:
     def by_token(self, token: str, *, at: float) -> Store | None:
         """The store that `token` belongs to, unless it has ended `at` (epoch seconds)."""
         digest = _digest(token)
-        # The time of the look-up tells of hashes only, which nobody can steer towards one of ours;
-        # the last word is a comparison in constant time all the same.
+        # The lookup's time reveals only hashes, which a caller cannot choose. The comparison is in
+        # constant time as well.
         known, end, store = self._by_hash.get(digest, ("", NEVER, None))
         return store if hmac.compare_digest(known, digest) and at < end else None
 

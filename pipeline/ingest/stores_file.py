@@ -74,7 +74,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _edited(text: str, before: Mapping[str, StoreEntry], after: Mapping[str, StoreEntry]) -> str:
-    """`text` with the sections of what differs changed; all of it anew where that goes wrong."""
+    """`text` with the sections of what differs changed; rewritten whole if that fails."""
     parts = _parts(text)
     for store_id in before.keys() - after.keys():
         parts = [part for part in parts if part[0] != store_id]

@@ -49,7 +49,7 @@ _TYPES: dict[Unit, pa.DataType] = {
 # The order is that of `event_row`; the warehouse inserts by name.
 _EVENT_FIELDS: dict[str, pa.DataType] = {
     **{name: _TYPES[about.unit] for name, about in COLUMNS.items() if name != "items"},
-    **_texts("event_key", "fingerprint", "search_term"),
+    **_texts("event_key", "search_term"),
     "is_clock_skewed": _BOOL,
 }
 _VISITOR_FIELDS: dict[str, pa.DataType] = {
@@ -64,6 +64,7 @@ _REQUEST_FIELDS: dict[str, pa.DataType] = {
 EVENTS = _schema(
     **_EVENT_FIELDS,
     items=_ITEMS,
+    fingerprint=_TEXT,
     extra=_TEXT,
     repairs=pa.list_(_TEXT),
     is_trusted=_BOOL,
@@ -193,6 +194,8 @@ def event_row(event: Event, outcome: Outcome, *, is_late: bool, place: int) -> R
     return (
         *_event(event),
         items,
+        # A UUID, as the keys are.
+        event.fingerprint[:32],
         _extra(event),
         event.repairs or None,
         outcome.is_trusted,

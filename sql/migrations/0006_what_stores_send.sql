@@ -8,6 +8,9 @@ CREATE TABLE stores (
     zone_digest VARCHAR NOT NULL
 );
 
+-- The first 16 bytes tell contents apart as well as all 32.
+ALTER TABLE events ALTER COLUMN fingerprint TYPE UUID USING CAST(substr(fingerprint, 1, 32) AS UUID);
+
 ALTER TABLE rules ADD COLUMN warehouse_digest VARCHAR;
 
 -- What no other column holds, as JSON; until now the whole text that the store sent.

@@ -18,7 +18,7 @@ from ingest.test_bad_input import CASES, event_of
 from ingest.wire_cases import LENGTHS, NOW_MS, REQUIRED, full, minimal
 from pydantic import ValidationError
 
-from pipeline.domain.catalog import MODELS, GivenEvent, GivenLine, Purchase
+from pipeline.domain.catalog import MODELS, SHAPE, GivenEvent, GivenLine, Purchase
 from pipeline.domain.refusal import Reason
 from pipeline.ingest.accept import mended
 from pipeline.ingest.validate import reading_of
@@ -92,6 +92,18 @@ def test_for_both_a_null_is_absent(name: str) -> None:
     for kind in REQUIRED:
         read_by_both(json.dumps({**minimal(kind), name: None}))
         read_by_both(json.dumps(minimal(kind, items=[{"product_id": 1, name: None}])))
+
+
+@pytest.mark.parametrize("name", [name for name, one in SHAPE.readers.items() if one.is_id])
+@pytest.mark.parametrize("value", ["null", "Undefined", " none", "(null)", "[object Object]"])
+def test_the_quick_way_leaves_an_id_that_says_nothing(name: str, value: str) -> None:
+    event = minimal("search", **{"session_id": "s", "device_id": "d", name: value})
+    assert not read_by_both(json.dumps(event))
+
+
+def test_the_quick_way_leaves_a_lines_token_that_says_nothing() -> None:
+    items = [{"product_id": 1}, {"product_id": 1, "attribution_token": "null"}]
+    assert not read_by_both(json.dumps(minimal("purchase", items=items)))
 
 
 def test_a_model_says_all_reasons_against_an_event() -> None:

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from zoneinfo import available_timezones
 
+import duckdb
 import pytest
 
-from pipeline.ingest.sender import Sender
+from pipeline.ingest.sender import Sender, checked_zone
 from pipeline.ingest.stores import StoreEntry, Stores, StoresError, new_token, read_entries
 from pipeline.ingest.stores_file import changing, write_stores
 
@@ -49,6 +51,17 @@ def test_what_is_written_is_what_is_loaded(tmp_path: Path) -> None:
     assert stores.by_token("", at=0) is stores.by_token("unknown", at=0) is None
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert old not in path.read_text()
+
+
+def test_the_zones_of_stores_are_those_that_duckdb_knows() -> None:
+    with duckdb.connect() as connection:
+        rows = connection.execute("SELECT name FROM pg_timezone_names()").fetchall()
+    known = {name for (name,) in rows}
+    for name in available_timezones() - {"localtime"}:
+        assert checked_zone(name) in known
+    for name in ("", "Mars", "Europe", "europe/berlin", "localtime", "posix/UTC", "../UTC", "a\0b"):
+        with pytest.raises(ValueError, match="no IANA time zone"):
+            checked_zone(name)
 
 
 def test_a_token_works_until_its_end_and_not_at_it(tmp_path: Path) -> None:

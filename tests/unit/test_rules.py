@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.domain import catalog
+from pipeline.domain import catalog, rules
 from pipeline.domain.rules import Rules
 
 OTHERS: dict[str, Any] = {
@@ -50,3 +50,18 @@ def test_another_catalog_has_another_digest(
     before = Rules().digest()
     monkeypatch.setattr(catalog, "RANK", ranks)
     assert Rules().digest() != before
+
+
+def test_a_version_of_the_warehouse_keeps_the_workers_state(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream, warehouse = Rules().digest(), Rules().warehouse_digest()
+    monkeypatch.setattr(rules, "WAREHOUSE_VERSION", 0)
+    assert Rules().digest() == stream
+    assert Rules().warehouse_digest() != warehouse
+
+
+def test_a_version_of_the_stream_is_in_its_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Rules().digest()
+    monkeypatch.setattr(rules, "STREAM_VERSION", 0)
+    assert Rules().digest() != stream

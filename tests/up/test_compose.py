@@ -172,3 +172,10 @@ def test_the_image_runs_as_a_numeric_user() -> None:
     # A number other than 0, because Kubernetes cannot check a name.
     assert re.fullmatch(r"USER [1-9]\d*:[1-9]\d*", user)
     assert lines.index(user) < lines.index('ENTRYPOINT ["pipeline"]')
+
+
+def test_the_base_of_the_image_is_pinned_by_its_digest() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    bases = {line.split()[1] for line in lines if line.startswith("FROM ")}
+    (base,) = bases
+    assert re.fullmatch(r"python:3\.11\.\d+-slim-\w+@sha256:[0-9a-f]{64}", base)

@@ -11,6 +11,7 @@ from factories import Log, cart, click, make_event, purchase
 from tables import broken_checks
 from warehouse_fixture import RULES, Warehouse
 
+from pipeline.domain import rules
 from pipeline.warehouse import database
 from pipeline.warehouse.aggregates import AGGREGATES
 from pipeline.warehouse.database import DatabaseError, connect_live, connect_published
@@ -45,6 +46,15 @@ def test_a_database_of_a_later_version_is_refused(path: Path) -> None:
     with connect_live(path, RULES) as connection:
         connection.execute("INSERT INTO migrations VALUES ('9999_later', 'x')")
     with pytest.raises(DatabaseError, match="9999_later, which this version does not know"):
+        connect_live(path, RULES)
+
+
+def test_a_warehouse_of_another_version_of_its_rules_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect_live(path, RULES).close()
+    monkeypatch.setattr(rules, "WAREHOUSE_VERSION", 0)
+    with pytest.raises(DatabaseError, match="the workers keep their state"):
         connect_live(path, RULES)
 
 

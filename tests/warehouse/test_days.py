@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,8 @@ import pytest
 from factories import MORNING, Log, cart, click, make_event, purchase
 from warehouse_fixture import Warehouse
 
+from pipeline.domain.outcomes import Outcome
+from pipeline.topics import Rejected
 from pipeline.warehouse.database import DatabaseError, connect_live
 
 # Both changes of summer time, +05:45, and both sides of the date line.
@@ -119,3 +122,98 @@ def test_t10_other_zone_data_is_refused(warehouse: Warehouse, tmp_path: object) 
         connection.execute("INSERT INTO stores VALUES ('shop', 'Europe/Berlin', 'other')")
     with pytest.raises(DatabaseError, match="other data of the zone Europe/Berlin"):
         connect_live(path, warehouse.rules)
+
+
+@pytest.mark.parametrize(
+    ("zone", "evening", "day"),
+    [
+        ("Pacific/Kiritimati", datetime(2026, 7, 1, 11, tzinfo=UTC), "2026-07-02"),
+        ("Pacific/Pago_Pago", datetime(2026, 7, 3, 10, tzinfo=UTC), "2026-07-02"),
+    ],
+)
+def test_t10_kpis_of_a_day_read_all_of_it(
+    warehouse: Warehouse, zone: str, evening: datetime, day: str
+) -> None:
+    log = Log(warehouse.rules)
+    seen = make_event("block_view", ms=at(evening), attribution_token="token", block_id="top")
+    warehouse.load([log.send(seen, timezone=zone)])
+    found = f"SELECT impressions FROM kpis(DATE '{day}', DATE '{day}') WHERE grain = 'block'"
+    assert warehouse.rows(found) == [(1,)]
+
+
+def test_t10_duplicates_and_rejected_events_stand_on_the_day_they_arrive(
+    warehouse: Warehouse,
+) -> None:
+    log = Log(warehouse.rules)
+    evening = datetime(2026, 1, 10, 3, tzinfo=UTC)
+    event = make_event("search", ms=at(evening))
+    warehouse.load([log.send(event, timezone="America/New_York") for _ in range(2)])
+    warehouse.load_rejected(
+        Rejected(
+            store_id=store,
+            received_at=MORNING + at(evening),
+            index=0,
+            reason="missing",
+            detail="query: is missing",
+            raw="{}",
+        )
+        # No record of the other store has come yet.
+        for store in ("store", "unknown")
+    )
+    assert warehouse.rows("SELECT received_day FROM duplicates") == [(date(2026, 1, 9),)]
+    assert warehouse.rows("SELECT store_id, received_day FROM rejected_events ORDER BY ALL") == [
+        ("store", date(2026, 1, 9)),
+        ("unknown", date(2026, 1, 10)),
+    ]
+
+
+def test_t10_of_two_zones_in_one_transaction_the_first_stays(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    moment = datetime(2026, 7, 1, 20, tzinfo=UTC)
+    warehouse.load(
+        log.send(make_event("search", ms=at(moment, minutes=minute)), timezone=zone)
+        for minute, zone in enumerate(("Asia/Kathmandu", "UTC"))
+    )
+    assert warehouse.rows("SELECT timezone FROM stores") == [("Asia/Kathmandu",)]
+
+
+def test_t10_two_stores_have_their_own_days(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    event = make_event("search", ms=at(datetime(2026, 7, 1, 20, tzinfo=UTC)))
+    zones = ("Asia/Kathmandu", "UTC")
+    warehouse.load([log.send(event, store=zone, timezone=zone) for zone in zones])
+    assert warehouse.rows("SELECT store_id, day FROM events ORDER BY ALL") == [
+        ("Asia/Kathmandu", date(2026, 7, 2)),
+        ("UTC", date(2026, 7, 1)),
+    ]
+
+
+def test_t10_a_new_store_beside_a_known_one_leaves_its_zone(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    minutes = itertools.count()
+
+    def sent(zone: str, store: str) -> Outcome:
+        return log.send(make_event("search", next(minutes)), store=store, timezone=zone)
+
+    warehouse.load([sent("Asia/Kathmandu", "known")])
+    warehouse.load([sent("UTC", "known"), sent("UTC", "new")])
+    assert warehouse.rows("SELECT store_id, timezone FROM stores ORDER BY ALL") == [
+        ("known", "Asia/Kathmandu"),
+        ("new", "UTC"),
+    ]
+
+
+def test_t10_zones_that_differ_in_summer_alone_have_other_digests(warehouse: Warehouse) -> None:
+    zones = ("UTC", "Africa/Lagos", "Europe/Berlin")
+    digests = {warehouse.rows(f"SELECT zone_digest('{zone}')")[0][0] for zone in zones}
+    assert len(digests) == len(zones)
+
+
+def test_t10_what_is_known_of_a_zone_does_not_depend_on_the_sessions(warehouse: Warehouse) -> None:
+    known = set()
+    for zone in ("UTC", "America/New_York", "Australia/Lord_Howe"):
+        warehouse.connection.execute(f"SET TimeZone = '{zone}'")
+        known.add(warehouse.rows("SELECT zone_digest('Europe/Berlin'), zone_digest('UTC')")[0])
+    warehouse.connection.execute("SET TimeZone = 'UTC'")
+    ((berlin, utc),) = known
+    assert berlin != utc

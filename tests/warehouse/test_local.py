@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
 from beacons import write_traffic
+from ingest.wire_cases import minimal
 from tables import broken_checks, differing, exported
 from warehouse_fixture import RULES
 
@@ -88,3 +90,18 @@ def test_an_existing_database_is_not_touched(traffic: Path, tmp_path: Path) -> N
     with pytest.raises(DatabaseError, match="exists already: choose another name"):
         replay([str(traffic)], database=database, rules=RULES)
     assert database.read_text() == "mine"
+
+
+def test_days_are_those_of_the_zone_that_a_line_or_the_command_names(tmp_path: Path) -> None:
+    event = minimal("search", timestamp="2026-07-01T18:20:00Z")
+    lines = [event, {"events": [event], "store": "b", "timezone": "America/New_York"}]
+    lines.append({"events": [event], "store": "c", "timezone": "Mars", "is_trusted": True})
+    file, database = tmp_path / "days.ndjson", tmp_path / "days.duckdb"
+    file.write_text("\n".join(map(json.dumps, lines)))
+    report = replay([str(file)], database=database, rules=RULES, timezone="Asia/Kathmandu")
+    assert [(bad.line, "time zone" in bad.reason) for _, bad in report.bad_lines] == [(3, True)]
+    with connect_published(database) as connection:
+        days = connection.execute(
+            "SELECT store_id, CAST(day AS VARCHAR), hour FROM events ORDER BY 1"
+        ).fetchall()
+    assert days == [("b", "2026-07-01", 14), ("local", "2026-07-02", 0)]
