@@ -32,7 +32,8 @@ class Rejected(msgspec.Struct, kw_only=True):
 
     `raw` is the event's JSON as the store sent it, `index` its place in the request, `received_at`
     epoch milliseconds. `request_id` (32 hexadecimal digits; empty if unknown) and `index` identify
-    the event: ingest may send a record twice, and the loader keeps one.
+    the event: ingest may send a record twice, and the loader keeps one. `timezone` is the store's
+    (T10); empty if unknown.
     """
 
     request_id: str = ""
@@ -42,6 +43,7 @@ class Rejected(msgspec.Struct, kw_only=True):
     reason: str
     detail: str
     raw: str
+    timezone: str = ""
 
 
 @dataclass(frozen=True)

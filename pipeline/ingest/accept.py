@@ -87,6 +87,7 @@ def accept(
                     reason=refusal.reason,
                     detail=refusal.detail,
                     raw=bytes(raw).decode(errors="replace"),
+                    timezone=sender.timezone,
                 )
             )
             continue

@@ -87,6 +87,8 @@ class LoadBatch:
             if identity in self.seen_rejected:
                 return
             self.seen_rejected.add(identity)
+        if rejected.timezone:
+            self.stores.setdefault(rejected.store_id, rejected.timezone)
         self.rejected.append(
             (
                 rejected.store_id,

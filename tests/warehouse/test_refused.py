@@ -45,6 +45,22 @@ def test_over_transactions_with_others_before_and_after_it(warehouse: Warehouse)
     assert warehouse.broken() == {}
 
 
+def test_t10_its_day_is_the_stores_even_before_the_first_event_that_counts(
+    warehouse: Warehouse,
+) -> None:
+    accepted = accept(
+        b'{"events": [{}]}',
+        sender=Sender("store", timezone="Asia/Kathmandu"),
+        request=Request(),
+        is_app=False,
+        # 20:00 in UTC.
+        received_at=1_795_204_800_000,
+    )
+    warehouse.load_rejected(accepted.rejected)
+    assert warehouse.rows("SELECT CAST(day AS VARCHAR) FROM quality") == [("2026-11-21",)]
+    assert warehouse.broken() == {}
+
+
 def test_without_an_id_nothing_counts_as_a_repeat(warehouse: Warehouse) -> None:
     for _ in range(2):
         warehouse.load_rejected([refused(""), refused("")])
