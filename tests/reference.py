@@ -163,7 +163,8 @@ def settled(lines: list[Row]) -> dict[Any, tuple[Any, ...]]:
         money: dict[int, Row | None] = {}
         for product in {row["product_id"] for row in rows}:
             some = [row for row in rows if row["product_id"] == product]
-            if (store, rows[0]["order_id"]) in trusted:
+            is_named = is_refund and any(row["is_trusted"] for row in rows)
+            if (store, rows[0]["order_id"]) in trusted or is_named:
                 money |= _confirmed(some)
             else:
                 money |= {id(row): row for row in _best(some)}

@@ -35,13 +35,19 @@ measures AS (
     UNION ALL
     SELECT 2, 'From bots', 'stored, left out of this page', bots FROM facts
     UNION ALL
-    SELECT 3, 'Late', 'stored, recomputed in the warehouse', late FROM facts
+    SELECT 3, 'From servers and apps', 'stored and counted', servers FROM facts
     UNION ALL
-    SELECT 4, 'Clock ahead', 'stored, at the time of arrival', skewed FROM facts
+    SELECT 4, 'Prefetched', 'stored, left out of this page', prefetched FROM facts
     UNION ALL
-    SELECT 5, 'Duplicate', kind, found FROM repeats
+    SELECT 5, 'Repaired', 'stored, a field read otherwise or left out', repaired FROM facts
     UNION ALL
-    SELECT 6, 'Rejected', reason, found FROM rejects
+    SELECT 6, 'Late', 'stored, recomputed in the warehouse', late FROM facts
+    UNION ALL
+    SELECT 7, 'Clock ahead', 'stored, moved back to the time of arrival', skewed FROM facts
+    UNION ALL
+    SELECT 8, 'Duplicate', kind, found FROM repeats
+    UNION ALL
+    SELECT 9, 'Rejected', reason, found FROM rejects
 )
 
 SELECT measure, detail, events

@@ -86,8 +86,11 @@ best AS (
         min(report) FILTER (WHERE is_trusted) OVER product AS trusted_of_product,
         min(report) FILTER (WHERE is_trusted) OVER variant AS trusted_of_variant,
         coalesce(
-            bool_or(is_trusted AND NOT is_refund) OVER (PARTITION BY store_id, order_id)
-            AND order_id IS NOT NULL,
+            order_id IS NOT NULL
+            AND (
+                bool_or(is_trusted AND NOT is_refund) OVER (PARTITION BY store_id, order_id)
+                OR (is_refund AND bool_or(is_trusted) OVER (PARTITION BY store_id, thing))
+            ),
             false
         ) AS has_trusted
     FROM named

@@ -44,7 +44,7 @@ INSERT INTO daily_attribution VALUES
 INSERT INTO events BY NAME SELECT
     $store AS store_id, uuid() AS event_key, 'search' AS event_type,
     '2025-11-24 12:00:00' AS occurred_at, '2025-11-24 12:00:01' AS received_at,
-    'd:1' AS device_key, 's' AS session_id, 'f' AS fingerprint,
+    'd:1' AS device_key, 's' AS session_id, uuid() AS fingerprint,
     '<img src=x onerror=alert(1)>' AS search_term, 1 AS quantity, 'web' AS shopping_channel,
     false AS is_bot, false AS is_prefetch, true AS is_late, false AS is_clock_skewed,
     0 AS partition, 0 AS "offset", DATE '2025-11-24' AS day, DATE '2025-11-24' AS received_day;

@@ -78,6 +78,20 @@ def test_a11_an_order_with_a_strangers_product_is_disputed(warehouse: Warehouse)
     assert disputed(warehouse) == [("A", "USD", 2, Decimal(3))]
 
 
+def test_a11_an_order_with_a_line_that_no_server_confirms_is_disputed(
+    warehouse: Warehouse,
+) -> None:
+    log = Log(warehouse.rules)
+    one, unpriced = {"product_id": 1, "price": "1"}, {"product_id": 2}
+    warehouse.load(
+        [
+            log.send(purchase(0, unpriced, order_id="A")),
+            log.send(purchase(1, one, order_id="A"), is_trusted=True, **SERVER),
+        ]
+    )
+    assert disputed(warehouse) == [("A", "USD", 1, Decimal(1))]
+
+
 def test_a10_the_amounts_of_a_disputed_order_stay_in_their_currency(warehouse: Warehouse) -> None:
     log = Log(warehouse.rules)
     one, two = {"product_id": 1, "price": "1"}, {"product_id": 2, "price": "2"}
