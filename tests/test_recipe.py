@@ -15,7 +15,7 @@ import pytest
 from ingest.wire_cases import COMMON
 
 ROOT = Path(__file__).parent.parent
-TAKEN = ("pipeline", "sql", "tests", "docs", "bench")
+TAKEN = ("pipeline", "sql", "tests", "docs", "bench", "deploy")
 FILES = (
     "pyproject.toml",
     "README.md",

@@ -226,12 +226,13 @@ def test_nothing_arrives_with_an_unknown_token(page: SdkEnvironment, browser: Br
     nothing_arrived(page, browser, ["nobody-1", "nobody-2"], "fence-2")
 
 
-def test_more_than_100_events_in_one_call_are_refused_whole(
+def test_more_than_1000_events_in_one_call_are_refused_whole(
     page: SdkEnvironment, browser: Browser
 ) -> None:
-    data, error = track(browser, page.token, "many", [*BULKY, *TOUR[:1]])
+    many = [{"eventType": "search", "query": f"{number}"} for number in range(1001)]
+    data, error = track(browser, page.token, "many", many)
     assert (data, error["status"]) == (None, 422)
-    assert "101" in error["body"]["errors"][0]
+    assert "1001" in error["body"]["errors"][0]
     nothing_arrived(page, browser, ["many"], "fence-3")
 
 

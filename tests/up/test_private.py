@@ -66,7 +66,7 @@ def test_files_that_an_older_version_left_readable_become_private(tmp_path: Path
         folder.mkdir(parents=True)
         (folder / "0.db").touch(mode=0o644)
     DataDirectory(home / "kafka").release()
-    InstanceLock.take(home / "spool").release()
+    InstanceLock.acquire(home / "spool").release()
     assert (home / "kafka").stat().st_mode & OTHERS == 0
     assert (home / "spool").stat().st_mode & OTHERS == 0
     live = home / "live.duckdb"
