@@ -15,7 +15,7 @@ from pipeline.domain.sessions import Session
 class Device(msgspec.Struct, array_like=True):
     """One device's state. `origin` is the offset of the last record that is in it.
 
-    `keys` maps an event key to (kept until, in ms; payload), for D2 and D4. `hot_until` is
+    `keys` maps an event key to (kept until, in ms; payload), for D2 and D4. `over_limit_until` is
     the latest event (ms) that found no room here.
     """
 
@@ -24,11 +24,11 @@ class Device(msgspec.Struct, array_like=True):
     sessions: list[Session] = []
     touches: list[Touch] = []
     conversions: list[Conversion] = []
-    hot_until: int | None = None
+    over_limit_until: int | None = None
 
     def is_empty(self) -> bool:
         """Whether no rule can need anything of it."""
-        return self.hot_until is None and not (
+        return self.over_limit_until is None and not (
             self.keys or self.sessions or self.touches or self.conversions
         )
 
@@ -55,11 +55,11 @@ def forget(device: Device, *, horizon: int, rules: Rules) -> None:
     device.sessions = [s for s in device.sessions if s.ended_at + gap >= horizon]
     device.touches = [t for t in device.touches if t.touched_at + lookback >= horizon]
     device.conversions = [c for c in device.conversions if c.occurred_at >= horizon]
-    if device.hot_until is not None and device.hot_until < horizon:
-        device.hot_until = None
+    if device.over_limit_until is not None and device.over_limit_until < horizon:
+        device.over_limit_until = None
 
 
-def is_hot(device: Device, event: Event, *, horizon: int, rules: Rules) -> bool:
+def is_over_limit(device: Device, event: Event, *, horizon: int, rules: Rules) -> bool:
     """Whether the device's state is over its limit, so that `event` is handled like a late one.
 
     Otherwise a webhook without a device, or a load test, would make a state of any size. The device
@@ -70,11 +70,12 @@ def is_hot(device: Device, event: Event, *, horizon: int, rules: Rules) -> bool:
     if not _has_room(device, event, rules):
         forget(device, horizon=horizon, rules=rules)
         if not _has_room(device, event, rules):
-            device.hot_until = max(event.occurred_at, device.hot_until or event.occurred_at)
+            until = device.over_limit_until or event.occurred_at
+            device.over_limit_until = max(event.occurred_at, until)
             return True
-    if device.hot_until is None or device.hot_until < horizon:
+    if device.over_limit_until is None or device.over_limit_until < horizon:
         return False
-    device.hot_until = max(event.occurred_at, device.hot_until)
+    device.over_limit_until = max(event.occurred_at, device.over_limit_until)
     return True
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from pipeline.domain.attribute import attribute
 from pipeline.domain.deduplicate import deduplicate
-from pipeline.domain.device import Device, is_hot
+from pipeline.domain.device import Device, is_over_limit
 from pipeline.domain.duplicates import event_key, payload_of, remembered_until
 from pipeline.domain.events import (
     Beacon,
@@ -139,7 +139,9 @@ def _apply(
             if kind is not None:
                 duplicates.append(Duplicate(event.event_key, kind))
                 continue
-            if event.occurred_at < horizon or is_hot(device, event, horizon=horizon, rules=rules):
+            if event.occurred_at < horizon or is_over_limit(
+                device, event, horizon=horizon, rules=rules
+            ):
                 late.append(_fact(event, raw))
                 continue
             remembered = (remembered_until(event), payload_of(event))

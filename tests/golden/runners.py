@@ -25,8 +25,8 @@ from pipeline.replay.local import replay
 from pipeline.warehouse.database import connect_live
 
 RULES = Rules()
-# A device's second event finds no room: all but the first are healed from `events`.
-HOT = Rules(most_keys=1)
+# A device's second event finds no room: all but the first are recomputed from `events`.
+ONE_KEY = Rules(most_keys=1)
 
 Seen = dict[int, dict[str, Any]]
 
@@ -89,9 +89,9 @@ def by_one_transaction(told: list[Run], folder: Path) -> Seen:
     return seen(loaded(told, folder / "all.duckdb", RULES, at_once=True).connection, told)
 
 
-def by_healing(told: list[Run], folder: Path) -> Seen:
+def by_recomputed_devices(told: list[Run], folder: Path) -> Seen:
     """Nearly every event goes the way of late ones; the log's own counts differ, no row does."""
-    warehouse = loaded(told, folder / "hot.duckdb", HOT, at_once=False)
+    warehouse = loaded(told, folder / "recomputed.duckdb", ONE_KEY, at_once=False)
     found = seen(warehouse.connection, told)
     for one in found.values():
         del one["duplicates"], one["late"], one["facts"]
@@ -129,7 +129,7 @@ WAYS: dict[str, Callable[[list[Run], Path], Seen]] = {
     "recompute": by_recompute,
     "local": by_local,
     "transactions": by_transactions,
-    "healing": by_healing,
+    "recomputed devices": by_recomputed_devices,
 }
 
 RECOMPUTED = {

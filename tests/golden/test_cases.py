@@ -23,7 +23,7 @@ def way(
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.family}-{case.name}")
 def test_case(case: Case, way: tuple[str, Seen]) -> None:
     name, found = way
-    if name == "healing" and not case.expected.get("heals", True):
+    if name == "recomputed devices" and not case.expected.get("recomputes", True):
         pytest.skip("a repeat under another time, or what is late: the state alone knows (D4)")
     told = [run for run in RUNS if run.case is case]
     assert told
@@ -114,7 +114,7 @@ def test_no_case_names_a_column_that_no_way_tells() -> None:
         "late",
         "facts",
         "skewed",
-        "heals",
+        "recomputes",
     }
 
 

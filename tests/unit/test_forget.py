@@ -68,7 +68,7 @@ def test_a_state_that_is_full_of_one_kind_takes_no_more(name: str) -> None:
     ],
     ids=["click", "click with a token", "cart", "line"],
 )
-def test_a_device_is_hot_where_too_many_clicks_may_claim_too_many_conversions(
+def test_a_device_is_over_its_limit_where_too_many_clicks_may_claim_too_many_conversions(
     before: list[dict[str, Any]], then: dict[str, Any]
 ) -> None:
     log = Log(msgspec.structs.replace(RULES, most_claims=4))
@@ -96,7 +96,7 @@ def test_what_clicks_of_one_product_restate_is_bounded() -> None:
     assert [bool(outcome.late) for outcome in restated] == [False] * 10 + [True] * 489
 
 
-def test_a_device_is_hot_while_what_had_no_room_is_at_the_horizon() -> None:
+def test_a_device_is_over_its_limit_while_what_had_no_room_is_at_the_horizon() -> None:
     log = Log(Rules(lateness=timedelta(hours=1), most_keys=1))
     log.send(make_event(minute=0))
     assert log.send(make_event(minute=10)).late

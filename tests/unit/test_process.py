@@ -75,15 +75,15 @@ def test_a_touch_is_kept_for_its_lookback() -> None:
     assert not device.sessions
 
 
-def test_a_device_without_room_is_hot_until_what_had_none_is_behind_the_horizon() -> None:
+def test_a_device_stays_over_its_limit_until_what_found_no_room_is_behind_the_horizon() -> None:
     log = Log(Rules(lateness=timedelta(hours=1), most_keys=3))
     for minute in range(3):
         assert log.send(make_event(minute=minute)).facts
-    hot = make_event(minute=50)
-    assert log.send(hot).late
-    # At minute 100 the first three are forgotten: there is room, but nobody would know `hot`.
+    without_room = make_event(minute=50)
+    assert log.send(without_room).late
+    # At minute 100 the first three are forgotten: there is room, but no key of `without_room`.
     log.send(make_event(minute=100), device="d:other")
-    assert log.send(hot).late
+    assert log.send(without_room).late
     assert log.send(make_event(minute=101)).late
     log.send(make_event(minute=162), device="d:other")
     assert log.send(make_event(minute=162)).facts
