@@ -29,7 +29,8 @@ class ExplainedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event, or a request refused as a whole (`event` is "" then).
 
     `time` is ISO 8601, `store` "" where the token is of none, `problems` one line for each field.
-    `repaired` as in docs/contract.md, "Values as they come"; `ignored`: names without a meaning.
+    `repaired` and `ignored` as in docs/contract.md, "Values as they come"; names without a meaning
+    are ignored, too.
     """
 
     time: str
@@ -106,7 +107,7 @@ class Explained:
             return
         taken = "accepted" if answer.status == 204 else "not durable"
         for event in taken_of(accepted):
-            keep(taken, [], event.raw, event.repairs, event.ignored())
+            keep(taken, [], event.raw, event.repaired(), event.ignored())
         for rejected in accepted.rejected:
             keep(rejected.reason, problems_of(rejected), rejected.raw)
 

@@ -31,15 +31,27 @@ def _is_same(refusal: Refusal, rejected: Rejected) -> bool:
     return refusal.field == rejected.detail.partition(":")[0]
 
 
+# Ends of the repairs whose value was read; all others name a field that was dropped.
+_READ = (": respelled", ": rounded")
+
+
 class Taken(msgspec.Struct):
-    """An accepted event: its text, what was repaired or dropped ("field: how"), and the rest."""
+    """An accepted event: its text, fields read or dropped ("field: how"), and what is beside."""
 
     raw: str = ""
     repairs: list[str] = []
     extra: dict[str, msgspec.Raw] = {}
 
+    def repaired(self) -> list[str]:
+        """Fields that were read in another spelling, and how."""
+        return [repair for repair in self.repairs if repair.endswith(_READ)]
+
     def ignored(self) -> list[str]:
-        """Names that mean nothing; of lines as "items.name"."""
+        """Fields that were dropped, and why; names that mean nothing, of lines as "items.name"."""
+        dropped = [repair for repair in self.repairs if not repair.endswith(_READ)]
+        return [*dropped, *self._unknown()]
+
+    def _unknown(self) -> list[str]:
         repaired = {repair.partition(":")[0] for repair in self.repairs}
         # The text of a time stays there where it says more.
         names = set(self.extra) - {"timestamp", "items"}

@@ -56,7 +56,7 @@ def _problems_in(line: bytes, intake: Intake, notes: Counter[str]) -> Iterable[s
             yield str(error)
             continue
         for event in taken_of(accepted):
-            notes.update(f"repaired: {repair}" for repair in event.repairs)
+            notes.update(f"repaired: {repair}" for repair in event.repaired())
             notes.update(f"ignored: {name}" for name in event.ignored())
         are_several = len(accepted.types) + len(accepted.rejected) > 1
         for rejected in accepted.rejected:
