@@ -247,3 +247,14 @@ def test_it_survives_a_silent_kafka_and_ends_with_a_snapshot(
     with duckdb.connect(topics.settings.database, read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM events").fetchall() == [(0,)]
     assert end_offsets(topics.settings, topics.topics.outcomes)
+
+
+def test_another_zone_of_a_store_is_reported_and_changes_no_day(
+    topics: OutcomeTopics, caplog: pytest.LogCaptureFixture
+) -> None:
+    for zone in ("Asia/Kathmandu", "UTC", "UTC"):
+        topics.write([topics.logs[0].send(make_event(), timezone=zone)])
+        topics.load()
+    assert rows(topics.settings, "SELECT timezone FROM stores") == [("Asia/Kathmandu",)]
+    said = [text for text in caplog.messages if "its days stay those of Asia/Kathmandu" in text]
+    assert len(said) == 2  # once by each loader
