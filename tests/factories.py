@@ -76,6 +76,7 @@ def make_record(
     sender: str = "visitor",
     timezone: str = "UTC",
     is_trusted: bool = False,
+    needs_confirmation: bool = False,
 ) -> tuple[bytes, bytes]:
     """Key and value of a record of `beacons`; `sender` is one of `SENDERS`."""
     beacon = Beacon(
@@ -86,6 +87,7 @@ def make_record(
         events=[msgspec.Raw(msgspec.json.encode(event)) for event in events],
         timezone=timezone,
         is_trusted=is_trusted,
+        needs_confirmation=needs_confirmation,
     )
     return record_key(store, device), msgspec.json.encode(beacon)
 

@@ -164,7 +164,8 @@ def settled(lines: list[Row]) -> dict[Any, tuple[Any, ...]]:
         for product in {row["product_id"] for row in rows}:
             some = [row for row in rows if row["product_id"] == product]
             is_named = is_refund and any(row["is_trusted"] for row in rows)
-            if (store, rows[0]["order_id"]) in trusted or is_named:
+            is_open = all(row["needs_confirmation"] for row in rows)
+            if (store, rows[0]["order_id"]) in trusted or is_named or is_open:
                 money |= _confirmed(some)
             else:
                 money |= {id(row): row for row in _best(some)}

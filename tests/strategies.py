@@ -41,6 +41,7 @@ class Step(msgspec.Struct):
     events: list[dict[str, Any]]
     sender: str = "visitor"
     is_trusted: bool = False
+    needs_confirmation: bool = False
     ahead: int | None = None
 
 
@@ -136,6 +137,7 @@ STORIES = st.builds(
             st.lists(EVENTS, min_size=1, max_size=3),
             st.sampled_from(["visitor", "visitor", "visitor", "bot", "server", "prefetch"]),
             st.sampled_from([False, False, True]),
+            st.booleans(),
             # Around the bounds of T3.
             st.sampled_from([None, None, None, 0, 5 * MINUTE, 5 * MINUTE + 1, 26 * HOUR, DAY * 2]),
         ),
@@ -197,7 +199,13 @@ def _records(step: Step, *, store: str, timezone: str) -> list[tuple[bytes, byte
     last = MORNING + max(event["ms"] for event in step.events)
     accepted = accept(
         msgspec.json.encode({"events": events}),
-        sender=Sender(store, may_backfill=True, timezone=timezone, is_trusted=step.is_trusted),
+        sender=Sender(
+            store,
+            may_backfill=True,
+            timezone=timezone,
+            is_trusted=step.is_trusted,
+            needs_confirmation=step.needs_confirmation and not step.is_trusted,
+        ),
         request=SENDERS[step.sender],
         is_app=False,
         received_at=MORNING + DAY if step.ahead is None else last - step.ahead,

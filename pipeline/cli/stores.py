@@ -88,7 +88,8 @@ def stores() -> None:
 @click.option(
     "--orders",
     is_flag=True,
-    help="A token for your server, which confirms orders. An existing store gets one more.",
+    help="A token for a server that reports every order and confirms those of pages."
+    " An existing store gets one more.",
 )
 @click.option(
     "--requests-per-second",

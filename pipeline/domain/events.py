@@ -116,8 +116,8 @@ class Beacon(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A record of `beacons`: one device's events of one request.
 
     `received_at` is epoch milliseconds (T2), `timezone` the store's (T10); `is_trusted`: the token
-    has the right `orders` (A11). Each event stays the JSON it is, so that the worker can hand it on
-    as a fact without writing it again.
+    has the right `orders`, `needs_confirmation`: another token of the store has it (A11).
+    Each event stays the JSON it is, so the worker can hand it on as a fact without encoding it.
     """
 
     store_id: str
@@ -127,6 +127,7 @@ class Beacon(msgspec.Struct, kw_only=True, omit_defaults=True):
     events: list[msgspec.Raw]
     timezone: str = "UTC"
     is_trusted: bool = False
+    needs_confirmation: bool = False
 
 
 def bounded(received_at: int, *, appended_at: int) -> int:

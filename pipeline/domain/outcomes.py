@@ -114,6 +114,7 @@ class Outcome(msgspec.Struct, kw_only=True, omit_defaults=True):
     request: Request = Request()
     timezone: str = "UTC"
     is_trusted: bool = False
+    needs_confirmation: bool = False
     facts: list[msgspec.Raw] = []
     late: list[msgspec.Raw] = []
     duplicates: list[Duplicate] = []

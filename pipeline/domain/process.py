@@ -106,6 +106,7 @@ def process(
         outcome.received_at = record.received_at
         outcome.request = beacon.request
         outcome.timezone, outcome.is_trusted = beacon.timezone, beacon.is_trusted
+        outcome.needs_confirmation = beacon.needs_confirmation
         horizon = BEGINNING if stream_time is None else stream_time - rules.lateness_ms
         _apply(record.events, device, outcome, key=key, horizon=horizon, rules=rules)
     device.origin = origin.offset

@@ -103,6 +103,7 @@ def accept(
             events=events,
             timezone=sender.timezone,
             is_trusted=sender.is_trusted,
+            needs_confirmation=sender.needs_confirmation,
         )
         accepted.records.append((record_key(sender.store_id, device), _encode(beacon)))
     return accepted

@@ -15,13 +15,15 @@ _OF_THE_MACHINE = re.compile(r"localtime$|posixrules$|posix/|right/")
 class Sender:
     """The store, its time zone (an IANA name, T10), and the rights of the token.
 
-    `may_backfill`: may send the past (T4). `is_trusted`: its orders are confirmed (A11).
+    `may_backfill`: may send the past (T4). `is_trusted`: its orders are confirmed;
+    `needs_confirmation`: those of another token of the store are (A11).
     """
 
     store_id: str
     may_backfill: bool = False
     timezone: str = DEFAULT_ZONE
     is_trusted: bool = False
+    needs_confirmation: bool = False
 
 
 def checked_zone(name: str) -> str:

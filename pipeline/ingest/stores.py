@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
@@ -70,6 +70,28 @@ class Store:
         return not self.origins or origin in self.origins
 
 
+class _Token(NamedTuple):
+    """A token, its end, and what it stands for.
+
+    That is `waiting` while a server's token of the store confirms orders (A11). Times are epoch
+    seconds.
+    """
+
+    digest: str
+    end: float
+    store: Store | None
+    waiting: Store | None
+    confirmed_until: float = -NEVER
+
+
+_NONE = _Token("", NEVER, None, None)
+
+
+def _end(entry: StoreEntry, digest: str) -> float:
+    end = entry.token_ends.get(digest)
+    return end.timestamp() if end else NEVER
+
+
 class Stores:
     """All stores, found by token; `refresh` takes over what the file says since."""
 
@@ -82,7 +104,7 @@ class Stores:
         self._become(entries)
 
     def _become(self, entries: Mapping[str, StoreEntry]) -> None:
-        by_hash: dict[str, tuple[str, float, Store]] = {}
+        by_hash: dict[str, _Token] = {}
         stores: list[Store] = []
         for store_id, entry in entries.items():
             try:
@@ -95,14 +117,22 @@ class Stores:
                 Rate(entry.requests_per_second, entry.burst),
             )
             trusted = replace(store, sender=replace(store.sender, is_trusted=True))
+            waiting = replace(store, sender=replace(store.sender, needs_confirmation=True))
+            servers = [
+                digest for digest, rights in entry.token_rights.items() if "orders" in rights
+            ]
+            confirmed_until = max((_end(entry, digest) for digest in servers), default=-NEVER)
             for digest in entry.tokens_sha256:
                 if not _SHA256.fullmatch(digest):
                     raise StoresError(f"store {store_id}: a token's SHA-256 is 64 hex digits")
                 if digest in by_hash:
                     raise StoresError(f"store {store_id}: one of its tokens is used twice")
-                end = entry.token_ends.get(digest)
-                of_token = trusted if "orders" in entry.token_rights.get(digest, ()) else store
-                by_hash[digest] = (digest, end.timestamp() if end else NEVER, of_token)
+                end = _end(entry, digest)
+                by_hash[digest] = (
+                    _Token(digest, end, trusted, trusted)
+                    if digest in servers
+                    else _Token(digest, end, store, waiting, confirmed_until)
+                )
             for name in ("token_ends", "token_rights"):
                 if not set(getattr(entry, name)) <= set(entry.tokens_sha256):
                     raise StoresError(f"store {store_id}: {name} names none of its tokens")
@@ -152,13 +182,15 @@ class Stores:
             self.is_outdated = False
             log.info("stores read again: %d", self.count)
 
-    def by_token(self, token: str, *, at: float) -> Store | None:
-        """The store that `token` belongs to, unless it has ended `at` (epoch seconds)."""
-        digest = _digest(token)
+    def by_token(self, secret: str, *, at: float) -> Store | None:
+        """The store that the token `secret` is of, unless it has ended `at` (epoch seconds)."""
+        digest = _digest(secret)
         # The lookup's time reveals only hashes, which a caller cannot choose. The comparison is in
         # constant time as well.
-        known, end, store = self._by_hash.get(digest, ("", NEVER, None))
-        return store if hmac.compare_digest(known, digest) and at < end else None
+        token = self._by_hash.get(digest, _NONE)
+        if not hmac.compare_digest(token.digest, digest) or at >= token.end:
+            return None
+        return token.waiting if at < token.confirmed_until else token.store
 
     def any_allows(self, origin: str) -> bool:
         """Whether some store lets `origin` send: a preflight need not carry the token."""

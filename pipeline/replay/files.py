@@ -27,7 +27,8 @@ DEPTH_MARGIN = 100
 class FileRequest:
     """A request of a file: its JSON body, its store, and its headers.
 
-    `timezone` and `is_trusted` are what the stores file said of the store and its token (T10, A11).
+    `timezone`, `is_trusted` and `needs_confirmation` are what the stores file said of the store and
+    its token (T10, A11).
     """
 
     line: int
@@ -36,6 +37,7 @@ class FileRequest:
     headers: dict[str, str] = field(default_factory=lambda: {"user-agent": USER_AGENT})
     timezone: str | None = None
     is_trusted: bool = False
+    needs_confirmation: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class _RecordedRequest(msgspec.Struct):
     headers: dict[str, str] | None = None
     timezone: str | None = None
     is_trusted: bool = False
+    needs_confirmation: bool = False
 
 
 class _Line(msgspec.Struct):
@@ -149,7 +152,13 @@ def _request(number: int, recorded: _RecordedRequest) -> FileRequest | BadLine:
     if recorded.headers is None:
         headers = {"user-agent": USER_AGENT}
     return FileRequest(
-        number, body, recorded.store, headers, recorded.timezone, recorded.is_trusted
+        number,
+        body,
+        recorded.store,
+        headers,
+        recorded.timezone,
+        recorded.is_trusted,
+        recorded.needs_confirmation,
     )
 
 

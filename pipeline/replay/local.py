@@ -71,6 +71,7 @@ def replay(
                         may_backfill=True,
                         timezone=request.timezone or timezone,
                         is_trusted=request.is_trusted,
+                        needs_confirmation=request.needs_confirmation,
                     ),
                     received_at=received_at,
                 )

@@ -22,6 +22,7 @@ ALTER TABLE events ADD COLUMN search_term VARCHAR;
 ALTER TABLE events ADD COLUMN is_server BOOLEAN;
 ALTER TABLE events ADD COLUMN is_prefetch BOOLEAN;
 ALTER TABLE events ADD COLUMN is_trusted BOOLEAN;
+ALTER TABLE events ADD COLUMN needs_confirmation BOOLEAN;
 -- Of the store (T10): day and hour of `occurred_at`, day of `received_at`.
 ALTER TABLE events ADD COLUMN day DATE;
 ALTER TABLE events ADD COLUMN hour UTINYINT;
@@ -36,6 +37,7 @@ ALTER TABLE order_lines ADD COLUMN reported_price DECIMAL(18, 4);
 ALTER TABLE order_lines ADD COLUMN reported_currency VARCHAR;
 ALTER TABLE order_lines ADD COLUMN is_server BOOLEAN;
 ALTER TABLE order_lines ADD COLUMN is_trusted BOOLEAN;
+ALTER TABLE order_lines ADD COLUMN needs_confirmation BOOLEAN;
 ALTER TABLE order_lines ADD COLUMN is_unconfirmed BOOLEAN;
 ALTER TABLE order_lines ADD COLUMN counts_order BOOLEAN;
 

@@ -47,6 +47,7 @@ SELECT
     is_bot,
     is_server,
     is_trusted,
+    needs_confirmation,
     event_type = 'refund' AS is_refund
 FROM lines;
 
@@ -92,7 +93,9 @@ best AS (
                 OR (is_refund AND bool_or(is_trusted) OVER (PARTITION BY store_id, thing))
             ),
             false
-        ) AS has_trusted
+        )
+        -- Or none but visitors of a store whose server confirms orders report it.
+        OR bool_and(needs_confirmation) OVER (PARTITION BY store_id, thing) AS is_to_confirm
     FROM named
     WINDOW
         product AS (PARTITION BY store_id, thing, product_id),
@@ -117,7 +120,7 @@ counted AS (
         report = of_variant
         AND (report = of_product OR (variant_id IS NOT NULL AND NOT is_bare)) AS is_counted,
         -- The same among trusted reports alone.
-        has_trusted AND is_trusted AND report = trusted_of_variant
+        is_to_confirm AND is_trusted AND report = trusted_of_variant
         AND (
             report = trusted_of_product OR (variant_id IS NOT NULL AND NOT is_trusted_bare)
         ) AS is_confirming
@@ -130,7 +133,7 @@ sided AS (
     SELECT
         *,
         CASE
-            WHEN NOT has_trusted THEN NULL
+            WHEN NOT is_to_confirm THEN NULL
             WHEN is_counted AND is_confirming THEN 'both'
             WHEN is_counted THEN 'counted'
             WHEN is_confirming THEN 'confirming'
@@ -174,7 +177,7 @@ settled AS (
             WHEN 'counted' THEN confirmed IS NOT NULL
             -- A trusted line that nobody else names counts by itself.
             WHEN 'confirming' THEN NOT is_taken
-            ELSE is_counted AND NOT has_trusted
+            ELSE is_counted AND NOT is_to_confirm
         END AS is_counted,
         coalesce(side = 'counted' AND confirmed IS NULL, false) AS is_unconfirmed,
         CASE WHEN side = 'counted' AND confirmed IS NOT NULL THEN confirmed ELSE {
@@ -191,7 +194,7 @@ SELECT
     money.currency AS currency,
     CAST(money.price * money.quantity AS DECIMAL(18, 4)) AS revenue,
     reported_quantity, reported_price, reported_currency, attribution_token, is_bot, is_server,
-    is_trusted, is_refund,
+    is_trusted, needs_confirmation, is_refund,
     NOT is_counted AND NOT is_unconfirmed AS is_repeated,
     is_unconfirmed,
     -- An order is one of the session of its best counted line.

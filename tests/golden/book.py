@@ -54,7 +54,7 @@ FIELDS = {
 }
 OF_THE_REQUEST = {
     *("at", "as", "store", "received", "lines"),
-    *("bot", "server", "prefetch", "trusted", "zone"),
+    *("bot", "server", "prefetch", "trusted", "confirmed", "zone"),
 }
 # What an event needs to be valid and a case has no reason to name.
 NEEDED: dict[str, dict[str, Any]] = {
@@ -185,6 +185,7 @@ class Run:
             headers["Sec-Purpose"] = "prefetch;prerender"
         request["headers"] = headers
         request |= {"timezone": first.get("zone"), "is_trusted": first.get("trusted", False)}
+        request["needs_confirmation"] = first.get("confirmed", False)
         return request
 
     def _event(self, place: int, event: dict[str, Any]) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def outcomes_of(run: Run, rules: Rules) -> list[list[Outcome]]:
                 may_backfill=True,
                 timezone=request.timezone or "UTC",
                 is_trusted=request.is_trusted,
+                needs_confirmation=request.needs_confirmation,
             ),
             request=enrich(request.headers, EdgeHeaders()),
             is_app=is_app(request.headers),

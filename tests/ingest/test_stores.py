@@ -73,6 +73,28 @@ def test_a_token_works_until_its_end_and_not_at_it(tmp_path: Path) -> None:
     assert stores.by_token(token, at=NOON.timestamp()) is None
 
 
+def test_a11_other_tokens_need_confirmation_while_a_servers_token_works(tmp_path: Path) -> None:
+    (page, page_digest), (server, server_digest) = new_token(), new_token()
+    path = tmp_path / "stores.toml"
+    entry = StoreEntry(
+        tokens_sha256=[page_digest, server_digest],
+        token_rights={server_digest: ["orders"]},
+        token_ends={server_digest: NOON},
+    )
+    write_stores(path, {"a": entry})
+    stores = Stores.load(path)
+
+    def sender(token: str, at: float) -> Sender:
+        store = stores.by_token(token, at=at)
+        assert store is not None
+        return store.sender
+
+    before, noon = NOON.timestamp() - 0.001, NOON.timestamp()
+    assert sender(server, before) == Sender("a", is_trusted=True)
+    assert sender(page, before) == Sender("a", needs_confirmation=True)
+    assert sender(page, noon) == Sender("a")
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
