@@ -15,7 +15,7 @@ from pipeline.devstack.broker.server import Broker
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--examples", default=1000, help="Random stories under each set of rules.")
+    parser.addoption("--examples", default=500, help="Random stories under each set of rules.")
     parser.addoption("--kills", default=4, help="Kills in each test of tests/chaos.")
 
 

@@ -36,6 +36,9 @@ def an_order_and_its_refund(quantity: int) -> Iterator[dict[str, Any]]:
     ):
         timestamp = f"2026-06-30T12:{minute:02}:00Z"
         yield {"event_type": event_type, "timestamp": timestamp, **about, **more}
+    # Another device says otherwise of the order.
+    other = {**about, "device_id": "e", **paid, "price": "1"}
+    yield {"event_type": "purchase", "timestamp": "2026-06-30T12:09:00Z", **other}
 
 
 @pytest.fixture(scope="module")
