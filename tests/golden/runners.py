@@ -1,4 +1,4 @@
-"""The ways from requests to numbers; each case's expectation must come out of all of them."""
+"""Runners: from requests to numbers. Each case must come out the same of all of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import msgspec
 from factories import Log
-from golden.book import Run, words
+from golden.case_parser import Run, words
 from warehouse_fixture import Warehouse
 
 from pipeline.domain.catalog import COUNTS
@@ -125,7 +125,7 @@ def by_recompute(told: list[Run], folder: Path) -> Seen:
     return seen(connection, told, prefix="re_")
 
 
-WAYS: dict[str, Callable[[list[Run], Path], Seen]] = {
+RUNNERS: dict[str, Callable[[list[Run], Path], Seen]] = {
     "one transaction": by_one_transaction,
     "recompute": by_recompute,
     "local": by_local,

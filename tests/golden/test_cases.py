@@ -1,28 +1,28 @@
-"""Every golden case, by every way to its numbers: the same answer from all of them."""
+"""Every golden case, by every runner: the same numbers from all of them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from golden.book import Case, Run, cases, moment, runs, words
-from golden.runners import WAYS, Seen
+from golden.case_parser import Case, Run, cases, moment, runs, words
+from golden.runners import RUNNERS, Seen
 
 CASES = cases()
 RUNS = runs(CASES)
 TIMES = {"start", "end", "at"}
 
 
-@pytest.fixture(scope="module", params=WAYS)
-def way(
+@pytest.fixture(scope="module", params=RUNNERS)
+def runner(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Seen]:
-    return request.param, WAYS[request.param](RUNS, tmp_path_factory.mktemp("golden"))
+    return request.param, RUNNERS[request.param](RUNS, tmp_path_factory.mktemp("golden"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.family}-{case.name}")
-def test_case(case: Case, way: tuple[str, Seen]) -> None:
-    name, found = way
+def test_case(case: Case, runner: tuple[str, Seen]) -> None:
+    name, found = runner
     if name == "recomputed devices" and not case.expected.get("recomputes", True):
         pytest.skip("a repeat under another time, or what is late: the state alone knows (D4)")
     told = [run for run in RUNS if run.case is case]
@@ -32,7 +32,7 @@ def test_case(case: Case, way: tuple[str, Seen]) -> None:
 
 
 def expected(case: Case, found: dict[str, Any]) -> dict[str, Any]:
-    """What the case says, of what this way can tell."""
+    """What the case says, of what this runner can tell."""
     return {
         name: [_row(row, _tells(found[name])) for row in value]
         if isinstance(value, list)

@@ -39,15 +39,15 @@ def has(publisher: Held, count: int) -> None:
 
 
 class Client:
-    """A raw connection to a door; answers are read one by one."""
+    """A raw connection to a ingest; answers are read one by one."""
 
-    def __init__(self, door: Any) -> None:
-        self.door = door
-        self.socket = door.connect()
+    def __init__(self, ingest: Any) -> None:
+        self.ingest = ingest
+        self.socket = ingest.connect()
         self._read = b""
 
     def head(self, *lines: str, first: str = "POST /beacon HTTP/1.1") -> bytes:
-        token = f"x-storefront-access-token: {self.door.token}"
+        token = f"x-storefront-access-token: {self.ingest.token}"
         return "\r\n".join([first, "host: x", token, *lines, "", ""]).encode("latin-1")
 
     def post(self, body: bytes = BODY, *lines: str) -> bytes:
@@ -82,8 +82,8 @@ class Client:
 
 
 @contextmanager
-def client_of(door: Any) -> Iterator[Client]:
-    client = Client(door)
+def client_of(ingest: Any) -> Iterator[Client]:
+    client = Client(ingest)
     with client.socket:
         yield client
 

@@ -1,4 +1,4 @@
-"""The door as the outside sees it: a real socket, a real Kafka, a store with a token."""
+"""The ingest as the outside sees it: a real socket, a real Kafka, a store with a token."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NOW = 1_782_907_200.0  # 2026-07-01T12:00:00Z
 
 
 @dataclass
-class Door:
+class Ingest:
     """`url` takes beacons; `admin` is the origin of the pages for operators."""
 
     url: str
@@ -50,7 +50,7 @@ class Door:
         host, port = self.url.split("/")[2].split(":")
         return socket.create_connection((host, int(port)), timeout=15)
 
-    def at_admin(self) -> Door:
+    def at_admin(self) -> Ingest:
         """The same at the operators' address."""
         return replace(self, url=f"{self.admin}/beacon")
 
@@ -67,7 +67,7 @@ class Door:
 
 
 @contextmanager
-def serving(settings: Settings, publisher: Publisher, **more: Any) -> Iterator[Door]:
+def serving(settings: Settings, publisher: Publisher, **more: Any) -> Iterator[Ingest]:
     """The app on a free port, under the clock of a test."""
     (token, digest), (past, past_digest) = new_token(), new_token()
     origins = ["https://shop.example"]
@@ -94,29 +94,29 @@ def serving(settings: Settings, publisher: Publisher, **more: Any) -> Iterator[D
     thread.start()
     assert opened.wait(30)
     try:
-        yield Door(f"{url}/beacon", admin, token, past, stops[0])
+        yield Ingest(f"{url}/beacon", admin, token, past, stops[0])
     finally:
         stops[0]()
         thread.join()
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Door]]:
+def serve() -> Iterator[Callable[..., Ingest]]:
     with ExitStack() as running:
         yield lambda *of, **more: running.enter_context(serving(*of, **more))
 
 
 @dataclass
 class Wire:
-    """A door with a store in memory, and what the answer and the records say of an event."""
+    """A ingest with a store in memory, and what the answer and the records say of an event."""
 
-    door: Door
+    ingest: Ingest
     publisher: MemoryPublisher
 
     def take(self, body: Any, *, may_backfill: bool = False, **headers: str) -> Accepted:
         """What a request that is answered 204 has made durable."""
-        token = self.door.backfill_token if may_backfill else self.door.token
-        answer = self.door.post(body, token=token, **headers)
+        token = self.ingest.backfill_token if may_backfill else self.ingest.token
+        answer = self.ingest.post(body, token=token, **headers)
         assert (answer.status, answer.data) == (204, b"")
         return taken(self.publisher.published.pop())
 
@@ -149,8 +149,8 @@ def wire_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
         city_header="cf-ipcity",
     )
     publisher = MemoryPublisher()
-    with serving(settings, publisher) as door:
-        yield Wire(door, publisher)
+    with serving(settings, publisher) as ingest:
+        yield Wire(ingest, publisher)
 
 
 @pytest.fixture
@@ -160,13 +160,13 @@ def wire(wire_of_module: Wire) -> Wire:
 
 
 @pytest.fixture
-def door(settings: Settings, serve: Callable[..., Door]) -> Door:
+def ingest(settings: Settings, serve: Callable[..., Ingest]) -> Ingest:
     create_topics(settings)
     publisher = KafkaPublisher(settings)
-    door = serve(settings, publisher)
+    ingest = serve(settings, publisher)
     # Until Kafka has answered once, records take the way of the spool.
     wait_for(lambda: not publisher.circuit.is_open)
-    return door
+    return ingest
 
 
 @pytest.fixture

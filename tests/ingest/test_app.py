@@ -34,9 +34,9 @@ def batch(*events: Any) -> dict[str, Any]:
 
 
 def test_an_acknowledged_event_is_on_kafka_when_the_204_is_there(
-    door: Any, settings: Settings, read_topic: Read
+    ingest: Any, settings: Settings, read_topic: Read
 ) -> None:
-    answer = door.post(batch(), user_agent="")
+    answer = ingest.post(batch(), user_agent="")
     assert (answer.status, answer.data) == (204, b"")
     (record,) = read_topic(topics(settings).beacons)
     assert record.key == b"4:shop3:s:s"
@@ -47,10 +47,10 @@ def test_an_acknowledged_event_is_on_kafka_when_the_204_is_there(
 
 
 def test_one_record_per_device_in_order_of_first_appearance(
-    door: Any, settings: Settings, read_topic: Read
+    ingest: Any, settings: Settings, read_topic: Read
 ) -> None:
     events = [{**SEARCH, "device_id": name, "query": str(n)} for n, name in enumerate("abab")]
-    assert door.post(batch(*events)).status == 204
+    assert ingest.post(batch(*events)).status == 204
     found = {
         record.key: [event["query"] for event in json.loads(record.value)["events"]]
         for record in read_topic(topics(settings).beacons)
@@ -59,9 +59,9 @@ def test_one_record_per_device_in_order_of_first_appearance(
 
 
 def test_a_batch_of_only_invalid_events_is_204_and_all_of_it_is_kept(
-    door: Any, settings: Settings, read_topic: Read
+    ingest: Any, settings: Settings, read_topic: Read
 ) -> None:
-    assert door.post(b'{"events": [{"event_type":"view"}, 3]}').status == 204
+    assert ingest.post(b'{"events": [{"event_type":"view"}, 3]}').status == 204
     assert read_topic(topics(settings).beacons) == []
     rejected = [json.loads(record.value) for record in read_topic(topics(settings).rejected)]
     assert [(r["index"], r["raw"], r["store_id"]) for r in rejected] == [
@@ -71,10 +71,10 @@ def test_a_batch_of_only_invalid_events_is_204_and_all_of_it_is_kept(
 
 
 def test_the_refused_events_of_a_request_have_its_id_and_no_other_has_it(
-    door: Any, settings: Settings, read_topic: Read
+    ingest: Any, settings: Settings, read_topic: Read
 ) -> None:
     for _ in range(2):
-        assert door.post(b'{"events": [1, 1]}').status == 204
+        assert ingest.post(b'{"events": [1, 1]}').status == 204
     rejected = [json.loads(record.value) for record in read_topic(topics(settings).rejected)]
     first, same, second, _ = (UUID(each["request_id"]) for each in rejected)
     assert first == same != second
@@ -82,12 +82,12 @@ def test_the_refused_events_of_a_request_have_its_id_and_no_other_has_it(
 
 
 def test_an_event_of_nearly_a_mebibyte_is_rejected_with_all_its_bytes(
-    door: Any, settings: Settings, read_topic: Read
+    ingest: Any, settings: Settings, read_topic: Read
 ) -> None:
     # Random, so that compression cannot make it fit; a record too long would be 503 for ever.
     letters = random.Random(1).choices(string.ascii_letters + '"\\', k=960_000)  # noqa: S311
     event = {**SEARCH, "query": "".join(letters)}
-    assert door.post(batch(event)).status == 204
+    assert ingest.post(batch(event)).status == 204
     (record,) = read_topic(topics(settings).rejected)
     rejected = json.loads(record.value)
     assert rejected["reason"] == "too_large"
@@ -95,12 +95,12 @@ def test_an_event_of_nearly_a_mebibyte_is_rejected_with_all_its_bytes(
 
 
 def test_the_right_to_backfill_replays_the_time_of_a_recorded_request(
-    door: Any, settings: Settings, read_topic: Read
+    ingest: Any, settings: Settings, read_topic: Read
 ) -> None:
     body = {"received_at": "2025-01-01T00:00:01Z", **batch()}
     body["events"] = [{**SEARCH, "timestamp": "2025-01-01T00:00:00Z"}]
-    assert door.post(body, token=door.backfill_token).status == 204
-    assert door.post(body).status == 204
+    assert ingest.post(body, token=ingest.backfill_token).status == 204
+    assert ingest.post(body).status == 204
     (record,) = read_topic(topics(settings).beacons)
     assert json.loads(record.value)["received_at"] == 1_735_689_601_000
     (rejected,) = read_topic(topics(settings).rejected)
@@ -108,14 +108,14 @@ def test_the_right_to_backfill_replays_the_time_of_a_recorded_request(
 
 
 def test_a_client_that_leaves_does_not_take_its_events_along(
-    door: Any, settings: Settings, read_topic: Read
+    ingest: Any, settings: Settings, read_topic: Read
 ) -> None:
     body = json.dumps(batch()).encode()
-    headers = {"x-storefront-access-token": door.token}
+    headers = {"x-storefront-access-token": ingest.token}
     for _ in range(20):
-        with door.connect() as connection:
-            connection.sendall(_head(door, headers, f"content-length: {len(body)}") + body)
-    assert door.post(batch()).status == 204
+        with ingest.connect() as connection:
+            connection.sendall(_head(ingest, headers, f"content-length: {len(body)}") + body)
+    assert ingest.post(batch()).status == 204
     # The last one came by another connection, so wait for what the others had in flight.
     for _ in range(50):
         found = read_topic(topics(settings).beacons)
@@ -134,11 +134,11 @@ def test_what_cannot_be_made_durable_is_503_with_retry_after(
         async def is_ready(self) -> bool:
             return False
 
-    door = serve(settings, Full())
-    answer = door.post(batch())
+    ingest = serve(settings, Full())
+    answer = ingest.post(batch())
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-    assert door.page("/readyz").status == 503
-    assert door.page("/livez").status == 200
+    assert ingest.page("/readyz").status == 503
+    assert ingest.page("/livez").status == 200
 
 
 def test_without_kafka_and_without_a_spool_the_answer_is_503_and_not_a_wait_without_end(
@@ -147,10 +147,10 @@ def test_without_kafka_and_without_a_spool_the_answer_is_503_and_not_a_wait_with
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         address = f"127.0.0.1:{deaf.getsockname()[1]}"
         away = settings.model_copy(update={"spool_bytes": 0, "kafka_bootstrap_servers": address})
-        door = serve(away, KafkaPublisher(away))
-        answer = door.post(batch())
+        ingest = serve(away, KafkaPublisher(away))
+        answer = ingest.post(batch())
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-        assert door.page("/readyz").status == 503
+        assert ingest.page("/readyz").status == 503
 
 
 def test_a_door_that_is_up_before_kafka_takes_events_once_kafka_is_there(
@@ -161,10 +161,10 @@ def test_a_door_that_is_up_before_kafka_takes_events_once_kafka_is_there(
         port = reserved.getsockname()[1]
     changed = {"ack_timeout": timedelta(seconds=1), "kafka_bootstrap_servers": f"127.0.0.1:{port}"}
     quick = settings.model_copy(update=changed)
-    door = serve(quick, KafkaPublisher(quick))
+    ingest = serve(quick, KafkaPublisher(quick))
     sent = [str(number) for number in range(50)]
     for query in sent:
-        assert door.post(batch({**SEARCH, "query": query})).status == 204
+        assert ingest.post(batch({**SEARCH, "query": query})).status == 204
     with _forwarding(port, settings.kafka_bootstrap_servers):
         until = time.monotonic() + 20
         while len(found := read_topic(topics(settings).beacons)) < len(sent):
@@ -202,7 +202,7 @@ def _forwarding(port: int, bootstrap: str) -> Iterator[None]:
         loop.close()
 
 
-def _head(door: Any, headers: dict[str, str], *more: str) -> bytes:
-    lines = [f"POST /beacon HTTP/1.1\r\nhost: {door.url.split('/')[2]}"]
+def _head(ingest: Any, headers: dict[str, str], *more: str) -> bytes:
+    lines = [f"POST /beacon HTTP/1.1\r\nhost: {ingest.url.split('/')[2]}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, *more, "", ""]).encode()

@@ -66,14 +66,14 @@ def check(connection: duckdb.DuckDBPyConnection, cases: list[dict[str, Any]]) ->
 
 
 def test_every_case_has_its_answer_and_its_row_or_reason(
-    door: Any,
+    ingest: Any,
     settings: Settings,
     read_topic: Callable[[Topic], list[Any]],
     tmp_path: Path,
 ) -> None:
     for case in CASES:
-        token = door.backfill_token if case.get("backfill", True) else door.token
-        answer = door.post(body_of(case), token=token)
+        token = ingest.backfill_token if case.get("backfill", True) else ingest.token
+        answer = ingest.post(body_of(case), token=token)
         assert answer.status == case.get("answer", 204), case["name"]
     logs: dict[int, Log] = {}
     for record in read_topic(topics(settings).beacons):

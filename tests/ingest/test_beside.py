@@ -24,7 +24,7 @@ MOST_BODIES = 16 * MEBIBYTE
 REQUESTS, TIMES = 50, 3
 
 
-class Door:
+class Ingest:
     """An ingest whose Kafka does not answer: all is durable in its spool."""
 
     def __init__(self, verb: Verb, token: str) -> None:
@@ -66,7 +66,7 @@ class Door:
 
 
 @pytest.fixture(scope="module")
-def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+def ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         settings = Settings(
             _env_file=None,
@@ -84,10 +84,10 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         verb = Verb("ingest", settings)
         try:
             wait_for(lambda: "ingest: http" in verb.said())
-            door = Door(verb, token)
-            wait_for(lambda: door.good() < 1)
-            door.median("good")
-            yield door
+            ingest = Ingest(verb, token)
+            wait_for(lambda: ingest.good() < 1)
+            ingest.median("good")
+            yield ingest
             assert verb.stop() == 0
             assert "Traceback" not in verb.said()
         finally:
@@ -95,15 +95,15 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 
 
 @pytest.mark.parametrize("name", [*(name for name in SAID if name != "good"), *HELD])
-def test_a_good_request_waits_little_longer_and_memory_stays(door: Door, name: str) -> None:
-    before = door.memory()
+def test_a_good_request_waits_little_longer_and_memory_stays(ingest: Ingest, name: str) -> None:
+    before = ingest.memory()
     # In turn, for what else the machine does is in both; a hiccup only ever adds.
     beside_good, beside = [], []
     for _ in range(TIMES):
-        beside_good.append(door.median("good"))
-        beside.append(door.median(name))
+        beside_good.append(ingest.median("good"))
+        beside.append(ingest.median(name))
     ratio = min(beside) / min(beside_good)
-    grown = door.memory() - before
+    grown = ingest.memory() - before
     print(f"{name}: {ratio:.2f} times the wait, {grown / MEBIBYTE:.0f} MiB more")
     assert ratio < 10
     assert grown < 4 * MOST_BODIES

@@ -47,7 +47,7 @@ class Handler:
         assert answer.status == 503
 
 
-class Door:
+class Ingest:
     """Connections without sockets, of one handler and `MOST` bytes."""
 
     def __init__(self) -> None:
@@ -74,60 +74,60 @@ def post(length: int, path: str = "/") -> bytes:
 
 
 @pytest.fixture
-def door() -> Door:
-    return Door()
+def ingest() -> Ingest:
+    return Ingest()
 
 
-def test_the_oldest_of_the_bodies_on_their_way_gives_way(door: Door) -> None:
-    (first, gone), (second, wire) = [door.connection(post(5000) + b" " * 4000) for _ in range(2)]
-    _, third = door.connection(post(3000) + b" " * 2000)
+def test_the_oldest_of_the_bodies_on_their_way_gives_way(ingest: Ingest) -> None:
+    (first, gone), (second, wire) = [ingest.connection(post(5000) + b" " * 4000) for _ in range(2)]
+    _, third = ingest.connection(post(3000) + b" " * 2000)
     assert gone.sent.startswith(b"HTTP/1.1 503")
     assert b"retry-after: 1" in gone.sent
     assert wire.sent == third.sent == b""
     second.data_received(b" " * 1000)
-    (exchange,) = door.handler.taken
+    (exchange,) = ingest.handler.taken
     exchange.reply(Response(204))
     assert wire.sent.startswith(b"HTTP/1.1 204")
     # The rest of what was refused is read for nothing, and the connection goes on.
     first.data_received(b" " * 1000 + post(1) + b" ")
-    door.handler.taken[1].reply(Response(204))
+    ingest.handler.taken[1].reply(Response(204))
     assert gone.sent.count(b"HTTP/1.1 204") == 1
 
 
-def test_a_whole_body_does_not_give_way_and_the_next_one_is_refused(door: Door) -> None:
-    _, whole = door.connection(post(5000) + b" " * 5000)
-    _, late = door.connection(post(5000) + b" " * 5000)
+def test_a_whole_body_does_not_give_way_and_the_next_one_is_refused(ingest: Ingest) -> None:
+    _, whole = ingest.connection(post(5000) + b" " * 5000)
+    _, late = ingest.connection(post(5000) + b" " * 5000)
     assert whole.sent == b""
     assert late.sent.startswith(b"HTTP/1.1 503")
-    door.handler.taken[0].reply(Response(204))
-    _, next_one = door.connection(post(5000) + b" " * 5000)
+    ingest.handler.taken[0].reply(Response(204))
+    _, next_one = ingest.connection(post(5000) + b" " * 5000)
     assert next_one.sent == b""
-    assert len(door.handler.taken) == 2
+    assert len(ingest.handler.taken) == 2
 
 
-def test_one_that_alone_is_too_much_is_refused_itself_and_holds_nothing(door: Door) -> None:
-    connection, wire = door.connection(post(MOST) + b" " * 8000)
+def test_one_that_alone_is_too_much_is_refused_itself_and_holds_nothing(ingest: Ingest) -> None:
+    connection, wire = ingest.connection(post(MOST) + b" " * 8000)
     connection.data_received(b" " * 1900)
     assert wire.sent.startswith(b"HTTP/1.1 503")
-    assert door.held == 0
+    assert ingest.held == 0
     connection.data_received(b" " * 100 + post(1) + b" ")
-    assert len(door.handler.taken) == 1
+    assert len(ingest.handler.taken) == 1
 
 
-def test_requests_behind_one_that_waits_have_a_bound(door: Door) -> None:
+def test_requests_behind_one_that_waits_have_a_bound(ingest: Ingest) -> None:
     """In one piece, as the transport may read it: each is held while the first one waits."""
-    connection, wire = door.connection(post(1) + b" " + post(1) + b" ")
+    connection, wire = ingest.connection(post(1) + b" " + post(1) + b" ")
     connection.data_received((post(1) + b" ") * 1000)
-    assert OVERHEAD < door.held <= MOST
-    while door.handler.taken:
-        door.handler.taken.pop().reply(Response(204))
-        for call in door.soon:
+    assert OVERHEAD < ingest.held <= MOST
+    while ingest.handler.taken:
+        ingest.handler.taken.pop().reply(Response(204))
+        for call in ingest.soon:
             call()
-        door.soon.clear()
+        ingest.soon.clear()
     assert 1 < wire.sent.count(b"HTTP/1.1 204") < MOST // OVERHEAD
     assert wire.sent.count(b"HTTP/1.1 503") == 1
     assert wire.is_ended
-    assert door.held == 0
+    assert ingest.held == 0
 
 
 @pytest.mark.parametrize(
@@ -142,22 +142,22 @@ def test_requests_behind_one_that_waits_have_a_bound(door: Door) -> None:
         post(10)[:-1],
     ],
 )
-def test_who_is_gone_holds_nothing_but_what_is_not_durable(door: Door, data: bytes) -> None:
-    connection, _ = door.connection(data)
+def test_who_is_gone_holds_nothing_but_what_is_not_durable(ingest: Ingest, data: bytes) -> None:
+    connection, _ = ingest.connection(data)
     connection.connection_lost(None)
-    assert bool(door.held) is bool(door.handler.taken)
-    for exchange in door.handler.taken:
+    assert bool(ingest.held) is bool(ingest.handler.taken)
+    for exchange in ingest.handler.taken:
         exchange.reply(Response(204))
-    assert door.held == 0
-    assert not door.context.bodies.arriving
+    assert ingest.held == 0
+    assert not ingest.context.bodies.arriving
 
 
-def test_what_comes_behind_the_last_answer_holds_nothing(door: Door) -> None:
-    connection, wire = door.connection(post(1) + b" " + post(1) + b" ")
+def test_what_comes_behind_the_last_answer_holds_nothing(ingest: Ingest) -> None:
+    connection, wire = ingest.connection(post(1) + b" " + post(1) + b" ")
     connection.stop()
-    door.handler.taken[0].reply(Response(503, is_last=True))
+    ingest.handler.taken[0].reply(Response(503, is_last=True))
     assert wire.is_ended
-    assert door.held == 0
+    assert ingest.held == 0
 
 
 Serve = Callable[..., Any]
@@ -169,9 +169,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_beside_stalled_bodies_a_whole_one_is_taken(settings: Settings, serve: Serve) -> None:
-    door = serve(settings, MemoryPublisher())
-    with ExitStack() as clients, client_of(door) as good:
-        stalled = [clients.enter_context(client_of(door)) for _ in range(20)]
+    ingest = serve(settings, MemoryPublisher())
+    with ExitStack() as clients, client_of(ingest) as good:
+        stalled = [clients.enter_context(client_of(ingest)) for _ in range(20)]
         for client in stalled:
             client.send(client.post(NEARLY)[:-1])
         sockets = [client.socket for client in stalled]
@@ -188,8 +188,8 @@ def test_a_body_counts_as_what_it_inflates_to_until_it_is_durable(
     publisher = Held()
     body = gzip.compress(NEARLY, mtime=0)
     with ExitStack() as clients:
-        door = serve(settings, publisher)
-        one, other, third = [clients.enter_context(client_of(door)) for _ in range(3)]
+        ingest = serve(settings, publisher)
+        one, other, third = [clients.enter_context(client_of(ingest)) for _ in range(3)]
         for number, client in enumerate((one, other), start=1):
             client.send(client.post(body, "content-encoding: gzip"))
             has(publisher, number)

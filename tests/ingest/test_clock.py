@@ -107,16 +107,16 @@ def test_readyz_metric_and_log_show_a_difference(
 ) -> None:
     create_topics(settings)
     publisher = KafkaPublisher(settings, clock=lambda: time.time() + ahead)
-    door = serve(settings, publisher)
+    ingest = serve(settings, publisher)
     wait_for(lambda: not publisher.circuit.is_open)
-    assert door.post(BODY).status == 204
-    answer = door.page("/readyz")
+    assert ingest.post(BODY).status == 204
+    answer = ingest.page("/readyz")
     assert (answer.status, answer.json()["status"]) == (200, "ready")
     # Up to a second counts as Kafka's latency.
     expected = rf"ingest's clock is (3600|359\d) s {way} Kafka's"
     assert re.fullmatch(expected, answer.json()["clock"])
     (line,) = caplog.messages
     assert re.match(expected, line)
-    metrics = door.page("/metrics").data.decode()
+    metrics = ingest.page("/metrics").data.decode()
     (found,) = re.findall(r"^pipeline_ingest_clock_ahead_seconds (\S+)$", metrics, re.MULTILINE)
     assert 3590 < float(found) * (1 if ahead > 0 else -1) <= 3600

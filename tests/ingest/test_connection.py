@@ -29,7 +29,7 @@ Serve = Callable[..., Any]
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """No Kafka: what is asked here is asked of the door alone."""
+    """No Kafka: what is asked here is asked of ingest alone."""
     return Settings(_env_file=None, home=tmp_path, admin_host="0.0.0.0")  # noqa: S104  # any Host
 
 
@@ -42,12 +42,12 @@ def held(settings: Settings, serve: Serve) -> Iterator[tuple[Held, Client]]:
 
 @contextmanager
 def stopped_amid(publisher: Held, client: Client) -> Iterator[Client]:
-    """Stop a door for which `client` waits; another one has sent half of a request."""
-    with client_of(client.door) as half, client_of(client.door) as idle:
+    """Stop a ingest for which `client` waits; another one has sent half of a request."""
+    with client_of(client.ingest) as half, client_of(client.ingest) as idle:
         client.send(client.post())
         half.send(half.post()[:20])
         has(publisher, 1)
-        client.door.stop()
+        client.ingest.stop()
         assert idle.is_ended()
         yield half
 
@@ -70,7 +70,7 @@ def test_each_request_begins_behind_the_answer_before_it(held: tuple[Held, Clien
     for count, answers in enumerate([[204], [204, 422], [204]], start=1):
         has(publisher, count)
         # Another one is served, so the next would have begun by now.
-        with client_of(client.door) as other:
+        with client_of(client.ingest) as other:
             other.send(other.post(b"{}"))
             assert other.answer()[0] == 422
         assert len(publisher.waiting) == count
@@ -95,8 +95,8 @@ def test_pages_are_made_one_by_one_and_others_are_served_between(
     settings: Settings, serve: Serve
 ) -> None:
     count, publisher = 400, Knocking()
-    door = serve(settings, publisher)
-    with client_of(door.at_admin()) as client, client_of(door) as other:
+    ingest = serve(settings, publisher)
+    with client_of(ingest.at_admin()) as client, client_of(ingest) as other:
         publisher.knock = lambda: other.send(other.post())
         client.send(client.head(first="GET /metrics HTTP/1.1") * count)
         pages = [client.answer()[2].decode() for _ in range(count)]
@@ -135,7 +135,7 @@ def test_who_waits_for_two_answers_is_not_read_on(held: tuple[Held, Client]) -> 
     client.send(client.post() + client.post()[:-1])
     client.send(client.post()[-1:] + client.post(EMPTY))
     # Another one is served, so what lies there would have been read by now.
-    with client_of(client.door) as other:
+    with client_of(client.ingest) as other:
         other.send(other.post(b"{}"))
         assert other.answer()[0] == 422
     for number in range(4):
@@ -157,13 +157,13 @@ def test_what_waits_behind_a_request_is_not_taken_without_end(held: tuple[Held, 
 def test_a_wait_for_durability_is_not_the_clients(settings: Settings, serve: Serve) -> None:
     publisher = Held()
     hasty = settings.model_copy(update={"body_timeout": timedelta(seconds=0.3)})
-    door = serve(hasty, publisher)
-    with client_of(door) as patient, client_of(door) as silent:
+    ingest = serve(hasty, publisher)
+    with client_of(ingest) as patient, client_of(ingest) as silent:
         patient.send(patient.post())
         has(publisher, 1)
         # As long as it takes to cut off one that came later, and once more.
         assert silent.is_ended()
-        with client_of(door) as another:
+        with client_of(ingest) as another:
             assert another.is_ended()
         publisher.release(0)
         assert patient.answer()[0] == 204
@@ -234,7 +234,7 @@ def test_an_answer_before_the_body_is_not_cut_off_by_the_end(client: Client) -> 
     head = client.head("connection: close", "content-length: 100000", first="PUT /beacon HTTP/1.1")
     client.send(head)
     assert client.answer()[0] == 405
-    with client_of(client.door) as other:
+    with client_of(client.ingest) as other:
         other.send(other.post())
         assert other.answer()[0] == 204
     client.socket.settimeout(0.2)
@@ -251,7 +251,7 @@ def test_at_the_end_what_has_begun_is_answered_as_the_last_and_nothing_else(
     publisher, client = held
     with stopped_amid(publisher, client) as half:
         with pytest.raises(ConnectionRefusedError):
-            Client(client.door)
+            Client(client.ingest)
         publisher.release(0)
         status, headers, _ = client.answer()
         assert (status, headers["connection"]) == (204, "close")
@@ -296,11 +296,11 @@ def test_at_the_end_what_cannot_be_finished_is_refused(
 ) -> None:
     monkeypatch.setattr(server, "GRACE", timedelta(seconds=0.2))
     publisher, client = held
-    with client_of(client.door) as half:
+    with client_of(client.ingest) as half:
         client.send(client.post())
         half.send(half.post()[:-1])
         has(publisher, 1)
-        client.door.stop()
+        client.ingest.stop()
         for one in (client, half):
             status, headers, _ = one.answer()
             assert (status, headers["retry-after"], headers["connection"]) == (503, "1", "close")
@@ -309,14 +309,14 @@ def test_at_the_end_what_cannot_be_finished_is_refused(
 
 def test_a_late_body_is_a_request_and_a_late_head_is_none(settings: Settings, serve: Serve) -> None:
     hasty = settings.model_copy(update={"body_timeout": timedelta(seconds=0.3)})
-    door = serve(hasty, MemoryPublisher())
+    ingest = serve(hasty, MemoryPublisher())
     for until in (len(b"POST"), -len(BODY) + 1):
-        with client_of(door) as client:
+        with client_of(ingest) as client:
             client.send(client.post()[:until])
             status, headers, _ = client.answer()
             assert (status, headers["connection"]) == (408, "close")
             assert client.is_ended()
-    with client_of(door.at_admin()) as client:
+    with client_of(ingest.at_admin()) as client:
         client.send(client.head(first="GET /metrics HTTP/1.1"))
         text = client.answer()[2].decode()
     for name in ("requests", "malformed"):
@@ -398,12 +398,12 @@ def test_a_connection_rests_as_long_as_it_may(settings: Settings, serve: Serve) 
 def test_nothing_of_a_request_is_left_for_the_garbage_collector(
     settings: Settings, serve: Serve
 ) -> None:
-    door = serve(settings, MemoryPublisher())
+    ingest = serve(settings, MemoryPublisher())
     gc.collect()
     gc.disable()
     try:
         for body in (BODY, EMPTY, b"{}", b" " * 2_000_000):
-            with client_of(door) as client:
+            with client_of(ingest) as client:
                 client.send(client.post(body) + client.post(body, "origin: https://x.example"))
                 client.answer()
                 client.answer()
@@ -429,7 +429,7 @@ def test_who_has_said_all_and_still_reads_gets_its_answers(
     for number in range(count):
         has(publisher, number + 1)
         # Another one is served, so the end of the first would have been met by now.
-        with client_of(client.door) as other:
+        with client_of(client.ingest) as other:
             other.send(other.post(b"{}"))
             assert other.answer()[0] == 422
         publisher.release(number)
@@ -447,7 +447,7 @@ def test_who_stops_amid_a_request_is_hung_up_on(client: Client, until: int) -> N
 
 def malformed(client: Client) -> int:
     """How often something was refused that was no request."""
-    with client_of(client.door.at_admin()) as other:
+    with client_of(client.ingest.at_admin()) as other:
         other.send(other.head(first="GET /metrics HTTP/1.1"))
         text = other.answer()[2].decode()
     assert "# TYPE pipeline_ingest_malformed_total" in text

@@ -34,11 +34,11 @@ def padded(size: int) -> bytes:
 
 
 def test_the_token_is_in_the_header_or_the_query_and_the_header_wins(wire: Any) -> None:
-    door = wire.door
-    query = f"?token={door.token}"
-    assert door.post(BATCH, token=None, query=query).status == 204
-    assert door.post(BATCH, token="wrong", query=query).status == 401
-    assert door.post(BATCH, query="?token=wrong").status == 204
+    ingest = wire.ingest
+    query = f"?token={ingest.token}"
+    assert ingest.post(BATCH, token=None, query=query).status == 204
+    assert ingest.post(BATCH, token="wrong", query=query).status == 401
+    assert ingest.post(BATCH, query="?token=wrong").status == 204
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_gzip_is_taken_in_one_member_or_several(wire: Any) -> None:
     ],
 )
 def test_what_is_not_as_its_encoding_says_is_422(wire: Any, body: bytes, encoding: str) -> None:
-    answer = wire.door.post(body, content_encoding=encoding)
+    answer = wire.ingest.post(body, content_encoding=encoding)
     assert answer.status == 422
     assert all(isinstance(error, str) for error in answer.json()["errors"])
 
@@ -124,13 +124,13 @@ def test_the_valid_events_of_a_batch_go_on_beside_invalid_ones(wire: Any) -> Non
 @pytest.mark.parametrize("token", [None, "wrong", "", "é", "x" * 10_000])
 def test_without_a_known_token_the_answer_is_401(wire: Any, token: str | None) -> None:
     headers = {} if token is None else {"x-storefront-access-token": token.encode("latin-1")}
-    answer = wire.door.http.request("POST", wire.door.url, body=BODY, headers=headers)
+    answer = wire.ingest.http.request("POST", wire.ingest.url, body=BODY, headers=headers)
     assert (answer.status, answer.json()) == (401, {"error": "Unauthenticated"})
 
 
 @pytest.mark.parametrize("origin", ["https://other.example", "null", "https://SHOP.example", ""])
 def test_an_origin_that_is_not_the_stores_is_403(wire: Any, origin: str) -> None:
-    answer = wire.door.post(BATCH, origin=origin)
+    answer = wire.ingest.post(BATCH, origin=origin)
     assert (answer.status, answer.json()) == (403, {"error": "Origin not allowed"})
     assert "access-control-allow-origin" not in answer.headers
 
@@ -145,7 +145,7 @@ NO_BATCH = [
 def test_what_is_no_batch_is_422_with_a_list_of_errors_and_nothing_is_written(
     wire: Any, body: bytes
 ) -> None:
-    answer = wire.door.post(body)
+    answer = wire.ingest.post(body)
     assert answer.status == 422
     assert list(answer.json()) == ["errors"]
     assert all(isinstance(error, str) and error for error in answer.json()["errors"])
@@ -156,15 +156,15 @@ def test_one_event_and_a_thousand_are_taken_and_1001_are_422(wire: Any) -> None:
     assert len(wire.take({"events": [SEARCH]}).records) == 1
     ((_, value),) = wire.take({"events": [SEARCH] * 1000}).records
     assert len(msgspec.json.decode(value, type=Beacon).events) == 1000
-    answer = wire.door.post({"events": [SEARCH] * 1001})
+    answer = wire.ingest.post({"events": [SEARCH] * 1001})
     assert (answer.status, answer.json()) == (422, {"errors": ["events: 1001 of at most 1000"]})
 
 
 def test_the_setting_says_how_many_events_are_too_many(settings: Settings, serve: Any) -> None:
     few = settings.model_copy(update={"max_events": 2})
-    door = serve(few, MemoryPublisher())
-    assert door.post({"events": [SEARCH] * 2}).status == 204
-    assert door.post({"events": [SEARCH] * 3}).status == 422
+    ingest = serve(few, MemoryPublisher())
+    assert ingest.post({"events": [SEARCH] * 2}).status == 204
+    assert ingest.post({"events": [SEARCH] * 3}).status == 422
 
 
 def test_a_mebibyte_is_taken_and_a_byte_more_is_413_sent_or_inflated(wire: Any) -> None:
@@ -172,9 +172,9 @@ def test_a_mebibyte_is_taken_and_a_byte_more_is_413_sent_or_inflated(wire: Any) 
     wire.take(gzip.compress(padded(MEBIBYTE), mtime=0), content_encoding="gzip")
     zipped = gzip.compress(BODY, mtime=0) + gzip.compress(b" " * MEBIBYTE, mtime=0)
     for answer in (
-        wire.door.post(padded(MEBIBYTE + 1)),
-        wire.door.post(gzip.compress(padded(MEBIBYTE + 1), mtime=0), content_encoding="gzip"),
-        wire.door.post(zipped, content_encoding="gzip"),
+        wire.ingest.post(padded(MEBIBYTE + 1)),
+        wire.ingest.post(gzip.compress(padded(MEBIBYTE + 1), mtime=0), content_encoding="gzip"),
+        wire.ingest.post(zipped, content_encoding="gzip"),
     ):
         assert answer.status == 413
         assert list(answer.json()) == ["error"]
@@ -182,7 +182,7 @@ def test_a_mebibyte_is_taken_and_a_byte_more_is_413_sent_or_inflated(wire: Any) 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "TRACE"])
 def test_another_method_is_405_with_allow(wire: Any, method: str) -> None:
-    answer = wire.door.http.request(method, wire.door.url)
+    answer = wire.ingest.http.request(method, wire.ingest.url)
     assert (answer.status, answer.headers["allow"]) == (405, "POST, OPTIONS")
 
 
@@ -198,7 +198,7 @@ class Full(MemoryPublisher):
 
 def test_a_preflight_is_204_with_all_that_a_browser_asks_for(wire: Any) -> None:
     headers = {"origin": SHOP, "access-control-request-method": "POST"}
-    answer = wire.door.http.request("OPTIONS", wire.door.url, headers=headers)
+    answer = wire.ingest.http.request("OPTIONS", wire.ingest.url, headers=headers)
     assert (answer.status, answer.data) == (204, b"")
     assert {k.lower(): v for k, v in answer.headers.items() if k.lower() != "date"} == {
         "vary": "Origin",
@@ -214,7 +214,7 @@ def test_a_preflight_is_204_with_all_that_a_browser_asks_for(wire: Any) -> None:
 
 def test_a_preflight_of_an_origin_that_is_nobodys_allows_nothing(wire: Any) -> None:
     headers = {"origin": "https://other.example"}
-    answer = wire.door.http.request("OPTIONS", wire.door.url, headers=headers)
+    answer = wire.ingest.http.request("OPTIONS", wire.ingest.url, headers=headers)
     assert answer.status == 204
     assert not [name for name in answer.headers if name.lower().startswith("access-control")]
 
@@ -222,26 +222,26 @@ def test_a_preflight_of_an_origin_that_is_nobodys_allows_nothing(wire: Any) -> N
 def test_the_headers_of_a_preflight_stand_on_every_answer(
     wire: Any, serve: Any, tmp_path: Any
 ) -> None:
-    door = wire.door
-    preflight = door.http.request("OPTIONS", door.url, headers={"origin": SHOP})
+    ingest = wire.ingest
+    preflight = ingest.http.request("OPTIONS", ingest.url, headers={"origin": SHOP})
     wanted = {k: v for k, v in preflight.headers.items() if k.lower() != "date"}
     full = serve(Settings(_env_file=None, home=tmp_path), Full())
-    stalled = {"x-storefront-access-token": door.token, "origin": SHOP, "content-length": "99"}
+    stalled = {"x-storefront-access-token": ingest.token, "origin": SHOP, "content-length": "99"}
     answers = {
-        204: door.post(BATCH, origin=SHOP),
-        401: door.post(BATCH, token="wrong", origin=SHOP),
-        405: door.http.request("PUT", door.url, headers={"origin": SHOP}),
-        408: door.http.request("POST", door.url, body=b"{", headers=stalled),
-        413: door.post(padded(MEBIBYTE + 1), origin=SHOP),
-        417: door.post(BATCH, origin=SHOP, expect="200-ok"),
-        422: door.post(b"{", origin=SHOP),
+        204: ingest.post(BATCH, origin=SHOP),
+        401: ingest.post(BATCH, token="wrong", origin=SHOP),
+        405: ingest.http.request("PUT", ingest.url, headers={"origin": SHOP}),
+        408: ingest.http.request("POST", ingest.url, body=b"{", headers=stalled),
+        413: ingest.post(padded(MEBIBYTE + 1), origin=SHOP),
+        417: ingest.post(BATCH, origin=SHOP, expect="200-ok"),
+        422: ingest.post(b"{", origin=SHOP),
         503: full.post(BATCH, origin=SHOP),
     }
     for status, answer in answers.items():
         assert answer.status == status
         assert {name: answer.headers.get(name) for name in wanted} == wanted
     assert answers[503].headers["retry-after"] == "1"
-    assert door.post(BATCH).headers["vary"] == "Origin"
+    assert ingest.post(BATCH).headers["vary"] == "Origin"
 
 
 def test_a_record_says_the_stores_zone_and_whether_its_token_confirms_orders(
@@ -254,9 +254,9 @@ def test_a_record_says_the_stores_zone_and_whether_its_token_confirms_orders(
         timezone="America/St_Johns",
     )
     kept = MemoryPublisher()
-    door = serve(settings, kept, stores=Stores({"shop": entry}))
+    ingest = serve(settings, kept, stores=Stores({"shop": entry}))
     for token, _ in tokens:
-        assert door.post(BATCH, token=token).status == 204
+        assert ingest.post(BATCH, token=token).status == 204
     found = [
         msgspec.json.decode(value, type=Beacon)
         for records in kept.published

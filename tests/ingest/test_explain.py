@@ -133,12 +133,12 @@ def test_a_name_of_a_stranger_that_leads_here_sees_nothing(explaining: Any) -> N
 
 def test_at_an_address_of_all_it_is_shown_under_any_name(settings: Settings, serve: Any) -> None:
     opened = settings.model_copy(update={"admin_host": "0.0.0.0"})  # noqa: S104  # the case
-    door = serve(opened, MemoryPublisher(), explained=Explained())
-    assert door.page("/explain.json", host="shop.example").status == 200
+    ingest = serve(opened, MemoryPublisher(), explained=Explained())
+    assert ingest.page("/explain.json", host="shop.example").status == 200
 
 
 def test_without_being_asked_for_there_is_no_such_page(settings: Settings, serve: Any) -> None:
-    door = serve(settings, MemoryPublisher())
+    ingest = serve(settings, MemoryPublisher())
     for page in ("/explain", "/explain.json"):
-        answer = door.page(page)
+        answer = ingest.page(page)
         assert (answer.status, answer.json()) == (404, {"error": "Not found"})

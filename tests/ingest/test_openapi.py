@@ -1,4 +1,4 @@
-"""docs/openapi.yaml against a door on a socket, and against the contract's cases."""
+"""docs/openapi.yaml against a ingest on a socket, and against the contract's cases."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def test_schemathesis_finds_no_answer_that_the_document_does_not_say(
     done = subprocess.run(
         [
             str(Path(sys.executable).with_name("schemathesis")),
-            *("run", str(FILE), "--url", wire.door.url.removesuffix("/beacon")),
-            *("--header", f"X-Storefront-Access-Token: {wire.door.token}"),
+            *("run", str(FILE), "--url", wire.ingest.url.removesuffix("/beacon")),
+            *("--header", f"X-Storefront-Access-Token: {wire.ingest.token}"),
             *("--checks", "all", "--max-examples", "40", "--seed", "1", "--no-color"),
             *("--suppress-health-check", "all", "--continue-on-failure"),
         ],

@@ -21,11 +21,11 @@ from pipeline.http.response import Response
 MOST = 3
 
 
-class Door:
-    """A door of `MOST` places, and its clients, each of which has arrived once it is there."""
+class Ingest:
+    """A ingest of `MOST` places, and its clients, each of which has arrived once it is there."""
 
-    def __init__(self, door: Any, publisher: Held, clients: ExitStack) -> None:
-        self._door = door
+    def __init__(self, ingest: Any, publisher: Held, clients: ExitStack) -> None:
+        self._door = ingest
         self._clients = clients
         self.publisher = publisher
 
@@ -47,74 +47,74 @@ def serve_again(client: Client) -> None:
 
 
 @pytest.fixture
-def door(tmp_path: Path, serve: Callable[..., Any]) -> Iterator[Door]:
+def ingest(tmp_path: Path, serve: Callable[..., Any]) -> Iterator[Ingest]:
     settings = Settings(_env_file=None, home=tmp_path, max_connections=MOST)
     publisher = Held()
     with ExitStack() as clients:
-        yield Door(serve(settings, publisher), publisher, clients)
+        yield Ingest(serve(settings, publisher), publisher, clients)
 
 
-def test_who_has_rested_longest_gives_way_and_the_new_one_is_served(door: Door) -> None:
-    first, second, third = [door.served() for _ in range(3)]
+def test_who_has_rested_longest_gives_way_and_the_new_one_is_served(ingest: Ingest) -> None:
+    first, second, third = [ingest.served() for _ in range(3)]
     serve_again(first)
-    door.served()
+    ingest.served()
     assert second.is_ended()
     for client in (first, third):
         serve_again(client)
 
 
-def test_silent_clients_do_not_keep_others_out(door: Door) -> None:
-    silent = [door.client() for _ in range(20)]
-    good = door.served()
+def test_silent_clients_do_not_keep_others_out(ingest: Ingest) -> None:
+    silent = [ingest.client() for _ in range(20)]
+    good = ingest.served()
     for client in silent[:18]:
         assert client.is_ended()
     serve_again(good)
 
 
-def test_who_rests_gives_way_before_who_is_amid_a_request(door: Door) -> None:
-    amid = door.client()
+def test_who_rests_gives_way_before_who_is_amid_a_request(ingest: Ingest) -> None:
+    amid = ingest.client()
     amid.send(amid.head("expect: 100-continue", "content-length: 2"))
     assert amid.answer(has_body=False)[0] == 100
-    resting = [door.served() for _ in range(3)]
+    resting = [ingest.served() for _ in range(3)]
     assert resting[0].is_ended()
     amid.send(b"{}")
     assert amid.answer()[0] == 422
 
 
-def test_who_stops_amid_a_request_does_not_keep_others_out(door: Door) -> None:
-    amid = [door.client(b"POST /beacon HTTP/1.1\r\n") for _ in range(MOST)]
-    new = door.client()
+def test_who_stops_amid_a_request_does_not_keep_others_out(ingest: Ingest) -> None:
+    amid = [ingest.client(b"POST /beacon HTTP/1.1\r\n") for _ in range(MOST)]
+    new = ingest.client()
     assert amid[0].answer()[0] == 503
-    door.client()
+    ingest.client()
     assert amid[1].answer()[0] == 503
     serve_again(new)
 
 
-def test_who_is_amid_a_request_is_told_to_come_again(door: Door) -> None:
-    amid = [door.client() for _ in range(MOST)]
+def test_who_is_amid_a_request_is_told_to_come_again(ingest: Ingest) -> None:
+    amid = [ingest.client() for _ in range(MOST)]
     for client in amid:
         lines = ("origin: https://shop.example", "expect: 100-continue", "content-length: 2")
         client.send(client.head(*lines))
         assert client.answer(has_body=False)[0] == 100
-    door.served()
+    ingest.served()
     status, headers, _ = amid[0].answer()
     assert (status, headers["retry-after"], headers["connection"]) == (503, "1", "close")
     assert headers["access-control-allow-origin"] == "https://shop.example"
     assert amid[0].is_ended()
 
 
-def test_who_waits_for_an_answer_of_ours_keeps_its_place(door: Door) -> None:
-    waiting = [door.client() for _ in range(MOST)]
+def test_who_waits_for_an_answer_of_ours_keeps_its_place(ingest: Ingest) -> None:
+    waiting = [ingest.client() for _ in range(MOST)]
     for client in waiting:
         client.send(client.post())
-    has(door.publisher, MOST)
-    late = door.client()
+    has(ingest.publisher, MOST)
+    late = ingest.client()
     status, headers, _ = late.answer()
     assert (status, headers["retry-after"], headers["connection"]) == (503, "1", "close")
     assert late.is_ended()
-    door.publisher.release(*range(MOST))
+    ingest.publisher.release(*range(MOST))
     assert [client.answer()[0] for client in waiting] == [204] * MOST
-    door.served()
+    ingest.served()
 
 
 @pytest.mark.parametrize("unsent", [0, 1])

@@ -47,7 +47,7 @@ def by_device(records: list[tuple[bytes, bytes]]) -> dict[str, list[str]]:
 
 
 def test_each_devices_events_reach_kafka_in_the_order_of_the_file(
-    door: Any, settings: Settings, read_topic: Callable[[Topic], list[Any]], tmp_path: Path
+    ingest: Any, settings: Settings, read_topic: Callable[[Topic], list[Any]], tmp_path: Path
 ) -> None:
     # Loose events of many devices, and among them bodies of one and of several devices.
     lines: list[Any] = []
@@ -63,7 +63,7 @@ def test_each_devices_events_reach_kafka_in_the_order_of_the_file(
             case _:
                 lines.append(event(device, number))
     path = write(tmp_path / "events.ndjson.gz", *lines)
-    assert send([path], door.url, {"": door.token}) == 0
+    assert send([path], ingest.url, {"": ingest.token}) == 0
     found = read_topic(topics(settings).beacons)
     queries = by_device([(record.key, record.value) for record in found])
     assert len(queries) == 20
@@ -76,7 +76,7 @@ def test_a_recorded_request_keeps_its_time_store_and_headers(
     settings: Settings, serve: Any, tmp_path: Path
 ) -> None:
     kept = MemoryPublisher()
-    door = serve(settings, kept)
+    ingest = serve(settings, kept)
     recorded = {
         "events": [event("d", 1)],
         "received_at": 1_735_689_600_000,
@@ -84,8 +84,8 @@ def test_a_recorded_request_keeps_its_time_store_and_headers(
         "headers": {"Accept": "*/*", "Host": "elsewhere.example"},
     }
     path = write(tmp_path / "events.ndjson", recorded, event("d", 2))
-    tokens = {"": door.token, "past": door.backfill_token}
-    assert send([path], door.url, tokens) == 0
+    tokens = {"": ingest.token, "past": ingest.backfill_token}
+    assert send([path], ingest.url, tokens) == 0
     beacons = {
         beacon["store_id"]: beacon
         for records in kept.published
@@ -102,10 +102,10 @@ def test_a_bad_line_is_named_and_the_rest_goes_on(
     settings: Settings, serve: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept = MemoryPublisher()
-    door = serve(settings, kept)
+    ingest = serve(settings, kept)
     lines = [event("d", 1), "{", {"events": []}, {"events": [event("d", 2)], "store": "none"}]
     path = write(tmp_path / "events.ndjson", *lines, event("d", 3))
-    assert send([path], door.url, {"": door.token}) == 0
+    assert send([path], ingest.url, {"": ingest.token}) == 0
     written = capsys.readouterr()
     assert [line.split(" ")[0] for line in sorted(written.err.splitlines())] == [
         f"{path}:{number}:" for number in (2, 3, 4)
@@ -113,7 +113,7 @@ def test_a_bad_line_is_named_and_the_rest_goes_on(
     assert written.out.endswith("; 3 bad lines\n")
     queries = [by_device(taken(records).records)["d:d"] for records in kept.published]
     assert [query for sent in queries for query in sent] == ["1", "3"]
-    assert send([path], door.url, {"": door.token}, strict=True) == 1
+    assert send([path], ingest.url, {"": ingest.token}, strict=True) == 1
 
 
 def test_a_503_is_asked_again_and_nothing_overtakes_it(
@@ -130,12 +130,12 @@ def test_a_503_is_asked_again_and_nothing_overtakes_it(
                 super().publish(records, on_durable)
 
     kept = Flaky()
-    door = serve(settings, kept)
+    ingest = serve(settings, kept)
     lines = [
         {"events": [event("d", n)], "headers": {"user-agent": "Mozilla/5.0"}} for n in range(9)
     ]
     path = write(tmp_path / "events.ndjson", *lines)
-    assert send([path], door.url, {"": door.token}) == 0
+    assert send([path], ingest.url, {"": ingest.token}) == 0
     records = [record for sent in kept.published for record in taken(sent).records]
     assert by_device(records) == {"d:d": [str(n) for n in range(9)]}
 
@@ -193,7 +193,7 @@ def test_history_in_order_of_time_arrives_in_order_but_for_an_hour(
     settings: Settings, serve: Any, tmp_path: Path
 ) -> None:
     kept = MemoryPublisher()
-    door = serve(settings, kept)
+    ingest = serve(settings, kept)
     begin, hour = 1_750_000_000_000, 3_600_000
     # Half a year, of which one lane has few events: what it gathers must not wait for weeks.
     lines = [
@@ -202,7 +202,8 @@ def test_history_in_order_of_time_arrives_in_order_but_for_an_hour(
         for at in (at, at + hour // 2)
     ]
     assert (
-        send([write(tmp_path / "events.ndjson", *lines)], door.url, {"": door.backfill_token}) == 0
+        send([write(tmp_path / "events.ndjson", *lines)], ingest.url, {"": ingest.backfill_token})
+        == 0
     )
     times = [
         fact["timestamp"]
