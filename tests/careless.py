@@ -1,4 +1,4 @@
-"""A client that opens a snapshot for writing, as DuckDB does unless told otherwise."""
+"""A client that opens a snapshot for writing, as DuckDB does unless asked otherwise."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Random shopping, as records of several partitions: near every bound of every rule.
 
-A story is plain data: it can be written to a file, told again, and made smaller (`shrink.py`).
+A story is plain data: it can be written to a file, loaded again, and made smaller (`shrink.py`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pipeline.ingest.sender import Sender
 NEAR_BOUNDS = [0, 1, 2, 10, 29, 30, 31, 59, 60, 61, 90, 119, 120, 121, 150, 181, 240, 300]
 TOKENS = [None, "red", "blue"]
 PRODUCTS = [1, 2]
-# What a partition may number at most, so that stories told together stay apart.
+# What a partition may number at most, so that stories loaded together stay apart.
 MOST_PARTITIONS = 8
 NAMELESS = 4
 
@@ -171,7 +171,7 @@ def gathered(count: int, *, number: int) -> list[Story]:
     return stories
 
 
-def told(story: Story, rules: Rules, *, number: int = 0) -> list[list[Outcome]]:
+def transactions_of(story: Story, rules: Rules, *, number: int = 0) -> list[list[Outcome]]:
     """What the loader takes in each transaction, as workers that die leave it on `outcomes`.
 
     `number` keeps stories apart that one warehouse holds: by store, and by partition.

@@ -166,6 +166,6 @@ def test_a_forgotten_step_fails_and_names_its_file(copy: Path, name: str, file: 
     said = follow(RECIPES[name], copy, without=file)
     done = proved(copy, *TESTS[:2])
     assert done.returncode != 0
-    told = said + done.stdout
+    output = said + done.stdout
     module = file.removesuffix(".py").replace("/", ".")
-    assert file in told or f"module '{module}'" in told, told[-4000:]
+    assert file in output or f"module '{module}'" in output, output[-4000:]

@@ -235,12 +235,12 @@ def runs(found: list[Case]) -> list[Run]:
     """Every order of every case. Each begins days after the one before it has ended, at the same
     hour: in one file none is late, or near another, that would not be so by itself.
     """
-    told = []
+    found_runs = []
     free = MORNING
     for case in found:
         first, last = case.span()
         for arrival in case.arrivals:
             begins_at = free + -(-max(-first, 0) // DAY) * DAY
-            told.append(Run(len(told), case, arrival, begins_at))
+            found_runs.append(Run(len(found_runs), case, arrival, begins_at))
             free = begins_at + -(-max(last, 0) // DAY) * DAY + 11 * DAY
-    return told
+    return found_runs

@@ -61,10 +61,10 @@ def outcomes_of(run: Run, rules: Rules) -> list[list[Outcome]]:
     return answers
 
 
-def loaded(told: Iterable[Run], path: Path, rules: Rules, *, at_once: bool) -> Warehouse:
+def loaded(runs: Iterable[Run], path: Path, rules: Rules, *, at_once: bool) -> Warehouse:
     """All runs through the stream and the loader; a transaction for each run's nth request."""
     warehouse = Warehouse(path, rules)
-    waiting = [outcomes_of(run, rules) for run in told]
+    waiting = [outcomes_of(run, rules) for run in runs]
     if at_once:
         warehouse.load(outcome for answers in waiting for one in answers for outcome in one)
         assert warehouse.broken() == {}
@@ -80,29 +80,29 @@ def loaded(told: Iterable[Run], path: Path, rules: Rules, *, at_once: bool) -> W
     return warehouse
 
 
-def by_transactions(told: list[Run], folder: Path) -> Seen:
+def by_transactions(runs: list[Run], folder: Path) -> Seen:
     """The stream, then one record a transaction."""
-    return seen(loaded(told, folder / "one.duckdb", RULES, at_once=False).connection, told)
+    return seen(loaded(runs, folder / "one.duckdb", RULES, at_once=False).connection, runs)
 
 
-def by_one_transaction(told: list[Run], folder: Path) -> Seen:
+def by_one_transaction(runs: list[Run], folder: Path) -> Seen:
     """The stream, then everything in one transaction."""
-    return seen(loaded(told, folder / "all.duckdb", RULES, at_once=True).connection, told)
+    return seen(loaded(runs, folder / "all.duckdb", RULES, at_once=True).connection, runs)
 
 
-def by_recomputed_devices(told: list[Run], folder: Path) -> Seen:
+def by_recomputed_devices(runs: list[Run], folder: Path) -> Seen:
     """Nearly every event goes the way of late ones; the log's own counts differ, no row does."""
-    warehouse = loaded(told, folder / "recomputed.duckdb", ONE_KEY, at_once=False)
-    found = seen(warehouse.connection, told)
+    warehouse = loaded(runs, folder / "recomputed.duckdb", ONE_KEY, at_once=False)
+    found = seen(warehouse.connection, runs)
     for one in found.values():
         del one["duplicates"], one["late"], one["facts"]
     return found
 
 
-def by_local(told: list[Run], folder: Path) -> Seen:
+def by_local(runs: list[Run], folder: Path) -> Seen:
     """`pipeline local` over one file, one partition for all: what is open is not the case's own."""
     file, database = folder / "golden.ndjson", folder / "local.duckdb"
-    lines = [msgspec.json.encode(line) for run in told for line in run.requests()]
+    lines = [msgspec.json.encode(line) for run in runs for line in run.requests()]
     file.write_bytes(b"\n".join(lines))
     # Long after all of it: the run's own clock bounds every other (T8).
     replayed = replay(
@@ -110,19 +110,19 @@ def by_local(told: list[Run], folder: Path) -> Seen:
     )
     assert (replayed.rejected, replayed.bad_lines) == (0, [])
     with connect_live(database, RULES) as connection:
-        found = seen(connection, told)
+        found = seen(connection, runs)
     for one in found.values():
         for session in one["sessions"]:
             del session["open"]
     return found
 
 
-def by_recompute(told: list[Run], folder: Path) -> Seen:
+def by_recompute(runs: list[Run], folder: Path) -> Seen:
     """Batch SQL over `events`, with nothing of the stream but what is in that table."""
-    connection = loaded(told, folder / "sql.duckdb", RULES, at_once=True).connection
+    connection = loaded(runs, folder / "sql.duckdb", RULES, at_once=True).connection
     for name, query in RECOMPUTED.items():
         connection.execute(f"CREATE TEMP TABLE re_{name} AS {query}")
-    return seen(connection, told, prefix="re_")
+    return seen(connection, runs, prefix="re_")
 
 
 RUNNERS: dict[str, Callable[[list[Run], Path], Seen]] = {
@@ -157,9 +157,9 @@ RECOMPUTED = {
 }
 
 
-def seen(connection: duckdb.DuckDBPyConnection, told: list[Run], *, prefix: str = "") -> Seen:
+def seen(connection: duckdb.DuckDBPyConnection, runs: list[Run], *, prefix: str = "") -> Seen:
     """What the tables say of each run, in the words of the cases."""
-    begins = {run.number: run.begins_at for run in told}
+    begins = {run.number: run.begins_at for run in runs}
     found: Seen = {
         number: {
             "sessions": [],

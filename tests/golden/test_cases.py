@@ -25,14 +25,14 @@ def test_case(case: Case, runner: tuple[str, Seen]) -> None:
     name, found = runner
     if name == "recomputed devices" and not case.expected.get("recomputes", True):
         pytest.skip("a repeat under another time, or what is late: the state alone knows (D4)")
-    told = [run for run in RUNS if run.case is case]
-    assert told
-    for run in told:
+    own_runs = [run for run in RUNS if run.case is case]
+    assert own_runs
+    for run in own_runs:
         assert compared(run, found[run.number]) == expected(case, found[run.number]), run.arrival
 
 
 def expected(case: Case, found: dict[str, Any]) -> dict[str, Any]:
-    """What the case says, of what this runner can tell."""
+    """What the case says, of what this runner knows."""
     return {
         name: [_row(row, _tells(found[name])) for row in value]
         if isinstance(value, list)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from reference import Row, blended, credits_of, refund_credits, refunds, settled
 from shrink import shrunk, write_case
-from strategies import Story, gathered, told
+from strategies import Story, gathered, transactions_of
 from warehouse_fixture import Warehouse
 
 from pipeline.domain.rules import MILLISECOND
@@ -110,13 +110,13 @@ def wrong_counts(warehouse: Warehouse) -> list[str]:
     ]
 
 
-def tell(warehouse: Warehouse, stories: list[Story]) -> list[str]:
-    """What is wrong once all of these stories are told."""
+def load_and_compare(warehouse: Warehouse, stories: list[Story]) -> list[str]:
+    """What is wrong once all of these stories are loaded."""
     warehouse.clear()
     warehouse.load(
         outcome
         for number, story in enumerate(stories)
-        for batch in told(story, warehouse.rules, number=number)
+        for batch in transactions_of(story, warehouse.rules, number=number)
         for outcome in batch
     )
     return [*wrong_money(warehouse), *wrong_counts(warehouse)]
@@ -124,6 +124,8 @@ def tell(warehouse: Warehouse, stories: list[Story]) -> list[str]:
 
 def test_views_equal_the_reference(warehouse: Warehouse) -> None:
     stories = gathered(STORIES, number=-1)
-    if wrong := tell(warehouse, stories):
-        small = shrunk(stories, lambda some: bool(tell(warehouse, some)))
-        pytest.fail(f"{write_case(small).name}: {tell(warehouse, small)}; {len(wrong)} in all")
+    if wrong := load_and_compare(warehouse, stories):
+        small = shrunk(stories, lambda some: bool(load_and_compare(warehouse, some)))
+        pytest.fail(
+            f"{write_case(small).name}: {load_and_compare(warehouse, small)}; {len(wrong)} in all"
+        )

@@ -24,7 +24,7 @@ def rules(request: pytest.FixtureRequest) -> Rules:
     return request.param
 
 
-def tell(warehouse: Warehouse, *events: dict[str, Any], **sent: Any) -> None:
+def load(warehouse: Warehouse, *events: dict[str, Any], **sent: Any) -> None:
     log = Log(warehouse.rules)
     warehouse.load([log.send(event, **sent) for event in events])
     assert warehouse.broken() == {}
@@ -70,7 +70,7 @@ def path(*days_before: int) -> Iterable[dict[str, Any]]:
     ],
 )
 def test_a7_the_worked_path(warehouse: Warehouse, model: str, wanted: list[str]) -> None:
-    tell(warehouse, *path(14, 7, 1, 0), purchase(0, line(price="100")))
+    load(warehouse, *path(14, 7, 1, 0), purchase(0, line(price="100")))
     assert credited(warehouse, model) == wanted
 
 
@@ -89,24 +89,24 @@ def test_a7_the_worked_path(warehouse: Warehouse, model: str, wanted: list[str])
 def test_a7_credits_are_whole_minor_units_and_the_remainder_is_the_last_touchs(
     warehouse: Warehouse, currency: str, price: str, wanted: list[str]
 ) -> None:
-    tell(warehouse, *path(3, 2, 1), purchase(0, line(price=price), currency=currency))
+    load(warehouse, *path(3, 2, 1), purchase(0, line(price=price), currency=currency))
     assert credited(warehouse, "linear") == wanted
 
 
 def test_a7_one_touch_and_two_touches_share_by_position_as_they_should(
     warehouse: Warehouse,
 ) -> None:
-    tell(warehouse, *path(2), purchase(0, line(price="5")))
+    load(warehouse, *path(2), purchase(0, line(price="5")))
     assert credited(warehouse, "position") == ["5.0000"]
     warehouse.clear()
-    tell(warehouse, *path(2, 1), purchase(0, line(price="5")))
+    load(warehouse, *path(2, 1), purchase(0, line(price="5")))
     assert credited(warehouse, "position") == ["2.5000", "2.5000"]
 
 
 def test_a7_what_is_attributed_to_nothing_is_a_row_so_totals_equal_the_revenue(
     warehouse: Warehouse,
 ) -> None:
-    tell(
+    load(
         warehouse,
         purchase(0, line(price="7"), line(2, "3", attribution_token="never")),
         cart(1),
@@ -123,13 +123,13 @@ def test_a7_what_is_attributed_to_nothing_is_a_row_so_totals_equal_the_revenue(
 
 
 def test_a7_a_tie_credits_once(warehouse: Warehouse) -> None:
-    tell(warehouse, click(0, "a"), click(0, "b"), purchase(0, line(price="9")))
+    load(warehouse, click(0, "a"), click(0, "b"), purchase(0, line(price="9")))
     for model in ("last", "first"):
         assert sorted(credited(warehouse, model)) == ["0.0000", "9.0000"]
 
 
 def test_a7_the_half_life_is_a_setting_that_may_change(warehouse: Warehouse) -> None:
-    tell(warehouse, *path(1, 0), purchase(0, line(price="3")))
+    load(warehouse, *path(1, 0), purchase(0, line(price="3")))
     assert credited(warehouse, "time_decay") == ["1.4300", "1.5700"]
     warehouse.connection.execute("UPDATE rules SET half_life = INTERVAL 1 DAY")
     try:
@@ -151,7 +151,7 @@ def test_a7_another_half_life_opens_the_same_database(tmp_path: Any) -> None:
 def test_a7_a_path_far_longer_than_the_half_life_still_has_weights(warehouse: Warehouse) -> None:
     warehouse.connection.execute("UPDATE rules SET half_life = INTERVAL 1 MILLISECOND")
     try:
-        tell(warehouse, *path(20, 10), purchase(0, line(price="3")))
+        load(warehouse, *path(20, 10), purchase(0, line(price="3")))
         assert credited(warehouse, "time_decay") == ["0.0000", "3.0000"]
     finally:
         warehouse.connection.execute("UPDATE rules SET half_life = INTERVAL 7 DAY")
@@ -185,13 +185,13 @@ def test_a8_a_full_refund_in_any_parts_leaves_exactly_nothing(
         for at, part in enumerate(parts)
     ]
     bought = purchase(0, line(price="99.99"), order_id="O", currency=currency)
-    tell(warehouse, *path(5, 4, 3, 1), bought, *back)
+    load(warehouse, *path(5, 4, 3, 1), bought, *back)
     assert left(warehouse) == {}
 
 
 def test_a8_a_partial_refund_is_proportional_and_on_its_own_day(warehouse: Warehouse) -> None:
     bought = purchase(0, line(price="10"), order_id="O")
-    tell(warehouse, *path(2, 1), bought, refund(3 * 24 * HOURS, line(price="4")))
+    load(warehouse, *path(2, 1), bought, refund(3 * 24 * HOURS, line(price="4")))
     found = warehouse.rows("""
         SELECT day - DATE '2025-11-24', attribution_token, revenue, refunded, net_revenue
         FROM attribution_models WHERE model = 'linear' ORDER BY ALL
@@ -206,7 +206,7 @@ def test_a8_a_partial_refund_is_proportional_and_on_its_own_day(warehouse: Wareh
 
 def test_a8_what_is_over_is_listed_and_credits_nothing(warehouse: Warehouse) -> None:
     bought = purchase(0, line(price="10"), order_id="O")
-    tell(
+    load(
         warehouse, bought, refund(1, line(price="8")), refund(2, line(price="8")), refund(3, line())
     )
     assert taken(warehouse) == [
@@ -221,7 +221,7 @@ def test_a8_without_a_price_it_is_the_quantity_times_the_original_unit_price(
     warehouse: Warehouse,
 ) -> None:
     bought = purchase(0, line(price="2.5", quantity=4), order_id="O")
-    tell(warehouse, bought, refund(1, line(price=None, quantity=3), currency=None))
+    load(warehouse, bought, refund(1, line(price=None, quantity=3), currency=None))
     assert taken(warehouse) == [("counted", "7.5000", "0.0000")]
 
 
@@ -246,26 +246,26 @@ def test_a8_a_refund_before_its_order_waits_for_it_and_then_counts(warehouse: Wa
 def test_a8_only_the_same_line_of_the_same_order_in_its_currency_is_taken_from(
     warehouse: Warehouse, back: dict[str, Any], state: str
 ) -> None:
-    tell(warehouse, purchase(0, line(price="10"), order_id="O"), back)
+    load(warehouse, purchase(0, line(price="10"), order_id="O"), back)
     assert taken(warehouse) == [(state, "0.0000", None)]
 
 
 @pytest.mark.parametrize("named", [{}, {"variant_id": 7}])
 def test_a8_a_missing_variant_makes_one_pool(warehouse: Warehouse, named: dict[str, Any]) -> None:
     other = {} if named else {"variant_id": 7}
-    tell(warehouse, purchase(0, line(price="10", **named), order_id="O"), refund(1, line(**other)))
+    load(warehouse, purchase(0, line(price="10", **named), order_id="O"), refund(1, line(**other)))
     assert taken(warehouse) == [("counted", "10.0000", "0.0000")]
 
 
 def test_a8_other_variants_are_other_lines(warehouse: Warehouse) -> None:
     bought = purchase(0, line(price="10", variant_id=5), order_id="O")
-    tell(warehouse, bought, refund(1, line(variant_id=7)))
+    load(warehouse, bought, refund(1, line(variant_id=7)))
     assert taken(warehouse) == [("waiting", "0.0000", None)]
 
 
 def test_a8_a_pool_is_refunded_to_exactly_nothing(warehouse: Warehouse) -> None:
     lines = [line(price="20", variant_id=71), line(price="25", variant_id=72)]
-    tell(
+    load(
         warehouse,
         click(0),
         purchase(1, *lines, order_id="O", attribution_token="token"),
@@ -288,7 +288,7 @@ def test_a8_another_store_is_another_order(warehouse: Warehouse) -> None:
 
 
 def test_a8_an_unpriced_line_has_nothing_to_take(warehouse: Warehouse) -> None:
-    tell(warehouse, purchase(0, line(price=None), order_id="O"), refund(1, line(price=None)))
+    load(warehouse, purchase(0, line(price=None), order_id="O"), refund(1, line(price=None)))
     assert taken(warehouse) == [("unpriced", "0.0000", None)]
 
 
@@ -315,7 +315,7 @@ def test_a8_two_lines_of_one_product_are_taken_from_one_after_the_other(
     warehouse: Warehouse,
 ) -> None:
     bought = purchase(0, line(price="10"), line(price="6"), order_id="O")
-    tell(warehouse, bought, refund(1, line(price="12")))
+    load(warehouse, bought, refund(1, line(price="12")))
     found = warehouse.rows("""
         SELECT c.line, r.credit FROM refund_credits AS r
         JOIN conversions AS c USING (conversion_key) WHERE model = 'last' ORDER BY ALL
@@ -354,7 +354,7 @@ def test_a8_a_repeated_line_of_an_order_is_not_there_to_be_refunded(warehouse: W
 
 
 def test_a_bots_conversions_stand_beside_the_models(warehouse: Warehouse) -> None:
-    tell(warehouse, purchase(0, line()), is_bot=True)
+    load(warehouse, purchase(0, line()), is_bot=True)
     query = "SELECT conversions, revenue, bot_conversions FROM attribution_models"
     assert set(warehouse.rows(query)) == {(0, 0, 1)}
 
@@ -367,7 +367,7 @@ def test_a_bots_conversions_stand_beside_the_models(warehouse: Warehouse) -> Non
 def test_b2_a_click_without_a_token_counts_by_its_age(
     warehouse: Warehouse, action: str, age: int, counts: float
 ) -> None:
-    tell(warehouse, impression("K", 1, 1), make_event(action, ms=age, position=1))
+    load(warehouse, impression("K", 1, 1), make_event(action, ms=age, position=1))
     names = {"product_click": "clicks", "add_to_cart": "add_to_carts", "purchase": "purchases"}
     query = f"SELECT {names[action]} FROM kpis WHERE grain = 'token' AND name = 'K'"
     assert warehouse.rows(query) == [(Decimal(str(counts)),)]
@@ -381,14 +381,14 @@ def clicks(warehouse: Warehouse, grain: str = "token") -> dict[str, float]:
 
 
 def test_b1_what_carries_the_token_counts_whole_whatever_its_age(warehouse: Warehouse) -> None:
-    tell(warehouse, shown("block_view", "K"), click(29, "K"), click(-1, "K"), click(1, "unseen"))
+    load(warehouse, shown("block_view", "K"), click(29, "K"), click(-1, "K"), click(1, "unseen"))
     assert clicks(warehouse) == {"K": 2}
 
 
 def test_b2_it_goes_to_the_latest_token_and_at_one_time_to_the_greater(
     warehouse: Warehouse,
 ) -> None:
-    tell(
+    load(
         warehouse,
         shown("search", "a", 0, query="x"),
         shown("search", "b", 1000, query="x"),
@@ -400,7 +400,7 @@ def test_b2_it_goes_to_the_latest_token_and_at_one_time_to_the_greater(
 
 
 def test_b2_t0_is_the_earliest_showing(warehouse: Warehouse) -> None:
-    tell(
+    load(
         warehouse,
         shown("search", "a", 0, query="x"),
         shown("search", "a", 300_000, query="x"),
@@ -410,7 +410,7 @@ def test_b2_t0_is_the_earliest_showing(warehouse: Warehouse) -> None:
 
 
 def test_b2_another_session_shows_nothing(warehouse: Warehouse) -> None:
-    tell(
+    load(
         warehouse,
         shown("search", "a", query="x"),
         click(0, None, ms=999, session_id="other"),
@@ -430,7 +430,7 @@ def test_b2_a_bot_in_the_same_session_shows_nothing(warehouse: Warehouse) -> Non
 
 
 def test_b3_a_token_with_impressions_claims_only_their_products(warehouse: Warehouse) -> None:
-    tell(
+    load(
         warehouse,
         shown("block_view", "any"),
         impression("some", 2, 1, 1000),
@@ -441,7 +441,7 @@ def test_b3_a_token_with_impressions_claims_only_their_products(warehouse: Wareh
 
 
 def test_b3_the_impressions_are_the_tokens_own(warehouse: Warehouse) -> None:
-    tell(
+    load(
         warehouse,
         impression("one", 1, 1),
         impression("other", 2, 1, 1000),
@@ -452,14 +452,14 @@ def test_b3_the_impressions_are_the_tokens_own(warehouse: Warehouse) -> None:
 
 def test_b4_the_day_is_that_of_t0(warehouse: Warehouse) -> None:
     midnight = 8 * HOURS * MINUTE  # the morning is at 16:00
-    tell(warehouse, impression("K", 1, 1, midnight - 1), click(0, "K", ms=midnight))
+    load(warehouse, impression("K", 1, 1, midnight - 1), click(0, "K", ms=midnight))
     found = warehouse.rows("SELECT DISTINCT day, clicks FROM kpis WHERE grain <> 'position'")
     assert [(str(day), count) for day, count in found] == [("2025-11-24", 1)]
 
 
 def test_kpis_count_distinct_impressions_at_each_grain(warehouse: Warehouse) -> None:
     again = [impression("K", 1, 1, ms) for ms in (0, 1, 2)]
-    tell(warehouse, *again, impression("K", 1, 2, 3), impression("K", 2, 1, 4))
+    load(warehouse, *again, impression("K", 1, 2, 3), impression("K", 2, 1, 4))
     found = warehouse.rows("SELECT grain, name, impressions FROM kpis ORDER BY ALL")
     assert found == [
         ("position", "1", 2),
@@ -472,7 +472,7 @@ def test_kpis_count_distinct_impressions_at_each_grain(warehouse: Warehouse) -> 
 
 
 def test_kpis_one_token_in_two_sessions_is_two_impressions(warehouse: Warehouse) -> None:
-    tell(warehouse, impression("K", 1, 1), impression("K", 1, 1, 31 * MINUTE))
+    load(warehouse, impression("K", 1, 1), impression("K", 1, 1, 31 * MINUTE))
     found = warehouse.rows("SELECT DISTINCT impressions FROM kpis")
     assert found == [(2,)]
 
@@ -480,7 +480,7 @@ def test_kpis_one_token_in_two_sessions_is_two_impressions(warehouse: Warehouse)
 def test_kpis_name_the_first_block_collection_and_query_of_their_token(
     warehouse: Warehouse,
 ) -> None:
-    tell(
+    load(
         warehouse,
         shown("block_view", "b", 1, block_id="side"),
         shown("block_view", "b", block_id="top"),
@@ -501,19 +501,19 @@ def test_kpis_an_action_stands_at_the_position_where_its_product_was_last_shown(
 ) -> None:
     # Nearer, but after it, is the fourth.
     shows = [(2, 0), (1, 1000), (1, 2000), (3, 3001)]
-    tell(warehouse, *(impression("K", 1, at, ms) for at, ms in shows), click(0, "K", ms=3000))
+    load(warehouse, *(impression("K", 1, at, ms) for at, ms in shows), click(0, "K", ms=3000))
     assert clicks(warehouse, "position") == {"1": 1, "2": 0, "3": 0}
 
 
 def test_kpis_no_impressions_is_null_and_no_events_is_zero(warehouse: Warehouse) -> None:
-    tell(warehouse, impression("K", 1, 1), click(0, "K", product_id=2))
+    load(warehouse, impression("K", 1, 1), click(0, "K", product_id=2))
     rates = "click_through_rate, add_to_cart_rate, purchase_rate"
     found = warehouse.rows(f"SELECT name, {rates} FROM kpis WHERE grain = 'product' ORDER BY name")
     assert found == [("1", 0, 0, 0), ("2", None, None, None)]
 
 
 def test_kpis_revenue_per_impression_is_by_currency(warehouse: Warehouse) -> None:
-    tell(
+    load(
         warehouse,
         impression("K", 1, 1),
         impression("K", 1, 2),
@@ -561,7 +561,7 @@ def test_kpis_compare_with_the_period_of_the_same_length_just_before(
         at = -days * DAY
         events += [shown("search", "K", at, query="x", session_id=f"s{days}")]
         events += [click(ms=at + 1 + n, token="K", session_id=f"s{days}") for n in range(count)]
-    tell(warehouse, *events)
+    load(warehouse, *events)
     found = ask(
         warehouse.connection,
         "kpis",
@@ -576,7 +576,7 @@ def test_kpis_compare_with_the_period_of_the_same_length_just_before(
 
 def test_kpis_of_some_days_are_those_days_of_all(warehouse: Warehouse) -> None:
     events = [impression("K", 1, 1, days * DAY) for days in range(5)]
-    tell(warehouse, *events, click(2 * 24 * HOURS, "K"))
+    load(warehouse, *events, click(2 * 24 * HOURS, "K"))
     bounded = "FROM kpis(DATE '2025-11-25', DATE '2025-11-26') ORDER BY ALL"
     assert warehouse.rows(bounded) == warehouse.rows(
         "FROM kpis WHERE day BETWEEN DATE '2025-11-25' AND DATE '2025-11-26' ORDER BY ALL"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from shrink import CASES, read_case, shrunk, write_case
-from strategies import Story, gathered, told
+from strategies import Story, gathered, transactions_of
 from warehouse_fixture import Warehouse
 
 # This many stories run alone, the others this many at a time: faster, but a bound that is too tight
@@ -22,10 +22,10 @@ FACTS = """
 """
 
 
-def tell(warehouse: Warehouse, stories: list[Story]) -> list[str]:
+def load_and_check(warehouse: Warehouse, stories: list[Story]) -> list[str]:
     """The differences after any transaction of these interleaved stories; none if all is well."""
     warehouse.clear()
-    turns = [told(story, warehouse.rules, number=n) for n, story in enumerate(stories)]
+    turns = [transactions_of(story, warehouse.rules, number=n) for n, story in enumerate(stories)]
     for turn in range(max(map(len, turns))):
         warehouse.load([o for batches in turns if turn < len(batches) for o in batches[turn]])
         if broken := warehouse.broken():
@@ -40,16 +40,16 @@ def tell(warehouse: Warehouse, stories: list[Story]) -> list[str]:
 
 def holds(warehouse: Warehouse, stories: list[Story]) -> None:
     """Fail with the smallest stories that break a promise, kept as a case."""
-    if not tell(warehouse, stories):
+    if not load_and_check(warehouse, stories):
         return
-    small = shrunk(stories, lambda some: bool(tell(warehouse, some)))
+    small = shrunk(stories, lambda some: bool(load_and_check(warehouse, some)))
     path = write_case(small)
-    pytest.fail(f"{path.name}: {tell(warehouse, small)}")
+    pytest.fail(f"{path.name}: {load_and_check(warehouse, small)}")
 
 
 @pytest.mark.parametrize("path", sorted(CASES.glob("*.json")), ids=lambda path: path.stem)
 def test_what_failed_once_does_not_fail_again(warehouse: Warehouse, path: Path) -> None:
-    assert tell(warehouse, read_case(path)) == []
+    assert load_and_check(warehouse, read_case(path)) == []
 
 
 @pytest.mark.timeout(0)  # as long as `--examples` asks for

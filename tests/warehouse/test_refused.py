@@ -81,8 +81,8 @@ def test_an_event_rejected_twice_for_two_reasons_is_stored_once(warehouse: Wareh
     accepted = accept(body, sender=sender, request=Request(), is_app=False, received_at=now)
     ((key, value),) = accepted.records
     for reason in ("too large", "not authorized"):
-        told = refusals(Record("beacons", key, value), reason, topic="rejected")
-        warehouse.load_rejected(msgspec.json.decode(record.value, type=Rejected) for record in told)
+        sent = refusals(Record("beacons", key, value), reason, topic="rejected")
+        warehouse.load_rejected(msgspec.json.decode(record.value, type=Rejected) for record in sent)
     assert warehouse.rows("SELECT index, detail FROM rejected_events ORDER BY 1") == [
         (0, "too large"),
         (1, "too large"),
