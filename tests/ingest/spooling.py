@@ -89,11 +89,12 @@ class ManualProducer:
 
 
 class WatchedCircuit(Circuit):
-    """Notes what had been sent each time it closed."""
+    """Notes why it opened, and what had been sent each time it closed."""
 
     def __init__(self, producer: Any, backlog: Backlog) -> None:
         self.probe = Probe(producer, "beacons", limit=timedelta(seconds=1))
         self.replay = Replay(producer, backlog, self.probe, rejected="rejected")
+        self.openings: list[str] = []
         self.closings: list[list[Record]] = []
         self._sent = producer.sent
         super().__init__(
@@ -104,6 +105,11 @@ class WatchedCircuit(Circuit):
             Diagnosis(lambda: None),
             limit=timedelta(seconds=60),
         )
+
+    def open(self, reason: str) -> None:
+        if not self.is_open:
+            self.openings.append(reason)
+        super().open(reason)
 
     def close(self) -> None:
         self.closings.append([*self._sent])
