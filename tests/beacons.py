@@ -12,7 +12,6 @@ from confluent_kafka import Producer
 from pipeline.config import Settings
 from pipeline.ingest.accept import Accepted
 from pipeline.ingest.intake import Intake
-from pipeline.ingest.sender import Sender
 from pipeline.replay.files import BadLine, read_requests
 from pipeline.topics import topics
 from pipeline.traffic import lines
@@ -35,7 +34,7 @@ def accepted(path: Path) -> Iterator[Accepted]:
             yield Intake().take(
                 request.body,
                 headers=request.headers,
-                sender=Sender(request.store or "local", may_backfill=True),
+                sender=request.sender("local"),
                 received_at=0,
             )
 

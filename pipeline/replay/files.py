@@ -14,7 +14,7 @@ import msgspec
 
 from pipeline.ingest.accept import mended
 from pipeline.ingest.deep import TOO_DEEP, may_be_deep, without_deep
-from pipeline.ingest.sender import checked_zone
+from pipeline.ingest.sender import DEFAULT_ZONE, Sender, checked_zone
 
 # For lines without headers, which may be any visitor's: a browser's, not a server's (P1).
 USER_AGENT = "Mozilla/5.0 (compatible; pipeline-replay/1)"
@@ -38,6 +38,16 @@ class FileRequest:
     timezone: str | None = None
     is_trusted: bool = False
     needs_confirmation: bool = False
+
+    def sender(self, store: str, timezone: str = DEFAULT_ZONE) -> Sender:
+        """Who sends it, with the right to backfill; by default `store` in `timezone`."""
+        return Sender(
+            self.store or store,
+            may_backfill=True,
+            timezone=self.timezone or timezone,
+            is_trusted=self.is_trusted,
+            needs_confirmation=self.needs_confirmation,
+        )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import duckdb
 from pipeline.domain.rules import Rules
 from pipeline.ingest.accept import BadBodyError
 from pipeline.ingest.intake import Intake
-from pipeline.ingest.sender import DEFAULT_ZONE, Sender
+from pipeline.ingest.sender import DEFAULT_ZONE
 from pipeline.replay.files import BadLine, FileRequest, opened, read_requests
 from pipeline.replay.memory_worker import MemoryWorker
 from pipeline.warehouse.batch import LoadBatch
@@ -66,13 +66,7 @@ def replay(
                 accepted = intake.take(
                     request.body,
                     headers=request.headers,
-                    sender=Sender(
-                        request.store or store,
-                        may_backfill=True,
-                        timezone=request.timezone or timezone,
-                        is_trusted=request.is_trusted,
-                        needs_confirmation=request.needs_confirmation,
-                    ),
+                    sender=request.sender(store, timezone),
                     received_at=received_at,
                 )
             except BadBodyError as error:

@@ -17,9 +17,7 @@ from warehouse_fixture import Warehouse
 from pipeline.domain.catalog import COUNTS
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
-from pipeline.ingest.accept import accept
-from pipeline.ingest.enrichment import EdgeHeaders, enrich, is_app
-from pipeline.ingest.sender import Sender
+from pipeline.ingest.intake import Intake
 from pipeline.replay.files import BadLine, read_requests
 from pipeline.replay.local import replay
 from pipeline.warehouse.database import connect_live
@@ -38,17 +36,10 @@ def outcomes_of(run: Run, rules: Rules) -> list[list[Outcome]]:
     for line in run.requests():
         (request,) = read_requests([msgspec.json.encode(line)])
         assert not isinstance(request, BadLine), request
-        accepted = accept(
+        accepted = Intake().take(
             request.body,
-            sender=Sender(
-                str(request.store),
-                may_backfill=True,
-                timezone=request.timezone or "UTC",
-                is_trusted=request.is_trusted,
-                needs_confirmation=request.needs_confirmation,
-            ),
-            request=enrich(request.headers, EdgeHeaders()),
-            is_app=is_app(request.headers),
+            headers=request.headers,
+            sender=request.sender("shop"),
             received_at=0,
         )
         assert accepted.rejected == [], (run.case.name, accepted.rejected)
