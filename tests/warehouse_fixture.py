@@ -35,7 +35,6 @@ class Warehouse:
     def __init__(self, path: Path, rules: Rules = RULES) -> None:
         self.rules = rules
         self.connection = connect_live(path, rules)
-        self._transactions = Transactions(self.connection)
         self.clear()
 
     def clear(self) -> None:
@@ -45,6 +44,7 @@ class Warehouse:
         for (name,) in tables:
             if name not in KEPT:
                 self.connection.execute(f"TRUNCATE {name}")
+        self._transactions = Transactions(self.connection)
         self._ledger = Ledger({})
 
     def load(self, outcomes: Iterable[Outcome]) -> None:

@@ -149,8 +149,6 @@ class LoadBatch:
     def tables(self) -> dict[str, pa.Table]:
         """The rows of each staging table, by its name."""
         return {
-            # First: the days of the others are by the zones of these.
-            "in_stores": rows.table(rows.STORES, list(self.stores.items())),
             "in_events": rows.table(rows.EVENTS, self.events),
             "in_duplicates": rows.table(rows.DUPLICATES, self.duplicates),
             "in_rejected": rows.table(rows.REJECTED, self.rejected),

@@ -54,7 +54,6 @@ class Loader:
             kept=settings.snapshots_kept,
             mode=settings.snapshot_mode,
         )
-        self._zones: dict[str, str] = {}
         self._other_zones: set[tuple[str, str]] = set()
         self._publish_error = ""
         self._ledger = Ledger.read(self._connection)
@@ -152,11 +151,8 @@ class Loader:
 
     def _report_other_zones(self, batch: LoadBatch) -> None:
         """Log, once, that a store's days stay those of the zone that the warehouse keeps (T10)."""
-        if batch.stores.keys() - self._zones.keys():
-            held = self._connection.execute("SELECT store_id, timezone FROM stores").fetchall()
-            self._zones = dict(held)
         for store, zone in batch.stores.items():
-            kept = self._zones[store]
+            kept = self._transactions.zones[store]
             if zone != kept and (store, zone) not in self._other_zones:
                 self._other_zones.add((store, zone))
                 log.warning(

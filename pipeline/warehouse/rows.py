@@ -144,7 +144,6 @@ TOUCHES = _schema(
     product_id=_INT,
     touch_event_key=_TEXT,
 )
-STORES = _schema(store_id=_TEXT, timezone=_TEXT)
 DEVICES = _schema(store_id=_TEXT, device_key=_TEXT, partition=_INT, horizon=_TIME)
 LEDGER = _schema(
     topic_id=_TEXT,

@@ -22,13 +22,6 @@ class Step:
     if_any: str | None = None
 
 
-# Before the rows of a new store are staged.
-NEW_STORES = Step(
-    "stores",
-    dict(files("load"))["stores"],
-    if_any="FROM in_stores ANTI JOIN stores USING (store_id)",
-)
-
 # Days of the store (T10), made as rows are staged; everything else takes them from there.
 _DAYS = {
     "in_events": """

@@ -9,7 +9,7 @@ import duckdb
 from pipeline.domain.outcomes import Origin
 from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import DatabaseError
-from pipeline.warehouse.steps import NEW_STORES, Step, load_steps, staged
+from pipeline.warehouse.steps import Step, load_steps, staged
 
 
 @dataclass(slots=True)
@@ -56,20 +56,28 @@ class Transactions:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self._steps = load_steps(connection)
+        held = connection.execute("SELECT store_id, timezone FROM stores").fetchall()
+        self.zones: dict[str, str] = dict(held)
+        """Of each store the zone that its days are in: that of its first record (T10)."""
 
     def commit(self, batch: LoadBatch) -> None:
         """Write all of `batch` or nothing. Raises duckdb.Error with the old state intact."""
         connection = self._connection
+        new = {store: zone for store, zone in batch.stores.items() if store not in self.zones}
         connection.execute("BEGIN")
         try:
+            # First: the days of all rows are by these zones.
+            for store, zone in new.items():
+                connection.execute(
+                    "INSERT INTO stores VALUES ($store, $zone, zone_digest($zone))",
+                    {"store": store, "zone": zone},
+                )
             for name, rows in batch.tables().items():
                 connection.execute(f"TRUNCATE {name}")
                 if len(rows):
                     connection.register("arrived", rows)
                     connection.execute(staged(name))
                     connection.unregister("arrived")
-                if name == "in_stores" and self._has_work(NEW_STORES):
-                    connection.execute(NEW_STORES.text)
             for step in self._steps:
                 if self._has_work(step):
                     connection.execute(step.text)
@@ -77,6 +85,7 @@ class Transactions:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
+        self.zones |= new
 
     def _has_work(self, step: Step) -> bool:
         if step.if_any is None:

@@ -9,7 +9,6 @@ CREATE TEMP TABLE in_conversions AS FROM conversion_facts WITH NO DATA;
 CREATE TEMP TABLE in_conversion_touches AS SELECT *, '' AS device_key FROM conversion_touches WITH NO DATA;
 CREATE TEMP TABLE in_ledger AS FROM ledger WITH NO DATA;
 CREATE TEMP TABLE in_positions AS FROM positions WITH NO DATA;
-CREATE TEMP TABLE in_stores (store_id VARCHAR, timezone VARCHAR);
 -- One row per device of the transaction; `horizon` is the lateness threshold that the first of
 -- its records was judged by, NULL where the partition had no stream time yet.
 CREATE TEMP TABLE in_devices (

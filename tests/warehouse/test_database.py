@@ -17,7 +17,7 @@ from pipeline.warehouse.aggregates import AGGREGATES
 from pipeline.warehouse.database import DatabaseError, connect_live, connect_published
 from pipeline.warehouse.queries import ask, questions
 from pipeline.warehouse.sql import FOLDER, files, table_macros
-from pipeline.warehouse.steps import NEW_STORES, load_steps
+from pipeline.warehouse.steps import load_steps
 
 
 @pytest.fixture
@@ -137,6 +137,4 @@ def test_every_file_of_a_load_is_a_step_once(path: Path) -> None:
         steps = [step.name for step in load_steps(connection)]
     aggregates = {aggregate.name for aggregate in AGGREGATES}
     loaded = [name for name in steps if name not in aggregates]
-    assert sorted([*loaded, NEW_STORES.name, "staging_tables"]) == [
-        name for name, _ in files("load")
-    ]
+    assert sorted([*loaded, "staging_tables"]) == [name for name, _ in files("load")]
