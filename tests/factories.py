@@ -151,3 +151,16 @@ class Log(MemoryWorker):
             (row.match, [outcome.touches[place].attribution_token for place in row.path])
             for row, outcome in ordered
         ]
+
+
+def visit(log: Log, sender: str = "visitor") -> None:
+    """A record of a whole visit of one minute after the other, by a device of its own."""
+    log.send(
+        make_event("product_impression", 0, position=1, attribution_token="token"),
+        click(1),
+        make_event("product_view", 2),
+        cart(3),
+        purchase(4),
+        device=f"d:{sender}",
+        sender=sender,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from factories import Log, cart, click, make_event, purchase
+from factories import Log, make_event, purchase, visit
 from warehouse_fixture import Warehouse
 
 HOOK = {"device": "s:hook", "sender": "server"}
@@ -23,18 +23,6 @@ VIEWS = [
     "FROM attribution_products",
     "FROM attribution_models SELECT * EXCLUDE (bot_conversions)",
 ]
-
-
-def visit(log: Log, sender: str) -> None:
-    log.send(
-        make_event("product_impression", 0, position=1, attribution_token="token"),
-        click(1),
-        make_event("product_view", 2),
-        cart(3),
-        purchase(4),
-        device=f"d:{sender}",
-        sender=sender,
-    )
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=[view.split()[1] for view in VIEWS])

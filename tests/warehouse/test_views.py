@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from factories import MORNING, Log, cart, click, make_event, purchase
+from factories import MORNING, Log, cart, click, make_event, purchase, visit
 from warehouse_fixture import Warehouse
 
 # The measures of each view for one visitor.
@@ -31,23 +31,11 @@ PEOPLE: dict[str, list[tuple[Any, ...]]] = {
 }
 
 
-def visit(log: Log, *, is_bot: bool = False) -> None:
-    log.send(
-        make_event("product_impression", 0, position=1, attribution_token="token"),
-        click(1),
-        make_event("product_view", 2),
-        cart(3),
-        purchase(4),
-        device=f"d:{is_bot}",
-        is_bot=is_bot,
-    )
-
-
 @pytest.mark.parametrize("query", PEOPLE)
 def test_a_bot_changes_no_figures_of_people(warehouse: Warehouse, query: str) -> None:
     log = Log(warehouse.rules)
     visit(log)
-    visit(log, is_bot=True)
+    visit(log, "bot")
     warehouse.load(log.outcomes)
     assert warehouse.rows(query) == PEOPLE[query]
 
@@ -55,7 +43,7 @@ def test_a_bot_changes_no_figures_of_people(warehouse: Warehouse, query: str) ->
 def test_bots_are_counted_separately(warehouse: Warehouse) -> None:
     log = Log(warehouse.rules)
     visit(log)
-    visit(log, is_bot=True)
+    visit(log, "bot")
     warehouse.load(log.outcomes)
     assert warehouse.rows("SELECT bot_events FROM traffic") == [(5,)]
     assert warehouse.rows("SELECT events, bot_events FROM quality") == [(10, 5)]
