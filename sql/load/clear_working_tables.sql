@@ -12,6 +12,7 @@ TRUNCATE recomputed_devices;
 TRUNCATE recomputed_events;
 TRUNCATE new_sessions;
 TRUNCATE old_sessions;
+TRUNCATE recounted_sessions;
 TRUNCATE lines_near;
 TRUNCATE new_conversions;
 TRUNCATE old_conversions;

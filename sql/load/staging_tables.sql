@@ -37,6 +37,7 @@ CREATE TEMP TABLE recomputed_events AS FROM events WITH NO DATA;
 
 CREATE TEMP TABLE new_sessions AS FROM sessions WITH NO DATA;
 CREATE TEMP TABLE old_sessions AS FROM sessions WITH NO DATA;
+CREATE TEMP TABLE recounted_sessions AS FROM sessions WITH NO DATA;
 -- Order lines within the time of `new_sessions`.
 CREATE TEMP TABLE lines_near AS FROM order_lines WITH NO DATA;
 CREATE TEMP TABLE new_conversions AS FROM conversion_facts WITH NO DATA;

@@ -164,9 +164,7 @@ paired AS (
         } END) OVER pair AS confirmed,
         bool_or(side = 'counted') OVER pair AS is_taken
     FROM numbered
-    WINDOW pair AS (
-        PARTITION BY store_id, thing, product_id, pool, nth, side IN ('counted', 'confirming')
-    )
+    WINDOW pair AS (PARTITION BY store_id, thing, product_id, pool, nth)
 ),
 
 settled AS (
@@ -177,7 +175,7 @@ settled AS (
             WHEN 'counted' THEN confirmed IS NOT NULL
             -- A trusted line that nobody else names counts by itself.
             WHEN 'confirming' THEN NOT is_taken
-            ELSE is_counted AND NOT is_to_confirm
+            ELSE is_counted
         END AS is_counted,
         coalesce(side = 'counted' AND confirmed IS NULL, false) AS is_unconfirmed,
         CASE WHEN side = 'counted' AND confirmed IS NOT NULL THEN confirmed ELSE {
