@@ -6,7 +6,7 @@ recomputed AS (
         CASE WHEN l.event_key IS NULL THEN c.quantity ELSE l.quantity END AS quantity,
         CASE WHEN l.event_key IS NULL THEN c.revenue ELSE l.revenue END AS revenue,
         CASE WHEN l.event_key IS NULL THEN c.currency ELSE l.currency END AS currency,
-        coalesce(NOT l.is_repeated AND NOT l.is_unconfirmed, true) AS is_counted
+        coalesce(l.is_counted, true) AS is_counted
     )
     FROM recompute_conversions('events') AS c
     LEFT JOIN recompute_order_lines() AS l

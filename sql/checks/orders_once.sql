@@ -4,7 +4,7 @@ WITH counted AS (
         store_id,
         count(DISTINCT coalesce('order:' || order_id, 'event:' || event_key || occurred_at)) AS orders
     FROM order_lines
-    WHERE NOT is_refund AND NOT is_repeated AND NOT is_unconfirmed
+    WHERE NOT is_refund AND is_counted
     GROUP BY ALL
 ),
 

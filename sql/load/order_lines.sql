@@ -9,7 +9,9 @@ FROM order_lines AS held
 SEMI JOIN order_reports AS new ON held.store_id = new.store_id AND held.order_id = new.order_id;
 
 INSERT INTO order_reports BY NAME
-SELECT * EXCLUDE (quantity, price, currency, revenue, is_repeated, is_unconfirmed, counts_order)
+SELECT * EXCLUDE (
+    quantity, price, currency, revenue, is_counted, is_repeated, is_unconfirmed, counts_order
+)
 FROM competing_lines;
 
 INSERT INTO settled_lines BY NAME FROM settled_order_lines('order_reports');

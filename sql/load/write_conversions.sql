@@ -3,7 +3,7 @@ UPDATE new_conversions SET
     quantity = settled.quantity,
     revenue = settled.revenue,
     currency = settled.currency,
-    is_counted = NOT settled.is_repeated AND NOT settled.is_unconfirmed
+    is_counted = settled.is_counted
 FROM order_lines AS settled
 WHERE new_conversions.conversion_type = 'purchase'
     AND new_conversions.event_key = settled.event_key

@@ -74,7 +74,7 @@ done AS (
         AND l.device_key = v.device_key
         AND l.session_id = v.session_id
         AND l.occurred_at BETWEEN v.started_at AND v.ended_at
-    WHERE NOT l.is_refund AND NOT l.is_repeated AND NOT l.is_unconfirmed
+    WHERE NOT l.is_refund AND l.is_counted
 ),
 
 counted AS (

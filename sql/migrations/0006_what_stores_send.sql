@@ -38,6 +38,8 @@ ALTER TABLE order_lines ADD COLUMN reported_currency VARCHAR;
 ALTER TABLE order_lines ADD COLUMN is_server BOOLEAN;
 ALTER TABLE order_lines ADD COLUMN is_trusted BOOLEAN;
 ALTER TABLE order_lines ADD COLUMN needs_confirmation BOOLEAN;
+-- Neither repeated nor unconfirmed.
+ALTER TABLE order_lines ADD COLUMN is_counted BOOLEAN;
 ALTER TABLE order_lines ADD COLUMN is_unconfirmed BOOLEAN;
 ALTER TABLE order_lines ADD COLUMN counts_order BOOLEAN;
 

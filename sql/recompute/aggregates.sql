@@ -49,7 +49,7 @@ WITH parts AS (
         store_id, day, product_id, is_bot, currency,
         0, 0, 0, 0, 0, 1, quantity, coalesce(revenue, 0)
     FROM query_table(line_rows)
-    WHERE NOT is_refund AND NOT is_repeated AND NOT is_unconfirmed
+    WHERE NOT is_refund AND is_counted
 )
 
 SELECT
@@ -87,7 +87,7 @@ WITH parts AS (
         store_id, day, attribution_token, is_bot, currency,
         0, 0, 0, 0, 0, 1, quantity, coalesce(revenue, 0)
     FROM query_table(line_rows)
-    WHERE attribution_token IS NOT NULL AND NOT is_refund AND NOT is_repeated AND NOT is_unconfirmed
+    WHERE attribution_token IS NOT NULL AND NOT is_refund AND is_counted
 )
 
 SELECT

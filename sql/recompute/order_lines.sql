@@ -193,6 +193,7 @@ SELECT
     CAST(money.price * money.quantity AS DECIMAL(18, 4)) AS revenue,
     reported_quantity, reported_price, reported_currency, attribution_token, is_bot, is_server,
     is_trusted, needs_confirmation, is_refund,
+    is_counted,
     NOT is_counted AND NOT is_unconfirmed AS is_repeated,
     is_unconfirmed,
     -- An order is one of the session of its best counted line.

@@ -27,5 +27,5 @@ JOIN query_table(line_rows) AS l
     AND s.session_id = l.session_id
     AND s.is_bot = l.is_bot
     AND l.occurred_at BETWEEN s.started_at AND s.ended_at
-WHERE NOT l.is_refund AND NOT l.is_repeated AND NOT l.is_unconfirmed AND l.revenue IS NOT NULL
+WHERE NOT l.is_refund AND l.is_counted AND l.revenue IS NOT NULL
 GROUP BY ALL;

@@ -51,7 +51,7 @@ settled AS (
 counted AS (
     SELECT store_id, order_id, currency, sum(revenue) AS counted
     FROM lines
-    WHERE NOT is_repeated AND NOT is_unconfirmed
+    WHERE is_counted
     GROUP BY ALL
 ),
 

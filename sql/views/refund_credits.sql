@@ -23,7 +23,7 @@ slices AS (
         AND l.product_id = t.product_id
         AND l.currency = t.currency
         AND (t.from_variant_id IS NULL OR l.variant_id = t.from_variant_id)
-    WHERE NOT l.is_refund AND NOT l.is_repeated AND NOT l.is_unconfirmed AND l.revenue > 0
+    WHERE NOT l.is_refund AND l.is_counted AND l.revenue > 0
 ),
 
 taken AS (

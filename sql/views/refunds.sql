@@ -6,7 +6,7 @@ WITH pooled AS (
     SELECT
         *,
         CASE
-            WHEN bool_or(variant_id IS NULL AND NOT is_repeated AND NOT is_unconfirmed) OVER (
+            WHEN bool_or(variant_id IS NULL AND is_counted) OVER (
                 PARTITION BY store_id, order_id, product_id
             ) THEN NULL
             ELSE variant_id
@@ -18,7 +18,7 @@ WITH pooled AS (
 bought AS (
     SELECT *
     FROM pooled
-    WHERE NOT is_refund AND NOT is_repeated AND NOT is_unconfirmed
+    WHERE NOT is_refund AND is_counted
 ),
 
 pools AS (

@@ -143,7 +143,7 @@ RECOMPUTED = {
         )
         FROM recompute_conversions('events') AS c
         LEFT JOIN re_order_lines AS l USING (event_key, occurred_at, line)
-        WHERE coalesce(NOT l.is_repeated AND NOT l.is_unconfirmed, true)""",
+        WHERE coalesce(l.is_counted, true)""",
     "conversion_touches": "FROM recompute_conversion_touches('events')",
 }
 
