@@ -17,12 +17,10 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from pipeline.devstack.process import ManagedProcess
+from pipeline.restarts import PAUSES, deaths_in_a_row, pause_after
 
 log = logging.getLogger(__name__)
 
-PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-# Seconds after which a process counts as healthy: its next death is a first one.
-WELL_AFTER = 60.0
 INTERVAL = 0.1
 
 T = TypeVar("T")
@@ -113,8 +111,8 @@ class Supervisor:
 
     def _plan(self, child: ManagedProcess, what: str) -> None:
         now = time.monotonic()
-        child.deaths = 1 if now - child.started > WELL_AFTER else child.deaths + 1
-        pause = self._pauses[min(child.deaths, len(self._pauses)) - 1]
+        child.deaths = deaths_in_a_row(child.deaths, ran=now - child.started)
+        pause = pause_after(child.deaths, self._pauses)
         output = "".join(f"\n    {line}" for line in child.last_output)
         last = f"; its last output:{output}" if output else ""
         log.warning("%s; starting it again in %g s%s", what, pause, last)

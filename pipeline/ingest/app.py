@@ -70,7 +70,6 @@ def create_app(
         ),
         stores=stores,
         publisher=publisher,
-        counts=counts,
         chores=chores,
     )
 
@@ -86,7 +85,6 @@ class App:
         pages: OpsEndpoints,
         stores: Stores,
         publisher: Publisher,
-        counts: Counts,
         chores: Callable[[], None],
     ) -> None:
         self._beacon = beacon
@@ -94,7 +92,6 @@ class App:
         self.pages = pages
         self._stores = stores
         self._publisher = publisher
-        self._counts = counts
         self._more_chores = chores
         self.reads = beacon.reads
         self.once = beacon.once
@@ -108,7 +105,7 @@ class App:
 
     def refused(self, answer: Response) -> None:
         """See `Handler`."""
-        self._counts.malformed[answer.status] += 1
+        self.state.refused(answer)
 
     def start(self) -> None:
         """Start in the running event loop."""

@@ -20,14 +20,11 @@ from pipeline.config import Settings
 from pipeline.ingest.group_state import GroupState, Member
 from pipeline.ingest.reports import ask
 from pipeline.parent_death import end_with
+from pipeline.restarts import deaths_in_a_row, pause_after
 from pipeline.sockets import address, listening
 
 log = logging.getLogger(__name__)
 
-# Before the next start, by the number of deaths in a row.
-PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-# A process that has run this long was well: its next death is a first one.
-WELL_AFTER = timedelta(seconds=60).total_seconds()
 # Beyond the drain delay; a process needs ten.
 STOP_SECONDS = 12.0
 LOOK_AGAIN = timedelta(milliseconds=50).total_seconds()
@@ -98,8 +95,8 @@ class ProcessGroup:
                 code, what = 1, f"an ingest process cannot be started: {error.strerror}"
             if self._stopping.is_set() or not self._is_open.is_set():
                 return code
-            deaths = 1 if monotonic() - began > WELL_AFTER else deaths + 1
-            pause = PAUSES[min(deaths, len(PAUSES)) - 1]
+            deaths = deaths_in_a_row(deaths, ran=monotonic() - began)
+            pause = pause_after(deaths)
             log.warning("%s; starting it again in %g s", what, pause)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)

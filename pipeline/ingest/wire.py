@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from pipeline.domain.catalog import EVENT_TYPES, REQUIRED
+from pipeline.domain.catalog import EVENT_TYPES, SHAPE
 from pipeline.domain.timestamps import common_time
 from pipeline.domain.values import (
     MAX_ID,
@@ -83,7 +83,7 @@ class WireEvent(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown
 
 
 _decode = msgspec.json.Decoder(WireEvent).decode
-_NEEDED = {kind: tuple(name.split("|") for name in names) for kind, names in REQUIRED.items()}
+_NEEDED = SHAPE.required
 # No sentinel begins with one of these.
 _TELLING = frozenset("123456789abcdefghijklmopqrstvwxyzABCDEFGHIJKLMOPQRSTVWXYZ-_")
 # Thirteen digits, of which T9 makes milliseconds of the years 2001 to 2286.

@@ -67,7 +67,7 @@ def test_a_death_after_a_long_life_counts_as_the_first(
 ) -> None:
     supervisor.run("raise SystemExit(3)")
     supervisor.watch(lambda: supervisor.children[0].deaths == 3)
-    monkeypatch.setattr("pipeline.devstack.supervisor.WELL_AFTER", 0)
+    monkeypatch.setattr("pipeline.restarts.WELL_AFTER", 0)
     supervisor.watch(lambda: supervisor.children[0].deaths == 1)
 
 
