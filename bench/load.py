@@ -51,7 +51,7 @@ TABLES = (
     "order_lines",
     "sessions",
     "session_revenue",
-    "conversions",
+    "conversion_facts",
     "conversion_touches",
 )
 
