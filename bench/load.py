@@ -100,7 +100,7 @@ def bare(folder: Path, outcomes: list[Outcome], rules: Rules, size: int) -> floa
             begun = time.perf_counter()
             connection.execute("BEGIN")
             connection.register("arrived", rows)
-            connection.execute("INSERT INTO events BY NAME FROM arrived")
+            connection.execute("INSERT INTO hot_events BY NAME FROM arrived")
             connection.unregister("arrived")
             connection.execute("COMMIT")
             seconds.append(time.perf_counter() - begun)

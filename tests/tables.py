@@ -14,6 +14,8 @@ from pipeline.warehouse.queries import broken
 
 # They depend on the log and not only on the events: on the order and place of records.
 OF_THE_LOG_TABLES = {"ledger", "positions", "duplicates", "migrations", "rules"}
+# Where the rows of `events` are.
+PLACES = {"hot_events"}
 OF_THE_LOG_COLUMNS = {"partition", "offset", "is_late", "is_open", "request_id"}
 # They depend on the request that brought an event.
 ARRIVAL = {"received_at", "index"}
@@ -29,7 +31,8 @@ def exported(database: Path, folder: Path, *, leave_out: Collection[str] = ()) -
             name
             for (name,) in connection.execute("SELECT view_name FROM duckdb_views()").fetchall()
         }
-        for name in sorted(set(names) - OF_THE_LOG_TABLES - views):
+        # `events` is a table to whoever reads it.
+        for name in sorted(set(names) - OF_THE_LOG_TABLES - PLACES - views | {"events"}):
             columns = [
                 f'"{column[0]}"'
                 for column in connection.execute(f"DESCRIBE {name}").fetchall()

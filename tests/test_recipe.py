@@ -66,7 +66,7 @@ FIELD: Recipe = {
         "    items: list[Line] | None = None\n",
         "    coupon_code: str | None = None\n",
     ),
-    MIGRATIONS: ("", "ALTER TABLE events ADD COLUMN coupon_code VARCHAR;\n"),
+    MIGRATIONS: ("", "ALTER TABLE hot_events ADD COLUMN coupon_code VARCHAR;\n"),
 }
 RECIPES = {"An event type": TYPE, "A field": FIELD}
 EVENT = {

@@ -58,6 +58,8 @@ def connect_live(path: Path, rules: Rules) -> duckdb.DuckDBPyConnection:
 def _prepare(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path) -> None:
     connection.execute("SET TimeZone = 'UTC'")
     migrate(connection)
+    # Views before it was a view, and macros, read it.
+    connection.execute("CREATE OR REPLACE VIEW events AS FROM hot_events")
     _keep_rules(connection, rules, path)
     for name in table_macros():
         connection.execute(f"DROP MACRO TABLE IF EXISTS {name}")  # of an earlier version

@@ -56,7 +56,7 @@ JOIN kept USING (event_key)
 WHERE is_late;
 
 INSERT INTO fresh SELECT * EXCLUDE (place, repeats) FROM late_candidates WHERE repeats IS NULL;
-INSERT INTO events SELECT * EXCLUDE (place, repeats) FROM late_candidates WHERE repeats IS NULL;
+INSERT INTO hot_events SELECT * EXCLUDE (place, repeats) FROM late_candidates WHERE repeats IS NULL;
 
 INSERT INTO duplicates BY NAME
 SELECT

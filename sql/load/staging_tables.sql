@@ -1,6 +1,6 @@
 -- The temporary tables of one loader connection, created once: what a transaction brings (`in_…`),
 -- what of it is new, and which rows are added and removed because of it.
-CREATE TEMP TABLE in_events AS SELECT *, 0 AS place FROM events WITH NO DATA;
+CREATE TEMP TABLE in_events AS SELECT *, 0 AS place FROM hot_events WITH NO DATA;
 CREATE TEMP TABLE in_duplicates AS FROM duplicates WITH NO DATA;
 CREATE TEMP TABLE in_rejected AS FROM rejected_events WITH NO DATA;
 CREATE TEMP TABLE in_sessions AS FROM sessions WITH NO DATA;
@@ -16,9 +16,9 @@ CREATE TEMP TABLE in_devices (
     missing_until TIMESTAMP
 );
 
-CREATE TEMP TABLE fresh AS FROM events WITH NO DATA;
-CREATE TEMP TABLE no_events AS FROM events WITH NO DATA;
-CREATE TEMP TABLE late_candidates AS SELECT *, 0 AS place, '' AS repeats FROM events WITH NO DATA;
+CREATE TEMP TABLE fresh AS FROM hot_events WITH NO DATA;
+CREATE TEMP TABLE no_events AS FROM hot_events WITH NO DATA;
+CREATE TEMP TABLE late_candidates AS SELECT *, 0 AS place, '' AS repeats FROM hot_events WITH NO DATA;
 
 -- The orders of new lines: what stands of them, what all of their events report, and what then counts.
 CREATE TEMP TABLE competing_lines AS FROM order_lines WITH NO DATA;
@@ -33,7 +33,7 @@ SELECT
     store_id, device_key, session_id, started_at, ended_at, NULL::TIMESTAMP AS missing_until
 FROM sessions WITH NO DATA;
 CREATE TEMP TABLE recomputed_devices (store_id VARCHAR, device_key VARCHAR);
-CREATE TEMP TABLE recomputed_events AS FROM events WITH NO DATA;
+CREATE TEMP TABLE recomputed_events AS FROM hot_events WITH NO DATA;
 
 CREATE TEMP TABLE new_sessions AS FROM sessions WITH NO DATA;
 CREATE TEMP TABLE old_sessions AS FROM sessions WITH NO DATA;

@@ -41,7 +41,7 @@ INSERT INTO daily_tokens VALUES
     ($store, '2025-11-24', '<i>token</i>', false, NULL, 0, 0, 50, 5, 0, 0, 0, 0);
 INSERT INTO daily_attribution VALUES
     ($store, '2025-11-24', 'purchase', 'direct', 't', false, 'JPY', 3, 3, 3, 5000);
-INSERT INTO events BY NAME SELECT
+INSERT INTO hot_events BY NAME SELECT
     $store AS store_id, uuid() AS event_key, 'search' AS event_type,
     '2025-11-24 12:00:00' AS occurred_at, '2025-11-24 12:00:01' AS received_at,
     'd:1' AS device_key, 's' AS session_id, uuid() AS fingerprint,

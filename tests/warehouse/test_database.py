@@ -129,7 +129,7 @@ def test_a_published_file_cannot_be_written(snapshot: Path) -> None:
         connect_published(snapshot) as connection,
         pytest.raises(duckdb.InvalidInputException, match="read-only"),
     ):
-        connection.execute("DELETE FROM events")
+        connection.execute("DELETE FROM hot_events")
 
 
 def test_every_file_of_a_load_is_a_step_once(path: Path) -> None:

@@ -56,7 +56,7 @@ def ask(request: pytest.FixtureRequest, tmp_path: Path) -> Ask:
         "RESET memory_limit",
         "INSTALL httpfs",
         "LOAD httpfs",
-        "DELETE FROM events",
+        "DELETE FROM hot_events",
     ],
 )
 def test_anything_but_reading_the_snapshot_is_refused(
