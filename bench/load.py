@@ -20,64 +20,15 @@ from itertools import islice
 from pathlib import Path
 from statistics import median
 
-import duckdb
-
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from beacons import END, accepted, write_traffic  # type: ignore[import-not-found]  # the tests' own
+from beacons import write_traffic  # type: ignore[import-not-found]  # the tests' own
+from history import fill, outcomes_of  # type: ignore[import-not-found]
 
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
-from pipeline.replay.memory_worker import MemoryWorker
 from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import connect_live
 from pipeline.warehouse.transaction import Transactions
-
-WEEK = 7
-# What a copy of a row says otherwise: all that names it, and when it was.
-COPIED = {
-    "device_key": "device_key || '-' || $1",
-    "order_id": "order_id || '-' || $1",
-    **{
-        name: f"md5({name}::VARCHAR || $1)::UUID"
-        for name in ("event_key", "session_key", "conversion_key", "touch_event_key")
-    },
-    **{
-        name: f"{name} - to_days({WEEK} * $1::INTEGER)"
-        for name in ("occurred_at", "received_at", "started_at", "ended_at", "touched_at", "day")
-    },
-}
-TABLES = (
-    "events",
-    "order_lines",
-    "sessions",
-    "session_revenue",
-    "conversion_facts",
-    "conversion_touches",
-)
-
-
-def outcomes_of(path: Path, rules: Rules) -> Iterator[Outcome]:
-    """The outcomes of the traffic."""
-    worker, appended_at = MemoryWorker(rules), round(END.timestamp() * 1000)
-    for one in accepted(path):
-        for key, value in one.records:
-            yield worker.process(key, value, appended_at=appended_at)
-
-
-def fill(connection: duckdb.DuckDBPyConnection, base: Path, events: int) -> int:
-    """Copies of the rows of `base`, about `events` of them; how many events that were."""
-    connection.execute(f"ATTACH '{base}' AS base (READ_ONLY)")
-    each = int(connection.execute("SELECT count(*) FROM base.events").fetchall()[0][0])
-    copies = round(events / each)
-    for name in TABLES:
-        columns = {row[0] for row in connection.execute(f"DESCRIBE {name}").fetchall()}
-        changed = ", ".join(f"{COPIED[each]} AS {each}" for each in COPIED if each in columns)
-        for number in range(1, copies + 1):
-            query = f"INSERT INTO {name} SELECT * REPLACE ({changed}) FROM base.{name}"
-            connection.execute(query, [str(number)])
-    connection.execute("DETACH base")
-    connection.execute("CHECKPOINT")
-    return copies * each
 
 
 def batches(outcomes: list[Outcome], rules: Rules, size: int) -> Iterator[tuple[LoadBatch, float]]:
@@ -126,13 +77,15 @@ def main() -> None:
             transactions = Transactions(connection)
             for batch, _ in batches(before, rules, 20_000):
                 transactions.commit(batch)
+            each = connection.execute("SELECT count(*) FROM events").fetchall()[0][0]
         floor = bare(folder, after, rules, options.records)
         print(f"bare insert of {options.records} records' events: {floor * 1000:.0f} ms")
         for millions in options.millions:
             live = folder / f"{millions}.duckdb"
-            live.write_bytes(base.read_bytes())
             with connect_live(live, rules) as connection:
-                held = fill(connection, base, round(millions * 1_000_000))
+                weeks = round(millions * 1_000_000 / each)
+                fill(connection, base, weeks)
+                held = weeks * each
                 transactions = Transactions(connection)
                 seconds, gathering, late = [], [], 0
                 for batch, gathered in batches(after, rules, options.records):
@@ -140,7 +93,7 @@ def main() -> None:
                     transactions.commit(batch)
                     seconds.append(time.perf_counter() - begun)
                     gathering.append(gathered)
-                    counted = connection.execute("SELECT count(*) FROM recomputed_devices")
+                    counted = connection.execute("SELECT count(*) FROM merged_devices")
                     late += counted.fetchall()[0][0]
                 rate = options.records / (median(seconds) + median(gathering))
                 print(
@@ -148,7 +101,7 @@ def main() -> None:
                     f" longest {max(seconds) * 1000:.0f} ms, gathering"
                     f" {median(gathering) * 1000:.0f} ms: {rate:,.0f} records/s,"
                     f" {median(seconds) / floor:.1f} times the bare insert;"
-                    f" {late} devices recomputed"
+                    f" {late} devices merged"
                 )
             live.unlink()
 

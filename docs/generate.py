@@ -41,6 +41,7 @@ def generated() -> dict[str, str]:
         "docs/openapi.yaml": openapi,
         "docs/semantics.md": semantics,
         "sql/macros/event_rank.sql": event_rank,
+        "sql/recompute/merged_sessions.sql": merged_counts,
         "sql/recompute/sessions.sql": counts,
     }
     return {name: write((ROOT / name).read_text()) for name, write in made.items()}
@@ -210,6 +211,16 @@ def counts(text: str) -> str:
         for name, count in COUNTS.items()
     )
     return _put(text, r"    count\(\*\) AS events,\n", rows, r"    max\(event_type\)")
+
+
+def merged_counts(text: str) -> str:
+    """The sums of the counts of merged sessions."""
+    rows = "".join(
+        f"        CAST(sum({count}) AS BIGINT) AS {count},\n" for count in COUNTS.values()
+    )
+    return _put(
+        text, r"        CAST\(sum\(events\) AS BIGINT\) AS events,\n", rows, r"        min\(place\)"
+    )
 
 
 def main() -> None:

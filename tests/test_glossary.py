@@ -21,6 +21,8 @@ QUESTION = "pipeline query "
 TYPES = {
     "text": r"VARCHAR",
     "key": r"UUID",
+    "hash": r"UBIGINT",
+    "place": r"STRUCT\(occurred_at TIMESTAMP, rank UTINYINT, event_key UUID\)",
     "id": r"BIGINT",
     "number": r"INTEGER|BIGINT|UTINYINT",
     "count": r"BIGINT|HUGEINT|DECIMAL\(38,[19]\)",

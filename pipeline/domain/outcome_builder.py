@@ -13,7 +13,15 @@ from pipeline.domain.attribution import (
     conversion_key,
 )
 from pipeline.domain.outcomes import ConversionRow, SessionGone, SessionRow, TouchRow
-from pipeline.domain.sessions import Session, session_key
+from pipeline.domain.sessions import (
+    Campaign,
+    Entry,
+    LandingProduct,
+    LandingToken,
+    Order,
+    Session,
+    session_key,
+)
 
 
 @dataclass(slots=True)
@@ -78,6 +86,7 @@ def _session_row(prefix: bytes, session: Session) -> SessionRow:
         events=sum(session.counts),
         counts=session.counts,
         first_event_type=entry.event_type,
+        first_event_key=entry.order[2],
         entry_collection=entry.collection,
         entry_query=entry.query,
         entry_product_id=entry.product_id,
@@ -92,7 +101,14 @@ def _session_row(prefix: bytes, session: Session) -> SessionRow:
         landing_product_id=session.landing_product.named if session.landing_product else None,
         is_bot=session.is_bot,
         is_report=session.is_report,
+        marketing_event=_after(entry, campaign),
+        landing_token_event=_after(entry, session.landing_token),
+        landing_product_event=_after(entry, session.landing_product),
     )
+
+
+def _after(entry: Entry, named: Campaign | LandingToken | LandingProduct | None) -> Order | None:
+    return None if named is None or named.order == entry.order else named.order
 
 
 def _conversion_row(

@@ -9,6 +9,7 @@ import msgspec
 from pipeline.domain.attribution import ConversionType, Match
 from pipeline.domain.duplicates import Kind
 from pipeline.domain.events import Request
+from pipeline.domain.sessions import Order
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -41,8 +42,12 @@ class SessionGone(msgspec.Struct, frozen=True):
     started_at: int
 
 
-class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A session as it stands after the record. Times in epoch ms; counts by event type."""
+class SessionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A session as it stands after the record. Times in epoch ms; counts by event type.
+
+    `marketing_event`, `landing_token_event` and `landing_product_event` are the places (T5) of the
+    events that named these, None where that is the session's first event or where none did.
+    """
 
     session_key: str
     session_id: str
@@ -51,6 +56,7 @@ class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
     events: int
     counts: tuple[int, ...]
     first_event_type: str
+    first_event_key: str
     entry_collection: str | None
     entry_query: str | None
     entry_product_id: int | None
@@ -65,6 +71,9 @@ class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
     landing_product_id: int | None
     is_bot: bool
     is_report: bool
+    marketing_event: Order | None = None
+    landing_token_event: Order | None = None
+    landing_product_event: Order | None = None
 
 
 class TouchRow(msgspec.Struct, frozen=True):

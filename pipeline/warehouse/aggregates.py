@@ -26,7 +26,7 @@ AGGREGATES = (
         "daily_traffic",
         ("store_id", "day", "event_type", "shopping_channel", "is_bot", "is_prefetch"),
         ("events",),
-        ("fresh",),
+        ("in_events",),
         (),
     ),
     Aggregate(
@@ -48,14 +48,14 @@ AGGREGATES = (
         "daily_products",
         ("store_id", "day", "product_id", "is_bot", "currency"),
         ("events", "order_lines"),
-        ("fresh", "new_lines"),
+        ("in_events", "new_lines"),
         ("no_events", "old_lines"),
     ),
     Aggregate(
         "daily_tokens",
         ("store_id", "day", "attribution_token", "is_bot", "currency"),
         ("events", "order_lines"),
-        ("fresh", "new_lines"),
+        ("in_events", "new_lines"),
         ("no_events", "old_lines"),
     ),
     Aggregate(
@@ -76,6 +76,10 @@ AGGREGATES = (
 )
 
 
+# A comparison that NULL could pass prunes nothing.
+_NEVER_NULL = {"store_id", "day"}
+
+
 def difference(aggregate: Aggregate, columns: list[str]) -> str:
     """The statement that adds a transaction's difference to the table of `aggregate`.
 
@@ -92,17 +96,20 @@ def difference(aggregate: Aggregate, columns: list[str]) -> str:
     if aggregate.removed:
         parts += f" UNION ALL {rows(aggregate.removed, '-')}"
     sums = ", ".join(f"sum({name}) AS {name}" for name in measures)
-    same = " AND ".join(f"t.{key} IS NOT DISTINCT FROM d.{key}" for key in keys)
+    same = " AND ".join(
+        f"t.{key} = d.{key}" if key in _NEVER_NULL else f"t.{key} IS NOT DISTINCT FROM d.{key}"
+        for key in keys
+    )
     added = {name: f"t.{name} + d.{name}" for name in measures}
     zero = " AND ".join(f"{value} = 0" for value in added.values())
     update = ", ".join(f"{name} = {value}" for name, value in added.items())
     changed = " OR ".join(f"{name} <> 0" for name in measures)
     inserted = ", ".join(f"d.{name}" for name in columns)
     return f"""
-        CREATE OR REPLACE TEMP TABLE delta AS
-        SELECT {", ".join(keys)}, {sums} FROM ({parts}) GROUP BY ALL HAVING {changed};
-        MERGE INTO {aggregate.name} AS t USING delta AS d
-            ON t.day >= (SELECT min(day) FROM delta) AND {same}
+        MERGE INTO {aggregate.name} AS t USING (
+            SELECT {", ".join(keys)}, {sums} FROM ({parts}) GROUP BY ALL HAVING {changed}
+        ) AS d
+            ON near_days(t.day) AND {same}
         WHEN MATCHED AND {zero} THEN DELETE
         WHEN MATCHED THEN UPDATE SET {update}
         WHEN NOT MATCHED THEN INSERT ({", ".join(columns)}) VALUES ({inserted});

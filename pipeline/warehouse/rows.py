@@ -12,6 +12,7 @@ from pipeline.domain.catalog import COLUMNS, COUNTS
 from pipeline.domain.events import Event, visitor_of
 from pipeline.domain.fields import Unit
 from pipeline.domain.outcomes import ConversionRow, Outcome, SessionRow
+from pipeline.domain.sessions import Order
 
 Row = tuple[Any, ...]
 
@@ -27,6 +28,9 @@ _ITEMS = pa.list_(
         ]
     )
 )
+# Where an event stands in T5 order.
+_PLACE_FIELDS = {"occurred_at": _TIME, "rank": _INT, "event_key": _TEXT}
+_PLACE = pa.struct(list(_PLACE_FIELDS.items()))
 
 
 def _schema(**types: pa.DataType) -> pa.Schema:
@@ -106,6 +110,9 @@ SESSIONS = _schema(
     landing_product_id=_INT,
     is_bot=_BOOL,
     is_report=_BOOL,
+    first_event_key=_TEXT,
+    **dict.fromkeys(("marketing_event", "landing_token_event", "landing_product_event"), _PLACE),
+    has_late=_BOOL,
     has_converted=_BOOL,
     orders=_INT,
     is_open=_BOOL,
@@ -222,7 +229,10 @@ def _extra(event: Event) -> str | None:
 
 
 def session_row(session: SessionRow, outcome: Outcome) -> Row:
-    """A row of `in_sessions`; the warehouse sets `has_converted`, `orders` and `is_open`."""
+    """A row of `in_sessions`; the warehouse sets `has_converted`, `orders` and `is_open`.
+
+    The stream's sessions hold no late event (T7).
+    """
     return (
         outcome.store_id,
         outcome.origin.partition,
@@ -249,10 +259,19 @@ def session_row(session: SessionRow, outcome: Outcome) -> Row:
         session.landing_product_id,
         session.is_bot,
         session.is_report,
+        session.first_event_key,
+        _place(session.marketing_event),
+        _place(session.landing_token_event),
+        _place(session.landing_product_event),
+        False,
         False,
         0,
         True,
     )
+
+
+def _place(order: Order | None) -> dict[str, Any] | None:
+    return None if order is None else dict(zip(_PLACE_FIELDS, order, strict=True))
 
 
 def conversion_row(outcome: Outcome, conversion: ConversionRow) -> Row:

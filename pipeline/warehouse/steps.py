@@ -7,19 +7,23 @@ from dataclasses import dataclass
 import duckdb
 
 from pipeline.warehouse.aggregates import AGGREGATES, difference
+from pipeline.warehouse.near import Near, Overlapping
 from pipeline.warehouse.sql import files
 
 
 @dataclass(frozen=True)
 class Step:
-    """Statements, skipped when the query `if_any` has no rows: they would change nothing.
+    """Statements, skipped when none of the relations `if_any` has a row: they would change nothing.
+
+    `near` is defined before them: the bounds of what they read.
 
     Planning a statement costs DuckDB a millisecond or more, also over empty tables.
     """
 
     name: str
     text: str
-    if_any: str | None = None
+    if_any: tuple[str, ...] = ()
+    near: Near | Overlapping | None = None
 
 
 # Days of the store (T10), made as rows are staged; everything else takes them from there.
@@ -52,42 +56,141 @@ def load_steps(connection: duckdb.DuckDBPyConnection) -> list[Step]:
     return [
         _file("clear_working_tables"),
         _file("missing_events_at_start"),
+        _file("rejected_events", if_any="in_rejected"),
+        # A copy may have been moved by what a clock can run ahead (T3, D4).
+        _file(
+            "late_events",
+            if_any="in_events WHERE is_late",
+            near=_around("late_events", "in_events WHERE is_late", "occurred_at", 26 * 60),
+        ),
         _file("facts"),
-        _file("rejected_events", if_any="FROM in_rejected"),
-        _file("late_events", if_any="FROM in_events WHERE is_late"),
-        _file("order_lines", if_any="FROM fresh WHERE event_type IN ('purchase', 'refund')"),
-        _file("horizons"),
-        _file("recomputed_devices", if_any="FROM in_devices"),
-        _file("stream_sessions", if_any="FROM in_sessions"),
-        _file("recomputed_sessions", if_any="FROM recomputed_devices"),
-        _file("sessions_of_old_lines", if_any="FROM old_lines"),
-        _file("write_sessions", if_any="FROM new_sessions"),
-        _file("close_sessions"),
-        _file("stream_conversions", if_any="FROM in_conversions"),
-        _file("recomputed_conversions", if_any="FROM recomputed_devices"),
-        _file("write_touches", if_any="FROM new_conversions"),
-        _file("conversions_of_old_lines", if_any="FROM old_lines"),
-        _file("write_conversions", if_any="FROM new_conversions"),
+        _file("touches", if_any="in_events WHERE event_type = 'product_click'"),
+        *_order_lines(),
+        _file("merged_devices", if_any="in_devices"),
+        *_sessions(),
+        *_conversions(),
         *_aggregates(connection),
+        _file("late_devices", if_any="merged_devices"),
+        _file("forgotten_late_devices", if_any="late_devices"),
         _file("ledger"),
-        _file("missing_events_settled", if_any="FROM ledger WHERE missing_until IS NOT NULL"),
+        _file(
+            "missing_events_settled",
+            if_any=f"{_MISSING} WHERE missing_until + greatest(gap, lookback) < {_HORIZON}",
+            near=Near(
+                "near_missing_events",
+                f"SELECT min({_HORIZON} - gap), TIMESTAMP '9999-12-31' FROM {_MISSING}",  # noqa: S608
+            ),
+        ),
     ]
 
 
-def _file(name: str, *, if_any: str | None = None) -> Step:
-    return Step(name, dict(files("load"))[name], if_any)
+_MISSING, _HORIZON = "ledger CROSS JOIN rules", "stream_time - lateness"
+
+
+def _order_lines() -> list[Step]:
+    return [
+        _file("order_reports", if_any="in_events WHERE event_type IN ('purchase', 'refund')"),
+        # An index of all orders, the one thing read whole: a number and a time a line.
+        _file(
+            "competing_lines",
+            if_any="order_reports WHERE order_id IS NOT NULL",
+            near=Near(
+                "near_order_reports",
+                """
+                SELECT occurred_at, occurred_at FROM order_lines
+                WHERE order_hash IN (SELECT order_hash_of(store_id, order_id) FROM order_reports)
+                """,
+            ),
+        ),
+        _file("settled_lines", if_any="order_reports"),
+        _file("replaced_lines", if_any="old_lines", near=_at("old_lines", "occurred_at")),
+        _file("new_lines", if_any="new_lines"),
+    ]
+
+
+def _sessions() -> list[Step]:
+    stream = "SELECT started_at FROM new_sessions UNION ALL SELECT started_at FROM in_gone"
+    added = "SELECT started_at - gap, ended_at + gap FROM added_sessions CROSS JOIN rules"
+    lines = "SELECT occurred_at, occurred_at FROM old_lines"
+    closing = """
+        SELECT held.stream_time - gap, new.stream_time - gap
+        FROM ledger AS held JOIN in_ledger AS new USING (partition) CROSS JOIN rules
+    """
+    return [
+        _file("stream_sessions", if_any="in_sessions"),
+        _file(
+            "replaced_sessions",
+            if_any="in_sessions",
+            near=Near("near_stream_sessions", f"SELECT *, * FROM ({stream})"),  # noqa: S608
+        ),
+        _file(
+            "merged_sessions",
+            if_any="added_sessions",
+            near=Overlapping("overlaps_added_sessions", added),
+        ),
+        _file(
+            "sessions_of_old_lines",
+            if_any="old_lines",
+            near=Overlapping("overlaps_old_lines", lines),
+        ),
+        _file(
+            "write_sessions",
+            if_any="new_sessions",
+            near=_at("old_sessions", "started_at"),
+        ),
+        _file("close_sessions", near=Near("near_closed_sessions", closing)),
+    ]
+
+
+def _conversions() -> list[Step]:
+    touches = "SELECT touched_at, touched_at + lookback FROM recompute_touches('merged_events')"
+    lookbacks = "SELECT occurred_at - lookback, occurred_at FROM affected_conversions"
+    new = _at("new_conversions", "occurred_at")
+    return [
+        _file("stream_conversions", if_any="in_conversions"),
+        _file("new_conversions_of_merged", if_any="merged_events"),
+        _file(
+            "restated_conversions",
+            if_any="recompute_touches('merged_events')",
+            near=Near("near_merged_touches", f"{touches} CROSS JOIN rules"),
+        ),
+        _file(
+            "merged_conversions",
+            if_any="affected_conversions",
+            near=Near("near_lookbacks", f"{lookbacks} CROSS JOIN rules"),
+        ),
+        _file("write_touches", if_any="new_conversions", near=new),
+        _file("conversions_of_old_lines", if_any="old_lines"),
+        _file("write_conversions", if_any="new_conversions", near=new),
+    ]
+
+
+def _at(table: str, column: str) -> Near:
+    """Near the times in `column` of `table`."""
+    return Near(f"near_{table}", f"SELECT {column}, {column} FROM {table}")  # noqa: S608  # our own
+
+
+def _around(name: str, rows: str, column: str, minutes: int) -> Near:
+    """Within `minutes` of the times in `column` of `rows`."""
+    span = f"INTERVAL {minutes} MINUTES"
+    return Near(
+        f"near_{name}",
+        f"SELECT {column} - {span}, {column} + {span} FROM {rows}",  # noqa: S608  # our own
+    )
+
+
+def _file(name: str, *, if_any: str = "", near: Near | Overlapping | None = None) -> Step:
+    return Step(name, dict(files("load"))[name], (if_any,) if if_any else (), near)
 
 
 def _aggregates(connection: duckdb.DuckDBPyConnection) -> list[Step]:
-    steps = []
+    all_sources = sorted({name for each in AGGREGATES for name in (*each.added, *each.removed)})
+    days = " UNION ".join(f"SELECT day FROM {name}" for name in all_sources)  # noqa: S608
+    near = Near("near_days", f"SELECT day, day FROM ({days})", "DATE")  # noqa: S608  # our own
+    steps = [Step("days", "", near=near)]
     for aggregate in AGGREGATES:
         described = connection.execute(f"DESCRIBE {aggregate.name}").fetchall()
-        sources = {*aggregate.added, *aggregate.removed}
-        steps.append(
-            Step(
-                aggregate.name,
-                difference(aggregate, [row[0] for row in described]),
-                " UNION ALL ".join(f"(SELECT 1 FROM {name})" for name in sorted(sources)),  # noqa: S608  # our own names
-            )
-        )
+        sources = tuple(sorted({*aggregate.added, *aggregate.removed}))
+        text = difference(aggregate, [row[0] for row in described])
+        steps.append(Step(aggregate.name, text, sources))
     return steps

@@ -9,7 +9,7 @@ import duckdb
 from pipeline.domain.outcomes import Origin
 from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import DatabaseError
-from pipeline.warehouse.steps import Step, load_steps, staged
+from pipeline.warehouse.steps import load_steps, staged
 
 
 @dataclass(slots=True)
@@ -72,23 +72,32 @@ class Transactions:
                     "INSERT INTO stores VALUES ($store, $zone, zone_digest($zone))",
                     {"store": store, "zone": zone},
                 )
+            arrived: dict[str, int] = {}
             for name, rows in batch.tables().items():
+                arrived[name] = len(rows)
                 connection.execute(f"TRUNCATE {name}")
                 if len(rows):
                     connection.register("arrived", rows)
                     connection.execute(staged(name))
                     connection.unregister("arrived")
             for step in self._steps:
-                if self._has_work(step):
-                    connection.execute(step.text)
+                if not step.if_any or any(self._is_some(one, arrived) for one in step.if_any):
+                    if step.near:
+                        step.near.define(connection)
+                    if step.text:
+                        connection.execute(step.text)
         except BaseException:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
         self.zones |= new
 
-    def _has_work(self, step: Step) -> bool:
-        if step.if_any is None:
-            return True
-        query = f"SELECT EXISTS ({step.if_any})"  # our own
-        return bool(self._connection.execute(query).fetchall()[0][0])
+    def _is_some(self, relation: str, arrived: dict[str, int]) -> bool:
+        """Whether `relation`, a table with or without a condition, may have a row.
+
+        `arrived` is how many rows came for each staging table: most need no query.
+        """
+        table, _, condition = relation.partition(" ")
+        if table in arrived and (not arrived[table] or not condition):
+            return arrived[table] > 0
+        return bool(self._connection.execute(f"SELECT EXISTS (FROM {relation})").fetchall()[0][0])

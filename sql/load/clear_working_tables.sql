@@ -1,19 +1,21 @@
 -- Empty the working tables of the transaction before.
-TRUNCATE fresh;
 TRUNCATE late_candidates;
 TRUNCATE competing_lines;
 TRUNCATE order_reports;
 TRUNCATE settled_lines;
 TRUNCATE new_lines;
 TRUNCATE old_lines;
-TRUNCATE min_horizon;
-TRUNCATE open_sessions;
-TRUNCATE recomputed_devices;
-TRUNCATE recomputed_events;
+TRUNCATE merged_devices;
+TRUNCATE merged_events;
+TRUNCATE added_sessions;
+TRUNCATE reached_sessions;
 TRUNCATE new_sessions;
 TRUNCATE old_sessions;
 TRUNCATE recounted_sessions;
-TRUNCATE lines_near;
+TRUNCATE old_revenue;
+TRUNCATE affected_conversions;
+TRUNCATE near_touches;
+TRUNCATE paths;
 TRUNCATE new_conversions;
 TRUNCATE old_conversions;
 TRUNCATE new_conversion_touches;

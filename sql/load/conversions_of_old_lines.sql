@@ -7,5 +7,4 @@ SEMI JOIN old_lines
     AND held.occurred_at = old_lines.occurred_at
     AND held.line = old_lines.line
 ANTI JOIN new_conversions USING (conversion_key)
-WHERE held.conversion_type = 'purchase'
-    AND held.occurred_at >= (SELECT min(occurred_at) FROM old_lines);
+WHERE held.conversion_type = 'purchase' AND near_old_lines(held.occurred_at);

@@ -6,9 +6,12 @@ WITH held AS (
     SELECT
         event_key,
         list({'at': occurred_at, 'fingerprint': fingerprint, 'place': -1}) AS known
-    FROM events
+    FROM (
+        SELECT event_key, occurred_at, fingerprint FROM events WHERE near_late_events(occurred_at)
+        UNION ALL
+        SELECT event_key, occurred_at, fingerprint FROM in_events WHERE NOT is_late
+    )
     WHERE event_key IN (SELECT event_key FROM in_events WHERE is_late)
-        AND occurred_at >= (SELECT min(occurred_at) FROM in_events WHERE is_late) - INTERVAL 26 HOURS
     GROUP BY event_key
 ),
 
@@ -55,11 +58,12 @@ FROM in_events AS late
 JOIN kept USING (event_key)
 WHERE is_late;
 
-INSERT INTO fresh SELECT * EXCLUDE (place, repeats) FROM late_candidates WHERE repeats IS NULL;
-INSERT INTO hot_events SELECT * EXCLUDE (place, repeats) FROM late_candidates WHERE repeats IS NULL;
-
 INSERT INTO duplicates BY NAME
 SELECT
     store_id, event_key, repeats AS kind, received_at, partition, "offset", received_day
 FROM late_candidates
 WHERE repeats IS NOT NULL;
+
+-- What is left is new.
+DELETE FROM in_events
+WHERE place IN (SELECT place FROM late_candidates WHERE repeats IS NOT NULL);

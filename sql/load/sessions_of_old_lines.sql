@@ -7,7 +7,8 @@ SEMI JOIN old_lines
     AND sessions.device_key = old_lines.device_key
     AND sessions.session_id = old_lines.session_id
     AND old_lines.occurred_at BETWEEN sessions.started_at AND sessions.ended_at
-ANTI JOIN old_sessions ON sessions.session_key = old_sessions.session_key;
+ANTI JOIN old_sessions ON sessions.session_key = old_sessions.session_key
+WHERE overlaps_old_lines(sessions.started_at, sessions.ended_at);
 
 INSERT INTO new_sessions FROM recounted_sessions;
 INSERT INTO old_sessions FROM recounted_sessions;

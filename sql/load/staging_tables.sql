@@ -12,13 +12,11 @@ CREATE TEMP TABLE in_positions AS FROM positions WITH NO DATA;
 -- One row per device of the transaction; `horizon` is the lateness threshold that the first of
 -- its records was judged by, NULL where the partition had no stream time yet.
 CREATE TEMP TABLE in_devices (
-    store_id VARCHAR, device_key VARCHAR, partition INTEGER, horizon TIMESTAMP,
-    missing_until TIMESTAMP
+    store_id VARCHAR, device_key VARCHAR, partition INTEGER, horizon TIMESTAMP
 );
 
-CREATE TEMP TABLE fresh AS FROM hot_events WITH NO DATA;
-CREATE TEMP TABLE no_events AS FROM hot_events WITH NO DATA;
-CREATE TEMP TABLE late_candidates AS SELECT *, 0 AS place, '' AS repeats FROM hot_events WITH NO DATA;
+CREATE TEMP TABLE no_events AS FROM in_events WITH NO DATA;
+CREATE TEMP TABLE late_candidates AS SELECT *, '' AS repeats FROM in_events WITH NO DATA;
 
 -- The orders of new lines: what stands of them, what all of their events report, and what then counts.
 CREATE TEMP TABLE competing_lines AS FROM order_lines WITH NO DATA;
@@ -27,19 +25,22 @@ CREATE TEMP TABLE settled_lines AS FROM order_lines WITH NO DATA;
 CREATE TEMP TABLE new_lines AS FROM order_lines WITH NO DATA;
 CREATE TEMP TABLE old_lines AS FROM order_lines WITH NO DATA;
 
-CREATE TEMP TABLE min_horizon (horizon TIMESTAMP);
-CREATE TEMP TABLE open_sessions AS
-SELECT
-    store_id, device_key, session_id, started_at, ended_at, NULL::TIMESTAMP AS missing_until
-FROM sessions WITH NO DATA;
-CREATE TEMP TABLE recomputed_devices (store_id VARCHAR, device_key VARCHAR);
-CREATE TEMP TABLE recomputed_events AS FROM hot_events WITH NO DATA;
+-- Devices whose rows the stream cannot know, their new events, the sessions that these are by themselves,
+-- and the sessions that they touch.
+CREATE TEMP TABLE merged_devices (store_id VARCHAR, device_key VARCHAR);
+CREATE TEMP TABLE merged_events AS FROM hot_events WITH NO DATA;
+CREATE TEMP TABLE added_sessions AS FROM sessions WITH NO DATA;
+CREATE TEMP TABLE reached_sessions AS FROM sessions WITH NO DATA;
 
 CREATE TEMP TABLE new_sessions AS FROM sessions WITH NO DATA;
 CREATE TEMP TABLE old_sessions AS FROM sessions WITH NO DATA;
 CREATE TEMP TABLE recounted_sessions AS FROM sessions WITH NO DATA;
--- Order lines within the time of `new_sessions`.
-CREATE TEMP TABLE lines_near AS FROM order_lines WITH NO DATA;
+CREATE TEMP TABLE old_revenue AS FROM session_revenue WITH NO DATA;
+
+-- Of merged devices: conversions that are new or may have another path, and the touches of their lookbacks.
+CREATE TEMP TABLE affected_conversions AS FROM conversions_in('no_events') WITH NO DATA;
+CREATE TEMP TABLE near_touches AS FROM touches WITH NO DATA;
+CREATE TEMP TABLE paths AS FROM paths_of('affected_conversions', 'near_touches') WITH NO DATA;
 CREATE TEMP TABLE new_conversions AS FROM conversion_facts WITH NO DATA;
 CREATE TEMP TABLE old_conversions AS FROM conversion_facts WITH NO DATA;
 CREATE TEMP TABLE new_conversion_touches AS FROM conversion_touches WITH NO DATA;

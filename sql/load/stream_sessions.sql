@@ -1,13 +1,4 @@
--- Session rows of the stream, and the rows that they replace (S3).
-INSERT INTO new_sessions FROM in_sessions ANTI JOIN recomputed_devices USING (store_id, device_key);
-
-INSERT INTO old_sessions
-SELECT sessions.* FROM sessions
-SEMI JOIN (
-    SELECT session_key FROM in_gone ANTI JOIN recomputed_devices USING (store_id, device_key)
-    UNION
-    SELECT session_key FROM new_sessions
-) AS replaced USING (session_key)
-WHERE started_at >= least(
-    (SELECT min(started_at) FROM in_gone), (SELECT min(started_at) FROM new_sessions)
-);
+-- Session rows of the stream.
+INSERT INTO new_sessions FROM in_sessions ANTI JOIN merged_devices USING (store_id, device_key);
+DELETE FROM in_gone
+WHERE (store_id, device_key) IN (SELECT (store_id, device_key) FROM merged_devices);

@@ -16,3 +16,18 @@ CREATE OR REPLACE TEMP MACRO session_key_of(store_id, device_key, session_id, st
 
 CREATE OR REPLACE TEMP MACRO conversion_key_of(event_key, occurred_at, line) AS
     key_of(replace(CAST(event_key AS VARCHAR), '-', '') || '/' || epoch_ms(occurred_at) || '/' || line);
+
+-- Where an event stands in T5 order: compared by its fields.
+CREATE OR REPLACE TEMP MACRO place_of(occurred_at, event_type, event_key) AS {
+    'occurred_at': occurred_at, 'rank': CAST(event_rank(event_type) AS UTINYINT), 'event_key': event_key
+};
+
+-- By this an order's lines are found without comparing text.
+CREATE OR REPLACE TEMP MACRO order_hash_of(store_id, order_id) AS md5_number_lower(store_id || '/' || order_id);
+
+-- Rule A1, of what was not prefetched (P2).
+CREATE OR REPLACE TEMP MACRO is_touch(event_type, attribution_token, is_prefetch) AS
+    event_type = 'product_click' AND attribution_token IS NOT NULL AND NOT is_prefetch;
+
+-- A place, NULL where it is that of the first event. (In DuckDB 2.0 `nullif` of two structs can fail.)
+CREATE OR REPLACE TEMP MACRO later_than(place, first_place) AS CASE WHEN place > first_place THEN place END;

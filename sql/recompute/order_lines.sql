@@ -196,6 +196,7 @@ SELECT
     is_counted,
     NOT is_counted AND NOT is_unconfirmed AS is_repeated,
     is_unconfirmed,
+    order_hash_of(store_id, order_id) AS order_hash,
     -- An order is one of the session of its best counted line.
     NOT is_refund AND is_counted AND row_number() OVER (
         PARTITION BY store_id, thing ORDER BY is_counted DESC, report, line

@@ -19,7 +19,8 @@ SELECT
     s.session_key,
     s.started_at,
     l.currency,
-    CAST(sum(l.revenue) AS DECIMAL(38, 4)) AS revenue
+    CAST(sum(l.revenue) AS DECIMAL(38, 4)) AS revenue,
+    count(*) AS lines
 FROM query_table(session_rows) AS s
 JOIN query_table(line_rows) AS l
     ON s.store_id = l.store_id

@@ -1,6 +1,7 @@
 -- Grain: one row per session in `source`, a relation shaped like `events` (S1-S6).
 -- Prefetched events are in none (P2). Orders, has_converted and is_open are not here: they need other
--- devices, or the log.
+-- devices, or the log. Of what a session takes from an event, `…_event` is the event's place in T5 order,
+-- NULL where it is the first event.
 CREATE OR REPLACE TEMP MACRO recompute_sessions(source) AS TABLE
 WITH placed AS (
     SELECT
@@ -8,7 +9,7 @@ WITH placed AS (
         coalesce(
             occurred_at > lag(occurred_at) OVER in_order + (SELECT gap FROM rules), true
         ) AS is_first,
-        {'at': occurred_at, 'rank': event_rank(event_type), 'key': event_key} AS place,
+        place_of(occurred_at, event_type, event_key) AS place,
         CASE
             WHEN coalesce(marketing_source, marketing_medium, marketing_campaign) IS NOT NULL THEN {
                 'source': marketing_source, 'medium': marketing_medium, 'name': marketing_campaign
@@ -70,6 +71,11 @@ SELECT
     arg_min(attribution_token, place) AS landing_token,
     arg_min(product_id, place) AS landing_product_id,
     bool_and(is_bot) AS is_bot,
-    bool_and(is_server AND event_type IN ('purchase', 'refund')) AS is_report
+    bool_and(is_server AND event_type IN ('purchase', 'refund')) AS is_report,
+    max(event_key) FILTER (WHERE is_first) AS first_event_key,
+    later_than(min(place) FILTER (WHERE campaign IS NOT NULL), min(place)) AS marketing_event,
+    later_than(min(place) FILTER (WHERE attribution_token IS NOT NULL), min(place)) AS landing_token_event,
+    later_than(min(place) FILTER (WHERE product_id IS NOT NULL), min(place)) AS landing_product_event,
+    bool_or(is_late) AS has_late
 FROM numbered
 GROUP BY store_id, device_key, session_id, number;

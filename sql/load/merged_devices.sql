@@ -1,0 +1,23 @@
+-- The devices that the stream cannot know whole: a late event has just arrived, or a late or missing one
+-- can still reach what this transaction brings. Their rows grow from the tables instead (decision 0028).
+INSERT INTO merged_devices
+SELECT store_id, device_key FROM in_events WHERE is_late
+UNION
+SELECT store_id, device_key
+FROM in_devices
+JOIN late_devices USING (store_id, device_key)
+WHERE reaches >= horizon
+UNION
+-- A missing event may belong to any session or touch of its partition, until `missing_events_settled`.
+SELECT store_id, device_key
+FROM in_devices
+SEMI JOIN (
+    SELECT partition FROM ledger WHERE missing_until IS NOT NULL
+    UNION
+    SELECT partition FROM in_ledger WHERE missing_until IS NOT NULL
+) AS missing USING (partition);
+
+INSERT INTO merged_events
+SELECT * EXCLUDE (place) FROM in_events SEMI JOIN merged_devices USING (store_id, device_key);
+INSERT INTO added_sessions BY NAME
+SELECT *, false AS has_converted, 0 AS orders, true AS is_open FROM recompute_sessions('merged_events');

@@ -1,0 +1,2 @@
+-- Order lines that are new, or count otherwise than before.
+INSERT INTO order_lines FROM new_lines;

@@ -1,0 +1,2 @@
+-- Touches (A1).
+INSERT INTO touches FROM recompute_touches('in_events');
