@@ -51,13 +51,14 @@ TABLES = (
     "order_lines",
     "sessions",
     "session_revenue",
-    "conversions",
+    "conversion_facts",
     "conversion_touches",
 )
 
 
-def outcomes_of(path: Path, rules: Rules) -> Iterator[Outcome]:
-    """The outcomes of the traffic."""
+def outcomes_of(folder: Path, rules: Rules, *, devices: int) -> Iterator[Outcome]:
+    """The outcomes of generated traffic, which is written into `folder`."""
+    path = write_traffic(folder / "traffic.ndjson", devices=devices)
     worker, appended_at = MemoryWorker(rules), round(END.timestamp() * 1000)
     for one in accepted(path):
         for key, value in one.records:
@@ -118,8 +119,7 @@ def main() -> None:
     rules = Rules(lateness=timedelta(hours=options.lateness))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        path = write_traffic(folder / "traffic.ndjson", devices=options.devices)
-        outcomes = list(outcomes_of(path, rules))
+        outcomes = list(outcomes_of(folder, rules, devices=options.devices))
         before, after = outcomes[: -40 * options.records], outcomes[-40 * options.records :]
         base = folder / "base.duckdb"
         with connect_live(base, rules) as connection:

@@ -257,7 +257,7 @@ class Settings(BaseSettings):
     publish_interval: timedelta = Field(
         default=timedelta(seconds=5),
         ge=timedelta(0),
-        description="Minimum time between two snapshots.",
+        description="Minimum time between two snapshots. Large ones are copied less often.",
     )
     snapshots_kept: int = Field(
         default=2, ge=0, description="How many daily snapshots to keep. Each is a full database."

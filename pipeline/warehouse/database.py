@@ -13,6 +13,8 @@ from pipeline.warehouse.sql import files, in_order, inlined, table_macros
 
 # Clients from 1.2 on can read it; the default of 2.0 excludes all of 1.x.
 STORAGE_VERSION = "v1.2.0"
+# Of the log, between snapshots: a checkpoint then takes less time than a transaction.
+CHECKPOINT_THRESHOLD = "16MB"
 
 
 class DatabaseError(Exception):
@@ -38,7 +40,7 @@ def connect_live(path: Path, rules: Rules) -> duckdb.DuckDBPyConnection:
             config={
                 "storage_compatibility_version": STORAGE_VERSION,
                 "autoinstall_known_extensions": False,
-                "checkpoint_threshold": "256MB",
+                "checkpoint_threshold": CHECKPOINT_THRESHOLD,
                 "threads": 2,
             },
         )
