@@ -23,6 +23,7 @@ from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import DatabaseError, connect_live
 from pipeline.warehouse.publish import SnapshotPublisher
 from pipeline.warehouse.publishing import Publishing
+from pipeline.warehouse.resources import Resources
 from pipeline.warehouse.transaction import Ledger, Transactions
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class Loader:
         check_topics(settings)
         names = [self._topics.beacons.name, self._topics.outcomes.name, self._topics.rejected.name]
         self._ids = topic_ids(settings, names)
-        self._connection = connect_live(settings.live_database, self._rules)
+        self._connection = connect_live(settings.live_database, self._rules, Resources.of(settings))
         self._transactions = Transactions(self._connection)
         self._publisher = SnapshotPublisher(
             self._connection,
