@@ -32,6 +32,8 @@ from pipeline.warehouse.transaction import Transactions
 
 INTERVAL = timedelta(seconds=5)
 POLL = 0.1
+# Late events cost more, and not each transaction the same: bench/load.py shows them.
+NEVER_LATE = timedelta(days=365)
 
 
 @dataclass
@@ -85,7 +87,7 @@ def report(plain: Run, published: Run, live: Path) -> Iterator[str]:
     yield f"without: {usual:.2f} s between commits, longest {longest:.2f} s"
     yield (
         f"with: {median(published.pauses):.2f} s ({median(published.pauses) / usual:.2f} times),"
-        f" longest {max(published.pauses):.2f} s ({max(published.pauses) / usual:.2f} times)"
+        f" longest {max(published.pauses):.2f} s ({max(published.pauses) / longest:.2f} times)"
     )
     if published.pauses_in_copies:
         yield (
@@ -93,6 +95,8 @@ def report(plain: Run, published: Run, live: Path) -> Iterator[str]:
             f" {median(published.pauses_in_copies):.2f} s, longest"
             f" {max(published.pauses_in_copies):.2f} s"
         )
+    beside = max(now / then for now, then in zip(published.pauses, plain.pauses, strict=True))
+    yield f"at most {beside:.2f} times the pause of the same transaction without"
     yield (
         f"longest step of publishing {max(published.publishing):.2f} s; log at most"
         f" {published.log_bytes / 1e6:.0f} MB, without {plain.log_bytes / 1e6:.0f} MB"
@@ -111,7 +115,7 @@ def main() -> None:
     parser.add_argument("--wait", type=float, default=1)
     parser.add_argument("--home", type=Path)
     options = parser.parse_args()
-    rules = Rules()
+    rules = Rules(lateness=NEVER_LATE)
     with tempfile.TemporaryDirectory(dir=options.home) as name:
         folder = Path(name)
         outcomes = list(outcomes_of(folder, rules, devices=options.devices))

@@ -18,7 +18,7 @@ from pipeline.parent_death import end_with
 
 _FICLONE = 0x40049409  # of linux/fs.h
 # A commit of the loader may wait until the file system has written what is not synced yet.
-_CHUNK = 4 * 1024 * 1024
+_CHUNK = 16 * 1024 * 1024
 
 
 def main(source: str, target: str, parent: str) -> int:
