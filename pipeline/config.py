@@ -254,10 +254,22 @@ class Settings(BaseSettings):
         ge=TICK,
         description="Longest wait for a transaction to fill up.",
     )
+    load_memory_bytes: int | None = Field(
+        default=None,
+        ge=128 * MEBIBYTE,
+        description="Memory limit of the loader's DuckDB. Empty: a quarter of the machine's.",
+    )
+    load_threads: int = Field(
+        default=2, ge=1, le=1024, description="Threads of the loader's DuckDB."
+    )
+    temp_directory: Path | None = Field(
+        default=None,
+        description="Directory for what exceeds that memory. Empty: <home>/tmp.",
+    )
     publish_interval: timedelta = Field(
         default=timedelta(seconds=5),
         ge=timedelta(0),
-        description="Minimum time between two snapshots.",
+        description="Minimum time between two snapshots. Large ones are copied less often.",
     )
     snapshots_kept: int = Field(
         default=2, ge=0, description="How many daily snapshots to keep. Each is a full database."

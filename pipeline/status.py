@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ import duckdb
 from pipeline.config import Settings
 from pipeline.kafka.admin import committed_offsets, end_offsets, require_topics, topic_ids
 from pipeline.topics import group, topics
+from pipeline.warehouse.copy_record import Copy
 from pipeline.warehouse.database import NoSnapshotError, connect_published
+from pipeline.warehouse.publishing import described
 from pipeline.warehouse.queries import QueryResult
 
 
@@ -58,6 +60,8 @@ class SnapshotState:
     rejected: int
     # Topics that have another id in Kafka than when they were loaded.
     other_topics: tuple[str, ...] = ()
+    # How it was made, as text; empty for one of an earlier version.
+    making: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,7 @@ class Status:
             f"rejected events: {self.rejected_end}, published: {self.snapshot.rejected}\n"
             f"snapshot: published {_age(now - self.snapshot.published_at)} ago"
             + (f"; newest event received {_age(now - newest)} ago" if newest else "; no event yet")
+            + (f"\nsnapshot: {self.snapshot.making}" if self.snapshot.making else "")
         )
 
 
@@ -137,6 +142,9 @@ def status(settings: Settings) -> Status:
     snapshot = read_snapshot(
         settings.database, beacons=ours.beacons.name, rejected=ours.rejected.name, ids=ids
     )
+    copy = Copy.recorded(settings.database)
+    if snapshot is not None and copy is not None:
+        snapshot = replace(snapshot, making=described(copy, settings.publish_interval))
     ledger = {} if snapshot is None else snapshot.ledger
     return Status(
         [

@@ -9,10 +9,13 @@ import duckdb
 
 from pipeline.domain.rules import Rules
 from pipeline.warehouse.limits import lock
+from pipeline.warehouse.resources import Resources
 from pipeline.warehouse.sql import files, in_order, inlined, table_macros
 
 # Clients from 1.2 on can read it; the default of 2.0 excludes all of 1.x.
 STORAGE_VERSION = "v1.2.0"
+# Of the log, between snapshots: a checkpoint then takes less time than a transaction.
+CHECKPOINT_THRESHOLD = "16MB"
 
 
 class DatabaseError(Exception):
@@ -23,11 +26,14 @@ class NoSnapshotError(DatabaseError):
     """No snapshot has been published yet."""
 
 
-def connect_live(path: Path, rules: Rules) -> duckdb.DuckDBPyConnection:
+def connect_live(
+    path: Path, rules: Rules, resources: Resources | None = None
+) -> duckdb.DuckDBPyConnection:
     """The loader's connection: migrated, with current views and macros, and staging tables.
 
     Raises `DatabaseError` when another process holds the file or it was made with other rules.
     """
+    resources = resources or Resources()
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         # An earlier version may have let others read it.
@@ -38,8 +44,9 @@ def connect_live(path: Path, rules: Rules) -> duckdb.DuckDBPyConnection:
             config={
                 "storage_compatibility_version": STORAGE_VERSION,
                 "autoinstall_known_extensions": False,
-                "checkpoint_threshold": "256MB",
-                "threads": 2,
+                "checkpoint_threshold": CHECKPOINT_THRESHOLD,
+                "memory_limit": f"{resources.memory}B",
+                "threads": resources.threads,
             },
         )
     except duckdb.IOException as error:
@@ -48,6 +55,7 @@ def connect_live(path: Path, rules: Rules) -> duckdb.DuckDBPyConnection:
             f"{path} cannot be opened for writing: is another loader running? ({reason})"
         ) from None
     try:
+        resources.prepare(connection, path)
         _prepare(connection, rules, path)
     except BaseException:
         connection.close()

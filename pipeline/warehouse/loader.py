@@ -21,11 +21,14 @@ from pipeline.kafka.security import security
 from pipeline.topics import MAX_RECORD_BYTES, Rejected, topics
 from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import DatabaseError, connect_live
-from pipeline.warehouse.publish import PublishError, SnapshotPublisher
+from pipeline.warehouse.publish import SnapshotPublisher
+from pipeline.warehouse.publishing import Publishing
+from pipeline.warehouse.resources import Resources
 from pipeline.warehouse.transaction import Ledger, Transactions
 
 log = logging.getLogger(__name__)
 
+_LONGEST_POLL = 0.1  # seconds
 _outcomes = msgspec.json.Decoder(Outcome)
 _rejected = msgspec.json.Decoder(Rejected)
 
@@ -45,7 +48,7 @@ class Loader:
         check_topics(settings)
         names = [self._topics.beacons.name, self._topics.outcomes.name, self._topics.rejected.name]
         self._ids = topic_ids(settings, names)
-        self._connection = connect_live(settings.live_database, self._rules)
+        self._connection = connect_live(settings.live_database, self._rules, Resources.of(settings))
         self._transactions = Transactions(self._connection)
         self._publisher = SnapshotPublisher(
             self._connection,
@@ -54,8 +57,8 @@ class Loader:
             kept=settings.snapshots_kept,
             mode=settings.snapshot_mode,
         )
+        self._publishing = Publishing(self._publisher, settings.publish_interval)
         self._other_zones: set[tuple[str, str]] = set()
-        self._publish_error = ""
         self._ledger = Ledger.read(self._connection)
         self._refuse_other_topics()
         self._consumer = KafkaConsumer(
@@ -104,34 +107,17 @@ class Loader:
 
     def run(self, stop: threading.Event) -> None:
         """Load until `stop`. Raises `DatabaseError` on a hole or on outcomes of other rules."""
-        published = 0.0
-        dirty = True  # a restart publishes what the last process could not
         while not stop.is_set():
-            dirty = self._load() or dirty
-            now = time.monotonic()
-            if now - published >= self._settings.publish_interval.total_seconds():
-                # A client that holds the old file locks out the others; a new file does not.
-                if dirty or self._publisher.is_held():
-                    dirty = not self._publish()
-                published = time.monotonic()
-        if dirty:
-            self._publish()
+            self._publishing.go_on(committed=self._load())
+        self._publishing.stop()
 
     def close(self) -> None:
-        """Close the consumer and the database."""
+        """Close the consumer and the database. A copy that is running ends, unpublished."""
         self._consumer.close()
-        self._connection.close()
-
-    def _publish(self) -> bool:
         try:
-            self._publisher.publish()
-        except PublishError as error:
-            if str(error) != self._publish_error:  # once, not each interval
-                log.error("%s", error)  # noqa: TRY400  # one line; the old snapshot stands
-            self._publish_error = str(error)
-            return False
-        self._publish_error = ""
-        return True
+            self._publisher.cancel()
+        finally:
+            self._connection.close()
 
     def _load(self) -> bool:
         """Commit what arrives within the interval; False when nothing arrived."""
@@ -141,8 +127,10 @@ class Loader:
             left = until - time.monotonic()
             if left <= 0:
                 break
-            for place, record in self._poll(left):
+            # Short enough that a copy is published soon after it ends.
+            for place, record in self._poll(min(left, _LONGEST_POLL)):
                 self._take(batch, place, record)
+            self._publishing.go_on()
         if not batch.positions:
             return False
         self._transactions.commit(batch)

@@ -1,24 +1,21 @@
-"""Publishes the live file: checkpointed, copied, then renamed over the snapshot.
+"""Publishes the live file: checkpointed, copied while loading goes on, renamed over the snapshot.
 
 Readers either keep the old file open or open the complete new one.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
-from pipeline.warehouse.copying import CopyError, copied
+from pipeline.warehouse.copy_record import Copy
+from pipeline.warehouse.copying import CopyError, Copying
+from pipeline.warehouse.database import CHECKPOINT_THRESHOLD
 from pipeline.warehouse.reach import Reach, lost
-
-# Seconds between kept snapshots: the last few publish intervals alone would be of no use.
-KEEP_EVERY = 24 * 60 * 60
-# A writing client would have to put its log here: the folder does not exist.
-_NOWHERE = "snapshots-are-read-only/wal"
+from pipeline.warehouse.snapshot_files import SnapshotFiles
 
 
 class PublishError(Exception):
@@ -26,10 +23,10 @@ class PublishError(Exception):
 
 
 class SnapshotPublisher:
-    """Publishes the last committed state of `live`, which `connection` has open, as `snapshot`.
+    """Publishes committed states of `live`, which `connection` has open, as `snapshot`.
 
-    `kept` snapshots of earlier days stay beside it, `<snapshot>.1` being the newest. All of them
-    have the file mode `mode`.
+    `kept` and `mode` are as in `SnapshotFiles`. All methods are called outside a transaction, and
+    those that publish raise `PublishError` with the old snapshot in place.
     """
 
     def __init__(
@@ -44,43 +41,68 @@ class SnapshotPublisher:
         self._connection = connection
         self._live = live
         self._snapshot = snapshot
-        self._kept = [snapshot.with_name(f"{snapshot.name}.{n + 1}") for n in range(kept)]
-        self._mode = mode
+        self._files = SnapshotFiles(snapshot, kept=kept, mode=mode)
+        self._copying: Copying | None = None
         self._ours: int | None = None  # inode of the snapshot that this object published
 
     def is_held(self) -> bool:
         """Whether a client has the snapshot open for writing, which locks out all others."""
-        try:
-            with self._snapshot.open("rb") as file:
-                fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except FileNotFoundError:
-            return False
-        return False
+        return self._files.is_held()
 
-    def publish(self) -> None:
-        """Publish, outside a transaction. Raises `PublishError` with the old snapshot in place."""
-        try:
-            _close_to_writers(self._snapshot)
-            self._set_modes()
+    def publish(self) -> Copy:
+        """Publish the last commit, and wait for it."""
+        self.start()
+        return self.finish()
+
+    def start(self) -> None:
+        """Have the last commit copied while the caller goes on committing.
+
+        Until `finish` or `cancel` nothing else may make a checkpoint or close the connection:
+        commits only append to the log, but a checkpoint writes to blocks that are being copied.
+        """
+        with self._errors():
+            self._files.protect()
             self._refuse_less()
             self._connection.execute("CHECKPOINT")
-            # No checkpoint may move blocks during the copy; commits only append to the log.
+            self._copying = Copying(self._live, self._snapshot)
             self._connection.execute("SET checkpoint_threshold = '1TB'")
-            try:
-                self._replace()
-            finally:
-                self._connection.execute("SET checkpoint_threshold = '256MB'")
-        except (duckdb.IOException, OSError, CopyError) as error:
-            reason = str(error).splitlines()[0]
-            raise PublishError(f"no new snapshot at {self._snapshot}: {reason}") from None
 
-    def _set_modes(self) -> None:
-        """Correct the modes of snapshots that were published under another setting."""
-        for path in (self._snapshot, *self._kept):
-            if path.exists() and stat.S_IMODE(path.stat().st_mode) != self._mode:
-                path.chmod(self._mode)
+    @property
+    def is_copying(self) -> bool:
+        """Whether `start` began what neither `finish` nor `cancel` has ended."""
+        return self._copying is not None
+
+    def is_copied(self) -> bool:
+        """Whether `finish` would not have to wait for the copy."""
+        return self._copying is not None and self._copying.is_done()
+
+    def finish(self) -> Copy:
+        """Wait for the copy that `start` began, and make it the snapshot."""
+        if self._copying is None:
+            raise RuntimeError("no copy was started")
+        try:
+            with self._errors():
+                copy = self._copying.result()
+                self._ours = self._files.replace(self._copying.path, copy)
+                return copy
+        finally:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Stop a copy that is running; without one, do nothing."""
+        if self._copying is not None:
+            self._copying.discard()
+            self._copying = None
+            self._connection.execute(f"SET checkpoint_threshold = '{CHECKPOINT_THRESHOLD}'")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (duckdb.IOException, OSError, CopyError) as error:
+            # Without a temporary name, so that the same error is the same line.
+            reason = (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
+            raise PublishError(f"no new snapshot at {self._snapshot}: {reason}") from None
 
     def _refuse_less(self) -> None:
         """Keep a snapshot that holds more than the live file does: another loader's may."""
@@ -100,55 +122,3 @@ class SnapshotPublisher:
                 " the old one stays; let the loader catch up, start it on a copy of that snapshot"
                 " (docs/operating.md), or move the snapshot away"
             )
-
-    def _replace(self) -> None:
-        with copied(self._live, self._snapshot) as fresh:
-            fresh.chmod(self._mode)
-            _sync(fresh)
-            self._keep()
-            _close_to_writers(self._snapshot)
-            inode = fresh.stat().st_ino
-            fresh.replace(self._snapshot)
-        self._ours = inode
-        _sync(self._snapshot.parent)
-
-    def _keep(self) -> None:
-        if not self._kept or not self._snapshot.exists():
-            return
-        newest = self._kept[0]
-        if newest.exists():
-            age = self._snapshot.stat().st_mtime - newest.stat().st_mtime
-            if age < KEEP_EVERY:
-                return
-        for older, newer in zip(self._kept[:0:-1], self._kept[-2::-1], strict=True):
-            if newer.exists():
-                _close_to_writers(older)
-                newer.replace(older)
-        _close_to_writers(newest)
-        fresh = newest.with_name(f"{newest.name}.new")
-        fresh.unlink(missing_ok=True)
-        fresh.hardlink_to(self._snapshot)
-        fresh.replace(newest)
-
-
-def _close_to_writers(snapshot: Path) -> None:
-    """Replace `<snapshot>.wal`, and any log that a client left there, by a dead link.
-
-    DuckDB replays a log of that name onto whatever file is beside it. Clients open for writing by
-    default, and file modes do not stop root: without a place for the log no commit succeeds.
-    """
-    log = snapshot.with_name(f"{snapshot.name}.wal")
-    if log.is_symlink() and str(log.readlink()) == _NOWHERE:
-        return
-    fresh = snapshot.with_name(f"{snapshot.name}.wal.new")
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(_NOWHERE)
-    fresh.replace(log)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

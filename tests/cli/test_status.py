@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from pipeline.status import LedgerRow, PartitionLag, SnapshotState, Status
@@ -79,3 +80,10 @@ def test_a_clock_that_is_ahead_makes_no_negative_age() -> None:
 def test_a_snapshot_without_events_and_no_snapshot_say_so() -> None:
     assert status_of(made(newest=None)).ages(NOW).endswith("; no event yet")
     assert status_of(None).ages(NOW) == "rejected events: 2; no snapshot yet"
+
+
+def test_how_the_snapshot_is_made_follows_its_ages() -> None:
+    found = status_of(replace(made(), making="2.10 GB, copied in 7.0 s: up to 77 s old"))
+    assert found.ages(NOW).splitlines()[2:] == [
+        "snapshot: 2.10 GB, copied in 7.0 s: up to 77 s old"
+    ]

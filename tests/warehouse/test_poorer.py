@@ -10,8 +10,9 @@ import pytest
 from warehouse_fixture import Warehouse
 
 from pipeline.warehouse.database import connect_published
-from pipeline.warehouse.publish import KEEP_EVERY, PublishError, SnapshotPublisher
+from pipeline.warehouse.publish import PublishError, SnapshotPublisher
 from pipeline.warehouse.reach import Reach, lost
+from pipeline.warehouse.snapshot_files import KEEP_EVERY
 
 OLD = Reach({("id", 0): (5, 10), ("id", 1): (0, 3)})
 

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import duckdb
+import psutil
 import pytest
 from factories import click
 from kafka_outcomes import OutcomeTopics, loading, positions, rows
@@ -17,6 +18,7 @@ from processes import wait_for
 from warehouse_fixture import Warehouse
 
 from pipeline.config import Settings
+from pipeline.warehouse import copying
 from pipeline.warehouse.database import STORAGE_VERSION, connect_published
 from pipeline.warehouse.publish import PublishError, SnapshotPublisher
 from pipeline.warehouse.queries import broken
@@ -80,7 +82,7 @@ def test_a_snapshot_that_cannot_be_made_leaves_the_old_one_and_nothing_else(
         SnapshotPublisher(connection, live, snapshot).publish()
         old = snapshot.read_bytes()
         connection.execute("INSERT INTO positions VALUES ('topic', 'id', 0, 7)")
-        with pytest.raises(PublishError, match="cannot stat"):
+        with pytest.raises(PublishError, match="nowhere: No such file or directory"):
             SnapshotPublisher(connection, tmp_path / "nowhere", snapshot).publish()
         assert snapshot.read_bytes() == old
     assert names(snapshot.parent) == ["analytics.duckdb"]
@@ -132,7 +134,7 @@ def test_every_snapshot_under_load_passes_every_check(settings: Settings) -> Non
     assert len(inodes) >= 3
 
 
-def test_a_snapshot_is_synced_before_its_rename_and_the_folder_after(
+def test_the_folder_is_synced_after_the_rename(
     live: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshot = tmp_path / "analytics.duckdb"
@@ -146,4 +148,76 @@ def test_a_snapshot_is_synced_before_its_rename_and_the_folder_after(
     with Warehouse(live).connection as connection:
         monkeypatch.setattr(os, "fsync", seen)
         SnapshotPublisher(connection, live, snapshot).publish()
-    assert synced == [(snapshot.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
+    assert synced == [(tmp_path.stat().st_ino, True)]
+
+
+def test_the_space_of_a_replaced_snapshot_is_freed_in_another_thread(
+    live: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = tmp_path / "analytics.duckdb"
+    closed, close = {}, os.close
+
+    def seen(handle: int) -> None:
+        inode = os.fstat(handle).st_ino
+        close(handle)
+        closed[inode] = threading.current_thread()
+
+    with Warehouse(live).connection as connection:
+        publisher = SnapshotPublisher(connection, live, snapshot)
+        publisher.publish()
+        old = snapshot.stat().st_ino
+        monkeypatch.setattr(os, "close", seen)
+        publisher.publish()
+        wait_for(lambda: old in closed)
+    assert closed[old] is not threading.current_thread()
+
+
+# Small, so that a commit would make a checkpoint if it might.
+THRESHOLD = "SET checkpoint_threshold = '1KB'"
+CHANGES = (
+    # Whole row groups, which DuckDB writes into the file itself before they are committed.
+    "INSERT INTO positions SELECT 'new', 'id', n, 0 FROM range(125000) r(n)",
+    "UPDATE positions SET next_offset = next_offset + 1 WHERE partition % 7 = 0",
+    "DELETE FROM positions WHERE partition % 5 = 1",
+)
+STATE = "SELECT count(*), sum(partition), sum(next_offset), max(topic) FROM positions"
+
+
+def copying_child() -> psutil.Process:
+    children = psutil.Process().children()
+    (child,) = [child for child in children if copying.PROGRAM[-1] in child.cmdline()]
+    return child
+
+
+def test_a_snapshot_is_the_state_at_its_start_whatever_is_committed_during_the_copy(
+    live: Path, tmp_path: Path
+) -> None:
+    snapshot = tmp_path / "analytics.duckdb"
+    with Warehouse(live).connection as connection:
+        connection.execute("INSERT INTO positions SELECT 'old', 'id', n, 0 FROM range(400000) r(n)")
+        publisher = SnapshotPublisher(connection, live, snapshot)
+        for step in range(4):
+            connection.execute(THRESHOLD)
+            state = connection.execute(STATE).fetchall()
+            publisher.start()
+            child = copying_child()
+            for number in range(6):
+                # Some commits before the copy begins, and some while it runs.
+                child.suspend() if number < 3 else child.resume()
+                connection.execute(CHANGES[(step + number) % 3])
+            publisher.finish()
+            assert connection.execute(STATE).fetchall() != state
+            with connect_published(snapshot) as reader:
+                assert reader.execute(STATE).fetchall() == state
+
+
+def test_the_log_is_checkpointed_again_after_a_copy(live: Path, tmp_path: Path) -> None:
+    threshold = "SELECT current_setting('checkpoint_threshold')"
+    with Warehouse(live).connection as connection:
+        before = connection.execute(threshold).fetchall()
+        publisher = SnapshotPublisher(connection, live, tmp_path / "analytics.duckdb")
+        for end in (publisher.finish, publisher.cancel):
+            publisher.start()
+            assert connection.execute(threshold).fetchall() != before
+            end()
+            assert connection.execute(threshold).fetchall() == before

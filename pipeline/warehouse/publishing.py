@@ -1,0 +1,95 @@
+"""When the loader publishes: in the background, and copying for at most a tenth of the time."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+
+from pipeline.warehouse.copy_record import Copy
+from pipeline.warehouse.publish import PublishError, SnapshotPublisher
+
+log = logging.getLogger(__name__)
+
+# Copying takes at most one part in so many of the time.
+PARTS = 10
+
+
+def pause(interval: timedelta, seconds: float) -> float:
+    """Seconds from the start of a copy, which took `seconds`, to that of the next one."""
+    return max(interval.total_seconds(), PARTS * seconds)
+
+
+def described(copy: Copy, interval: timedelta) -> str:
+    """The size and making of a snapshot, and how old it is when the next one replaces it."""
+    made = "a reflink, made in" if copy.method == "reflink" else "copied in"
+    age = pause(interval, copy.seconds) + copy.seconds
+    return f"{copy.bytes / 1e9:.2f} GB, {made} {copy.seconds:.1f} s: up to {age:.0f} s old"
+
+
+class Publishing:
+    """Publishes commits between the transactions of a loader, which never waits for a copy."""
+
+    def __init__(self, publisher: SnapshotPublisher, interval: timedelta) -> None:
+        self._publisher = publisher
+        self._interval = interval
+        self._has_changes = True  # a restart publishes what the last process could not
+        self._started = self._due = time.monotonic()
+        self._error = ""
+        self._logged: Copy | None = None
+
+    def go_on(self, *, committed: bool = False) -> None:
+        """Start or finish a copy, if it is time. `committed`: whether there is a new commit."""
+        self._has_changes = self._has_changes or committed
+        if self._publisher.is_copying:
+            if self._publisher.is_copied():
+                self._finish()
+        elif time.monotonic() >= self._due and (
+            # A client that holds the old file locks out the others; a new file does not.
+            self._has_changes or self._publisher.is_held()
+        ):
+            self._start()
+
+    def stop(self) -> None:
+        """Publish the last commit, and wait for it."""
+        if self._has_changes:
+            self._publisher.cancel()  # that of an older commit
+        elif self._publisher.is_copying:
+            self._finish()
+        if self._has_changes:
+            self._start()
+        if self._publisher.is_copying:
+            self._finish()
+
+    def _start(self) -> None:
+        self._has_changes, self._started = False, time.monotonic()
+        try:
+            self._publisher.start()
+        except PublishError as error:
+            self._fail(error)
+
+    def _finish(self) -> None:
+        try:
+            copy = self._publisher.finish()
+        except PublishError as error:
+            self._fail(error)
+        else:
+            self._error = ""
+            self._due = self._started + pause(self._interval, copy.seconds)
+            self._log(copy)
+
+    def _fail(self, error: PublishError) -> None:
+        if str(error) != self._error:  # once, not each time
+            log.error("%s", error)
+        self._error, self._has_changes = str(error), True
+        self._due = self._started + pause(self._interval, time.monotonic() - self._started)
+
+    def _log(self, copy: Copy) -> None:
+        """Log the first copy, and one by another method or of another order of duration."""
+        last = self._logged
+        if last is not None and last.method == copy.method:
+            before, now = pause(self._interval, last.seconds), pause(self._interval, copy.seconds)
+            if before / 2 < now < before * 2:
+                return
+        self._logged = copy
+        log.info("snapshot of %s", described(copy, self._interval))
