@@ -41,7 +41,7 @@ class SessionGone(msgspec.Struct, frozen=True):
     started_at: int
 
 
-class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
+class SessionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A session as it stands after the record. Times in epoch ms; counts by event type."""
 
     session_key: str
@@ -51,20 +51,20 @@ class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
     events: int
     counts: tuple[int, ...]
     first_event_type: str
-    entry_collection: str | None
-    entry_query: str | None
-    entry_product_id: int | None
-    marketing_source: str | None
-    marketing_medium: str | None
-    marketing_campaign: str | None
-    shopping_channel: str
-    device_type: str | None
-    browser: str | None
-    country: str | None
-    landing_token: str | None
-    landing_product_id: int | None
-    is_bot: bool
-    is_report: bool
+    entry_collection: str | None = None
+    entry_query: str | None = None
+    entry_product_id: int | None = None
+    marketing_source: str | None = None
+    marketing_medium: str | None = None
+    marketing_campaign: str | None = None
+    shopping_channel: str = "web"
+    device_type: str | None = None
+    browser: str | None = None
+    country: str | None = None
+    landing_token: str | None = None
+    landing_product_id: int | None = None
+    is_bot: bool = False
+    is_report: bool = False
 
 
 class TouchRow(msgspec.Struct, frozen=True):
@@ -76,7 +76,7 @@ class TouchRow(msgspec.Struct, frozen=True):
     touch_event_key: str
 
 
-class ConversionRow(msgspec.Struct, frozen=True, kw_only=True):
+class ConversionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A conversion, new or restated (A6); `path` are places in the outcome's `touches`."""
 
     conversion_key: str
@@ -86,14 +86,14 @@ class ConversionRow(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: int
     session_id: str
     product_id: int
-    variant_id: int | None
-    quantity: int
-    revenue: str | None
-    currency: str | None
+    variant_id: int | None = None
+    quantity: int = 1
+    revenue: str | None = None
+    currency: str | None = None
     match: Match
-    attribution_token: str | None
-    is_bot: bool
-    path: list[int]
+    attribution_token: str | None = None
+    is_bot: bool = False
+    path: list[int] = []
 
 
 class Outcome(msgspec.Struct, kw_only=True, omit_defaults=True):

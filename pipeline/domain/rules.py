@@ -10,7 +10,7 @@ import msgspec
 # Raise it whenever the same records and settings could now give other outcomes: every worker and
 # loader then refuses the older state instead of mixing two meanings in one table. Types and ranks
 # of events are in the digest by themselves.
-STREAM_VERSION = 4
+STREAM_VERSION = 5
 # Raise it whenever the same outcomes could now give other tables (A7-A9, A11, B, K, P3, T10): the
 # loader refuses the older warehouse, and no worker loses its state.
 WAREHOUSE_VERSION = 1

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pipeline.domain.catalog import COLUMNS, COUNTS
 from pipeline.domain.events import Event, visitor_of
 from pipeline.domain.fields import Unit
+from pipeline.domain.identity import FINGERPRINT_DIGITS
 from pipeline.domain.outcomes import ConversionRow, Outcome, SessionRow
 
 Row = tuple[Any, ...]
@@ -194,8 +195,8 @@ def event_row(event: Event, outcome: Outcome, *, is_late: bool, place: int) -> R
     return (
         *_event(event),
         items,
-        # A UUID, as the keys are.
-        event.fingerprint[:32],
+        # A UUID, as the keys are. An earlier ingest, whose spool may be sent now, wrote 64 digits.
+        event.fingerprint[:FINGERPRINT_DIGITS],
         _extra(event),
         event.repairs or None,
         outcome.is_trusted,
