@@ -78,9 +78,13 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
     event_key: str = ""
     is_clock_skewed: bool = False
 
-    def order(self) -> tuple[int, int, str]:
+    def key(self) -> bytes:
+        """The 16 bytes of `event_key`: what a state keeps of it."""
+        return bytes.fromhex(self.event_key)
+
+    def order(self) -> tuple[int, int, bytes]:
         """Rule T5, the total order of events."""
-        return (self.occurred_at, RANK[self.event_type], self.event_key)
+        return (self.occurred_at, RANK[self.event_type], self.key())
 
     def lines(self) -> list[Line]:
         """The lines of a purchase or refund: its items, or the event's own product as one."""

@@ -63,7 +63,12 @@ class OutcomeBuilder:
             path = [places.setdefault(touch, len(places)) for touch in found.path]
             rows.append(_conversion_row(key, conversion, found, path))
         return rows, [
-            TouchRow(touch.touched_at, touch.attribution_token, touch.product_id, touch.event_key)
+            TouchRow(
+                touch.touched_at,
+                touch.attribution_token,
+                touch.product_id,
+                touch.event_key.hex(),
+            )
             for touch in places
         ]
 
@@ -100,7 +105,7 @@ def _conversion_row(
 ) -> ConversionRow:
     return ConversionRow(
         conversion_key=key,
-        event_key=conversion.event_key,
+        event_key=conversion.event_key.hex(),
         line=conversion.line,
         conversion_type=conversion.conversion_type,
         occurred_at=conversion.occurred_at,
