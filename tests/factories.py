@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from itertools import count
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import msgspec
 
 from pipeline.domain.events import Beacon, Request
-from pipeline.domain.identity import record_key
+from pipeline.domain.identity import fingerprint_of, record_key
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
 from pipeline.replay.memory_worker import MemoryWorker
@@ -40,7 +39,7 @@ def make_event(
     if event.get("query"):
         event.setdefault("search_term", event["query"])
     canonical = msgspec.json.encode(event, order="sorted")
-    return {"fingerprint": hashlib.sha256(canonical).hexdigest(), "raw": "{}", **event}
+    return {"fingerprint": fingerprint_of(canonical), **event}
 
 
 def click(minute: float = 0, token: str | None = "token", **fields: Any) -> dict[str, Any]:
@@ -79,12 +78,14 @@ def make_record(
     needs_confirmation: bool = False,
 ) -> tuple[bytes, bytes]:
     """Key and value of a record of `beacons`; `sender` is one of `SENDERS`."""
+    written = [msgspec.Raw(msgspec.json.encode(event)) for event in events]
     beacon = Beacon(
         store_id=store,
         device_key=device,
         received_at=received_at,
         request=SENDERS[sender],
-        events=[msgspec.Raw(msgspec.json.encode(event)) for event in events],
+        events=written,
+        raw=written,
         timezone=timezone,
         is_trusted=is_trusted,
         needs_confirmation=needs_confirmation,

@@ -66,10 +66,6 @@ class PoisonIsolation:
         return await ended
 
 
-class _WithRaw(msgspec.Struct):
-    raw: str = ""
-
-
 def refusals(record: Record, reason: str, *, topic: str) -> Iterator[Record]:
     """One record of `rejected` per event of a beacon; any other record as it is.
 
@@ -78,12 +74,11 @@ def refusals(record: Record, reason: str, *, topic: str) -> Iterator[Record]:
     """
     try:
         beacon = msgspec.json.decode(record.value, type=Beacon)
-        raws = [msgspec.json.decode(event, type=_WithRaw).raw for event in beacon.events]
     except msgspec.DecodeError:
         yield record
         return
     digest = hashlib.sha256(record.key + record.value).hexdigest()
-    for index, raw in enumerate(raws):
+    for index, raw in enumerate(beacon.sent()):
         rejected = Rejected(
             request_id=digest[:32],
             store_id=beacon.store_id,
@@ -91,6 +86,6 @@ def refusals(record: Record, reason: str, *, topic: str) -> Iterator[Record]:
             index=index,
             reason=REASON,
             detail=reason,
-            raw=raw,
+            raw=str(raw, "utf-8"),
         )
         yield Record(topic, beacon.store_id.encode(), msgspec.json.encode(rejected))

@@ -19,7 +19,7 @@ class Touch(msgspec.Struct, array_like=True, frozen=True):
     """A click with a token (A1). Two clicks of one millisecond stand in order of their keys."""
 
     touched_at: int
-    event_key: str
+    event_key: bytes
     attribution_token: str
     product_id: int | None
 
@@ -31,7 +31,7 @@ class Conversion(msgspec.Struct, array_like=True, frozen=True):
     over many clicks would make a state of any size.
     """
 
-    event_key: str
+    event_key: bytes
     line: int
     conversion_type: ConversionType
     occurred_at: int
@@ -56,7 +56,7 @@ def touch_of(event: Event) -> Touch | None:
     """Rule A1."""
     if event.event_type != "product_click" or event.attribution_token is None:
         return None
-    return Touch(event.occurred_at, event.event_key, event.attribution_token, event.product_id)
+    return Touch(event.occurred_at, event.key(), event.attribution_token, event.product_id)
 
 
 def conversions_of(event: Event, *, is_bot: bool) -> list[Conversion]:
@@ -71,7 +71,7 @@ def conversions_of(event: Event, *, is_bot: bool) -> list[Conversion]:
         return []
     return [
         Conversion(
-            event.event_key,
+            event.key(),
             number,
             kind,
             event.occurred_at,
@@ -126,5 +126,5 @@ def _path(touches: list[Touch]) -> tuple[Touch, ...]:
 
 def conversion_key(conversion: Conversion) -> str:
     """Rule D4: the event, its time and the line, so a reused event id stays apart."""
-    text = f"{conversion.event_key}/{conversion.occurred_at}/{conversion.line}"
+    text = f"{conversion.event_key.hex()}/{conversion.occurred_at}/{conversion.line}"
     return key_of(text.encode()).hex()

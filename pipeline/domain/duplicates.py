@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from pipeline.domain.events import ZONE_MISTAKE_MS, Event
-from pipeline.domain.identity import key_of, netstring
+from pipeline.domain.identity import FINGERPRINT_DIGITS, key_of, netstring
 
 Kind = Literal["exact", "conflict"]
 
@@ -32,7 +32,7 @@ def event_key(prefix: bytes, event: Event, *, is_prefetch: bool, is_trusted: boo
         return key_of(prefix + b"5:order" + netstring(event.order_id) + _lines(event))
     if event.event_type == "refund" and event.refund_id is not None:
         return key_of(prefix + b"6:refund" + netstring(event.refund_id) + _lines(event))
-    return key_of(prefix + b"11:fingerprint" + netstring(event.fingerprint))
+    return key_of(prefix + b"11:fingerprint" + netstring(event.fingerprint[:FINGERPRINT_DIGITS]))
 
 
 def _lines(event: Event) -> bytes:

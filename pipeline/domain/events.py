@@ -38,17 +38,15 @@ class Visitor(msgspec.Struct, omit_defaults=True, frozen=True):
 class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A valid event. The last three fields are the worker's: absent in `beacons`, set in facts.
 
-    `timestamp` and `occurred_at` are epoch milliseconds, `event_key` 32 hexadecimal digits,
-    `raw` the JSON text that the store sent, `search_term` the query as Q1 writes it. `extra` is a
-    JSON object of what no other field holds. `repairs` names what was read or dropped on arrival,
-    each as "field: how".
+    `timestamp` and `occurred_at` are epoch milliseconds, `fingerprint` (D1) and `event_key` 32
+    hexadecimal digits, `search_term` the query as Q1 writes it. `extra` is a JSON object of what
+    no other field holds. `repairs` names what was read or dropped on arrival, each as "field: how".
     """
 
     event_type: str
     timestamp: int
     session_id: str
     fingerprint: str
-    raw: str = ""
     shopping_channel: str = "web"
     event_id: str | None = None
     device_id: str | None = None
@@ -80,9 +78,13 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
     event_key: str = ""
     is_clock_skewed: bool = False
 
-    def order(self) -> tuple[int, int, str]:
+    def key(self) -> bytes:
+        """The 16 bytes of `event_key`: what a state keeps of it."""
+        return bytes.fromhex(self.event_key)
+
+    def order(self) -> tuple[int, int, bytes]:
         """Rule T5, the total order of events."""
-        return (self.occurred_at, RANK[self.event_type], self.event_key)
+        return (self.occurred_at, RANK[self.event_type], self.key())
 
     def lines(self) -> list[Line]:
         """The lines of a purchase or refund: its items, or the event's own product as one."""
@@ -118,6 +120,7 @@ class Beacon(msgspec.Struct, kw_only=True, omit_defaults=True):
     `received_at` is epoch milliseconds (T2), `timezone` the store's (T10); `is_trusted`: the token
     has the right `orders`, `needs_confirmation`: another token of the store has it (A11).
     Each event stays the JSON it is, so the worker can hand it on as a fact without encoding it.
+    `raw` has each event's bytes as the store sent them, in the order of `events`, and stays here.
     """
 
     store_id: str
@@ -125,9 +128,14 @@ class Beacon(msgspec.Struct, kw_only=True, omit_defaults=True):
     received_at: int
     request: Request
     events: list[msgspec.Raw]
+    raw: list[msgspec.Raw] = []
     timezone: str = "UTC"
     is_trusted: bool = False
     needs_confirmation: bool = False
+
+    def sent(self) -> list[msgspec.Raw]:
+        """Of each event what the store sent; in a record of an earlier ingest, the event itself."""
+        return self.raw if len(self.raw) == len(self.events) else self.events
 
 
 def bounded(received_at: int, *, appended_at: int) -> int:

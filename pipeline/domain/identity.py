@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
+# 16 bytes tell contents apart as well as all 32 do.
+FINGERPRINT_DIGITS = 32
+
 
 def netstring(text: str) -> bytes:
     """`text` behind its length in bytes, so that no two lists of parts read the same."""
@@ -14,6 +17,11 @@ def netstring(text: str) -> bytes:
 def key_of(data: bytes) -> bytes:
     """The first 16 bytes of SHA-256: a UUID in the warehouse."""
     return hashlib.sha256(data).digest()[:16]
+
+
+def fingerprint_of(canonical: bytes) -> str:
+    """Rule D1: the content of an event, as hexadecimal digits."""
+    return hashlib.sha256(canonical).hexdigest()[:FINGERPRINT_DIGITS]
 
 
 def device_key(device_id: str | None, session_id: str) -> str:

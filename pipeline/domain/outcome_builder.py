@@ -12,13 +12,12 @@ from pipeline.domain.attribution import (
     attribution_of,
     conversion_key,
 )
-from pipeline.domain.outcomes import ConversionRow, SessionGone, SessionRow, TouchRow
+from pipeline.domain.outcomes import ConversionRow, Place, SessionGone, SessionRow, TouchRow
 from pipeline.domain.sessions import (
     Campaign,
     Entry,
     LandingProduct,
     LandingToken,
-    Order,
     Session,
     session_key,
 )
@@ -71,7 +70,12 @@ class OutcomeBuilder:
             path = [places.setdefault(touch, len(places)) for touch in found.path]
             rows.append(_conversion_row(key, conversion, found, path))
         return rows, [
-            TouchRow(touch.touched_at, touch.attribution_token, touch.product_id, touch.event_key)
+            TouchRow(
+                touch.touched_at,
+                touch.attribution_token,
+                touch.product_id,
+                touch.event_key.hex(),
+            )
             for touch in places
         ]
 
@@ -86,7 +90,7 @@ def _session_row(prefix: bytes, session: Session) -> SessionRow:
         events=sum(session.counts),
         counts=session.counts,
         first_event_type=entry.event_type,
-        first_event_key=entry.order[2],
+        first_event_key=entry.order[2].hex(),
         entry_collection=entry.collection,
         entry_query=entry.query,
         entry_product_id=entry.product_id,
@@ -107,8 +111,11 @@ def _session_row(prefix: bytes, session: Session) -> SessionRow:
     )
 
 
-def _after(entry: Entry, named: Campaign | LandingToken | LandingProduct | None) -> Order | None:
-    return None if named is None or named.order == entry.order else named.order
+def _after(entry: Entry, named: Campaign | LandingToken | LandingProduct | None) -> Place | None:
+    if named is None or named.order == entry.order:
+        return None
+    at, rank, key = named.order
+    return at, rank, key.hex()
 
 
 def _conversion_row(
@@ -116,7 +123,7 @@ def _conversion_row(
 ) -> ConversionRow:
     return ConversionRow(
         conversion_key=key,
-        event_key=conversion.event_key,
+        event_key=conversion.event_key.hex(),
         line=conversion.line,
         conversion_type=conversion.conversion_type,
         occurred_at=conversion.occurred_at,

@@ -9,7 +9,9 @@ import msgspec
 from pipeline.domain.attribution import ConversionType, Match
 from pipeline.domain.duplicates import Kind
 from pipeline.domain.events import Request
-from pipeline.domain.sessions import Order
+
+# Where an event stands in T5 order: time in ms, rank, event key.
+Place = tuple[int, int, str]
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -57,23 +59,23 @@ class SessionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     counts: tuple[int, ...]
     first_event_type: str
     first_event_key: str
-    entry_collection: str | None
-    entry_query: str | None
-    entry_product_id: int | None
-    marketing_source: str | None
-    marketing_medium: str | None
-    marketing_campaign: str | None
-    shopping_channel: str
-    device_type: str | None
-    browser: str | None
-    country: str | None
-    landing_token: str | None
-    landing_product_id: int | None
-    is_bot: bool
-    is_report: bool
-    marketing_event: Order | None = None
-    landing_token_event: Order | None = None
-    landing_product_event: Order | None = None
+    entry_collection: str | None = None
+    entry_query: str | None = None
+    entry_product_id: int | None = None
+    marketing_source: str | None = None
+    marketing_medium: str | None = None
+    marketing_campaign: str | None = None
+    shopping_channel: str = "web"
+    device_type: str | None = None
+    browser: str | None = None
+    country: str | None = None
+    landing_token: str | None = None
+    landing_product_id: int | None = None
+    is_bot: bool = False
+    is_report: bool = False
+    marketing_event: Place | None = None
+    landing_token_event: Place | None = None
+    landing_product_event: Place | None = None
 
 
 class TouchRow(msgspec.Struct, frozen=True):
@@ -85,7 +87,7 @@ class TouchRow(msgspec.Struct, frozen=True):
     touch_event_key: str
 
 
-class ConversionRow(msgspec.Struct, frozen=True, kw_only=True):
+class ConversionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A conversion, new or restated (A6); `path` are places in the outcome's `touches`."""
 
     conversion_key: str
@@ -95,14 +97,14 @@ class ConversionRow(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: int
     session_id: str
     product_id: int
-    variant_id: int | None
-    quantity: int
-    revenue: str | None
-    currency: str | None
+    variant_id: int | None = None
+    quantity: int = 1
+    revenue: str | None = None
+    currency: str | None = None
     match: Match
-    attribution_token: str | None
-    is_bot: bool
-    path: list[int]
+    attribution_token: str | None = None
+    is_bot: bool = False
+    path: list[int] = []
 
 
 class Outcome(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -30,21 +30,24 @@ _beacons = msgspec.json.Decoder(Beacon)
 _events = msgspec.json.Decoder(Event)
 
 
+ReadEvent = tuple[Event, msgspec.Raw, msgspec.Raw]
+
+
 @dataclass(slots=True)
 class BeaconRecord:
     """A record of `beacons`: the events that could be decoded, and the failures.
 
-    `received_at` is bounded by T8.
+    `received_at` is bounded by T8. Beside each event stand its JSON and what the store sent.
     """
 
     beacon: Beacon | None
     received_at: int
-    events: list[tuple[Event, msgspec.Raw]]
+    events: list[ReadEvent]
     failed: list[Failed]
 
     def latest(self, stream_time: int | None) -> int | None:
         """Stream time after the record: every time that can be read moves it (T6)."""
-        times = [event.occurred_at for event, _ in self.events]
+        times = [event.occurred_at for event, _, _ in self.events]
         if stream_time is not None:
             times.append(stream_time)
         return max(times, default=None)
@@ -65,15 +68,15 @@ def read(value: bytes, *, appended_at: int) -> BeaconRecord:
         return BeaconRecord(None, 0, [], [_failed(error, value)])
     received_at = bounded(beacon.received_at, appended_at=appended_at)
     record = BeaconRecord(beacon, received_at, [], [])
-    for raw in beacon.events:
+    for fields, raw in zip(beacon.events, beacon.sent(), strict=True):
         try:
-            event = _events.decode(raw)
+            event = _events.decode(fields)
         except _CAUGHT as error:
             _let_pass(error)
             record.failed.append(_failed(error, bytes(raw)))
         else:
-            record.events.append((event, raw))
-    place_in_time([event for event, _ in record.events], received_at=received_at)
+            record.events.append((event, fields, raw))
+    place_in_time([event for event, _, _ in record.events], received_at=received_at)
     return record
 
 
@@ -114,7 +117,7 @@ def process(
 
 
 def _apply(
-    events: list[tuple[Event, msgspec.Raw]],
+    events: list[ReadEvent],
     device: Device,
     outcome: Outcome,
     *,
@@ -128,7 +131,7 @@ def _apply(
     duplicates: list[Duplicate] = []
     failed = list(outcome.failed)
     request = outcome.request
-    for event, raw in events:
+    for event, fields, raw in events:
         before = (device.sessions, device.touches, device.conversions)
         try:
             identity = event_key(
@@ -143,7 +146,7 @@ def _apply(
             if event.occurred_at < horizon or is_over_limit(
                 device, event, horizon=horizon, rules=rules
             ):
-                late.append(_fact(event, raw))
+                late.append(_fact(event, fields))
                 continue
             remembered = (remembered_until(event), payload_of(event))
             if not request.is_prefetch:  # a prefetched event is only a fact (P2)
@@ -155,7 +158,7 @@ def _apply(
             failed.append(_failed(error, bytes(raw)))
             continue
         device.keys[identity] = remembered
-        facts.append(_fact(event, raw))
+        facts.append(_fact(event, fields))
     outcome.facts, outcome.late, outcome.duplicates, outcome.failed = (
         facts,
         late,
@@ -183,12 +186,12 @@ def _derive(
 _SKEWED = {False: b"}", True: b',"is_clock_skewed":true}'}
 
 
-def _fact(event: Event, raw: msgspec.Raw) -> msgspec.Raw:
+def _fact(event: Event, fields: msgspec.Raw) -> msgspec.Raw:
     """The event's JSON with the worker's fields appended, without encoding the rest again."""
     return msgspec.Raw(
         b'%b,"occurred_at":%d,"event_key":"%b"%b'
         % (
-            bytes(raw).rstrip()[:-1],
+            bytes(fields).rstrip()[:-1],
             event.occurred_at,
             event.event_key.encode(),
             _SKEWED[event.is_clock_skewed],

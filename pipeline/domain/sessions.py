@@ -15,7 +15,7 @@ INDEX = {name: index for index, name in enumerate(EVENT_TYPES)}
 REPORTED = frozenset({"purchase", "refund"})
 
 # Rule T5: the place of an event among all.
-Order = tuple[int, int, str]
+Order = tuple[int, int, bytes]
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True):

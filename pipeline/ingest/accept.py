@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from codecs import BOM_UTF8
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from pipeline.domain.events import Beacon, Request
-from pipeline.domain.identity import device_key, record_key
+from pipeline.domain.identity import device_key, fingerprint_of, record_key
 from pipeline.domain.reading import Reading
 from pipeline.domain.refusal import Reason, Refusal
 from pipeline.domain.timestamps import epoch_ms
@@ -70,7 +69,7 @@ def accept(
     if sender.may_backfill and bytes(envelope.received_at) not in (b"", b"null"):
         received_at = _replayed(envelope.received_at)
     accepted = Accepted()
-    devices: dict[str, list[msgspec.Raw]] = {}
+    beacons: dict[str, Beacon] = {}
     for index, found in enumerate(envelope.events):
         raw = deep.get(bytes(found), found) if deep else found
         try:
@@ -93,18 +92,22 @@ def accept(
             continue
         accepted.types.append(event.event_type)
         device = device_key(event.device_id, event.session_id)
-        devices.setdefault(device, []).append(_written(event, text, reading, is_app=is_app))
-    for device, events in devices.items():
-        beacon = Beacon(
-            store_id=sender.store_id,
-            device_key=device,
-            received_at=received_at,
-            request=request,
-            events=events,
-            timezone=sender.timezone,
-            is_trusted=sender.is_trusted,
-            needs_confirmation=sender.needs_confirmation,
-        )
+        beacon = beacons.get(device)
+        if beacon is None:
+            beacon = beacons[device] = Beacon(
+                store_id=sender.store_id,
+                device_key=device,
+                received_at=received_at,
+                request=request,
+                events=[],
+                raw=[],
+                timezone=sender.timezone,
+                is_trusted=sender.is_trusted,
+                needs_confirmation=sender.needs_confirmation,
+            )
+        beacon.events.append(_written(event, reading, is_app=is_app))
+        beacon.raw.append(found)
+    for device, beacon in beacons.items():
         accepted.records.append((record_key(sender.store_id, device), _encode(beacon)))
     return accepted
 
@@ -170,8 +173,8 @@ def _replayed(raw: msgspec.Raw) -> int:
         raise BadBodyError(f"received_at: {error}") from None
 
 
-def _written(event: WireEvent, text: str, reading: Reading | None, *, is_app: bool) -> msgspec.Raw:
-    """The event as `beacons` carries it: canonical, with fingerprint, raw text and what was added.
+def _written(event: WireEvent, reading: Reading | None, *, is_app: bool) -> msgspec.Raw:
+    """The event as `beacons` carries it: canonical, with its fingerprint and what was added.
 
     What was dropped is not in the fingerprint, nor is what is made here (D1).
     """
@@ -188,15 +191,9 @@ def _written(event: WireEvent, text: str, reading: Reading | None, *, is_app: bo
         if reading.repairs:
             more += b',"repairs":%b' % _encode(reading.repairs)
     canonical = _encode(event)
-    fingerprint = hashlib.sha256(canonical).hexdigest()
-    channel = b""
+    fingerprint = fingerprint_of(canonical).encode()
     if is_app and event.shopping_channel != "app":
         # After the fingerprint: a header is no field of the client's (D1).
         event.shopping_channel = "app"
         canonical = _encode(event)
-    elif event.shopping_channel is None:
-        channel = b',"shopping_channel":"web"'
-    return msgspec.Raw(
-        b'%b%b%b,"fingerprint":"%b","raw":%b}'
-        % (canonical[:-1], channel, more, fingerprint.encode(), _encode(text))
-    )
+    return msgspec.Raw(b'%b%b,"fingerprint":"%b"}' % (canonical[:-1], more, fingerprint))

@@ -106,8 +106,8 @@ class Explained:
             keep("refused", [body.error] if body.error else body.errors, "")
             return
         taken = "accepted" if answer.status == 204 else "not durable"
-        for event in taken_of(accepted):
-            keep(taken, [], event.raw, event.repaired(), event.ignored())
+        for text, event in taken_of(accepted):
+            keep(taken, [], text, event.repaired(), event.ignored())
         for rejected in accepted.rejected:
             keep(rejected.reason, problems_of(rejected), rejected.raw)
 

@@ -36,9 +36,8 @@ _READ = (": respelled", ": rounded")
 
 
 class Taken(msgspec.Struct):
-    """An accepted event: its text, fields read or dropped ("field: how"), and what is beside."""
+    """An accepted event: fields read or dropped ("field: how"), and what is beside."""
 
-    raw: str = ""
     repairs: list[str] = []
     extra: dict[str, msgspec.Raw] = {}
 
@@ -61,8 +60,9 @@ class Taken(msgspec.Struct):
         return sorted(names - repaired)
 
 
-def taken_of(accepted: Accepted) -> Iterator[Taken]:
-    """The accepted events of a request, each device's in their order."""
+def taken_of(accepted: Accepted) -> Iterator[tuple[str, Taken]]:
+    """The accepted events of a request and the text of each, each device's in their order."""
     for _, value in accepted.records:
-        for event in msgspec.json.decode(value, type=Beacon).events:
-            yield msgspec.json.decode(event, type=Taken)
+        beacon = msgspec.json.decode(value, type=Beacon)
+        for event, raw in zip(beacon.events, beacon.raw, strict=True):
+            yield str(raw, "utf-8"), msgspec.json.decode(event, type=Taken)

@@ -55,7 +55,7 @@ def _problems_in(line: bytes, intake: Intake, notes: Counter[str]) -> Iterable[s
         except BadBodyError as error:
             yield str(error)
             continue
-        for event in taken_of(accepted):
+        for _, event in taken_of(accepted):
             notes.update(f"repaired: {repair}" for repair in event.repaired())
             notes.update(f"ignored: {name}" for name in event.ignored())
         are_several = len(accepted.types) + len(accepted.rejected) > 1

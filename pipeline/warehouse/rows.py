@@ -11,8 +11,8 @@ import pyarrow as pa
 from pipeline.domain.catalog import COLUMNS, COUNTS
 from pipeline.domain.events import Event, visitor_of
 from pipeline.domain.fields import Unit
-from pipeline.domain.outcomes import ConversionRow, Outcome, SessionRow
-from pipeline.domain.sessions import Order
+from pipeline.domain.identity import FINGERPRINT_DIGITS
+from pipeline.domain.outcomes import ConversionRow, Outcome, Place, SessionRow
 
 Row = tuple[Any, ...]
 
@@ -201,8 +201,8 @@ def event_row(event: Event, outcome: Outcome, *, is_late: bool, place: int) -> R
     return (
         *_event(event),
         items,
-        # A UUID, as the keys are.
-        event.fingerprint[:32],
+        # A UUID, as the keys are. An earlier ingest, whose spool may be sent now, wrote 64 digits.
+        event.fingerprint[:FINGERPRINT_DIGITS],
         _extra(event),
         event.repairs or None,
         outcome.is_trusted,
@@ -270,8 +270,8 @@ def session_row(session: SessionRow, outcome: Outcome) -> Row:
     )
 
 
-def _place(order: Order | None) -> dict[str, Any] | None:
-    return None if order is None else dict(zip(_PLACE_FIELDS, order, strict=True))
+def _place(place: Place | None) -> dict[str, Any] | None:
+    return None if place is None else dict(zip(_PLACE_FIELDS, place, strict=True))
 
 
 def conversion_row(outcome: Outcome, conversion: ConversionRow) -> Row:

@@ -38,6 +38,12 @@ def written(accepted: Accepted) -> list[Event]:
     return [msgspec.json.decode(raw, type=Event) for beacon in beacons for raw in beacon.events]
 
 
+def raws(accepted: Accepted) -> list[bytes]:
+    """What the records keep of each event as it was sent."""
+    beacons = [msgspec.json.decode(value, type=Beacon) for _, value in accepted.records]
+    return [bytes(raw) for beacon in beacons for raw in beacon.raw]
+
+
 def one(event: dict[str, Any], **options: Any) -> Event:
     accepted = take({"events": [event]}, **options)
     assert accepted.rejected == []
@@ -58,9 +64,9 @@ def test_the_canonical_json_is_what_the_fingerprint_is_taken_of() -> None:
         '"event_type":"purchase","items":[{"price":"5","product_id":1,"quantity":2,"variant_id":2}],'
         '"query":"q","session_id":"s","timestamp":1782907200000}'
     )
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    digest = hashlib.sha256(canonical.encode()).hexdigest()[:32]
     # Written out, so that another version of a library cannot quietly make every event new.
-    assert digest == "30dc66ed486ca3b30a5c446bdbadde06d6bf07ffaf1ce836785d4d5bb6f76c84"
+    assert digest == "30dc66ed486ca3b30a5c446bdbadde06"
     assert one(event).fingerprint == digest
     assert one(dict(reversed(event.items())), is_app=True).fingerprint == digest
 
@@ -76,7 +82,8 @@ def test_the_app_header_decides_the_channel_then_the_event(
     assert one(event, is_app=is_app).shopping_channel == channel
     ((_, value),) = take({"events": [event]}, is_app=is_app).records
     (raw,) = msgspec.json.decode(value, type=Beacon).events
-    assert bytes(raw).count(b'"shopping_channel":') == 1
+    # Absent is the web, and no name stands twice.
+    assert bytes(raw).count(b'"shopping_channel":') == (sent is not None or is_app)
 
 
 def test_a_user_agent_in_the_event_is_the_visitors() -> None:
@@ -90,18 +97,20 @@ def test_a_user_agent_in_the_event_is_the_visitors() -> None:
 
 def test_a_user_agent_is_kept_in_raw_alone_and_is_not_in_the_fingerprint() -> None:
     ((_, value),) = take({"events": [{**BASE, "user_agent": "Mozilla/5.0 X"}]}).records
-    (raw,) = msgspec.json.decode(value, type=Beacon).events
-    fields = json.loads(bytes(raw))
-    assert "Mozilla" in fields.pop("raw")
-    assert "Mozilla" not in json.dumps(fields)
-    assert fields["fingerprint"] == one(BASE).fingerprint
+    beacon = msgspec.json.decode(value, type=Beacon)
+    (fields,), (raw,) = beacon.events, beacon.raw
+    assert b"Mozilla" in bytes(raw)
+    assert b"Mozilla" not in bytes(fields)
+    assert json.loads(bytes(fields))["fingerprint"] == one(BASE).fingerprint
 
 
-def test_raw_is_the_clients_own_text() -> None:
-    fields = '"event_type":"search", "session_id":"s"'
-    text = f'{{ "query" : "\\u0041" , {fields}, "timestamp":{NOW_MS} }}'
-    (event,) = written(take(b'{"events":[%b]}' % text.encode()))
-    assert event.raw == text
+def test_raw_is_the_clients_own_text_of_each_of_its_events() -> None:
+    first = (
+        f'{{ "query" : "\\u0041" , "event_type":"search",\n"session_id":"s","timestamp":{NOW_MS} }}'
+    )
+    other = first.replace('"s"', '"é"')
+    accepted = take(f'{{"events":[{first} ,{other},\n{first}]}}'.encode())
+    assert [raw.decode() for raw in raws(accepted)] == [first, first, other]
 
 
 def test_of_two_equal_names_the_last_counts_everywhere() -> None:
@@ -173,6 +182,7 @@ def test_every_event_is_in_a_record_or_rejected_and_the_worker_can_read_it(
 def test_half_a_surrogate_pair_costs_one_character_not_the_batch(half: bytes) -> None:
     text = json.dumps({**BASE, "query": "@"}).encode()
     body = text.replace(b"@", rb"\\ud83d \ud83d\ude00 " + half)
-    first, second = written(take(b'{"events":[%b,%b]}' % (body, text)))
+    accepted = take(b'{"events":[%b,%b]}' % (body, text))
+    first, second = written(accepted)
     assert (first.query, second.query) == ("\\ud83d \U0001f600 \ufffd", "@")
-    assert json.loads(first.raw)["query"] == first.query
+    assert json.loads(raws(accepted)[0])["query"] == first.query

@@ -43,7 +43,7 @@ def test_an_acknowledged_event_is_on_kafka_when_the_204_is_there(
     beacon = json.loads(record.value)
     assert beacon["received_at"] == 1_782_907_200_000
     assert beacon["request"] == {"is_server": True}
-    assert json.loads(beacon["events"][0]["raw"]) == SEARCH
+    assert beacon["raw"] == [SEARCH]
 
 
 def test_one_record_per_device_in_order_of_first_appearance(

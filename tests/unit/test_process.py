@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from factories import Log, click, make_event, purchase
+from factories import MORNING, Log, click, make_event, purchase
 
 from pipeline.domain import process as module
 from pipeline.domain.device import decode, encode, forget
+from pipeline.domain.events import Beacon, Request
 from pipeline.domain.rules import Rules
 from pipeline.topics import MAX_RECORD_BYTES
 
@@ -18,10 +19,17 @@ def test_a_record_that_is_not_ours_becomes_one_failure_with_its_bytes() -> None:
     assert "not json" in outcome.failed[0].raw
 
 
-def test_an_event_of_an_unknown_type_fails_alone() -> None:
-    outcome = Log().send(make_event("teleport"), make_event())
+def test_an_event_that_fails_fails_alone_and_is_kept_as_it_was_sent() -> None:
+    events = [make_event(), make_event("teleport"), {**make_event(), "timestamp": "today"}]
+    fields = [msgspec.Raw(msgspec.json.encode(event)) for event in events]
+    raw = [msgspec.Raw(b'{"sent" : %d.00}' % number) for number in range(3)]
+    beacon = Beacon(
+        store_id="store", device_key="d:d", received_at=0, request=Request(), events=fields, raw=raw
+    )
+    outcome = Log().append(b"key", msgspec.json.encode(beacon), appended_at=MORNING)
     assert len(outcome.facts) == 1
-    assert len(outcome.failed) == 1
+    assert sorted(failed.raw for failed in outcome.failed) == ['{"sent" : 1.00}', '{"sent" : 2.00}']
+    assert b"sent" not in bytes(outcome.facts[0])
 
 
 def test_an_event_on_which_a_step_breaks_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:

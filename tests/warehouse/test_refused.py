@@ -83,7 +83,7 @@ def test_an_event_rejected_twice_for_two_reasons_is_stored_once(warehouse: Wareh
     for reason in ("too large", "not authorized"):
         sent = refusals(Record("beacons", key, value), reason, topic="rejected")
         warehouse.load_rejected(msgspec.json.decode(record.value, type=Rejected) for record in sent)
-    assert warehouse.rows("SELECT index, detail FROM rejected_events ORDER BY 1") == [
-        (0, "too large"),
-        (1, "too large"),
+    assert warehouse.rows("SELECT index, detail, raw FROM rejected_events ORDER BY 1") == [
+        (index, "too large", json.dumps({**event, "query": query}))
+        for index, query in enumerate("ab")
     ]
