@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.domain.rules import Rules
+from pipeline.warehouse.beside import delete_leftovers
 from pipeline.warehouse.limits import lock
 from pipeline.warehouse.sql import files, in_order, inlined, table_macros
 
@@ -28,6 +29,18 @@ def connect_live(path: Path, rules: Rules) -> duckdb.DuckDBPyConnection:
 
     Raises `DatabaseError` when another process holds the file or it was made with other rules.
     """
+    delete_leftovers(path)
+    connection = open_live(path)
+    try:
+        _prepare(connection, rules, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_live(path: Path) -> duckdb.DuckDBPyConnection:
+    """A connection that writes, to the file as it is. Raises `DatabaseError` when it is locked."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         # An earlier version may have let others read it.
@@ -47,25 +60,20 @@ def connect_live(path: Path, rules: Rules) -> duckdb.DuckDBPyConnection:
         raise DatabaseError(
             f"{path} cannot be opened for writing: is another loader running? ({reason})"
         ) from None
-    try:
-        _prepare(connection, rules, path)
-    except BaseException:
-        connection.close()
-        raise
+    connection.execute("SET TimeZone = 'UTC'")
     return connection
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path) -> None:
-    connection.execute("SET TimeZone = 'UTC'")
     migrate(connection)
-    _keep_rules(connection, rules, path)
+    keep_rules(connection, rules, path)
     for name in table_macros():
         connection.execute(f"DROP MACRO TABLE IF EXISTS {name}")  # of an earlier version
     for name, text in in_order("macros"):
         if name not in table_macros():
             connection.execute(text)
     define(connection)
-    _refuse_other_zones(connection, path)
+    refuse_other_zones(connection, path)
     for name, text in in_order("views"):
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {inlined(text)}")
     connection.execute(dict(files("load"))["staging_tables"])
@@ -154,7 +162,8 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> None:
             raise DatabaseError(f"migration {name} was edited after it was applied: add a new one")
 
 
-def _keep_rules(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path) -> None:
+def keep_rules(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path) -> None:
+    """Note the rules of a new database. Raises `DatabaseError` when one has others."""
     held = connection.execute("SELECT digest, warehouse_digest FROM rules").fetchall()
     if not held:
         connection.execute(
@@ -184,8 +193,11 @@ def _keep_rules(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path)
     connection.execute("UPDATE rules SET half_life = ?", [rules.half_life])
 
 
-def _refuse_other_zones(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Days that are stored must not mix with days of other zone data (T10)."""
+def refuse_other_zones(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Days that are stored must not mix with days of other zone data (T10).
+
+    Needs the macros of `define`. Raises `DatabaseError`.
+    """
     moved = connection.execute(
         "SELECT store_id, timezone FROM stores WHERE zone_digest <> zone_digest(timezone)"
     ).fetchall()
