@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.rebuild import rebuild
 from pipeline.cli.stores import stores, zone
 from pipeline.cli.verb import with_settings
 from pipeline.umask import write_for_ourselves
@@ -56,6 +57,7 @@ def demo(settings: Settings, *, and_exit: bool, devices: int) -> int:
 
 
 cli.add_command(stores)
+cli.add_command(rebuild)
 
 
 @cli.command()

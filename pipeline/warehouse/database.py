@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.domain.rules import Rules
+from pipeline.warehouse.beside import delete_leftovers
 from pipeline.warehouse.limits import lock
 from pipeline.warehouse.resources import Resources
 from pipeline.warehouse.sql import files, in_order, inlined, table_macros
@@ -33,6 +34,18 @@ def connect_live(
 
     Raises `DatabaseError` when another process holds the file or it was made with other rules.
     """
+    delete_leftovers(path)
+    connection = open_live(path, resources)
+    try:
+        _prepare(connection, rules, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_live(path: Path, resources: Resources | None = None) -> duckdb.DuckDBPyConnection:
+    """A connection that writes, to the file as it is. Raises `DatabaseError` when it is locked."""
     resources = resources or Resources()
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
@@ -56,7 +69,7 @@ def connect_live(
         ) from None
     try:
         resources.prepare(connection, path)
-        _prepare(connection, rules, path)
+        connection.execute("SET TimeZone = 'UTC'")
     except BaseException:
         connection.close()
         raise
@@ -64,18 +77,17 @@ def connect_live(
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path) -> None:
-    connection.execute("SET TimeZone = 'UTC'")
     migrate(connection)
     # Views before it was a view, and macros, read it.
     connection.execute("CREATE OR REPLACE VIEW events AS FROM hot_events")
-    _keep_rules(connection, rules, path)
+    keep_rules(connection, rules, path)
     for name in table_macros():
         connection.execute(f"DROP MACRO TABLE IF EXISTS {name}")  # of an earlier version
     for name, text in in_order("macros"):
         if name not in table_macros():
             connection.execute(text)
     define(connection)
-    _refuse_other_zones(connection, path)
+    refuse_other_zones(connection, path)
     for name, text in in_order("views"):
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {inlined(text)}")
     connection.execute(dict(files("load"))["staging_tables"])
@@ -164,7 +176,8 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> None:
             raise DatabaseError(f"migration {name} was edited after it was applied: add a new one")
 
 
-def _keep_rules(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path) -> None:
+def keep_rules(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path) -> None:
+    """Note the rules of a new database. Raises `DatabaseError` when one has others."""
     held = connection.execute("SELECT digest, warehouse_digest FROM rules").fetchall()
     if not held:
         connection.execute(
@@ -194,8 +207,11 @@ def _keep_rules(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path)
     connection.execute("UPDATE rules SET half_life = ?", [rules.half_life])
 
 
-def _refuse_other_zones(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Days that are stored must not mix with days of other zone data (T10)."""
+def refuse_other_zones(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Days that are stored must not mix with days of other zone data (T10).
+
+    Needs the macros of `define`. Raises `DatabaseError`.
+    """
     moved = connection.execute(
         "SELECT store_id, timezone FROM stores WHERE zone_digest <> zone_digest(timezone)"
     ).fetchall()

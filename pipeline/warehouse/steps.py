@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import duckdb
 
 from pipeline.warehouse.aggregates import AGGREGATES, difference
+from pipeline.warehouse.days import DAYS
 from pipeline.warehouse.near import Near, Overlapping
 from pipeline.warehouse.sql import files
 
@@ -26,28 +27,13 @@ class Step:
     near: Near | Overlapping | None = None
 
 
-# Days of the store (T10), made as rows are staged; everything else takes them from there.
-_DAYS = {
-    "in_events": """
-        CAST(time_in(timezone, occurred_at) AS DATE) AS day,
-        hour(time_in(timezone, occurred_at)) AS hour,
-        CAST(time_in(timezone, received_at) AS DATE) AS received_day""",
-    "in_sessions": "CAST(time_in(timezone, started_at) AS DATE) AS day",
-    "in_conversions": "CAST(time_in(timezone, occurred_at) AS DATE) AS day",
-    "in_duplicates": "CAST(time_in(timezone, received_at) AS DATE) AS received_day",
-    # An event that failed may name no store.
-    "in_rejected": "CAST(time_in(coalesce(timezone, 'UTC'), received_at) AS DATE) AS received_day",
-}
-
-
 def staged(table: str) -> str:
-    """The statement that moves rows from `arrived` to a staging table."""
-    if table not in _DAYS:
-        return f"INSERT INTO {table} BY NAME FROM arrived"  # our own names
+    """The statement that moves rows from `arrived` to a staging table, with their days (T10)."""
+    days = "".join(f", {value} AS {name}" for name, value in DAYS.get(table, {}).items())
     return f"""
         INSERT INTO {table} BY NAME
-        SELECT arrived.*, {_DAYS[table]}
-        FROM arrived LEFT JOIN stores USING (store_id)
+        SELECT arrived.*{days}
+        FROM arrived{" LEFT JOIN stores USING (store_id)" if days else ""}
     """  # noqa: S608  # our own names
 
 

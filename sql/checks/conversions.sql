@@ -1,20 +1,7 @@
 -- Every conversion, its match, its last touch and its money equal a recompute (A1-A6, A9, A11).
 WITH stored AS (FROM conversion_facts),
 
-recomputed AS (
-    SELECT c.* REPLACE (
-        CASE WHEN l.event_key IS NULL THEN c.quantity ELSE l.quantity END AS quantity,
-        CASE WHEN l.event_key IS NULL THEN c.revenue ELSE l.revenue END AS revenue,
-        CASE WHEN l.event_key IS NULL THEN c.currency ELSE l.currency END AS currency,
-        coalesce(l.is_counted, true) AS is_counted
-    )
-    FROM recompute_conversions('events') AS c
-    LEFT JOIN recompute_order_lines() AS l
-        ON c.conversion_type = 'purchase'
-        AND c.event_key = l.event_key
-        AND c.occurred_at = l.occurred_at
-        AND c.line = l.line
-),
+recomputed AS (FROM recompute_conversion_facts('events', 'order_lines')),
 
 by_name AS (FROM stored WHERE false UNION ALL BY NAME FROM recomputed)
 

@@ -138,6 +138,21 @@ WITH found AS (FROM recompute_paths(source))
 
 FROM conversions_of('found');
 
+-- The same with what counts of a purchase, and at whose price (A9, A11), by the lines in `line_rows`.
+CREATE OR REPLACE TEMP MACRO recompute_conversion_facts(source, line_rows) AS TABLE
+SELECT c.* REPLACE (
+    CASE WHEN l.event_key IS NULL THEN c.quantity ELSE l.quantity END AS quantity,
+    CASE WHEN l.event_key IS NULL THEN c.revenue ELSE l.revenue END AS revenue,
+    CASE WHEN l.event_key IS NULL THEN c.currency ELSE l.currency END AS currency,
+    coalesce(l.is_counted, true) AS is_counted
+)
+FROM recompute_conversions(source) AS c
+LEFT JOIN query_table(line_rows) AS l
+    ON c.conversion_type = 'purchase'
+    AND c.event_key = l.event_key
+    AND c.occurred_at = l.occurred_at
+    AND c.line = l.line;
+
 CREATE OR REPLACE TEMP MACRO recompute_conversion_touches(source) AS TABLE
 WITH found AS (FROM recompute_paths(source))
 

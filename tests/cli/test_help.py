@@ -32,6 +32,7 @@ for name, module in sorted(sys.modules.items()):
 OURS = {
     "pipeline.cli",
     "pipeline.cli.main",
+    "pipeline.cli.rebuild",
     "pipeline.cli.stores",
     "pipeline.cli.verb",
     "pipeline.umask",

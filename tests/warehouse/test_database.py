@@ -117,7 +117,7 @@ def test_views_work_in_any_client_without_our_macros(snapshot: Path) -> None:
             connection.execute(f"SELECT count(*) FROM {name}").fetchall()
 
 
-@pytest.mark.parametrize("folder", ["views", "queries", "checks", "load", "migrations"])
+@pytest.mark.parametrize("folder", ["views", "queries", "checks", "load", "migrations", "rebuild"])
 def test_every_file_starts_with_a_comment(folder: str) -> None:
     for name, text in files(folder):
         assert text.startswith("-- "), name

@@ -1,0 +1,207 @@
+"""Makes the live database again from its events, beside it, and puts it in its place.
+
+What is derived is recomputed by the macros that define the checks; the rest is copied as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from pipeline.domain.rules import Rules
+from pipeline.warehouse.aggregates import AGGREGATES
+from pipeline.warehouse.beside import beside, sync
+from pipeline.warehouse.copying import CopyError, copied
+from pipeline.warehouse.database import (
+    DatabaseError,
+    NoSnapshotError,
+    connect_live,
+    define,
+    keep_rules,
+    migrate,
+    open_live,
+    refuse_other_zones,
+)
+from pipeline.warehouse.days import DAYS
+from pipeline.warehouse.queries import broken
+from pipeline.warehouse.sql import files
+
+Progress = Callable[[str, int, int], None]
+"""Takes what is being done, how many steps are done, and how many there are."""
+
+BUCKET_EVENTS = 1_000_000
+"""Events of a bucket of devices: some hundred bytes each are in memory at a time."""
+
+# The columns that `rebuild.devices` and `rebuild.orders` fill, by the time that the loader's bounds
+# on the table are in.
+_DERIVED = {
+    "order_lines": "occurred_at",
+    "sessions": "started_at",
+    "session_revenue": "started_at",
+    "conversion_facts": "occurred_at",
+    "conversion_touches": "occurred_at",
+    "touches": "touched_at",
+    "late_devices": "reaches",
+}
+_DATED = {
+    "hot_events": "in_events",
+    "duplicates": "in_duplicates",
+    "rejected_events": "in_rejected",
+}
+# The new database has its own.
+_OWN = {"migrations", "rules", "stores"}
+_STORES = """
+    INSERT INTO stores
+    SELECT store_id, zone, zone_digest(zone)
+    FROM (
+        SELECT store_id, coalesce(map($stores, $zones)[store_id], timezone) AS zone
+        FROM old.stores
+    )
+"""
+
+
+def _silent(_name: str, _done: int, _steps: int) -> None:
+    pass
+
+
+def rebuild(live: Path, rules: Rules, *, progress: Progress = _silent) -> None:
+    """Replace `live` by a rebuild of it under the same `rules`. A kill leaves the old or the new.
+
+    Raises `DatabaseError` if a loader has it open, it was made with other rules, or a check fails
+    on the new one; the old one then stays.
+    """
+    if not live.exists():
+        raise DatabaseError(
+            f"there is no {live} to rebuild: `pipeline rebuild --from-snapshot` starts from the"
+            " published snapshot"
+        )
+    with open_live(live) as connection:
+        migrate(connection)
+        keep_rules(connection, rules, live)
+        define(connection)
+        refuse_other_zones(connection, live)
+        # Nothing stays in a log, which would be replayed onto the new file.
+        connection.execute("CHECKPOINT")
+    with (
+        beside(live) as fresh,
+        rebuilt(live, fresh, rules, zones={}, progress=progress) as connection,
+    ):
+        failed = [name for name, answer in broken(connection).items() if answer.rows]
+        if failed:
+            raise DatabaseError(
+                f"{live} stays as it was: its rebuild breaks the checks {', '.join(failed)};"
+                " please report this"
+            )
+        connection.execute("CHECKPOINT")
+        sync(fresh)
+        # Both files are still locked, so no loader can have opened either.
+        fresh.replace(live)
+        sync(live.parent)
+
+
+def restore(snapshot: Path, live: Path) -> None:
+    """Make the lost `live` of `snapshot`, whose positions say where the loader reads on.
+
+    Raises `DatabaseError` if there is a live database, or no snapshot.
+    """
+    if not snapshot.exists():
+        raise NoSnapshotError(f"there is no snapshot at {snapshot}")
+    try:
+        with copied(snapshot, live) as fresh:
+            fresh.chmod(0o600)
+            sync(fresh)
+            # The log of the lost file would be replayed onto this one.
+            if not live.exists():
+                live.with_name(f"{live.name}.wal").unlink(missing_ok=True)
+            # Unlike a rename it replaces nothing: a loader may have begun a new database.
+            live.hardlink_to(fresh)
+    except FileExistsError:
+        raise DatabaseError(
+            f"{live} exists: rebuild it, or move it away with its .wal to start from the snapshot"
+        ) from None
+    except CopyError as error:
+        raise DatabaseError(f"{snapshot} could not be copied: {error}") from None
+    sync(live.parent)
+
+
+@contextmanager
+def rebuilt(
+    source: Path,
+    fresh: Path,
+    rules: Rules,
+    *,
+    zones: Mapping[str, str],
+    progress: Progress = _silent,
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A new database `fresh` with the facts of `source`, attached as `old`, under `rules`.
+
+    `source` is migrated, and locked against writers meanwhile. `zones` replace the time zones of
+    the stores named in it (T10).
+    """
+    with connect_live(fresh, rules) as connection:
+        connection.execute(f"ATTACH '{_quoted(source)}' AS old (READ_ONLY)")
+        connection.execute(_STORES, {"stores": list(zones), "zones": list(zones.values())})
+        steps = _steps(connection)
+        for done, (name, text) in enumerate(steps):
+            progress(name, done, len(steps) + 1)
+            connection.execute(text)
+        progress("checking", len(steps), len(steps) + 1)
+        yield connection
+
+
+def _steps(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """What is done, in order, each with its name."""
+    aggregates = [aggregate.name for aggregate in AGGREGATES]
+    tables = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'old' ORDER BY ALL"
+    ).fetchall()
+    copied = [name for (name,) in tables if name not in {*_DERIVED, *aggregates, *_OWN}]
+    ((events,),) = connection.execute("SELECT count(*) FROM old.events").fetchall()
+    buckets = events // BUCKET_EVENTS + 1
+    text = dict(files("rebuild"))
+
+    def in_buckets(name: str) -> list[tuple[str, str]]:
+        return [(name, f"SET VARIABLE bucket = {n}; {text[name]}") for n in range(buckets)]
+
+    return [
+        *((f"copying {name}", _copy(name)) for name in copied),
+        ("buckets", f"SET VARIABLE buckets = {buckets}; {text['buckets']}"),
+        *in_buckets("orders"),
+        ("writing order_lines", _write("order_lines")),
+        *in_buckets("devices"),
+        *((f"writing {name}", _write(name)) for name in _DERIVED if name != "order_lines"),
+        *(
+            (
+                f"writing {aggregate.name}",
+                f"INSERT INTO {aggregate.name} BY NAME FROM recompute_{aggregate.name}("
+                + ", ".join(f"'{table}'" for table in aggregate.tables)
+                + ") ORDER BY day",
+            )
+            for aggregate in AGGREGATES
+        ),
+    ]
+
+
+def _copy(table: str) -> str:
+    if table not in _DATED:
+        return f"INSERT INTO {table} BY NAME FROM old.{table}"  # our own names
+    days = ", ".join(f"{value} AS {name}" for name, value in DAYS[_DATED[table]].items())
+    return f"""
+        INSERT INTO {table} BY NAME
+        SELECT held.* REPLACE ({days})
+        FROM old.{table} AS held LEFT JOIN stores USING (store_id)
+    """  # noqa: S608  # our own names
+
+
+def _write(table: str) -> str:
+    return f"""
+        INSERT INTO {table} FROM rebuilt_{table} ORDER BY {_DERIVED[table]};
+        DROP TABLE rebuilt_{table};
+    """  # our own names
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
