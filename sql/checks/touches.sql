@@ -1,8 +1,10 @@
 -- Every touch equals a recompute from `events` (A1).
 WITH stored AS (FROM touches),
 
-recomputed AS (FROM recompute_touches('events'))
+recomputed AS (FROM recompute_touches('events')),
 
-SELECT 'only stored' AS side, * FROM (FROM stored EXCEPT ALL FROM recomputed)
+by_name AS (FROM stored WHERE false UNION ALL BY NAME FROM recomputed)
+
+SELECT 'only stored' AS side, * FROM (FROM stored EXCEPT ALL FROM by_name)
 UNION ALL
-SELECT 'only recomputed' AS side, * FROM (FROM recomputed EXCEPT ALL FROM stored);
+SELECT 'only recomputed' AS side, * FROM (FROM by_name EXCEPT ALL FROM stored);

@@ -134,7 +134,8 @@ def test_a_published_file_cannot_be_written(snapshot: Path) -> None:
 
 def test_every_file_of_a_load_is_a_step_once(path: Path) -> None:
     with connect_live(path, RULES) as connection:
-        steps = [step.name for step in load_steps(connection)]
+        # One step has no statement: it only says which days the aggregates need.
+        steps = [step.name for step in load_steps(connection) if step.text]
     aggregates = {aggregate.name for aggregate in AGGREGATES}
     loaded = [name for name in steps if name not in aggregates]
     assert sorted([*loaded, "staging_tables"]) == [name for name, _ in files("load")]
