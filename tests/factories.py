@@ -11,7 +11,7 @@ import msgspec
 from pipeline.domain.events import Beacon, Request
 from pipeline.domain.identity import fingerprint_of, record_key
 from pipeline.domain.outcomes import Outcome
-from pipeline.domain.rules import Rules
+from pipeline.domain.rules import MILLISECOND, Rules
 from pipeline.replay.memory_worker import MemoryWorker
 
 MORNING = 1_764_000_000_000
@@ -152,6 +152,12 @@ class Log(MemoryWorker):
             (row.match, [outcome.touches[place].attribution_token for place in row.path])
             for row, outcome in ordered
         ]
+
+
+def all_before_is_late(log: Log, minute: float, *, device: str = "d:other") -> Outcome:
+    """Another device's event, a lateness after `minute`."""
+    event = make_event(minute=minute, ms=log.rules.lateness // MILLISECOND)
+    return log.send(event, device=device)
 
 
 def visit(log: Log, sender: str = "visitor") -> None:

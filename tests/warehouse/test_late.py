@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from factories import Log, cart, click, make_event
+from factories import Log, all_before_is_late, cart, click, make_event
 from warehouse_fixture import Warehouse
 
-from pipeline.domain.outcomes import Outcome
-from pipeline.domain.rules import MILLISECOND
-
 OF_THE_DEVICE = "FROM sessions WHERE device_key = 'd:device' ORDER BY started_at"
-
-
-def all_before_is_late(log: Log, minute: float) -> Outcome:
-    """Another device's event, a lateness after `minute`."""
-    event = make_event(minute=minute, ms=log.rules.lateness // MILLISECOND)
-    return log.send(event, device="d:other")
 
 
 @pytest.mark.parametrize(("late", "following"), [(45, 70), (30, 60)], ids=["within", "at the gap"])
@@ -103,4 +94,37 @@ def test_a5_a_longer_path_keeps_its_latest_touches(
     assert warehouse.rows("SELECT touches, last_touch_token FROM conversions") == [
         (3, token or "t0")
     ]
+    assert warehouse.broken() == {}
+
+
+def test_s3_a_late_event_joins_the_sessions_a_gap_before_and_after_it(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    warehouse.load([log.send(make_event(minute=minute)) for minute in (0, 60)])
+    # More than that is another session.
+    warehouse.load([log.send(make_event(minute=90, ms=1)), all_before_is_late(log, 100)])
+    warehouse.load([log.send(make_event(minute=30))])
+    assert warehouse.rows(f"SELECT events {OF_THE_DEVICE}") == [(3,), (1,)]
+    assert warehouse.broken() == {}
+
+
+@pytest.mark.parametrize("is_touch_late", [True, False], ids=["touch", "conversion"])
+def test_a3_what_is_late_meets_what_stands_a_lookback_away(
+    warehouse: Warehouse, *, is_touch_late: bool
+) -> None:
+    log = Log(warehouse.rules)
+    events = [click(0, "red"), cart(120)]
+    on_time, late = reversed(events) if is_touch_late else events
+    warehouse.load([log.send(on_time), all_before_is_late(log, 130)])
+    warehouse.load([log.send(late)])
+    assert warehouse.rows("SELECT match, last_touch_token FROM conversions") == [("carried", "red")]
+    assert warehouse.broken() == {}
+
+
+def test_d4_a_late_repeat_of_an_event_in_the_same_transaction_changes_nothing(
+    warehouse: Warehouse,
+) -> None:
+    log, event = Log(warehouse.rules), make_event(minute=45)
+    warehouse.load([log.send(event), all_before_is_late(log, 60), log.send(event)])
+    assert warehouse.rows(f"SELECT events {OF_THE_DEVICE}") == [(1,)]
+    assert warehouse.rows("SELECT kind FROM duplicates") == [("exact",)]
     assert warehouse.broken() == {}
