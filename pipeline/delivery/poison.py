@@ -86,6 +86,6 @@ def refusals(record: Record, reason: str, *, topic: str) -> Iterator[Record]:
             index=index,
             reason=REASON,
             detail=reason,
-            raw=str(raw, "utf-8"),
+            raw=bytes(raw).decode(errors="replace"),
         )
         yield Record(topic, beacon.store_id.encode(), msgspec.json.encode(rejected))
