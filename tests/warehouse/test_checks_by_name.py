@@ -27,6 +27,8 @@ def loaded(tmp_path: Path) -> Warehouse:
         {**cart(2), "event_type": "purchase", "price": "5", "currency": "USD", "quantity": 2},
         {**click(3, "token"), "position": 2},
     )
+    log.send(click(90), device="d:other")
+    log.send(click(20), device="d:late")
     warehouse.load(log.outcomes)
     return warehouse
 
