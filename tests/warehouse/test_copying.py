@@ -40,6 +40,8 @@ def test_a_copy_dies_with_its_process_and_the_next_copy_deletes_its_file(tmp_pat
         (left,) = tmp_path.glob("target.*")
         parent.kill()
         gone, alive = psutil.wait_procs(found, timeout=10)
+        for child in alive:
+            child.kill()
     assert (len(gone), alive) == (1, [])
     assert left.exists()
     source.unlink()

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import psutil
 import pytest
 from copy_programs import FULL, HANGS, hanging
 from factories import click
-from kafka_outcomes import OutcomeTopics, loading, positions, rows, run_loader
+from kafka_outcomes import OutcomeTopics, loading, positions, rows
 from processes import Verb, wait_for
 from warehouse_fixture import Warehouse
 
@@ -289,10 +288,15 @@ def test_a_loader_that_fails_stops_its_copy(
 ) -> None:
     topics = OutcomeTopics(settings)
     outcomes = [topics.logs[0].send(click(minute)) for minute in range(3)]
-    topics.write(outcomes[::2])  # with a hole
     monkeypatch.setattr(copying, "PROGRAM", HANGS)
     (settings.home / "hang").touch()
+
+    def load_a_hole_during_a_copy() -> None:
+        with loading(settings):
+            child = hanging(settings.home)
+            topics.write(outcomes[::2])
+            wait_for(lambda: not child.is_running())
+
     with pytest.raises(DatabaseError, match="have no outcome"):
-        run_loader(settings)
+        load_a_hole_during_a_copy()
     assert left(settings.home) == []
-    assert not [child for child in psutil.Process().children() if "hang" in str(child.cmdline())]
