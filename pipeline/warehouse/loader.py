@@ -19,6 +19,8 @@ from pipeline.kafka.admin import check_topics, topic_ids
 from pipeline.kafka.client_log import log_causes, refusals_as_one_line
 from pipeline.kafka.security import security
 from pipeline.topics import MAX_RECORD_BYTES, Rejected, topics
+from pipeline.warehouse.archive import archive_folder
+from pipeline.warehouse.archiver import Archiver
 from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import DatabaseError, connect_live
 from pipeline.warehouse.publish import PublishError, SnapshotPublisher
@@ -52,6 +54,13 @@ class Loader:
             settings.live_database,
             settings.database,
             kept=settings.snapshots_kept,
+            mode=settings.snapshot_mode,
+        )
+        self._archiver = Archiver(
+            self._connection,
+            archive_folder(settings.live_database),
+            settings.database,
+            after=settings.archive_after,
             mode=settings.snapshot_mode,
         )
         self._other_zones: set[tuple[str, str]] = set()
@@ -108,6 +117,7 @@ class Loader:
         dirty = True  # a restart publishes what the last process could not
         while not stop.is_set():
             dirty = self._load() or dirty
+            dirty = self._archiver.step() or dirty
             now = time.monotonic()
             if now - published >= self._settings.publish_interval.total_seconds():
                 # A client that holds the old file locks out the others; a new file does not.
@@ -120,6 +130,7 @@ class Loader:
     def close(self) -> None:
         """Close the consumer and the database."""
         self._consumer.close()
+        self._archiver.close()
         self._connection.close()
 
     def _publish(self) -> bool:

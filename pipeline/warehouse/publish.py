@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipeline.warehouse.archive import absent, archive_files, archive_folder
 from pipeline.warehouse.copying import CopyError, copied
 from pipeline.warehouse.reach import Reach, lost
 
@@ -65,6 +66,7 @@ class SnapshotPublisher:
             _close_to_writers(self._snapshot)
             self._set_modes()
             self._refuse_less()
+            self._refuse_incomplete()
             self._connection.execute("CHECKPOINT")
             # No checkpoint may move blocks during the copy; commits only append to the log.
             self._connection.execute("SET checkpoint_threshold = '1TB'")
@@ -100,6 +102,13 @@ class SnapshotPublisher:
                 " the old one stays; let the loader catch up, start it on a copy of that snapshot"
                 " (docs/operating.md), or move the snapshot away"
             )
+
+    def _refuse_incomplete(self) -> None:
+        """Keep a snapshot whose archive was whole: readers would get no answers from the new."""
+        folder = archive_folder(self._live)
+        missing = absent(archive_files(self._connection), folder)
+        if missing:
+            raise PublishError(f"no new snapshot: {missing}")
 
     def _replace(self) -> None:
         with copied(self._live, self._snapshot) as fresh:
