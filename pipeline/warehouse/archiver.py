@@ -11,7 +11,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,8 @@ MANY = 8
 # From the start of a day to its end in the last of all zones.
 DAY = timedelta(hours=36)
 INTERVAL = timedelta(minutes=1)
+# Seconds.
+INTERRUPT = 0.1
 
 Job = Callable[[], WrittenFile | None]
 
@@ -104,7 +106,9 @@ class Archiver:
 
     def close(self) -> None:
         """Stop writing; the rows of an unfinished file stay where they are."""
-        self._beside.interrupt()
+        while self._writing is not None and not wait([self._writing], timeout=INTERRUPT).done:
+            # Again and again: between two statements it has no effect.
+            self._beside.interrupt()
         self._thread.shutdown()
         self._beside.close()
 
