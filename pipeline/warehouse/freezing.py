@@ -12,6 +12,7 @@ import stat
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
@@ -101,7 +102,8 @@ class Freezer:
 
         Raises OSError, duckdb.Error and `ArchiveError`, and then leaves no file.
         """
-        file = self._write(connection, span, f"(FROM hot_events WHERE {span.rows})")
+        rows = f"(FROM hot_events WHERE {span.rows})"
+        file = self._write(connection, span, rows, is_sorted=False)
         return None if file is None else WrittenFile(file)
 
     def merge(self, connection: duckdb.DuckDBPyConnection, span: Span) -> WrittenFile | None:
@@ -116,10 +118,13 @@ class Freezer:
         ]
         if not files:
             return None
+        files.sort(key=lambda file: file.first_day)
+        # Then a file after the other: a sort would take the memory of a month.
+        is_sorted = all(one.last_day < other.first_day for one, other in pairwise(files))
         names = [self._folder / file.name for file in files]
         # A column that older files lack is NULL in their rows.
         rows = f"(FROM (FROM hot_events LIMIT 0) UNION ALL BY NAME FROM {_read(*names)})"
-        merged = self._write(connection, span, rows)
+        merged = self._write(connection, span, rows, is_sorted=is_sorted)
         return None if merged is None else WrittenFile(merged, tuple(file.name for file in files))
 
     def name(self, connection: duckdb.DuckDBPyConnection, written: WrittenFile) -> bool:
@@ -151,7 +156,7 @@ class Freezer:
         return is_right
 
     def _write(
-        self, connection: duckdb.DuckDBPyConnection, span: Span, rows: str
+        self, connection: duckdb.DuckDBPyConnection, span: Span, rows: str, *, is_sorted: bool
     ) -> ArchiveFile | None:
         refuse_special(self._folder)
         folder = self._folder / own_folder(connection) / "events" / span.folder
@@ -159,7 +164,7 @@ class Freezer:
         path = folder / f"{uuid4().hex}.parquet"
         fresh = path.with_suffix(".new")
         try:
-            held = _copy(connection, rows, fresh)
+            held = _copy(connection, rows, fresh, is_sorted=is_sorted)
             if held is None:
                 return None
             set_mode(fresh, self._mode)
@@ -198,12 +203,15 @@ class Freezer:
         return True
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, rows: str, fresh: Path) -> _Rows | None:
+def _copy(
+    connection: duckdb.DuckDBPyConnection, rows: str, fresh: Path, *, is_sorted: bool
+) -> _Rows | None:
     """Write `rows` to `fresh` and read them back; None when there are none."""
     connection.execute("BEGIN")
     try:
         layout = layout_of(connection, "hot_events")
-        copied = f"COPY (FROM {rows} ORDER BY {_ORDER}) TO {quoted(fresh)}"
+        order = "" if is_sorted else f"ORDER BY {_ORDER}"
+        copied = f"COPY (FROM {rows} {order}) TO {quoted(fresh)}"
         connection.execute(f"{copied} (FORMAT parquet, COMPRESSION zstd)")
         source = connection.execute(_ROWS.format(rows)).fetchall()
     finally:

@@ -132,6 +132,26 @@ def test_rows_that_come_while_a_file_is_written_stay_hot(
     assert contents(warehouse.connection) == before
 
 
+def test_the_rows_of_a_device_are_together_by_day(
+    warehouse: Warehouse, log: Log, folder: Path
+) -> None:
+    def is_sorted(name: str) -> bool:
+        columns = "day, store_id, device_key, occurred_at"
+        found = warehouse.rows(f"SELECT {columns} FROM read_parquet('{folder / name}')")
+        return found == sorted(found)
+
+    for device in ("d:z", "d:a", "d:m"):
+        warehouse.load(log.send(click(number * DAYS + 7), device=device) for number in (2, 0, 1))
+    for number in (1, 2, 0):
+        assert is_sorted(freeze(warehouse.connection, folder, day(number)).name)
+    warehouse.load([log.send(click(DAYS + 3), device="d:b")])
+    freeze(warehouse.connection, folder, day(1))
+    assert is_sorted(merge(warehouse.connection, folder, day(1)).name)
+    merged = merge(warehouse.connection, folder, day(0).month)
+    assert merged.events == 19
+    assert is_sorted(merged.name)
+
+
 def test_a_file_with_a_row_that_was_erased_meanwhile_is_dropped(
     warehouse: Warehouse, log: Log, folder: Path
 ) -> None:
