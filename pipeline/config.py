@@ -271,6 +271,12 @@ class Settings(BaseSettings):
         ge=timedelta(0),
         description="Minimum time between two snapshots. Large ones are copied less often.",
     )
+    archive_after: timedelta = Field(
+        default=timedelta(days=3),
+        ge=timedelta(0),
+        le=100 * YEAR,
+        description="How long after its end, in stream time, a day moves into the archive.",
+    )
     snapshots_kept: int = Field(
         default=2, ge=0, description="How many daily snapshots to keep. Each is a full database."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +51,33 @@ class PartitionLag:
 
 
 @dataclass(frozen=True)
+class ArchiveState:
+    """The archive of a snapshot: its files, their events and bytes, and their days."""
+
+    files: int
+    events: int
+    bytes: int
+    first_day: date | None
+    last_day: date | None
+
+    def __str__(self) -> str:
+        if not self.files:
+            return "archive: empty"
+        return (
+            f"archive: {self.events:,} events of {self.first_day} to {self.last_day}"
+            f" in {self.files:,} files, {self.bytes / 1e6:,.1f} MB"
+        )
+
+
+@dataclass(frozen=True)
 class SnapshotState:
-    """The published file: its ledger and its age."""
+    """The published file: its ledger, its age and its archive."""
 
     published_at: datetime
     newest_received_at: datetime | None
     ledger: dict[int, LedgerRow]
     rejected: int
+    archive: ArchiveState
     # Topics that have another id in Kafka than when they were loaded.
     other_topics: tuple[str, ...] = ()
     # How it was made, as text; empty for one of an earlier version.
@@ -109,7 +129,7 @@ class Status:
         return QueryResult([*columns, "records", "events", "duplicates", "failed"], rows)
 
     def ages(self, now: datetime) -> str:
-        """Rejected events and ages, as text. `now` is UTC."""
+        """Rejected events, ages and the archive, as text. `now` is UTC."""
         if self.snapshot is None:
             return f"rejected events: {self.rejected_end}; no snapshot yet"
         newest = self.snapshot.newest_received_at
@@ -118,6 +138,7 @@ class Status:
             f"snapshot: published {_age(now - self.snapshot.published_at)} ago"
             + (f"; newest event received {_age(now - newest)} ago" if newest else "; no event yet")
             + (f"\nsnapshot: {self.snapshot.making}" if self.snapshot.making else "")
+            + f"\n{self.snapshot.archive}"
         )
 
 
@@ -171,7 +192,18 @@ def read_snapshot(
         return None
     with connection:
         published_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        newest = _rows(connection, "SELECT max(received_at) FROM events")[0][0]
+        # Not from `events`: that opens every file.
+        newest = _rows(
+            connection,
+            "SELECT greatest((SELECT max(received_at) FROM hot_events),"
+            " (SELECT max(last_received_at) FROM archive_files))",
+        )[0][0]
+        archive = _rows(
+            connection,
+            "SELECT count(*), CAST(coalesce(sum(events), 0) AS BIGINT),"
+            " CAST(coalesce(sum(bytes), 0) AS BIGINT), min(first_day), max(last_day)"
+            " FROM archive_files",
+        )[0]
         rejected_end = _rows(
             connection,
             "SELECT coalesce(sum(next_offset), 0) FROM positions"
@@ -195,6 +227,7 @@ def read_snapshot(
         newest and newest.replace(tzinfo=UTC),
         {row[0]: LedgerRow(*row[1:]) for row in rows},
         int(rejected_end),
+        ArchiveState(*archive),
         tuple(sorted({name for name, topic_id in held if ids.get(name, topic_id) != topic_id})),
     )
 

@@ -43,7 +43,8 @@ def asked(folder: Path, one: Path, two: Path) -> dict[str, Any]:
     """The columns and rows of each view and macro, or the client's error, by its full name."""
     # Without the site's packages: the client of this project must not stand in for the other.
     command = [sys.executable, "-I", "-S", __file__, str(folder), str(one), str(two)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    # Some versions answer a query that they cannot stream by waiting for ever.
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=120)
     answers: dict[str, Any] = json.loads(done.stdout)
     return answers
 

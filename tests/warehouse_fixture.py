@@ -12,6 +12,7 @@ import msgspec
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
 from pipeline.topics import Rejected
+from pipeline.warehouse.archive import archive_folder, define_events
 from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import connect_live
 from pipeline.warehouse.queries import broken
@@ -26,7 +27,7 @@ RULES = Rules(
 )
 # A device is over the state limit after a few events: nearly all are treated as late.
 TIGHT = msgspec.structs.replace(RULES, most_keys=5, most_rows=3, most_claims=2)
-KEPT = {"migrations", "rules"}
+KEPT = {"migrations", "rules", "archive_folder"}
 
 
 class Warehouse:
@@ -34,6 +35,7 @@ class Warehouse:
 
     def __init__(self, path: Path, rules: Rules = RULES) -> None:
         self.rules = rules
+        self.path = path
         self.connection = connect_live(path, rules)
         self.clear()
 
@@ -44,6 +46,7 @@ class Warehouse:
         for (name,) in tables:
             if name not in KEPT:
                 self.connection.execute(f"TRUNCATE {name}")
+        define_events(self.connection, archive_folder(self.path))
         self._transactions = Transactions(self.connection)
         self._ledger = Ledger({})
 

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 import duckdb
 
+from pipeline.warehouse.archive import archive_folder
 from pipeline.warehouse.database import attached
 from pipeline.warehouse.limits import lock
 
@@ -73,7 +74,7 @@ class SnapshotReader:
             return None
         try:
             fresh = attached(self.path, threads=2)
-            lock(fresh, memory=self._memory)
+            lock(fresh, archive_folder(self.path), memory=self._memory)
         except duckdb.Error as error:
             return f"The snapshot cannot be read: {str(error).splitlines()[0]}"
         self._close()

@@ -8,6 +8,13 @@ from pathlib import Path
 import duckdb
 
 from pipeline.domain.rules import Rules
+from pipeline.warehouse.archive import (
+    ArchiveError,
+    archive_folder,
+    define_events,
+    verify,
+    verify_types,
+)
 from pipeline.warehouse.beside import delete_leftovers
 from pipeline.warehouse.limits import lock
 from pipeline.warehouse.resources import Resources
@@ -32,7 +39,8 @@ def connect_live(
 ) -> duckdb.DuckDBPyConnection:
     """The loader's connection: migrated, with current views and macros, and staging tables.
 
-    Raises `DatabaseError` when another process holds the file or it was made with other rules.
+    Raises `DatabaseError` when another process holds the file, it was made with other rules, or a
+    file of its archive is missing or damaged.
     """
     delete_leftovers(path)
     connection = open_live(path, resources)
@@ -78,8 +86,7 @@ def open_live(path: Path, resources: Resources | None = None) -> duckdb.DuckDBPy
 
 def _prepare(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path) -> None:
     migrate(connection)
-    # Views before it was a view, and macros, read it.
-    connection.execute("CREATE OR REPLACE VIEW events AS FROM hot_events")
+    _define_events(connection, path)
     keep_rules(connection, rules, path)
     for name in table_macros():
         connection.execute(f"DROP MACRO TABLE IF EXISTS {name}")  # of an earlier version
@@ -91,6 +98,17 @@ def _prepare(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path) ->
     for name, text in in_order("views"):
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {inlined(text)}")
     connection.execute(dict(files("load"))["staging_tables"])
+
+
+def _define_events(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Before the views and macros that read it."""
+    folder = archive_folder(path)
+    try:
+        verify(connection, folder)
+        define_events(connection, folder)
+        verify_types(connection)
+    except ArchiveError as error:
+        raise DatabaseError(str(error)) from None
 
 
 def attached(path: Path, **config: str | bool | int) -> duckdb.DuckDBPyConnection:
@@ -114,8 +132,9 @@ def attached(path: Path, **config: str | bool | int) -> duckdb.DuckDBPyConnectio
 def connect_published(path: Path, *, memory: int | None = None) -> duckdb.DuckDBPyConnection:
     """A reader's connection to the snapshot, with the recompute macros for the checks.
 
-    It can read no other file and write none. `memory` is as in `lock`. Raises `NoSnapshotError`
-    when there is no snapshot yet, `DatabaseError` when it cannot be read.
+    It can read no other file but those of the archive beside it, and write none. `memory` is as in
+    `lock`. Raises `NoSnapshotError` when there is no snapshot yet, `DatabaseError` when it cannot
+    be read.
     """
     if not path.exists():
         raise NoSnapshotError(
@@ -130,7 +149,12 @@ def connect_published(path: Path, *, memory: int | None = None) -> duckdb.DuckDB
     try:
         connection.execute("SET TimeZone = 'UTC'")
         define(connection)
-        lock(connection, memory=memory)
+        lock(connection, archive_folder(path), memory=memory)
+    except duckdb.IOException as error:  # binding reads a file of the archive
+        connection.close()
+        raise DatabaseError(
+            f"{path} cannot be read without its archive: {str(error).splitlines()[0]}"
+        ) from None
     except BaseException:
         connection.close()
         raise

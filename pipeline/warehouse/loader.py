@@ -19,6 +19,8 @@ from pipeline.kafka.admin import check_topics, topic_ids
 from pipeline.kafka.client_log import log_causes, refusals_as_one_line
 from pipeline.kafka.security import security
 from pipeline.topics import MAX_RECORD_BYTES, Rejected, topics
+from pipeline.warehouse.archive import archive_folder
+from pipeline.warehouse.archiver import Archiver
 from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import DatabaseError, connect_live
 from pipeline.warehouse.publish import SnapshotPublisher
@@ -58,6 +60,13 @@ class Loader:
             mode=settings.snapshot_mode,
         )
         self._publishing = Publishing(self._publisher, settings.publish_interval)
+        self._archiver = Archiver(
+            self._connection,
+            archive_folder(settings.live_database),
+            settings.database,
+            after=settings.archive_after,
+            mode=settings.snapshot_mode,
+        )
         self._other_zones: set[tuple[str, str]] = set()
         self._ledger = Ledger.read(self._connection)
         self._refuse_other_topics()
@@ -108,12 +117,14 @@ class Loader:
     def run(self, stop: threading.Event) -> None:
         """Load until `stop`. Raises `DatabaseError` on a hole or on outcomes of other rules."""
         while not stop.is_set():
-            self._publishing.go_on(committed=self._load())
+            committed = self._load()
+            self._publishing.go_on(committed=self._archiver.step() or committed)
         self._publishing.stop()
 
     def close(self) -> None:
         """Close the consumer and the database. A copy that is running ends, unpublished."""
         self._consumer.close()
+        self._archiver.close()
         try:
             self._publisher.cancel()
         finally:

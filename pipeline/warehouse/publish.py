@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipeline.warehouse.archive import absent, archive_files, archive_folder
 from pipeline.warehouse.copy_record import Copy
 from pipeline.warehouse.copying import CopyError, Copying
 from pipeline.warehouse.database import CHECKPOINT_THRESHOLD
@@ -63,6 +64,7 @@ class SnapshotPublisher:
         with self._errors():
             self._files.protect()
             self._refuse_less()
+            self._refuse_incomplete()
             self._connection.execute("CHECKPOINT")
             self._copying = Copying(self._live, self._snapshot)
             self._connection.execute("SET checkpoint_threshold = '1TB'")
@@ -122,3 +124,10 @@ class SnapshotPublisher:
                 " the old one stays; let the loader catch up, start it on a copy of that snapshot"
                 " (docs/operating.md), or move the snapshot away"
             )
+
+    def _refuse_incomplete(self) -> None:
+        """Keep a snapshot whose archive was whole: readers would get no answers from the new."""
+        folder = archive_folder(self._live)
+        missing = absent(archive_files(self._connection), folder)
+        if missing:
+            raise PublishError(f"no new snapshot: {missing}")

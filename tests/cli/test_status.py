@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
-from pipeline.status import LedgerRow, PartitionLag, SnapshotState, Status
+from pipeline.status import ArchiveState, LedgerRow, PartitionLag, SnapshotState, Status
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+EMPTY = ArchiveState(0, 0, 0, None, None)
 LEDGER = LedgerRow(next_origin=8, records=8, events=20, duplicates=3, failed=1)
 
 
 def made(
-    *, age: timedelta = timedelta(0), newest: timedelta | None = timedelta(0)
+    *,
+    age: timedelta = timedelta(0),
+    newest: timedelta | None = timedelta(0),
+    archive: ArchiveState = EMPTY,
 ) -> SnapshotState:
     received = None if newest is None else NOW - newest
-    return SnapshotState(NOW - age, received, {0: LEDGER}, rejected=2)
+    return SnapshotState(NOW - age, received, {0: LEDGER}, rejected=2, archive=archive)
 
 
 def status_of(snapshot: SnapshotState | None, *, end: int = 10, rejected: int = 2) -> Status:
@@ -70,6 +74,7 @@ def test_ages_of_the_snapshot_and_of_its_newest_event() -> None:
     assert found.ages(NOW).splitlines() == [
         "rejected events: 2, published: 2",
         "snapshot: published 0:00:04 ago; newest event received 1 day, 6:00:07 ago",
+        "archive: empty",
     ]
 
 
@@ -78,12 +83,21 @@ def test_a_clock_that_is_ahead_makes_no_negative_age() -> None:
 
 
 def test_a_snapshot_without_events_and_no_snapshot_say_so() -> None:
-    assert status_of(made(newest=None)).ages(NOW).endswith("; no event yet")
+    assert status_of(made(newest=None)).ages(NOW).splitlines()[1].endswith("; no event yet")
     assert status_of(None).ages(NOW) == "rejected events: 2; no snapshot yet"
 
 
 def test_how_the_snapshot_is_made_follows_its_ages() -> None:
     found = status_of(replace(made(), making="2.10 GB, copied in 7.0 s: up to 77 s old"))
     assert found.ages(NOW).splitlines()[2:] == [
-        "snapshot: 2.10 GB, copied in 7.0 s: up to 77 s old"
+        "snapshot: 2.10 GB, copied in 7.0 s: up to 77 s old",
+        "archive: empty",
     ]
+
+
+def test_the_archive_is_told_by_its_days_and_sizes() -> None:
+    days = date(2026, 1, 1), date(2026, 5, 31)
+    archive = ArchiveState(151, 1_234_567, 67_891_234, *days)
+    assert status_of(made(archive=archive)).ages(NOW).splitlines()[2] == (
+        "archive: 1,234,567 events of 2026-01-01 to 2026-05-31 in 151 files, 67.9 MB"
+    )

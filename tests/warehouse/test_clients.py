@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from archived import archive_days
 from beacons import write_traffic
 from duckdb_clients import NAMES, asked, client
 
@@ -43,7 +44,7 @@ def an_order_and_its_refund(quantity: int) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def snapshots(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Of two shops' traffic."""
+    """Of two shops' traffic, all but its last day in the archive."""
     folder = tmp_path_factory.mktemp("clients")
     made = []
     for seed in (1, 2):
@@ -52,6 +53,8 @@ def snapshots(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
             more.writelines(f"{json.dumps(event)}\n" for event in an_order_and_its_refund(seed))
         made.append(folder / f"{seed}.duckdb")
         replay([str(file)], database=made[-1], rules=Rules())
+        archived = archive_days(made[-1], Rules())
+        assert len({file.is_of_one_day for file in archived}) == 2
     return made[0], made[1]
 
 

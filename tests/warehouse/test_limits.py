@@ -56,6 +56,7 @@ def ask(request: pytest.FixtureRequest, tmp_path: Path) -> Ask:
         "RESET memory_limit",
         "INSTALL httpfs",
         "LOAD httpfs",
+        "FROM read_text('{folder}/archive/../there.duckdb')",
         "DELETE FROM hot_events",
     ],
 )
