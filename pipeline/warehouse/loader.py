@@ -21,6 +21,7 @@ from pipeline.kafka.security import security
 from pipeline.topics import MAX_RECORD_BYTES, Rejected, topics
 from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import DatabaseError, connect_live
+from pipeline.warehouse.held import HeldRules
 from pipeline.warehouse.publish import PublishError, SnapshotPublisher
 from pipeline.warehouse.transaction import Ledger, Transactions
 
@@ -40,12 +41,12 @@ class Loader:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._rules = settings.rules
-        self._digest = self._rules.digest()
         self._topics = topics(settings)
         check_topics(settings)
         names = [self._topics.beacons.name, self._topics.outcomes.name, self._topics.rejected.name]
         self._ids = topic_ids(settings, names)
         self._connection = connect_live(settings.live_database, self._rules)
+        self._held = HeldRules.of(self._connection)
         self._transactions = Transactions(self._connection)
         self._publisher = SnapshotPublisher(
             self._connection,
@@ -156,8 +157,8 @@ class Loader:
             if zone != kept and (store, zone) not in self._other_zones:
                 self._other_zones.add((store, zone))
                 log.warning(
-                    "store %s now has the time zone %s, but its days stay those of %s: start with"
-                    " a new database to change them",
+                    "store %s now has the time zone %s, but its days stay those of %s until"
+                    " `pipeline rules adopt` makes them again",
                     *(store, zone, kept),
                 )
 
@@ -185,12 +186,15 @@ class Loader:
             batch.add_rejected(_rejected.decode(record.value))
             return
         outcome = _outcomes.decode(record.value)
-        if outcome.rules != self._digest:
+        try:
+            is_present = self._held.takes(outcome.rules)
+        except ValueError:
             raise DatabaseError(
                 f"outcomes {place.partition}/{record.offset} were made with other rules"
-                f" ({outcome.rules}, here {self._digest}): give all processes the same settings"
-            )
-        if self._ledger.accepts(outcome.origin):
+                f" ({outcome.rules}, here {self._held.era}): give the workers the settings and the"
+                " version of this loader"
+            ) from None
+        if is_present and self._ledger.accepts(outcome.origin):
             batch.add(outcome)
 
 

@@ -72,23 +72,48 @@ def rebuild(live: Path, rules: Rules, *, progress: Progress = _silent) -> None:
             f"there is no {live} to rebuild: `pipeline rebuild --from-snapshot` starts from the"
             " published snapshot"
         )
-    with open_live(live) as connection:
-        migrate(connection)
+    with settled(live) as connection:
         keep_rules(connection, rules, live)
         define(connection)
         refuse_other_zones(connection, live)
-        # Nothing stays in a log, which would be replayed onto the new file.
+    with replaced(live, rules, zones={}, progress=progress):
+        pass
+
+
+@contextmanager
+def settled(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to the migrated file, after which nothing of it is in a log.
+
+    Raises `DatabaseError` if another process has it open.
+    """
+    with open_live(path) as connection:
+        migrate(connection)
+        yield connection
         connection.execute("CHECKPOINT")
+
+
+@contextmanager
+def replaced(
+    live: Path, rules: Rules, *, zones: Mapping[str, str], progress: Progress = _silent
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The rebuild of the settled `live`, which takes its place after the `with`.
+
+    Every check holds on it. Raises `DatabaseError` if one does not.
+    """
     with (
         beside(live) as fresh,
-        rebuilt(live, fresh, rules, zones={}, progress=progress) as connection,
+        rebuilt(live, fresh, rules, zones=zones, progress=progress) as connection,
     ):
+        # It would be replayed onto the new file.
+        if live.with_name(f"{live.name}.wal").exists():
+            raise DatabaseError(f"a loader has just written to {live}: stop it, and start again")
         failed = [name for name, answer in broken(connection).items() if answer.rows]
         if failed:
             raise DatabaseError(
                 f"{live} stays as it was: its rebuild breaks the checks {', '.join(failed)};"
                 " please report this"
             )
+        yield connection
         connection.execute("CHECKPOINT")
         sync(fresh)
         # Both files are still locked, so no loader can have opened either.
@@ -138,6 +163,7 @@ def rebuilt(
     with connect_live(fresh, rules) as connection:
         connection.execute(f"ATTACH '{_quoted(source)}' AS old (READ_ONLY)")
         connection.execute(_STORES, {"stores": list(zones), "zones": list(zones.values())})
+        connection.execute("UPDATE rules SET former = (SELECT former FROM old.rules)")
         steps = _steps(connection)
         for done, (name, text) in enumerate(steps):
             progress(name, done, len(steps) + 1)
