@@ -182,9 +182,9 @@ def transactions_of(story: Story, rules: Rules, *, number: int = 0) -> list[list
         for partition in range(story.partitions)
     ]
     for step in story.steps:
-        for key, value in _records(step, store=store, timezone=story.timezone):
+        for key, value in records_of(step, store=store, timezone=story.timezone):
             topics[crc32(key) % story.partitions].append(key, value)
-    outcomes = [o for o in _answered(topics, story.runs) if o.origin.offset >= story.begins]
+    outcomes = [o for o in answered(topics, story.runs) if o.origin.offset >= story.begins]
     batches, turn = [], 0
     while outcomes:
         size = story.commits[turn % len(story.commits)]
@@ -193,7 +193,7 @@ def transactions_of(story: Story, rules: Rules, *, number: int = 0) -> list[list
     return batches
 
 
-def _records(step: Step, *, store: str, timezone: str) -> list[tuple[bytes, bytes]]:
+def records_of(step: Step, *, store: str, timezone: str) -> list[tuple[bytes, bytes]]:
     """What ingest makes of a step's request, one record per device."""
     events = [_wire(event, step.device) for event in step.events]
     last = MORNING + max(event["ms"] for event in step.events)
@@ -220,7 +220,7 @@ def _wire(event: dict[str, Any], device: int) -> dict[str, Any]:
     return {"timestamp": MORNING + event.pop("ms"), **event}
 
 
-def _answered(topics: list[PartitionLog], runs: list[Run]) -> list[Outcome]:
+def answered(topics: list[PartitionLog], runs: list[Run]) -> list[Outcome]:
     """Outcomes as they are acknowledged, again where a worker died before its commit."""
     found: list[Outcome] = []
     workers = [topic.assigned() for topic in topics]

@@ -11,8 +11,10 @@ import msgspec
 from factories import MORNING, RULES, make_record
 
 from pipeline.domain.outcomes import Outcome
+from pipeline.domain.reached import KnownKeys, Reached
 from pipeline.domain.rules import Rules
 from pipeline.stream.checkpoint import Checkpoint
+from pipeline.stream.fresh_start import adopted, state_of
 from pipeline.stream.partition import BatchResult, Pair, PartitionState
 
 _writers = count()
@@ -81,6 +83,25 @@ class PartitionLog:
         if until == "commit":
             self.commit = result.checkpoint
         return True
+
+    def begin_anew(
+        self,
+        rules: Rules,
+        reached: Reached | None,
+        known: Iterable[KnownKeys],
+        *,
+        adoptions: int = 1,
+    ) -> None:
+        """Let workers go on under adopted `rules`, from what the warehouse has `reached`."""
+        self.rules = rules
+        self.commit = adopted(
+            reached, beginning=0, topic_id="topic", rules=rules.digest(), adoptions=adoptions
+        )
+        self.changelog += [
+            state_of(device, self.commit, rules)
+            for device in known
+            if device.partition == self.number
+        ]
 
     def accepted(self) -> list[Outcome]:
         return first_of_each(self.outcomes)

@@ -15,6 +15,7 @@ from pipeline.topics import Rejected
 from pipeline.warehouse.archive import archive_folder, define_events
 from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import connect_live
+from pipeline.warehouse.held import HeldRules
 from pipeline.warehouse.queries import broken
 from pipeline.warehouse.transaction import Ledger, Transactions
 
@@ -33,13 +34,24 @@ KEPT = {"migrations", "rules", "archive_folder"}
 class Warehouse:
     """A live database under `rules`, and what a loader does with outcomes."""
 
-    def __init__(self, path: Path, rules: Rules = RULES) -> None:
+    def __init__(self, path: Path, rules: Rules = RULES, *, keep: bool = False) -> None:
         self.rules = rules
         self.path = path
         self.connection = connect_live(path, rules)
-        self.clear()
+        if not keep:
+            self._truncate()
+        self._begin()
 
     def clear(self) -> None:
+        self._truncate()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._transactions = Transactions(self.connection)
+        self._ledger = Ledger.read(self.connection)
+        self._held = HeldRules.of(self.connection)
+
+    def _truncate(self) -> None:
         tables = self.connection.execute(
             "SELECT table_name FROM duckdb_tables() WHERE NOT temporary"
         ).fetchall()
@@ -47,16 +59,18 @@ class Warehouse:
             if name not in KEPT:
                 self.connection.execute(f"TRUNCATE {name}")
         define_events(self.connection, archive_folder(self.path))
-        self._transactions = Transactions(self.connection)
-        self._ledger = Ledger({})
 
     def load(self, outcomes: Iterable[Outcome]) -> None:
-        """One transaction."""
+        """One transaction, of outcomes under these rules."""
         batch = LoadBatch(self.rules)
         for outcome in outcomes:
             if self._ledger.accepts(outcome.origin):
                 batch.add(outcome)
         self._transactions.commit(batch)
+
+    def load_of_any_era(self, outcomes: Iterable[Outcome]) -> None:
+        """One transaction, as the loader makes it where rules were adopted."""
+        self.load([outcome for outcome in outcomes if self._held.takes(outcome.rules)])
 
     def load_rejected(self, events: Iterable[Rejected]) -> None:
         """Load rejected events in one transaction."""

@@ -31,6 +31,7 @@ from pipeline.kafka.security import refuse_for_our_own
 from pipeline.log_throttle import Seldom
 from pipeline.printable import PrintableFormatter, printable
 from pipeline.sockets import ListenError
+from pipeline.stream.checkpoint import StateError
 from pipeline.warehouse.database import DatabaseError
 from pipeline.warehouse.limits import LimitError
 from pipeline.warehouse.queries import QueryResult
@@ -43,6 +44,7 @@ USER_ERRORS = (
     LimitError,
     ListenError,
     StartError,
+    StateError,
     StoresError,
 )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.rebuild import rebuild
+from pipeline.cli.rules import rules
 from pipeline.cli.stores import stores, zone
 from pipeline.cli.verb import with_settings
 from pipeline.umask import write_for_ourselves
@@ -58,6 +59,7 @@ def demo(settings: Settings, *, and_exit: bool, devices: int) -> int:
 
 cli.add_command(stores)
 cli.add_command(rebuild)
+cli.add_command(rules)
 
 
 @cli.command()

@@ -33,6 +33,11 @@ _events = msgspec.json.Decoder(Event)
 ReadEvent = tuple[Event, msgspec.Raw, msgspec.Raw]
 
 
+def horizon_at(stream_time: int | None, rules: Rules) -> int:
+    """The time (ms) before which an event is late, at the stream time before its record (T7)."""
+    return BEGINNING if stream_time is None else stream_time - rules.lateness_ms
+
+
 @dataclass(slots=True)
 class BeaconRecord:
     """A record of `beacons`: the events that could be decoded, and the failures.
@@ -89,11 +94,12 @@ def process(
     stream_time: int | None,
     rules: Rules,
     digest: str,
+    horizon: int,
 ) -> Outcome:
     """Apply `record` to `device` and return its outcome. Pure: a repeat gives the same result.
 
-    `key` is the record's key; `stream_time` the partition's before the record, by which all of
-    its events are judged (T7); `digest` that of `rules`.
+    `key` is the record's key, `stream_time` the partition's before the record, and `horizon` the
+    time before which all of its events are late (T7); `digest` names `rules`.
     """
     outcome = Outcome(
         origin=origin,
@@ -110,7 +116,6 @@ def process(
         outcome.request = beacon.request
         outcome.timezone, outcome.is_trusted = beacon.timezone, beacon.is_trusted
         outcome.needs_confirmation = beacon.needs_confirmation
-        horizon = BEGINNING if stream_time is None else stream_time - rules.lateness_ms
         _apply(record.events, device, outcome, key=key, horizon=horizon, rules=rules)
     device.origin = origin.offset
     return outcome

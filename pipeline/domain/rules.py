@@ -18,6 +18,17 @@ WAREHOUSE_VERSION = 1
 MILLISECOND = timedelta(milliseconds=1)
 
 
+def era(digest: str, adoptions: int) -> str:
+    """What outcomes and states name: the digest of their rules, after so many adoptions.
+
+    Rules that are adopted again later begin an era of their own: the states of the first one lack
+    what came between.
+    """
+    if adoptions == 0:
+        return digest
+    return hashlib.sha256(f"{digest} {adoptions}".encode()).hexdigest()[:16]
+
+
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """Gap (S2), lookback (A3) and lateness (T7); every process of one pipeline has the same.
 

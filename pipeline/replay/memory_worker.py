@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.domain.device import Device, forget
 from pipeline.domain.outcomes import Origin, Outcome
-from pipeline.domain.process import process, read
+from pipeline.domain.process import horizon_at, process, read
 from pipeline.domain.rules import Rules
 
 
@@ -30,6 +30,7 @@ class MemoryWorker:
             stream_time=self.stream_time,
             rules=self.rules,
             digest=self._digest,
+            horizon=horizon_at(self.stream_time, self.rules),
         )
         self.offset += 1
         self.stream_time = outcome.stream_time_after

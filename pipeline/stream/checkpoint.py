@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from pipeline.domain.process import horizon_at
+from pipeline.domain.rules import Rules, era
+
 
 class StateError(Exception):
     """What Kafka holds of this pipeline does not fit together; one line that says what to do."""
@@ -14,12 +17,26 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     `stream_time` (T6, epoch ms) is the one before the record at `offset`, None until an event's
     time has been read; `rules` is the digest of the rules that judged the records before it.
+    Where rules were adopted, so many times, the state began anew, without keys of before
+    `late_before` (ms): what is older stays late under any rules (decision 0032).
     """
 
     offset: int
     stream_time: int | None
     topic_id: str
     rules: str
+    adoptions: int = 0
+    late_before: int | None = None
+
+    @property
+    def era(self) -> str:
+        """What outcomes and states name."""
+        return era(self.rules, self.adoptions)
+
+    def horizon(self, rules: Rules, stream_time: int | None) -> int:
+        """The time (ms) before which an event is late (T7); `stream_time` before its record."""
+        horizon = horizon_at(stream_time, rules)
+        return horizon if self.late_before is None else max(horizon, self.late_before)
 
     def metadata(self) -> str:
         """The text that is committed beside the offset."""
@@ -36,8 +53,8 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
         if self.rules != rules:
             raise StateError(
                 f"partition {partition}: the state was made by other rules ({self.rules}, here"
-                f" {rules}): restore the gap, lookback and lateness, or set another"
-                " PIPELINE_TOPIC_PREFIX"
+                f" {rules}): give the worker the settings and the version that it had, or adopt the"
+                " new ones with `pipeline rules adopt`"
             )
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from pipeline.domain.device import Device, encode, forget
 from pipeline.domain.outcomes import Origin
-from pipeline.domain.process import BEGINNING, process, read
+from pipeline.domain.process import process, read
 from pipeline.domain.rules import Rules
 from pipeline.stream.checkpoint import Checkpoint, StateError
 from pipeline.stream.recovered import Recovered
@@ -45,7 +45,8 @@ class PartitionState:
     """What memory holds of a partition, from its assignment until it is revoked.
 
     `writer` (16 bytes) is random at each assignment: a worker that was paused and is no longer
-    the owner can then overwrite only what it wrote itself.
+    the owner can then overwrite only what it wrote itself. Where rules were adopted it begins with
+    their era.
     """
 
     number: int
@@ -69,8 +70,12 @@ class PartitionState:
         return self._checkpoint
 
     def start_at(self, checkpoint: Checkpoint) -> None:
-        """Continue at `checkpoint`, with what has been recovered so far."""
+        """Continue at `checkpoint`, with what has been recovered so far of its era."""
         self._checkpoint = checkpoint
+        if checkpoint.adoptions:
+            mark = bytes.fromhex(checkpoint.era)
+            self.writer = mark + self.writer[len(mark) :]
+            self.recovered.mark = mark
 
     def new_records(self, records: Sequence[Any]) -> Sequence[Any]:
         """The records at and after the checkpoint; those before it are a redelivery (D3).
@@ -97,7 +102,7 @@ class PartitionState:
         `committed` is the offset that the group has acknowledged.
         """
         checkpoint = self.checkpoint
-        stream_time, digest = checkpoint.stream_time, checkpoint.rules
+        stream_time, digest = checkpoint.stream_time, checkpoint.era
         outcomes: list[Pair] = []
         changed: dict[bytes, Device] = {}
         events = failed = offset = 0
@@ -115,6 +120,7 @@ class PartitionState:
                     stream_time=stream_time,
                     rules=self.rules,
                     digest=digest,
+                    horizon=checkpoint.horizon(self.rules, stream_time),
                 )
                 outcomes.append((key, _outcomes.encode(outcome)))
                 changed[key] = device
@@ -164,8 +170,7 @@ class PartitionState:
         return [(writer + key, None) for writer in writers if writer != self.writer]
 
     def _horizon(self) -> int:
-        stream_time = self.checkpoint.stream_time
-        return BEGINNING if stream_time is None else stream_time - self.rules.lateness_ms
+        return self.checkpoint.horizon(self.rules, self.checkpoint.stream_time)
 
     def __len__(self) -> int:
         return len(self._devices) + len(self.recovered)

@@ -24,8 +24,11 @@ class Recovered:
     """States by device and writer, still encoded, because most devices are never seen again.
 
     For a (writer, device) key the latest record counts; among a device's writers the highest
-    origin. A tombstone deletes its own key only.
+    origin. A tombstone deletes its own key only. Only writers that begin with `mark` count: others
+    wrote under rules that are no longer those of the partition.
     """
+
+    mark = b""
 
     def __init__(self) -> None:
         self._values: dict[bytes, dict[bytes, bytes]] = {}
@@ -44,12 +47,13 @@ class Recovered:
                 del self._values[device]
 
     def device(self, key: bytes) -> Device | None:
-        """Take out the device's state; None if the changelog holds none."""
+        """Take out the device's state; None if the changelog holds none that counts."""
         values = self._values.pop(key, None)
         if values is None:
             return None
         self._writers[key] = tuple(values)
-        return decode(max(values.values(), key=_origin_of))
+        ours = [value for writer, value in values.items() if writer.startswith(self.mark)]
+        return decode(max(ours, key=_origin_of)) if ours else None
 
     def forget_writers(self, key: bytes) -> Iterable[bytes]:
         """Take out the writers whose keys hold a device that was taken out."""

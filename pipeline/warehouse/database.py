@@ -16,6 +16,7 @@ from pipeline.warehouse.archive import (
     verify_types,
 )
 from pipeline.warehouse.beside import delete_leftovers
+from pipeline.warehouse.held import HeldRules
 from pipeline.warehouse.limits import lock
 from pipeline.warehouse.resources import Resources
 from pipeline.warehouse.sql import files, in_order, inlined, table_macros
@@ -202,31 +203,22 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> None:
 
 def keep_rules(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path) -> None:
     """Note the rules of a new database. Raises `DatabaseError` when one has others."""
-    held = connection.execute("SELECT digest, warehouse_digest FROM rules").fetchall()
-    if not held:
+    held = HeldRules.read(connection)
+    if held is None:
         connection.execute(
-            "INSERT INTO rules VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO rules (digest, gap, lookback, lateness, most_touches, warehouse_digest)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
             [
                 rules.digest(),
                 rules.gap,
                 rules.lookback,
                 rules.lateness,
-                rules.half_life,
                 rules.most_touches,
                 rules.warehouse_digest(),
             ],
         )
-    elif held[0][0] != rules.digest():
-        raise DatabaseError(
-            f"{path} was made with other rules ({held[0][0]}, now {rules.digest()}): restore"
-            " the earlier gap, lookback and lateness, or start with a new database"
-        )
-    elif held[0][1] != rules.warehouse_digest():
-        raise DatabaseError(
-            f"{path} was made by a version with other rules for orders, credits or days"
-            f" ({held[0][1]}, now {rules.warehouse_digest()}): start that version, or start with a"
-            " new database; the workers keep their state"
-        )
+    elif refusal := held.refusal(rules):
+        raise DatabaseError(f"{path} {refusal}")
     # No stored row depends on the half-life.
     connection.execute("UPDATE rules SET half_life = ?", [rules.half_life])
 
@@ -242,6 +234,6 @@ def refuse_other_zones(connection: duckdb.DuckDBPyConnection, path: Path) -> Non
     if moved:
         raise DatabaseError(
             f"{path} has days of store {moved[0][0]} by other data of the zone {moved[0][1]} than"
-            " this DuckDB has: install the version of duckdb that made it, or start with a new"
-            " database"
+            " this DuckDB has: install the version of duckdb that made it, or let `pipeline rules"
+            " adopt` make the days again"
         )

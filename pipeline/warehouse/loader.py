@@ -23,6 +23,7 @@ from pipeline.warehouse.archive import archive_folder
 from pipeline.warehouse.archiver import Archiver
 from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import DatabaseError, connect_live
+from pipeline.warehouse.held import HeldRules
 from pipeline.warehouse.publish import SnapshotPublisher
 from pipeline.warehouse.publishing import Publishing
 from pipeline.warehouse.resources import Resources
@@ -45,12 +46,12 @@ class Loader:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._rules = settings.rules
-        self._digest = self._rules.digest()
         self._topics = topics(settings)
         check_topics(settings)
         names = [self._topics.beacons.name, self._topics.outcomes.name, self._topics.rejected.name]
         self._ids = topic_ids(settings, names)
         self._connection = connect_live(settings.live_database, self._rules, Resources.of(settings))
+        self._held = HeldRules.of(self._connection)
         self._transactions = Transactions(self._connection)
         self._publisher = SnapshotPublisher(
             self._connection,
@@ -155,8 +156,8 @@ class Loader:
             if zone != kept and (store, zone) not in self._other_zones:
                 self._other_zones.add((store, zone))
                 log.warning(
-                    "store %s now has the time zone %s, but its days stay those of %s: start with"
-                    " a new database to change them",
+                    "store %s now has the time zone %s, but its days stay those of %s until"
+                    " `pipeline rules adopt` makes them again",
                     *(store, zone, kept),
                 )
 
@@ -184,12 +185,15 @@ class Loader:
             batch.add_rejected(_rejected.decode(record.value))
             return
         outcome = _outcomes.decode(record.value)
-        if outcome.rules != self._digest:
+        try:
+            is_present = self._held.takes(outcome.rules)
+        except ValueError:
             raise DatabaseError(
                 f"outcomes {place.partition}/{record.offset} were made with other rules"
-                f" ({outcome.rules}, here {self._digest}): give all processes the same settings"
-            )
-        if self._ledger.accepts(outcome.origin):
+                f" ({outcome.rules}, here {self._held.era}): give the workers the settings and the"
+                " version of this loader"
+            ) from None
+        if is_present and self._ledger.accepts(outcome.origin):
             batch.add(outcome)
 
 

@@ -13,6 +13,7 @@ import duckdb
 
 from pipeline.domain.rules import Rules
 from pipeline.warehouse.aggregates import AGGREGATES
+from pipeline.warehouse.archive import archive_folder, define_events
 from pipeline.warehouse.beside import beside, sync
 from pipeline.warehouse.copying import CopyError, copied
 from pipeline.warehouse.database import (
@@ -51,6 +52,7 @@ _DATED = {
     "duplicates": "in_duplicates",
     "rejected_events": "in_rejected",
 }
+_ARCHIVE = {"archive_files", "archive_folder"}
 # The new database has its own.
 _OWN = {"migrations", "rules", "stores"}
 _STORES = """
@@ -78,23 +80,48 @@ def rebuild(live: Path, rules: Rules, *, progress: Progress = _silent) -> None:
             f"there is no {live} to rebuild: `pipeline rebuild --from-snapshot` starts from the"
             " published snapshot"
         )
-    with open_live(live) as connection:
-        migrate(connection)
+    with settled(live) as connection:
         keep_rules(connection, rules, live)
         define(connection)
         refuse_other_zones(connection, live)
-        # Nothing stays in a log, which would be replayed onto the new file.
+    with replaced(live, rules, zones={}, progress=progress):
+        pass
+
+
+@contextmanager
+def settled(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to the migrated file, after which nothing of it is in a log.
+
+    Raises `DatabaseError` if another process has it open.
+    """
+    with open_live(path) as connection:
+        migrate(connection)
+        yield connection
         connection.execute("CHECKPOINT")
+
+
+@contextmanager
+def replaced(
+    live: Path, rules: Rules, *, zones: Mapping[str, str], progress: Progress = _silent
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The rebuild of the settled `live`, which takes its place after the `with`.
+
+    Every check holds on it. Raises `DatabaseError` if one does not.
+    """
     with (
         beside(live) as fresh,
-        rebuilt(live, fresh, rules, zones={}, progress=progress) as connection,
+        rebuilt(live, fresh, rules, zones=zones, progress=progress) as connection,
     ):
+        # It would be replayed onto the new file.
+        if live.with_name(f"{live.name}.wal").exists():
+            raise DatabaseError(f"a loader has just written to {live}: stop it, and start again")
         failed = [name for name, answer in broken(connection).items() if answer.rows]
         if failed:
             raise DatabaseError(
                 f"{live} stays as it was: its rebuild breaks the checks {', '.join(failed)};"
                 " please report this"
             )
+        yield connection
         connection.execute("CHECKPOINT")
         sync(fresh)
         # Both files are still locked, so no loader can have opened either.
@@ -144,21 +171,42 @@ def rebuilt(
     with connect_live(fresh, rules) as connection:
         connection.execute(f"ATTACH '{_quoted(source)}' AS old (READ_ONLY)")
         connection.execute(_STORES, {"stores": list(zones), "zones": list(zones.values())})
-        steps = _steps(connection)
-        for done, (name, text) in enumerate(steps):
-            progress(name, done, len(steps) + 1)
+        connection.execute("UPDATE rules SET former = (SELECT former FROM old.rules)")
+        copies, recomputes = _copies(connection, thaw=bool(zones)), _recomputes(connection)
+        steps = len(copies) + len(recomputes) + 1
+        for done, (name, text) in enumerate(copies):
+            progress(name, done, steps)
             connection.execute(text)
-        progress("checking", len(steps), len(steps) + 1)
+        define_events(connection, archive_folder(fresh))
+        for done, (name, text) in enumerate(recomputes, len(copies)):
+            progress(name, done, steps)
+            connection.execute(text)
+        progress("checking", steps - 1, steps)
         yield connection
 
 
-def _steps(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
-    """What is done, in order, each with its name."""
+def _copies(connection: duckdb.DuckDBPyConnection, *, thaw: bool) -> list[tuple[str, str]]:
+    """What is taken over, each with its name.
+
+    Archived rows have the days of their stores (T10), and move with them. With `thaw` they are
+    copied into the table, and the archive begins anew.
+    """
     aggregates = [aggregate.name for aggregate in AGGREGATES]
     tables = connection.execute(
         "SELECT table_name FROM duckdb_tables() WHERE database_name = 'old' ORDER BY ALL"
     ).fetchall()
-    copied = [name for (name,) in tables if name not in {*_DERIVED, *aggregates, *_OWN}]
+    left = {*_DERIVED, *aggregates, *_OWN, *(_ARCHIVE if thaw else ())}
+    copied = [name for (name,) in tables if name not in left]
+    # It is in the new database already.
+    emptied = [] if thaw else [("emptying archive_folder", "DELETE FROM archive_folder")]
+    return [
+        *emptied,
+        *((f"copying {name}", _copy(name, thaw=thaw)) for name in copied),
+    ]
+
+
+def _recomputes(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """What is recomputed, in order, each with its name."""
     ((events,),) = connection.execute("SELECT count(*) FROM old.events").fetchall()
     buckets = events // BUCKET_EVENTS + 1
     text = dict(files("rebuild"))
@@ -167,7 +215,6 @@ def _steps(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
         return [(name, f"SET VARIABLE bucket = {n}; {text[name]}") for n in range(buckets)]
 
     return [
-        *((f"copying {name}", _copy(name)) for name in copied),
         ("buckets", f"SET VARIABLE buckets = {buckets}; {text['buckets']}"),
         *in_buckets("orders"),
         ("writing order_lines", _write("order_lines")),
@@ -185,14 +232,15 @@ def _steps(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
     ]
 
 
-def _copy(table: str) -> str:
+def _copy(table: str, *, thaw: bool) -> str:
+    source = "events" if thaw and table == "hot_events" else table
     if table not in _DATED:
         return f"INSERT INTO {table} BY NAME FROM old.{table}"  # our own names
     days = ", ".join(f"{value} AS {name}" for name, value in DAYS[_DATED[table]].items())
     return f"""
         INSERT INTO {table} BY NAME
         SELECT held.* REPLACE ({days})
-        FROM old.{table} AS held LEFT JOIN stores USING (store_id)
+        FROM old.{source} AS held LEFT JOIN stores USING (store_id)
     """  # noqa: S608  # our own names
 
 

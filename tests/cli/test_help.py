@@ -33,6 +33,7 @@ OURS = {
     "pipeline.cli",
     "pipeline.cli.main",
     "pipeline.cli.rebuild",
+    "pipeline.cli.rules",
     "pipeline.cli.stores",
     "pipeline.cli.verb",
     "pipeline.umask",

@@ -1,0 +1,140 @@
+"""Lets the workers begin anew under adopted rules: the keys they know, then their commits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import groupby
+from operator import attrgetter
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
+
+from pipeline.config import Settings
+from pipeline.domain.reached import KnownKeys, Reached
+from pipeline.kafka.admin import topic_ids
+from pipeline.kafka.client_log import refusals_as_one_line
+from pipeline.kafka.security import security
+from pipeline.stream.batch_producer import BatchProducer
+from pipeline.stream.checkpoint import Checkpoint, StateError, read_checkpoint
+from pipeline.stream.fresh_start import adopted, state_of
+from pipeline.topics import group, topics
+
+
+def hand_over(
+    settings: Settings, reached: Mapping[int, Reached], adoptions: int
+) -> Callable[[Iterable[KnownKeys]], None]:
+    """Prepare that each partition begins anew under the rules of `settings`.
+
+    What is returned writes the keys that its devices know, which come in order of partition, to the
+    changelog, and then commits; a partition that has begun with this adoption stays as it is.
+    Raises `StateError` if a worker is in the group, now or then, and as `adopted` does.
+    """
+    beacons = topics(settings).beacons
+    topic_id = topic_ids(settings, [beacons.name])[beacons.name]
+    _refuse_running_workers(settings)
+    places = [TopicPartition(beacons.name, number) for number in range(settings.partitions)]
+    starts = {}
+    with _consumer(settings) as consumer:
+        beginnings = consumer.beginning_offsets(places)
+        for place in places:
+            start = adopted(
+                reached.get(place.partition),
+                beginning=beginnings[place],
+                topic_id=topic_id,
+                rules=settings.rules.digest(),
+                adoptions=adoptions,
+            )
+            held = consumer.committed(place, metadata=True)
+            if held is None or held.offset < 0 or not _is_of(start, held):
+                starts[place.partition] = start
+
+    def begin(known: Iterable[KnownKeys]) -> None:
+        # The keys go first: workers without them would take repeats for new events.
+        asyncio.run(_write(settings, starts, known))
+        _commit(settings, starts)
+
+    return begin
+
+
+async def _write(
+    settings: Settings, starts: Mapping[int, Checkpoint], known: Iterable[KnownKeys]
+) -> None:
+    producer = BatchProducer(settings)
+    changelog = topics(settings).changelog.name
+    try:
+        for number, devices in groupby(known, key=attrgetter("partition")):
+            if start := starts.get(number):
+                states = (state_of(device, start, settings.rules) for device in devices)
+                await producer.send(changelog, number, states)
+    finally:
+        await producer.stop()
+
+
+def _refuse_running_workers(settings: Settings) -> None:
+    # A worker with a name that has just ended is a member for so long.
+    until = time.monotonic() + settings.session_timeout.total_seconds() + 2
+    while _has_members(settings):
+        if time.monotonic() > until:
+            raise StateError("workers are running: stop all of them, and adopt again")
+        time.sleep(1)
+
+
+def _has_members(settings: Settings) -> bool:
+    with refusals_as_one_line(settings):
+        admin = KafkaAdminClient(
+            bootstrap_servers=settings.kafka_bootstrap_servers, **security(settings).for_python()
+        )
+        try:
+            # Not `describe_groups`: it logs a warning about what Faust says of each member.
+            states = {found["group_id"]: found["group_state"] for found in admin.list_groups()}
+        finally:
+            admin.close()
+    return states.get(group(settings), "Empty") not in ("Empty", "Dead")
+
+
+def _is_of(start: Checkpoint, commit: OffsetAndMetadata) -> bool:
+    try:
+        held = read_checkpoint(commit.offset, commit.metadata, partition=0)
+    except StateError:
+        return False
+    return held.era == start.era
+
+
+def _commit(settings: Settings, starts: Mapping[int, Checkpoint]) -> None:
+    beacons = topics(settings).beacons.name
+    commits = {
+        TopicPartition(beacons, number): OffsetAndMetadata(start.offset, start.metadata(), -1)
+        for number, start in starts.items()
+    }
+    if not commits:
+        return
+    with _consumer(settings) as consumer:
+        consumer.assign(list(commits))
+        try:
+            consumer.commit(commits)
+        except KafkaError as error:
+            # Kafka takes a commit from outside only while the group has no members.
+            raise StateError(
+                f"the workers' group took no commit ({error}): stop all workers, and adopt again"
+            ) from None
+
+
+@contextmanager
+def _consumer(settings: Settings) -> Iterator[KafkaConsumer]:
+    with refusals_as_one_line(settings):
+        # kafka-python, because confluent-kafka mangles a commit's metadata.
+        consumer = KafkaConsumer(
+            bootstrap_servers=settings.kafka_bootstrap_servers,
+            group_id=group(settings),
+            enable_auto_commit=False,
+            **security(settings).for_python(),
+        )
+        try:
+            yield consumer
+        finally:
+            consumer.close()

@@ -1,0 +1,172 @@
+"""Adopts other rules: the same events, counted by them from the first one on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from pipeline.domain.duplicates import PAYLOAD_BYTES
+from pipeline.domain.reached import KnownKeys, Reached
+from pipeline.domain.rules import MILLISECOND, Rules
+from pipeline.warehouse.beside import beside
+from pipeline.warehouse.copying import CopyError, copied
+from pipeline.warehouse.database import (
+    DatabaseError,
+    NoSnapshotError,
+    attached,
+    connect_published,
+)
+from pipeline.warehouse.held import HeldRules
+from pipeline.warehouse.queries import QueryResult
+from pipeline.warehouse.rebuild import Progress, rebuilt, replaced, settled
+from pipeline.warehouse.sql import files
+
+FETCHED_DEVICES = 1_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What other rules would change: each figure before and after, in all and by store and day."""
+
+    totals: QueryResult
+    days: QueryResult
+
+
+GoOn = Callable[[Iterator[KnownKeys]], None]
+Stream = Callable[[dict[int, Reached], int], GoOn]
+"""Prepares that workers begin anew from where partitions stand, after so many adoptions of rules.
+
+What it returns takes the keys by which they will find repeats, in order of partition, and lets them
+begin. Both raise where that cannot be.
+"""
+
+
+def plan(
+    snapshot: Path, live: Path, rules: Rules, *, zones: Mapping[str, str], progress: Progress
+) -> Plan:
+    """What `adopt` would change of the published `snapshot`. Works beside `live`, leaves nothing.
+
+    Raises `DatabaseError`.
+    """
+    if not snapshot.exists():
+        raise NoSnapshotError(f"there is no snapshot at {snapshot} to plan with")
+    try:
+        with (
+            beside(live) as fresh,
+            copied(snapshot, fresh.with_name(f"{fresh.name}.source")) as source,
+        ):
+            with settled(source):
+                pass
+            with rebuilt(source, fresh, rules, zones=zones, progress=progress) as connection:
+                return _difference(connection)
+    except CopyError as error:
+        raise DatabaseError(f"{snapshot} could not be copied: {error}") from None
+
+
+def adopt(
+    live: Path,
+    rules: Rules,
+    *,
+    zones: Mapping[str, str],
+    stream: Stream,
+    progress: Progress,
+) -> Plan:
+    """Replace `live` by its events counted under `rules` and `zones`. Returns what changed.
+
+    `stream` is asked first where the workers' rules change, and lets them begin last, before the
+    new file takes its place: if it raises, or this process is killed, adopting again does what is
+    left.
+    Raises `DatabaseError`.
+    """
+    if not live.exists():
+        raise DatabaseError(f"there is no {live}: a new one is made with the present rules")
+    with settled(live) as connection:
+        held = HeldRules.of(connection)
+        former = [*held.former]
+        go_on: GoOn | None = None
+        if held.digest != rules.digest():
+            former.append(held.era)
+            go_on = stream(_reached(connection, held), len(former))
+    with replaced(live, rules, zones=zones, progress=progress) as connection:
+        connection.execute("UPDATE rules SET former = ?", [former])
+        difference = _difference(connection)
+        if go_on is not None:
+            # The workers begin with keys alone: sessions and touches of before are as unknown to
+            # them as what they never read (decision 0012).
+            connection.execute("UPDATE ledger SET missing_until = stream_time")
+            go_on(_known_keys(connection))
+        return difference
+
+
+def _difference(connection: duckdb.DuckDBPyConnection) -> Plan:
+    text = dict(files("rebuild"))
+    connection.execute(text["figures"])
+
+    def answered(name: str) -> QueryResult:
+        result = connection.execute(text[name])
+        return QueryResult([column[0] for column in result.description or []], result.fetchall())
+
+    return Plan(totals=answered("changed_totals"), days=answered("changed_days"))
+
+
+def _reached(connection: duckdb.DuckDBPyConnection, held: HeldRules) -> dict[int, Reached]:
+    rows = connection.execute(
+        "SELECT partition, topic_id, next_origin, epoch_ms(stream_time) FROM ledger"
+    ).fetchall()
+    lateness = held.lateness // MILLISECOND
+    return {
+        partition: Reached(topic, following, time, None if time is None else time - lateness)
+        for partition, topic, following, time in rows
+    }
+
+
+def _known_keys(connection: duckdb.DuckDBPyConnection) -> Iterator[KnownKeys]:
+    result = connection.execute(dict(files("rebuild"))["known_keys"])
+    while rows := result.fetchmany(FETCHED_DEVICES):
+        for partition, store, device, keys, until, fingerprints in rows:
+            payloads = (fingerprint.bytes[:PAYLOAD_BYTES] for fingerprint in fingerprints)
+            known = zip(until, payloads, strict=True)
+            yield KnownKeys(
+                partition,
+                store,
+                device,
+                {key.bytes: kept for key, kept in zip(keys, known, strict=True)},
+            )
+
+
+def compared(
+    live: Path, snapshot: Path, rules: Rules, *, zones: Mapping[str, str]
+) -> tuple[QueryResult, QueryResult]:
+    """The rules of the warehouse beside `rules`, and of each store the zone beside `zones`.
+
+    Reads the snapshot while a loader has `live` open. Raises `NoSnapshotError` without either.
+    """
+    with _readable(live, snapshot) as connection:
+        held = HeldRules.of(connection)
+        kept = connection.execute("SELECT store_id, timezone FROM stores ORDER BY ALL").fetchall()
+    rows: list[tuple[object, ...]] = [
+        (name, getattr(held, name), getattr(rules, name))
+        for name in ("gap", "lookback", "lateness", "half_life", "most_touches")
+    ]
+    rows += [
+        ("stream digest", held.digest, rules.digest()),
+        ("warehouse digest", held.warehouse_digest, rules.warehouse_digest()),
+        ("adoptions", len(held.former), ""),
+    ]
+    return (
+        QueryResult(["rule", "warehouse", "settings"], rows),
+        QueryResult(
+            ["store", "warehouse", "stores file"],
+            [(store, zone, zones.get(store)) for store, zone in kept],
+        ),
+    )
+
+
+def _readable(live: Path, snapshot: Path) -> duckdb.DuckDBPyConnection:
+    try:
+        return attached(live)
+    except duckdb.IOException:
+        return connect_published(snapshot)

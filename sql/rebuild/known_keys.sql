@@ -1,0 +1,22 @@
+-- Grain: one row per partition and device with keys that an event on time may repeat (D2, D4). T3 may have
+-- moved an event by up to 26 hours, and its copy less: its key is kept so much longer.
+SELECT
+    partition,
+    store_id,
+    device_key,
+    list(event_key) AS keys,
+    list(epoch_ms(kept_until)) AS kept_until,
+    list(fingerprint) AS fingerprints
+FROM (
+    SELECT
+        *,
+        CASE WHEN is_clock_skewed THEN occurred_at + INTERVAL 26 HOURS ELSE occurred_at END
+            AS kept_until
+    FROM events
+    WHERE occurred_at >= (SELECT min(stream_time) - INTERVAL 26 HOURS FROM ledger)
+        - (SELECT lateness FROM old.rules)
+)
+JOIN ledger USING (partition)
+WHERE kept_until >= stream_time - (SELECT lateness FROM old.rules)
+GROUP BY ALL
+ORDER BY partition;

@@ -1,0 +1,42 @@
+"""Rules are adopted on a laptop, where Kafka is one that only `pipeline up` runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tables import broken_checks
+
+from pipeline.warehouse.database import connect_published
+
+SHOPPERS = ("--exit", "--devices", "20")
+
+
+@pytest.mark.timeout(600)
+def test_the_embedded_kafka_runs_while_rules_are_adopted(
+    start: Callable[..., Any], tmp_path: Path
+) -> None:
+    def finished(*arguments: str, **settings: str) -> None:
+        run = start(*arguments, **settings)
+        assert run.process.wait(180) == 0, run.errors
+        assert "Traceback" not in run.errors
+
+    def counted() -> tuple[timedelta, int]:
+        snapshot = tmp_path / "home" / "analytics.duckdb"
+        assert broken_checks(snapshot) == []
+        with connect_published(snapshot) as connection:
+            found = connection.execute("SELECT gap, (SELECT count(*) FROM events) FROM rules")
+            return found.fetchall()[0]
+
+    finished("demo", *SHOPPERS)
+    gap, events = counted()
+    assert gap == timedelta(minutes=30)
+    # At once: the named worker that has just ended is still in its group.
+    finished("rules", "adopt", session_gap="PT10M")
+    assert counted() == (gap, events)
+    finished("demo", *SHOPPERS, session_gap="PT10M")
+    assert counted()[0] == timedelta(minutes=10)
+    assert counted()[1] > events

@@ -1,0 +1,191 @@
+"""Other rules, adopted in the middle of random histories: exact at every transaction after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from zlib import crc32
+
+import msgspec
+import pytest
+from factories import DAY, HOUR, MORNING, make_event
+from strategies import MOST_PARTITIONS, Step, Story, answered, gathered, records_of
+from stream_log import PartitionLog
+from warehouse_fixture import RULES, TIGHT, Warehouse
+
+from pipeline.domain.outcomes import Outcome
+from pipeline.domain.reached import KnownKeys, Reached
+from pipeline.domain.rules import Rules
+from pipeline.stream.checkpoint import Checkpoint
+from pipeline.warehouse.adopt import GoOn, adopt
+
+LONGER = Rules(
+    gap=timedelta(minutes=60),
+    lookback=timedelta(minutes=60),
+    lateness=timedelta(minutes=180),
+    most_touches=3,
+)
+# A click of before the adoption claims what is on time after it.
+SHORTER = Rules(
+    gap=timedelta(minutes=10),
+    lookback=timedelta(hours=31),
+    lateness=timedelta(minutes=30),
+    most_touches=2,
+)
+# Of the parts of a story, which last five hours each: adopted after the first, the others before
+# and after all that the former state could have reached.
+SHIFTS = (0, 0, 3 * HOUR, 29 * HOUR, 60 * HOUR)
+
+
+class Told:
+    """A story with its log, whose rules change after its first part."""
+
+    def __init__(self, story: Story, number: int, rules: Rules) -> None:
+        self.story = story
+        self.store = f"story-{number}"
+        self.logs = [
+            PartitionLog(rules, number * MOST_PARTITIONS + n, commit=begun(rules))
+            for n in range(story.partitions)
+        ]
+        self.part = 0
+
+    def next_part(self) -> list[list[Outcome]]:
+        """The transactions of the next part of its steps."""
+        steps, quarter = self.story.steps, len(self.story.steps) / len(SHIFTS)
+        begin, end = round(self.part * quarter), round((self.part + 1) * quarter)
+        for step in steps[begin:end]:
+            moved = shifted(step, SHIFTS[self.part])
+            for key, value in records_of(moved, store=self.store, timezone=self.story.timezone):
+                self.logs[crc32(key) % len(self.logs)].append(key, value)
+        self.part += 1
+        outcomes, batches, turn = answered(self.logs, self.story.runs), [], 0
+        outcomes = [o for o in outcomes if o.origin.offset >= self.story.begins]
+        while outcomes:
+            size = self.story.commits[turn % len(self.story.commits)]
+            batches.append(outcomes[:size])
+            outcomes, turn = outcomes[size:], turn + 1
+        return batches
+
+    def adopts(
+        self, rules: Rules, reached: dict[int, Reached], known: list[KnownKeys]
+    ) -> list[Outcome]:
+        """Begin anew under `rules`; what a paused worker of the former ones still writes."""
+        paused = [log.assigned() for log in self.logs]
+        for log in self.logs:
+            log.begin_anew(rules, reached.get(log.number), known)
+        # It has read what no one has answered yet.
+        step = shifted(self.story.steps[-1], SHIFTS[1])
+        for key, value in records_of(step, store=self.store, timezone=self.story.timezone):
+            self.logs[crc32(key) % len(self.logs)].append(key, value)
+        found: list[Outcome] = []
+        for log, partition in zip(self.logs, paused, strict=True):
+            seen = len(log.outcomes)
+            log.run(partition, until="states")
+            found += log.outcomes[seen:]
+        return found
+
+
+def begun(rules: Rules) -> Checkpoint:
+    return Checkpoint(offset=0, stream_time=None, topic_id="topic", rules=rules.digest())
+
+
+def shifted(step: Step, shift: int) -> Step:
+    events = [{**event, "ms": event["ms"] + shift} for event in step.events]
+    return msgspec.structs.replace(
+        step, events=events, ahead=-DAY if step.ahead is None and shift else step.ahead
+    )
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("loaded", ["all", "some"])
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [(RULES, LONGER), (RULES, SHORTER), (TIGHT, RULES)],
+    ids=["longer", "shorter", "more room"],
+)
+def test_every_transaction_after_an_adoption_is_exact(
+    tmp_path: Path, first: Rules, then: Rules, loaded: str
+) -> None:
+    path = tmp_path / "live.duckdb"
+    stories = gathered(120, number=32)
+    told = [Told(story, number, first) for number, story in enumerate(stories)]
+    warehouse = Warehouse(path, first)
+    turns = [one.next_part() for one in told]
+    # Where not all is loaded, what is left of the first part is of a former era when it comes.
+    held = [batches if loaded == "all" else batches[: len(batches) // 2] for batches in turns]
+    left = [
+        outcome
+        for batches, part in zip(turns, held, strict=True)
+        for batch in batches[len(part) :]
+        for outcome in batch
+    ]
+    load(warehouse, held)
+    warehouse.connection.close()
+
+    zombies: list[Outcome] = []
+
+    def stream(reached: dict[int, Reached], _: int) -> GoOn:
+        def go_on(known: Iterator[KnownKeys]) -> None:
+            keys = list(known)
+            for one in told:
+                zombies.extend(one.adopts(then, reached, keys))
+
+        return go_on
+
+    adopt(path, then, zones={}, stream=stream, progress=lambda *_: None)
+    warehouse = Warehouse(path, then, keep=True)
+    assert warehouse.broken() == {}
+    assert zombies
+    warehouse.load_of_any_era([*left, *zombies])
+    for _ in SHIFTS[1:]:
+        load(warehouse, [one.next_part() for one in told])
+    settled = warehouse.rows("SELECT count(*) FROM ledger WHERE missing_until IS NULL")
+    assert settled[0][0] > 50
+    stream_rows = warehouse.rows("SELECT count(*) FROM events WHERE NOT is_late")
+    assert stream_rows[0][0] > 500
+    warehouse.connection.close()
+
+
+def test_repeats_of_events_before_an_adoption_are_found(tmp_path: Path) -> None:
+    log = PartitionLog(RULES, commit=begun(RULES))
+    event = make_event("search", 120, query="hat")
+    # Late by the former rules, and not by the longer lateness of the new ones.
+    old = make_event(minute=-30)
+    log.send(old)
+    # Two hours ahead, and on time when it is sent again.
+    log.send(event, received_at=MORNING)
+    # The lateness is an hour: where the first one stands now is late.
+    log.send(make_event(minute=65), device="d:other")
+    assert log.run(log.assigned())
+    warehouse = Warehouse(tmp_path / "live.duckdb", RULES)
+    warehouse.load(log.outcomes)
+    warehouse.connection.close()
+
+    def stream(reached: dict[int, Reached], _: int) -> GoOn:
+        return lambda known: log.begin_anew(LONGER, reached[0], known)
+
+    adopt(tmp_path / "live.duckdb", LONGER, zones={}, stream=stream, progress=lambda *_: None)
+    log.send(event, received_at=MORNING + 2 * HOUR)
+    log.send(old)
+    # What the warehouse alone would take for another event.
+    log.send({**event, "query": "cap", "fingerprint": "00" * 32}, received_at=MORNING + 2 * HOUR)
+    assert log.run(log.assigned())
+    warehouse = Warehouse(tmp_path / "live.duckdb", LONGER, keep=True)
+    warehouse.load_of_any_era(log.outcomes)
+    assert warehouse.rows("SELECT count(*), bool_or(is_late) FROM events") == [(3, False)]
+    assert warehouse.rows("SELECT kind FROM duplicates ORDER BY ALL") == [
+        ("conflict",),
+        ("exact",),
+        ("exact",),
+    ]
+    warehouse.connection.close()
+
+
+def load(warehouse: Warehouse, turns: list[list[list[Outcome]]]) -> None:
+    """All stories' transactions, interleaved; every check must hold after each."""
+    for turn in range(max(map(len, turns), default=0)):
+        warehouse.load_of_any_era(
+            [o for batches in turns if turn < len(batches) for o in batches[turn]]
+        )
+        assert warehouse.broken() == {}, turn
