@@ -64,6 +64,14 @@ _STORES = """
     )
 """
 
+# Whether days of events are others than before.
+_MOVED = """
+    SELECT EXISTS (
+        FROM stores JOIN old.stores AS held USING (store_id)
+        WHERE (stores.timezone, stores.zone_digest) <> (held.timezone, held.zone_digest)
+    )
+"""
+
 
 def _silent(_name: str, _done: int, _steps: int) -> None:
     pass
@@ -96,6 +104,8 @@ def settled(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     with open_live(path) as connection:
         migrate(connection)
+        # Its home may have moved.
+        define_events(connection, archive_folder(path))
         yield connection
         connection.execute("CHECKPOINT")
 
@@ -172,12 +182,13 @@ def rebuilt(
         connection.execute(f"ATTACH '{_quoted(source)}' AS old (READ_ONLY)")
         connection.execute(_STORES, {"stores": list(zones), "zones": list(zones.values())})
         connection.execute("UPDATE rules SET former = (SELECT former FROM old.rules)")
-        copies, recomputes = _copies(connection, thaw=bool(zones)), _recomputes(connection)
+        ((moved,),) = connection.execute(_MOVED).fetchall()
+        copies, recomputes = _copies(connection, thaw=moved), _recomputes(connection)
         steps = len(copies) + len(recomputes) + 1
         for done, (name, text) in enumerate(copies):
             progress(name, done, steps)
             connection.execute(text)
-        define_events(connection, archive_folder(fresh))
+        define_events(connection, archive_folder(source))
         for done, (name, text) in enumerate(recomputes, len(copies)):
             progress(name, done, steps)
             connection.execute(text)

@@ -13,12 +13,15 @@ from typing import Any
 
 import duckdb
 import pytest
+from archived import freeze
 from strategies import gathered, transactions_of
 from warehouse_fixture import RULES, Warehouse
 
 from pipeline.warehouse import rebuild as rebuilding
 from pipeline.warehouse.aggregates import AGGREGATES
+from pipeline.warehouse.archive import archive_folder
 from pipeline.warehouse.database import DatabaseError, connect_live
+from pipeline.warehouse.freezing import Span
 from pipeline.warehouse.queries import broken
 from pipeline.warehouse.rebuild import rebuild, restore
 
@@ -73,19 +76,23 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse of random stories, with everything that the rules know."""
     path = tmp_path_factory.mktemp("history") / "live.duckdb"
     warehouse = Warehouse(path)
-    for number, story in enumerate(gathered(150, number=19)):
-        for batch in transactions_of(story, warehouse.rules, number=number):
-            warehouse.load(batch)
+    stories = gathered(150, number=19)
+    turns = [transactions_of(story, RULES, number=n) for n, story in enumerate(stories)]
+    for turn in range(max(map(len, turns))):
+        warehouse.load(o for batches in turns if turn < len(batches) for o in batches[turn])
     warehouse.connection.execute(
         "INSERT INTO rejected_events BY NAME SELECT store_id, received_at, 0 AS index,"
         " 'reason' AS reason, '' AS detail, '{}' AS raw, received_day FROM events LIMIT 9"
     )
+    ((day,),) = warehouse.rows("SELECT mode(day) FROM events")
+    freeze(warehouse.connection, archive_folder(path), Span(day, day))
     warehouse.connection.close()
     return path
 
 
 @pytest.fixture
 def live(history: Path, tmp_path: Path) -> Path:
+    shutil.copytree(archive_folder(history), archive_folder(tmp_path / "live.duckdb"))
     return shutil.copy(history, tmp_path / "live.duckdb")
 
 
@@ -146,11 +153,11 @@ def test_derived_rows_are_written_in_the_order_of_time(live: Path) -> None:
 
 def test_a_rebuild_that_breaks_a_check_changes_nothing(live: Path) -> None:
     with duckdb.connect(live) as connection:
-        connection.execute("INSERT INTO events FROM events LIMIT 1")
-    before = live.read_bytes()
+        connection.execute("INSERT INTO hot_events FROM hot_events LIMIT 1")
+    before = rows(live)
     with pytest.raises(DatabaseError, match=r"stays as it was: its rebuild breaks .*events_unique"):
         rebuild(live, RULES)
-    assert live.read_bytes() == before
+    assert rows(live) == before
     assert [path.name for path in live.parent.iterdir()] == ["live.duckdb"]
 
 
@@ -245,3 +252,19 @@ def test_nothing_is_made_of_nothing(tmp_path: Path, make: Callable[[Path, Any], 
     with pytest.raises(DatabaseError, match="there is no"):
         make(tmp_path / "live.duckdb", RULES)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_archived_events_have_the_days_of_a_new_zone(live: Path) -> None:
+    """They leave the archive, which holds files by day (T10)."""
+    with connect_live(live, RULES) as connection:
+        ((store, events),) = connection.execute(
+            "SELECT mode(store_id), count(*) FROM events"
+        ).fetchall()
+        assert connection.execute("SELECT count(*) > 0 FROM archive_files").fetchall() == [(True,)]
+    with rebuilding.settled(live):
+        pass
+    with rebuilding.replaced(live, RULES, zones={store: "Pacific/Kiritimati"}) as connection:
+        assert connection.execute("SELECT count(*) FROM hot_events").fetchall() == [(events,)]
+        assert connection.execute("FROM archive_files").fetchall() == []
+    with connect_live(live, RULES) as connection:
+        assert {name: found.rows for name, found in broken(connection).items() if found.rows} == {}
