@@ -15,7 +15,7 @@ from pipeline.warehouse.queries import broken
 # They depend on the log and not only on the events: on the order and place of records.
 OF_THE_LOG_TABLES = {"ledger", "positions", "duplicates", "migrations", "rules"}
 # Where the rows of `events` are.
-PLACES = {"hot_events"}
+PLACES = {"hot_events", "archive_files", "archive_folder"}
 OF_THE_LOG_COLUMNS = {"partition", "offset", "is_late", "is_open", "request_id"}
 # They depend on the request that brought an event.
 ARRIVAL = {"received_at", "index"}
