@@ -16,6 +16,7 @@ import pytest
 from strategies import gathered, transactions_of
 from warehouse_fixture import RULES, Warehouse
 
+from pipeline.domain.rules import Rules
 from pipeline.warehouse import rebuild as rebuilding
 from pipeline.warehouse.aggregates import AGGREGATES
 from pipeline.warehouse.database import DatabaseError, connect_live
@@ -81,6 +82,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "INSERT INTO rejected_events BY NAME SELECT store_id, received_at, 0 AS index,"
         " 'reason' AS reason, '' AS detail, '{}' AS raw, received_day FROM events LIMIT 9"
     )
+    warehouse.connection.execute("UPDATE rules SET former = ['of rules that were left']")
     warehouse.connection.close()
     return path
 
@@ -175,6 +177,20 @@ def test_nobody_can_open_the_live_file_until_the_new_one_stands(live: Path) -> N
         patch.setattr(Path, "replace", replaced)
         rebuild(live, RULES, progress=lambda _, done, __: try_it() if done == 0 else None)
     assert tried == [True, True, True]
+
+
+def test_a_log_that_a_loader_wrote_meanwhile_is_not_left_for_the_new_file(
+    live: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connected(path: Path, rules: Rules) -> duckdb.DuckDBPyConnection:
+        spoil(live, WRONG["sessions"])
+        return connect_live(path, rules)
+
+    monkeypatch.setattr(rebuilding, "connect_live", connected)
+    with pytest.raises(DatabaseError, match="a loader has just written to"):
+        rebuild(live, RULES)
+    monkeypatch.undo()
+    assert opened(live) == ["sessions", "daily_sessions"]
 
 
 @pytest.mark.parametrize(
