@@ -76,10 +76,14 @@ def test_a9_a_session_loses_the_order_that_another_device_reports_better(
     assert warehouse.broken() == {}
 
 
-def test_a11_a_restated_purchase_keeps_the_money_of_its_order(warehouse: Warehouse) -> None:
+@pytest.mark.parametrize("late", [True, False], ids=["late", "on time"])
+def test_a11_a_restated_purchase_keeps_the_money_of_its_order(
+    warehouse: Warehouse, *, late: bool
+) -> None:
     log = Log(warehouse.rules)
     warehouse.load([log.send(sold(50, "A")), confirmed(log, 51, "A", "7")])
-    warehouse.load([all_before_is_late(log, 100)])
+    if late:
+        warehouse.load([all_before_is_late(log, 100)])
     warehouse.load([log.send(click(40, "red"))])
     assert warehouse.rows(CONVERTED) == [("carried", Decimal(7), True)]
     assert warehouse.broken() == {}
