@@ -143,10 +143,11 @@ def test_s5_a_session_that_begins_before_midnight_after_all_leaves_its_day(
 ) -> None:
     # MORNING is at 16:00.
     log, midnight = Log(warehouse.rules), 8 * 60
+    warehouse.load([log.send(make_event(minute=0), device="d:the day before")])
     warehouse.load([log.send(make_event(minute=midnight)), all_before_is_late(log, midnight + 60)])
     warehouse.load([log.send(make_event(minute=midnight - 1))])
     assert warehouse.rows("SELECT day(day), sessions FROM daily_sessions ORDER BY day") == [
-        (24, 1),
+        (24, 2),
         (25, 1),
     ]
     assert warehouse.broken() == {}
