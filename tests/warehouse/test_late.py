@@ -173,3 +173,16 @@ def test_s3_a_session_of_a_late_device_that_begins_earlier_is_replaced_once(
     warehouse.load([log.send(make_event(minute=80))])
     assert warehouse.rows(f"SELECT events {OF_THE_DEVICE}") == [(1,), (2,)]
     assert warehouse.broken() == {}
+
+
+@pytest.mark.parametrize(("held", "late"), [(0, 26), (26, 0)], ids=["before it", "after it"])
+def test_d4_a_late_repeat_is_known_26_hours_from_where_it_stands(
+    warehouse: Warehouse, held: int, late: int
+) -> None:
+    log, same = Log(warehouse.rules), {"event_id": "moved", "fingerprint": "f" * 64}
+    first, repeat = (make_event(minute=60 * hours, **same) for hours in (held, late))
+    warehouse.load([log.send(first), all_before_is_late(log, 27 * 60)])
+    warehouse.load([log.send(repeat)])
+    assert warehouse.rows(f"SELECT events {OF_THE_DEVICE}") == [(1,)]
+    assert warehouse.rows("SELECT kind FROM duplicates") == [("exact",)]
+    assert warehouse.broken() == {}

@@ -112,3 +112,20 @@ def test_missing_events_are_forgotten_by_the_time_of_their_own_partition(
         ]
     )
     assert missing_until(warehouse) is None
+
+
+def test_missing_events_are_remembered_where_a_touch_among_them_can_still_claim(
+    warehouse: Warehouse,
+) -> None:
+    log, behind, day = Log(warehouse.rules), Log(warehouse.rules, partition=1), 24 * 60
+    log.send(click(0))
+    behind.send(click(0), device="d:second")
+    # Of the second partition's missing events a touch claims until just now.
+    warehouse.load(
+        [
+            all_before_is_late(log, 8 * day),
+            all_before_is_late(behind, 7 * day, device="d:second"),
+        ]
+    )
+    held = warehouse.rows("SELECT missing_until IS NULL FROM ledger ORDER BY partition")
+    assert held == [(True,), (False,)]
