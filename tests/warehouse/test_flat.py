@@ -88,7 +88,10 @@ def a_week(folder: Path) -> tuple[Path, list[list[Outcome]]]:
 
 
 def late_devices() -> tuple[list[Outcome], list[Outcome]]:
-    """What devices send in a week, and then: late clicks, carts and orders, and later visits."""
+    """What devices send in a week, and then: late clicks, carts and orders, and later visits.
+
+    With the later visit an order comes that a server has reported in the week.
+    """
     log, end = Log(RULES, partition=9), (round(END.timestamp() * 1000) - MORNING) // MINUTE
     days = [end - 24 * 60 * (1 + number % 6) - 7 * number for number in range(LATE_DEVICES)]
 
@@ -100,6 +103,9 @@ def late_devices() -> tuple[list[Outcome], list[Outcome]]:
             device=f"d:late-{number}",
         )
 
+    def report(number: int, minute: float, **sent: Any) -> None:
+        log.send(purchase(minute, order_id=f"reported-{number}"), **sent)
+
     turns = [(day, number) for number, day in enumerate(days)]
     # Every twenty minutes, for six days.
     turns += [(end - 20 * turn, -1) for turn in range(1, 6 * 24 * 3)]
@@ -108,11 +114,14 @@ def late_devices() -> tuple[list[Outcome], list[Outcome]]:
             log.send(make_event(minute=minute), device="d:never silent")
         else:
             visit(number, minute)
+            report(number, minute, device=f"d:reported-{number}", sender="server")
     before = len(log.outcomes)
     for number, day in enumerate(days):
         visit(number, day + 5)
         log.send(make_event(minute=end + number), click(end + number), device="d:never silent")
         visit(number, end + number)
+        # It counts instead of the server's.
+        report(number, end + number, device=f"d:late-{number}")
     return log.outcomes[:before], log.outcomes[before:]
 
 

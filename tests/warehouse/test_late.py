@@ -128,3 +128,61 @@ def test_d4_a_late_repeat_of_an_event_in_the_same_transaction_changes_nothing(
     assert warehouse.rows(f"SELECT events {OF_THE_DEVICE}") == [(1,)]
     assert warehouse.rows("SELECT kind FROM duplicates") == [("exact",)]
     assert warehouse.broken() == {}
+
+
+def test_a3_a_late_touch_claims_what_is_bought_in_its_millisecond(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    warehouse.load([log.send(cart(50)), all_before_is_late(log, 100)])
+    warehouse.load([log.send(click(50, "red"))])
+    assert warehouse.rows("SELECT match, last_touch_token FROM conversions") == [("carried", "red")]
+    assert warehouse.broken() == {}
+
+
+def test_s5_a_session_that_begins_before_midnight_after_all_leaves_its_day(
+    warehouse: Warehouse,
+) -> None:
+    # MORNING is at 16:00.
+    log, midnight = Log(warehouse.rules), 8 * 60
+    warehouse.load([log.send(make_event(minute=0), device="d:the day before")])
+    warehouse.load([log.send(make_event(minute=midnight)), all_before_is_late(log, midnight + 60)])
+    warehouse.load([log.send(make_event(minute=midnight - 1))])
+    assert warehouse.rows("SELECT day(day), sessions FROM daily_sessions ORDER BY day") == [
+        (24, 2),
+        (25, 1),
+    ]
+    assert warehouse.broken() == {}
+
+
+def test_a6_a_late_touch_restates_the_path(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    warehouse.load([log.send(click(10, "blue")), log.send(cart(50)), all_before_is_late(log, 100)])
+    warehouse.load([log.send(click(40, "red"))])
+    assert warehouse.rows(
+        "SELECT position, touches, attribution_token FROM conversion_touches ORDER BY position"
+    ) == [(1, 2, "blue"), (2, 2, "red")]
+    assert warehouse.broken() == {}
+
+
+def test_s3_a_session_of_a_late_device_that_begins_earlier_is_replaced_once(
+    warehouse: Warehouse,
+) -> None:
+    log = Log(warehouse.rules)
+    warehouse.load([all_before_is_late(log, 60), log.send(make_event(minute=45))])
+    # The stream and the warehouse both replace the session that begins here.
+    warehouse.load([log.send(make_event(minute=100))])
+    warehouse.load([log.send(make_event(minute=80))])
+    assert warehouse.rows(f"SELECT events {OF_THE_DEVICE}") == [(1,), (2,)]
+    assert warehouse.broken() == {}
+
+
+@pytest.mark.parametrize(("held", "late"), [(0, 26), (26, 0)], ids=["before it", "after it"])
+def test_d4_a_late_repeat_is_known_26_hours_from_where_it_stands(
+    warehouse: Warehouse, held: int, late: int
+) -> None:
+    log, same = Log(warehouse.rules), {"event_id": "moved", "fingerprint": "f" * 64}
+    first, repeat = (make_event(minute=60 * hours, **same) for hours in (held, late))
+    warehouse.load([log.send(first), all_before_is_late(log, 27 * 60)])
+    warehouse.load([log.send(repeat)])
+    assert warehouse.rows(f"SELECT events {OF_THE_DEVICE}") == [(1,)]
+    assert warehouse.rows("SELECT kind FROM duplicates") == [("exact",)]
+    assert warehouse.broken() == {}

@@ -57,10 +57,13 @@ def test_t7_the_farthest_reach_stays(
     assert warehouse.broken() == {}
 
 
-def test_t7_a_session_that_continues_reaches_further(warehouse: Warehouse) -> None:
+def test_t7_a_session_that_continues_reaches_further_and_a_touch_on_time_does_not(
+    warehouse: Warehouse,
+) -> None:
     log = Log(warehouse.rules)
     warehouse.load([all_before_is_late(log, 60), log.send(make_event(minute=45))])
-    warehouse.load([log.send(make_event(minute=70))])
+    # The stream knows this touch, and what it claims.
+    warehouse.load([log.send(click(70))])
     assert reaches(warehouse) == [100]
     assert warehouse.broken() == {}
 

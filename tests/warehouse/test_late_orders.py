@@ -21,8 +21,8 @@ CONVERTED = """
 """
 
 
-def sold(minute: float, order_id: str, price: str = "10") -> dict[str, Any]:
-    return purchase(minute, {"product_id": 1, "price": price}, order_id=order_id)
+def sold(minute: float, order_id: str, price: str = "10", **fields: Any) -> dict[str, Any]:
+    return purchase(minute, {"product_id": 1, "price": price}, order_id=order_id, **fields)
 
 
 def confirmed(log: Log, minute: float, order_id: str, price: str) -> Outcome:
@@ -76,10 +76,14 @@ def test_a9_a_session_loses_the_order_that_another_device_reports_better(
     assert warehouse.broken() == {}
 
 
-def test_a11_a_restated_purchase_keeps_the_money_of_its_order(warehouse: Warehouse) -> None:
+@pytest.mark.parametrize("late", [True, False], ids=["late", "on time"])
+def test_a11_a_restated_purchase_keeps_the_money_of_its_order(
+    warehouse: Warehouse, *, late: bool
+) -> None:
     log = Log(warehouse.rules)
     warehouse.load([log.send(sold(50, "A")), confirmed(log, 51, "A", "7")])
-    warehouse.load([all_before_is_late(log, 100)])
+    if late:
+        warehouse.load([all_before_is_late(log, 100)])
     warehouse.load([log.send(click(40, "red"))])
     assert warehouse.rows(CONVERTED) == [("carried", Decimal(7), True)]
     assert warehouse.broken() == {}
@@ -103,4 +107,32 @@ def test_a9_a_restated_purchase_that_does_not_count_goes_on_not_counting(
     warehouse.load([log.send(sold(51, "A"), device="d:shopper"), all_before_is_late(log, 100)])
     warehouse.load([log.send(click(40, "red"))])
     assert warehouse.rows(CONVERTED) == [("carried", Decimal(10), False)]
+    assert warehouse.broken() == {}
+
+
+def test_a9_of_an_event_with_two_times_the_line_of_one_counts_otherwise(
+    warehouse: Warehouse,
+) -> None:
+    log = Log(warehouse.rules)
+    # The stream has forgotten the event when it comes again, between lines that count otherwise.
+    first, second = (sold(at, name, event_id="same") for at, name in ((0, "A"), (25, "B")))
+    warehouse.load([log.send(first, sender="server"), all_before_is_late(log, 10)])
+    warehouse.load([log.send(second, sold(50, "C"), sender="server")])
+    warehouse.load([log.send(sold(55, "A"), sold(56, "C"), device="d:shopper")])
+    assert warehouse.rows("SELECT order_id, is_counted FROM order_lines ORDER BY occurred_at") == [
+        ("A", False),
+        ("B", True),
+        ("C", False),
+        ("A", True),
+        ("C", True),
+    ]
+    assert warehouse.broken() == {}
+
+
+def test_a9_two_sessions_that_grow_at_once_keep_each_its_own_orders(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    warehouse.load([log.send(sold(0, "A")), log.send(sold(60, "B"))])
+    warehouse.load([log.send(make_event(minute=10), make_event(minute=70))])
+    assert warehouse.rows(SESSIONS) == [(2, 1), (2, 1)]
+    assert warehouse.rows(REVENUE) == [(Decimal(10), 1), (Decimal(10), 1)]
     assert warehouse.broken() == {}

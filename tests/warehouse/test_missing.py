@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from factories import Log, click, make_event, purchase
+from factories import Log, all_before_is_late, click, make_event, purchase
 from warehouse_fixture import Warehouse
 
 from pipeline.domain.rules import Rules
@@ -17,7 +17,7 @@ def rules(request: pytest.FixtureRequest) -> Rules:
 
 
 def missing_until(warehouse: Warehouse) -> Any:
-    return warehouse.rows("SELECT missing_until FROM ledger")[0][0]
+    return warehouse.rows("SELECT missing_until FROM ledger ORDER BY partition")[0][0]
 
 
 def test_a_session_and_a_touch_from_before_are_not_counted(warehouse: Warehouse) -> None:
@@ -83,3 +83,49 @@ def test_a_transaction_that_continues_the_ledger_misses_nothing(warehouse: Wareh
     for minute in range(3):
         warehouse.load([log.send(make_event(minute=minute))])
         assert missing_until(warehouse) is None
+
+
+def test_missing_events_are_remembered_until_late_ones_reach_no_session_of_theirs(
+    warehouse: Warehouse,
+) -> None:
+    log, last = Log(warehouse.rules), 11 * 24 * 60
+    log.send(click(0))
+    for minute in range(30, last + 1, 30):
+        log.send(make_event(minute=minute))
+    warehouse.load(log.outcomes[1:])
+    warehouse.load([all_before_is_late(log, last + 30)])
+    assert missing_until(warehouse) is not None
+    warehouse.load([all_before_is_late(log, last + 31)])
+    assert missing_until(warehouse) is None
+
+
+def test_missing_events_are_forgotten_by_the_time_of_their_own_partition(
+    warehouse: Warehouse,
+) -> None:
+    log, behind = Log(warehouse.rules), Log(warehouse.rules, partition=1)
+    log.send(click(0))
+    warehouse.load(
+        [
+            log.send(make_event(minute=30)),
+            behind.send(make_event(minute=0), device="d:second"),
+            all_before_is_late(log, 8 * 24 * 60),
+        ]
+    )
+    assert missing_until(warehouse) is None
+
+
+def test_missing_events_are_remembered_where_a_touch_among_them_can_still_claim(
+    warehouse: Warehouse,
+) -> None:
+    log, behind, day = Log(warehouse.rules), Log(warehouse.rules, partition=1), 24 * 60
+    log.send(click(0))
+    behind.send(click(0), device="d:second")
+    # Of the second partition's missing events a touch claims until just now.
+    warehouse.load(
+        [
+            all_before_is_late(log, 8 * day),
+            all_before_is_late(behind, 7 * day, device="d:second"),
+        ]
+    )
+    held = warehouse.rows("SELECT missing_until IS NULL FROM ledger ORDER BY partition")
+    assert held == [(True,), (False,)]

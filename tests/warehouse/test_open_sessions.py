@@ -39,3 +39,12 @@ def test_s7_a_late_session_is_closed_when_it_is_written(warehouse: Warehouse) ->
     warehouse.load([log.send(make_event(minute=10))])
     assert warehouse.rows(OPEN) == [(False,)]
     assert warehouse.broken() == {}
+
+
+def test_s7_a_partitions_time_closes_its_own_sessions(warehouse: Warehouse) -> None:
+    log, second = Log(warehouse.rules), Log(warehouse.rules, partition=1)
+    begun = second.send(make_event(minute=20), device="d:second")
+    warehouse.load([log.send(make_event(minute=0)), begun])
+    warehouse.load([second.send(make_event(minute=500), device="d:second")])
+    assert warehouse.rows(OPEN) == [(True,)]
+    assert warehouse.broken() == {}
