@@ -41,10 +41,11 @@ def rebuild(settings: Settings, *, from_snapshot: bool) -> None:
     """Recompute every derived table from the events, with the loader stopped."""
     from pipeline.warehouse.rebuild import rebuild as rebuild_live
     from pipeline.warehouse.rebuild import restore
+    from pipeline.warehouse.resources import Resources
 
     live = settings.live_database
     with progress_bar() as progress:
         if from_snapshot:
             restore(settings.database, live)
-        rebuild_live(live, settings.rules, progress=progress)
+        rebuild_live(live, settings.rules, resources=Resources.of(settings), progress=progress)
     click.echo(f"{live} is rebuilt and every check holds: start the loader")

@@ -41,6 +41,7 @@ def show_rules(settings: Settings) -> None:
 def plan_rules(settings: Settings) -> None:
     """Compute what the settings and this version would change. Nothing is kept of it."""
     from pipeline.warehouse.adopt import plan
+    from pipeline.warehouse.resources import Resources
 
     with progress_bar() as progress:
         found = plan(
@@ -49,6 +50,7 @@ def plan_rules(settings: Settings) -> None:
             settings.rules,
             zones=_zones(settings),
             progress=progress,
+            resources=Resources.of(settings),
         )
     _show(found)
 
@@ -61,6 +63,7 @@ def adopt_rules(settings: Settings) -> None:
     Where gap, lookback, lateness or the stream's version changed, stop the workers, too.
     """
     from pipeline.warehouse.adopt import adopt
+    from pipeline.warehouse.resources import Resources
 
     with ExitStack() as kafka, progress_bar() as progress:
 
@@ -75,6 +78,7 @@ def adopt_rules(settings: Settings) -> None:
             zones=_zones(settings),
             stream=stream,
             progress=progress,
+            resources=Resources.of(settings),
         )
     _show(found)
     click.echo("adopted, and every check holds: start the loader and the workers")

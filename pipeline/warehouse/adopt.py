@@ -22,6 +22,7 @@ from pipeline.warehouse.database import (
 from pipeline.warehouse.held import HeldRules
 from pipeline.warehouse.queries import QueryResult
 from pipeline.warehouse.rebuild import Progress, rebuilt, replaced, settled
+from pipeline.warehouse.resources import Resources
 from pipeline.warehouse.sql import files
 
 FETCHED_DEVICES = 1_000
@@ -45,7 +46,13 @@ begin. Both raise where that cannot be.
 
 
 def plan(
-    snapshot: Path, live: Path, rules: Rules, *, zones: Mapping[str, str], progress: Progress
+    snapshot: Path,
+    live: Path,
+    rules: Rules,
+    *,
+    zones: Mapping[str, str],
+    progress: Progress,
+    resources: Resources | None = None,
 ) -> Plan:
     """What `adopt` would change of the published `snapshot`. Works beside `live`, leaves nothing.
 
@@ -58,9 +65,11 @@ def plan(
             beside(live) as fresh,
             copied(snapshot, fresh.with_name(f"{fresh.name}.source")) as source,
         ):
-            with settled(source):
+            with settled(source, resources):
                 pass
-            with rebuilt(source, fresh, rules, zones=zones, progress=progress) as connection:
+            with rebuilt(
+                source, fresh, rules, zones=zones, resources=resources, progress=progress
+            ) as connection:
                 return _difference(connection)
     except CopyError as error:
         raise DatabaseError(f"{snapshot} could not be copied: {error}") from None
@@ -73,6 +82,7 @@ def adopt(
     zones: Mapping[str, str],
     stream: Stream,
     progress: Progress,
+    resources: Resources | None = None,
 ) -> Plan:
     """Replace `live` by its events counted under `rules` and `zones`. Returns what changed.
 
@@ -83,14 +93,14 @@ def adopt(
     """
     if not live.exists():
         raise DatabaseError(f"there is no {live}: a new one is made with the present rules")
-    with settled(live) as connection:
+    with settled(live, resources) as connection:
         held = HeldRules.of(connection)
         former = [*held.former]
         go_on: GoOn | None = None
         if held.digest != rules.digest():
             former.append(held.era)
             go_on = stream(_reached(connection, held), len(former))
-    with replaced(live, rules, zones=zones, progress=progress) as connection:
+    with replaced(live, rules, zones=zones, resources=resources, progress=progress) as connection:
         connection.execute("UPDATE rules SET former = ?", [former])
         difference = _difference(connection)
         if go_on is not None:

@@ -121,8 +121,8 @@ class SnapshotPublisher:
         if missing:
             raise PublishError(
                 f"no new snapshot: {self._snapshot} holds {missing}, and {self._live} does not:"
-                " the old one stays; let the loader catch up, start it on a copy of that snapshot"
-                " (docs/operating.md), or move the snapshot away"
+                " the old one stays; let the loader catch up, start from it (`pipeline rebuild"
+                " --from-snapshot`), or move the snapshot away"
             )
 
     def _refuse_incomplete(self) -> None:

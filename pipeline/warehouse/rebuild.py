@@ -28,6 +28,7 @@ from pipeline.warehouse.database import (
 )
 from pipeline.warehouse.days import DAYS
 from pipeline.warehouse.queries import broken
+from pipeline.warehouse.resources import Resources
 from pipeline.warehouse.sql import files
 
 Progress = Callable[[str, int, int], None]
@@ -77,7 +78,13 @@ def _silent(_name: str, _done: int, _steps: int) -> None:
     pass
 
 
-def rebuild(live: Path, rules: Rules, *, progress: Progress = _silent) -> None:
+def rebuild(
+    live: Path,
+    rules: Rules,
+    *,
+    resources: Resources | None = None,
+    progress: Progress = _silent,
+) -> None:
     """Replace `live` by a rebuild of it under the same `rules`. A kill leaves the old or the new.
 
     Raises `DatabaseError` if a loader has it open, it was made with other rules, or a check fails
@@ -88,21 +95,21 @@ def rebuild(live: Path, rules: Rules, *, progress: Progress = _silent) -> None:
             f"there is no {live} to rebuild: `pipeline rebuild --from-snapshot` starts from the"
             " published snapshot"
         )
-    with settled(live) as connection:
+    with settled(live, resources) as connection:
         keep_rules(connection, rules, live)
         define(connection)
         refuse_other_zones(connection, live)
-    with replaced(live, rules, zones={}, progress=progress):
+    with replaced(live, rules, zones={}, resources=resources, progress=progress):
         pass
 
 
 @contextmanager
-def settled(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def settled(path: Path, resources: Resources | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to the migrated file, after which nothing of it is in a log.
 
     Raises `DatabaseError` if another process has it open.
     """
-    with open_live(path) as connection:
+    with open_live(path, resources) as connection:
         migrate(connection)
         # Its home may have moved.
         define_events(connection, archive_folder(path))
@@ -112,7 +119,12 @@ def settled(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @contextmanager
 def replaced(
-    live: Path, rules: Rules, *, zones: Mapping[str, str], progress: Progress = _silent
+    live: Path,
+    rules: Rules,
+    *,
+    zones: Mapping[str, str],
+    resources: Resources | None = None,
+    progress: Progress = _silent,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """The rebuild of the settled `live`, which takes its place after the `with`.
 
@@ -120,7 +132,9 @@ def replaced(
     """
     with (
         beside(live) as fresh,
-        rebuilt(live, fresh, rules, zones=zones, progress=progress) as connection,
+        rebuilt(
+            live, fresh, rules, zones=zones, resources=resources, progress=progress
+        ) as connection,
     ):
         # It would be replayed onto the new file.
         if live.with_name(f"{live.name}.wal").exists():
@@ -171,6 +185,7 @@ def rebuilt(
     rules: Rules,
     *,
     zones: Mapping[str, str],
+    resources: Resources | None = None,
     progress: Progress = _silent,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A new database `fresh` with the facts of `source`, attached as `old`, under `rules`.
@@ -178,7 +193,7 @@ def rebuilt(
     `source` is migrated, and locked against writers meanwhile. `zones` replace the time zones of
     the stores named in it (T10).
     """
-    with connect_live(fresh, rules) as connection:
+    with connect_live(fresh, rules, resources) as connection:
         connection.execute(f"ATTACH '{_quoted(source)}' AS old (READ_ONLY)")
         connection.execute(_STORES, {"stores": list(zones), "zones": list(zones.values())})
         connection.execute("UPDATE rules SET former = (SELECT former FROM old.rules)")

@@ -17,7 +17,6 @@ from archived import freeze
 from strategies import gathered, transactions_of
 from warehouse_fixture import RULES, Warehouse
 
-from pipeline.domain.rules import Rules
 from pipeline.warehouse import rebuild as rebuilding
 from pipeline.warehouse.aggregates import AGGREGATES
 from pipeline.warehouse.archive import archive_folder
@@ -190,9 +189,9 @@ def test_nobody_can_open_the_live_file_until_the_new_one_stands(live: Path) -> N
 def test_a_log_that_a_loader_wrote_meanwhile_is_not_left_for_the_new_file(
     live: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def connected(path: Path, rules: Rules) -> duckdb.DuckDBPyConnection:
+    def connected(path: Path, *given: Any) -> duckdb.DuckDBPyConnection:
         spoil(live, WRONG["sessions"])
-        return connect_live(path, rules)
+        return connect_live(path, *given)
 
     monkeypatch.setattr(rebuilding, "connect_live", connected)
     with pytest.raises(DatabaseError, match="a loader has just written to"):
