@@ -13,10 +13,17 @@ from pipeline.warehouse.database import connect_published
 from pipeline.warehouse.queries import broken
 
 # They depend on the log and not only on the events: on the order and place of records.
-OF_THE_LOG_TABLES = {"ledger", "positions", "duplicates", "migrations", "rules"}
+OF_THE_LOG_TABLES = {
+    "ledger",
+    "positions",
+    "duplicates",
+    "late_devices",
+    "migrations",
+    "rules",
+}
 # Where the rows of `events` are.
 PLACES = {"hot_events", "archive_files", "archive_folder"}
-OF_THE_LOG_COLUMNS = {"partition", "offset", "is_late", "is_open", "request_id"}
+OF_THE_LOG_COLUMNS = {"partition", "offset", "is_late", "has_late", "is_open", "request_id"}
 # They depend on the request that brought an event.
 ARRIVAL = {"received_at", "index"}
 

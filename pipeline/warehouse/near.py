@@ -8,16 +8,16 @@ which one far away does not make the others wide.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from itertools import pairwise
 
 import duckdb
 
 # Each range is compared with each row of what is read; a row group of events holds minutes.
 MOST = 20
-CLOSE = timedelta(hours=1)
+CLOSE = 60 * 60 * 1000
 
-Range = tuple[datetime, datetime]
+# In ms since 1970: Python has no time before the year 1, and an event may be of that year.
+Range = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -59,23 +59,23 @@ class Overlapping:
 
 def _found(connection: duckdb.DuckDBPyConnection, spans: str) -> list[Range]:
     return connection.execute(f"""
-        SELECT min(since), max(until)
+        SELECT min(epoch_ms(since)), max(epoch_ms(until))
         FROM ({spans}) AS spans(since, until)
         WHERE since IS NOT NULL
-        GROUP BY date_trunc('hour', since)
+        GROUP BY epoch_ms(since) // {CLOSE}
     """).fetchall()  # noqa: S608  # our own
 
 
-def _literal(at: datetime, kind: str = "TIMESTAMP") -> str:
-    return f"CAST('{at}' AS {kind})"
+def _literal(at: int, kind: str = "TIMESTAMP") -> str:
+    return f"CAST(make_timestamp({at * 1000}) AS {kind})"
 
 
 def _create(connection: duckdb.DuckDBPyConnection, signature: str, test: str) -> None:
     connection.execute(f"CREATE OR REPLACE TEMP MACRO {signature} AS ({test or 'false'})")
 
 
-def joined(ranges: list[Range], *, most: int = MOST, close: timedelta = CLOSE) -> list[Range]:
-    """Ranges that cover `ranges`, in order: at most `most`, and none closer than `close`."""
+def joined(ranges: list[Range], *, most: int = MOST, close: int = CLOSE) -> list[Range]:
+    """Ranges that cover `ranges`, in order: at most `most`, and none closer than `close` ms."""
     found: list[Range] = []
     for since, until in sorted(ranges):
         if found and since - found[-1][1] <= close:

@@ -24,17 +24,21 @@ def at(minute: float) -> datetime:
     return START + timedelta(minutes=minute)
 
 
+def ms(minute: float) -> int:
+    return round(minute * 60_000)
+
+
 @st.composite
 def spans(draw: st.DrawFn) -> list[Range]:
     """Ranges that touch, overlap, hold each other, or lie apart, in any order."""
     found, since = [], 0
     for step, length in draw(st.lists(st.tuples(LENGTHS, LENGTHS), max_size=40)):
         since += step
-        found.append((at(since), at(since + length)))
+        found.append((ms(since), ms(since + length)))
     return draw(st.permutations(found))
 
 
-def covered(ranges: list[Range], since: datetime, until: datetime) -> bool:
+def covered(ranges: list[Range], since: int, until: int) -> bool:
     return any(first <= since and until <= last for first, last in ranges)
 
 
@@ -66,19 +70,19 @@ def test_the_widest_gaps_stay(ranges: list[Range], most: int) -> None:
     assert sorted(kept) == sorted(wider)
 
 
-def gaps(ranges: list[Range]) -> list[timedelta]:
+def gaps(ranges: list[Range]) -> list[int]:
     return [after[0] - before[1] for before, after in pairwise(ranges)]
 
 
 def test_ranges_within_what_is_close_are_one_and_those_beyond_are_two() -> None:
-    first, close = (at(0), at(10)), CLOSE
-    assert joined([first, (at(10) + close, at(200))]) == [(at(0), at(200))]
-    beyond = (at(10) + close + TICK, at(200))
+    first, close = (ms(0), ms(10)), CLOSE
+    assert joined([first, (ms(10) + close, ms(200))]) == [(ms(0), ms(200))]
+    beyond = (ms(10) + close + 1, ms(200))
     assert joined([beyond, first]) == [first, beyond]
 
 
 def test_a_range_within_another_does_not_end_it() -> None:
-    assert joined([(at(0), at(500)), (at(10), at(20)), (at(550), at(560))]) == [(at(0), at(560))]
+    assert joined([(ms(0), ms(500)), (ms(10), ms(20)), (ms(550), ms(560))]) == [(ms(0), ms(560))]
 
 
 @pytest.fixture
@@ -168,3 +172,17 @@ def test_a_span_overlaps_up_to_both_ends(
     ask(connection, (at(200), at(300)), (at(0), at(5)))
     Overlapping("overlaps_it", ASKED).define(connection)
     assert holds(connection, "overlaps_it($1, $2)", at(start), at(finish)) == overlaps
+
+
+def test_near_the_first_times_that_a_client_can_send(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    ask(connection, (datetime(1, 1, 1), datetime(9999, 12, 31)))  # noqa: DTZ001  # UTC
+    spans = "SELECT since - INTERVAL 26 HOURS, until + INTERVAL 7 DAYS FROM asked"
+    Near("near_it", spans).define(connection)
+    Overlapping("overlaps_it", spans).define(connection)
+    assert holds(connection, "near_it($1)", datetime(1, 1, 1))  # noqa: DTZ001  # UTC
+    assert holds(connection, "overlaps_it($1, $1)", datetime(9999, 12, 31))  # noqa: DTZ001  # UTC
+    days = "SELECT CAST(since - INTERVAL 26 HOURS AS DATE), CAST(since AS DATE) FROM asked"
+    Near("near_days", days, "DATE").define(connection)
+    assert holds(connection, "near_days(CAST($1 AS DATE))", date(1, 1, 1))
