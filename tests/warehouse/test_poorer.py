@@ -71,7 +71,7 @@ def test_a_live_file_that_holds_less_does_not_replace_the_snapshot_of_another(
     with fresh.connection:
         holds(fresh, *span)
         publisher = SnapshotPublisher(fresh.connection, tmp_path / "fresh.duckdb", snapshot)
-        advice = rf"{words}, and \S+fresh.duckdb does not: .*\(docs/operating.md\), or move"
+        advice = rf"{words}, and \S+fresh.duckdb does not: .*rebuild --from-snapshot`\), or move"
         with pytest.raises(PublishError, match=advice):
             publisher.publish()
         assert reaches(snapshot) == (0, 9)

@@ -183,9 +183,15 @@ CHANGES = (
 STATE = "SELECT count(*), sum(partition), sum(next_offset), max(topic) FROM positions"
 
 
-def copying_child() -> psutil.Process:
+def copying_children() -> list[psutil.Process]:
     children = psutil.Process().children()
-    (child,) = [child for child in children if copying.PROGRAM[-1] in child.cmdline()]
+    return [child for child in children if copying.PROGRAM[-1] in child.cmdline()]
+
+
+def copying_child() -> psutil.Process:
+    # While a process begins, its command line is empty for a moment.
+    wait_for(lambda: copying_children() != [])
+    (child,) = copying_children()
     return child
 
 
