@@ -29,6 +29,7 @@ from pipeline.warehouse.archive import (
     quoted,
     refuse_special,
 )
+from pipeline.warehouse.snapshot_files import sync_folder
 
 # A device's rows of a day are together, so that one device reads a row group or two.
 _ORDER = "day, store_id, device_key, occurred_at"
@@ -173,7 +174,7 @@ class Freezer:
                 os.fsync(file.fileno())
             size = fresh.stat().st_size
             fresh.rename(path)
-            _sync(folder)
+            sync_folder(folder)
         finally:
             fresh.unlink(missing_ok=True)
         name = str(path.relative_to(self._folder))
@@ -237,7 +238,7 @@ def make_folders(folder: Path, mode: int) -> None:
     for path in reversed(missing):
         path.mkdir(exist_ok=True)
         set_mode(path, mode)
-        _sync(path.parent)
+        sync_folder(path.parent)
 
 
 def set_mode(path: Path, mode: int) -> None:
@@ -246,11 +247,3 @@ def set_mode(path: Path, mode: int) -> None:
         group = path.stat().st_mode & stat.S_ISGID  # new files get the folder's group
         mode = 0o700 | mode & 0o044 | (mode & 0o044) >> 2 | group
     path.chmod(mode)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -13,7 +13,7 @@ import duckdb
 
 from pipeline.domain.rules import Rules
 from pipeline.warehouse.aggregates import AGGREGATES
-from pipeline.warehouse.archive import archive_folder, define_events
+from pipeline.warehouse.archive import archive_folder, define_events, quoted
 from pipeline.warehouse.beside import beside, sync
 from pipeline.warehouse.copying import CopyError, copied
 from pipeline.warehouse.database import (
@@ -194,7 +194,7 @@ def rebuilt(
     the stores named in it (T10).
     """
     with connect_live(fresh, rules, resources) as connection:
-        connection.execute(f"ATTACH '{_quoted(source)}' AS old (READ_ONLY)")
+        connection.execute(f"ATTACH {quoted(source)} AS old (READ_ONLY)")
         connection.execute(_STORES, {"stores": list(zones), "zones": list(zones.values())})
         connection.execute("UPDATE rules SET former = (SELECT former FROM old.rules)")
         ((moved,),) = connection.execute(_MOVED).fetchall()
@@ -275,7 +275,3 @@ def _write(table: str) -> str:
         INSERT INTO {table} FROM rebuilt_{table} ORDER BY {_DERIVED[table]};
         DROP TABLE rebuilt_{table};
     """  # our own names
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

@@ -56,7 +56,7 @@ class SnapshotFiles:
         inode = fresh.stat().st_ino
         with _kept_open(self.path):
             fresh.replace(self.path)
-            _sync(self.path.parent)
+            sync_folder(self.path.parent)
         return inode
 
     def _keep(self) -> None:
@@ -110,7 +110,8 @@ def _close_to_writers(snapshot: Path) -> None:
     fresh.replace(log)
 
 
-def _sync(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Wait until the disk holds the names in the folder `path`. Raises OSError."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
