@@ -26,9 +26,9 @@ from history import fill, outcomes_of  # type: ignore[import-not-found]
 
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
-from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import connect_live
-from pipeline.warehouse.transaction import Transactions
+from pipeline.warehouse.load.batch import LoadBatch
+from pipeline.warehouse.load.transaction import Transactions
 
 
 def batches(outcomes: list[Outcome], rules: Rules, size: int) -> Iterator[tuple[LoadBatch, float]]:

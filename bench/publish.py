@@ -29,11 +29,11 @@ from history import fill, outcomes_of  # type: ignore[import-not-found]
 
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
-from pipeline.warehouse.copy_record import Copy
 from pipeline.warehouse.database import connect_live
-from pipeline.warehouse.publish import SnapshotPublisher
-from pipeline.warehouse.publishing import Publishing, described
-from pipeline.warehouse.transaction import Transactions
+from pipeline.warehouse.load.transaction import Transactions
+from pipeline.warehouse.snapshots.copy_record import Copy
+from pipeline.warehouse.snapshots.publish import SnapshotPublisher
+from pipeline.warehouse.snapshots.publishing import Publishing, described
 
 INTERVAL = timedelta(seconds=5)
 POLL = 0.1

@@ -13,10 +13,10 @@ import duckdb
 from pipeline.config import Settings
 from pipeline.kafka.admin import committed_offsets, end_offsets, require_topics, topic_ids
 from pipeline.topics import group, topics
-from pipeline.warehouse.copy_record import Copy
 from pipeline.warehouse.database import NoSnapshotError, connect_published
-from pipeline.warehouse.publishing import described
 from pipeline.warehouse.queries import QueryResult
+from pipeline.warehouse.snapshots.copy_record import Copy
+from pipeline.warehouse.snapshots.publishing import described
 
 
 @dataclass(frozen=True)

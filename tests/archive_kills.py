@@ -23,12 +23,12 @@ import duckdb
 from archived import contents, day
 from warehouse_fixture import RULES
 
-from pipeline.warehouse.archive import archive_files, archive_folder
-from pipeline.warehouse.archiver import Archiver
+from pipeline.warehouse.archive.archiver import Archiver
+from pipeline.warehouse.archive.freezing import Freezer
+from pipeline.warehouse.archive.leftovers import Leftovers
 from pipeline.warehouse.database import connect_live
-from pipeline.warehouse.freezing import Freezer
-from pipeline.warehouse.leftovers import Leftovers
-from pipeline.warehouse.publish import SnapshotPublisher
+from pipeline.warehouse.manifest import archive_files, archive_folder
+from pipeline.warehouse.snapshots.publish import SnapshotPublisher
 
 # Beside the live database: its events as text.
 EXPECTED = "expected.txt"

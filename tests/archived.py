@@ -9,9 +9,9 @@ from typing import Any
 import duckdb
 
 from pipeline.domain.rules import Rules
-from pipeline.warehouse.archive import ArchiveFile, archive_files, archive_folder
+from pipeline.warehouse.archive.freezing import Freezer, Span
 from pipeline.warehouse.database import connect_live
-from pipeline.warehouse.freezing import Freezer, Span
+from pipeline.warehouse.manifest import ArchiveFile, archive_files, archive_folder
 
 # The day of `factories.MORNING`.
 FIRST = date(2025, 11, 24)

@@ -14,7 +14,7 @@ from processes import wait_for
 _HANGS = """
 import os, sys, time
 from pathlib import Path
-from pipeline.warehouse import copy_child
+from pipeline.warehouse.snapshots import copy_child
 
 clone = copy_child._clone
 
@@ -37,7 +37,7 @@ sys.exit(copy_child.main(*sys.argv[1:]))
 _FULL = """
 import resource, sys
 from pathlib import Path
-from pipeline.warehouse import copy_child
+from pipeline.warehouse.snapshots import copy_child
 
 if (Path(sys.argv[2]).parent / "full").exists():
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))

@@ -18,7 +18,7 @@ from pipeline.domain.outcomes import Outcome
 from pipeline.kafka.admin import create_topics, end_offsets, topic_ids
 from pipeline.topics import Rejected, topics
 from pipeline.warehouse.database import DatabaseError, connect_published
-from pipeline.warehouse.loader import Loader
+from pipeline.warehouse.load.loader import Loader
 
 
 class OutcomeTopics:

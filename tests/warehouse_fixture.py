@@ -12,12 +12,12 @@ import msgspec
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
 from pipeline.topics import Rejected
-from pipeline.warehouse.archive import archive_folder, define_events
-from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import connect_live
 from pipeline.warehouse.held import HeldRules
+from pipeline.warehouse.load.batch import LoadBatch
+from pipeline.warehouse.load.transaction import Ledger, Transactions
+from pipeline.warehouse.manifest import archive_folder, define_events
 from pipeline.warehouse.queries import broken
-from pipeline.warehouse.transaction import Ledger, Transactions
 
 # Short, so that a few hours of events reach every bound.
 RULES = Rules(

@@ -107,7 +107,7 @@ def worker(settings: Settings) -> int:
 def load(settings: Settings) -> int:
     """Load outcomes from Kafka into DuckDB and publish snapshots."""
     from pipeline.cli.command import on_kafka
-    from pipeline.warehouse.loader import run
+    from pipeline.warehouse.load.loader import run
 
     return run(on_kafka(settings))
 

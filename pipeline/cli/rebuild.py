@@ -13,7 +13,7 @@ from pipeline.cli.verb import with_settings
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
-    from pipeline.warehouse.rebuild import Progress
+    from pipeline.warehouse.rebuild.rebuild import Progress
 
 
 @contextmanager
@@ -39,8 +39,8 @@ def progress_bar() -> Iterator[Progress]:
 @with_settings
 def rebuild(settings: Settings, *, from_snapshot: bool) -> None:
     """Recompute every derived table from the events, with the loader stopped."""
-    from pipeline.warehouse.rebuild import rebuild as rebuild_live
-    from pipeline.warehouse.rebuild import restore
+    from pipeline.warehouse.rebuild.rebuild import rebuild as rebuild_live
+    from pipeline.warehouse.rebuild.rebuild import restore
     from pipeline.warehouse.resources import Resources
 
     live = settings.live_database

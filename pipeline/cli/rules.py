@@ -15,7 +15,7 @@ from pipeline.cli.verb import with_settings
 if TYPE_CHECKING:
     from pipeline.config import Settings
     from pipeline.domain.reached import Reached
-    from pipeline.warehouse.adopt import GoOn, Plan
+    from pipeline.warehouse.rebuild.adopt import GoOn, Plan
 
 
 @click.group()
@@ -28,7 +28,7 @@ def rules() -> None:
 def show_rules(settings: Settings) -> None:
     """Show the rules of the warehouse beside the settings, and each store's time zone."""
     from pipeline.cli.command import show
-    from pipeline.warehouse.adopt import compared
+    from pipeline.warehouse.rebuild.adopt import compared
 
     for table in compared(
         settings.live_database, settings.database, settings.rules, zones=_zones(settings)
@@ -40,7 +40,7 @@ def show_rules(settings: Settings) -> None:
 @with_settings
 def plan_rules(settings: Settings) -> None:
     """Compute what the settings and this version would change. Nothing is kept of it."""
-    from pipeline.warehouse.adopt import plan
+    from pipeline.warehouse.rebuild.adopt import plan
     from pipeline.warehouse.resources import Resources
 
     with progress_bar() as progress:
@@ -62,7 +62,7 @@ def adopt_rules(settings: Settings) -> None:
 
     Where gap, lookback, lateness or the stream's version changed, stop the workers, too.
     """
-    from pipeline.warehouse.adopt import adopt
+    from pipeline.warehouse.rebuild.adopt import adopt
     from pipeline.warehouse.resources import Resources
 
     with ExitStack() as kafka, progress_bar() as progress:

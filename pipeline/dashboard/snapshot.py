@@ -11,9 +11,9 @@ from typing import Generic, TypeVar
 
 import duckdb
 
-from pipeline.warehouse.archive import archive_folder
 from pipeline.warehouse.database import attached
 from pipeline.warehouse.limits import lock
+from pipeline.warehouse.manifest import archive_folder
 
 T = TypeVar("T")
 

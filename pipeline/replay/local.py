@@ -21,9 +21,9 @@ from pipeline.ingest.intake import Intake
 from pipeline.ingest.sender import DEFAULT_ZONE
 from pipeline.replay.files import BadLine, FileRequest, opened, read_requests
 from pipeline.replay.memory_worker import MemoryWorker
-from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import DatabaseError, connect_live
-from pipeline.warehouse.transaction import Ledger, Transactions
+from pipeline.warehouse.load.batch import LoadBatch
+from pipeline.warehouse.load.transaction import Ledger, Transactions
 
 
 @dataclass(slots=True)

@@ -8,16 +8,16 @@ from pathlib import Path
 import duckdb
 
 from pipeline.domain.rules import Rules
-from pipeline.warehouse.archive import (
+from pipeline.warehouse.beside import delete_leftovers
+from pipeline.warehouse.held import HeldRules
+from pipeline.warehouse.limits import lock
+from pipeline.warehouse.manifest import (
     ArchiveError,
     archive_folder,
     define_events,
     verify,
     verify_types,
 )
-from pipeline.warehouse.beside import delete_leftovers
-from pipeline.warehouse.held import HeldRules
-from pipeline.warehouse.limits import lock
 from pipeline.warehouse.resources import Resources
 from pipeline.warehouse.sql import files, in_order, inlined, table_macros
 

@@ -31,7 +31,7 @@ with atheris.instrument_imports(include=["pipeline"]):
     from pipeline.ingest.validate import reading_of
     from pipeline.ingest.wire import plain_event
     from pipeline.replay.memory_worker import MemoryWorker
-    from pipeline.warehouse.batch import LoadBatch
+    from pipeline.warehouse.load.batch import LoadBatch
 
 RULES = Rules()
 # Arrow tables cost more than all the rest of a run.

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.warehouse.near import CLOSE, MOST, Near, Overlapping, Range, joined
+from pipeline.warehouse.load.near import CLOSE, MOST, Near, Overlapping, Range, joined
 
 START = datetime(2026, 1, 1)  # noqa: DTZ001  # naive, and UTC
 TICK = timedelta(milliseconds=1)

@@ -18,7 +18,7 @@ from warehouse_fixture import RULES, Warehouse
 from pipeline.config import Settings
 from pipeline.delivery.instance_lock import InstanceLock
 from pipeline.devstack.broker.data_directory import DataDirectory
-from pipeline.warehouse.publish import SnapshotPublisher
+from pipeline.warehouse.snapshots.publish import SnapshotPublisher
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 EVENT = {

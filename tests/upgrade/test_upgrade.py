@@ -17,8 +17,8 @@ import pytest
 from tables import broken_checks
 
 from pipeline.domain.rules import Rules
-from pipeline.warehouse.adopt import adopt
 from pipeline.warehouse.database import DatabaseError, connect_live
+from pipeline.warehouse.rebuild.adopt import adopt
 from pipeline.warehouse.sql import files
 
 FOLDER = Path(__file__).parent

@@ -18,7 +18,7 @@ from pipeline.domain.outcomes import Outcome
 from pipeline.domain.reached import KnownKeys, Reached
 from pipeline.domain.rules import Rules
 from pipeline.stream.checkpoint import Checkpoint
-from pipeline.warehouse.adopt import GoOn, adopt
+from pipeline.warehouse.rebuild.adopt import GoOn, adopt
 
 LONGER = Rules(
     gap=timedelta(minutes=60),

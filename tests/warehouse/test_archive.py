@@ -19,11 +19,11 @@ from warehouse_fixture import RULES, Warehouse
 
 from pipeline.status import ArchiveState, read_snapshot
 from pipeline.warehouse import database
-from pipeline.warehouse.archive import ArchiveError, archive_files, archive_folder
+from pipeline.warehouse.archive.freezing import Freezer, Span
 from pipeline.warehouse.database import DatabaseError, connect_live, connect_published
-from pipeline.warehouse.freezing import Freezer, Span
-from pipeline.warehouse.publish import PublishError, SnapshotPublisher
+from pipeline.warehouse.manifest import ArchiveError, archive_files, archive_folder
 from pipeline.warehouse.queries import broken
+from pipeline.warehouse.snapshots.publish import PublishError, SnapshotPublisher
 from pipeline.warehouse.sql import files
 
 DAYS = DAY // MINUTE

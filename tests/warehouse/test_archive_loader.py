@@ -12,9 +12,9 @@ from processes import wait_for
 from tables import broken_checks
 
 from pipeline.config import Settings
-from pipeline.warehouse.archive import archive_folder
-from pipeline.warehouse.archiver import Archiver
+from pipeline.warehouse.archive.archiver import Archiver
 from pipeline.warehouse.database import DatabaseError, connect_published
+from pipeline.warehouse.manifest import archive_folder
 
 DAYS = DAY // MINUTE
 

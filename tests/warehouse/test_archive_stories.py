@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from warehouse_fixture import RULES, Warehouse
 
-from pipeline.warehouse.archive import archive_folder
-from pipeline.warehouse.freezing import Freezer, WrittenFile
+from pipeline.warehouse.archive.freezing import Freezer, WrittenFile
+from pipeline.warehouse.manifest import archive_folder
 
 KINDS = (click, cart, purchase)
 DAYS = st.integers(0, 9)  # of two months

@@ -12,10 +12,10 @@ from factories import DAY, HOUR, MINUTE, Log, click, make_event
 from processes import wait_for
 from warehouse_fixture import RULES, Warehouse
 
-from pipeline.warehouse.archive import archive_files, archive_folder
-from pipeline.warehouse.archiver import Archiver
-from pipeline.warehouse.freezing import Span
-from pipeline.warehouse.publish import SnapshotPublisher
+from pipeline.warehouse.archive.archiver import Archiver
+from pipeline.warehouse.archive.freezing import Span
+from pipeline.warehouse.manifest import archive_files, archive_folder
+from pipeline.warehouse.snapshots.publish import SnapshotPublisher
 
 DAYS = DAY // MINUTE
 FEWEST = 10

@@ -15,7 +15,7 @@ from warehouse_fixture import Warehouse
 
 from pipeline.config import Settings
 from pipeline.warehouse.database import DatabaseError, connect_published
-from pipeline.warehouse.publish import SnapshotPublisher
+from pipeline.warehouse.snapshots.publish import SnapshotPublisher
 
 COUNT = "SELECT count(*) FROM positions"
 

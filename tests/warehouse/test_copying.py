@@ -13,14 +13,14 @@ import psutil
 import pytest
 from processes import wait_for
 
-from pipeline.warehouse import copy_child
-from pipeline.warehouse.copying import CopyError, copied
+from pipeline.warehouse.snapshots import copy_child
+from pipeline.warehouse.snapshots.copying import CopyError, copied
 
 COPY = """
 import sys
 from pathlib import Path
-from pipeline.warehouse import copy_child
-from pipeline.warehouse.copying import copied
+from pipeline.warehouse.snapshots import copy_child
+from pipeline.warehouse.snapshots.copying import copied
 with copied(Path(sys.argv[1]), Path(sys.argv[2])):
     pass
 """

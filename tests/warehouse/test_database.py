@@ -15,9 +15,9 @@ from pipeline.domain import rules
 from pipeline.warehouse import database
 from pipeline.warehouse.aggregates import AGGREGATES
 from pipeline.warehouse.database import DatabaseError, connect_live, connect_published
+from pipeline.warehouse.load.steps import load_steps
 from pipeline.warehouse.queries import ask, questions
 from pipeline.warehouse.sql import FOLDER, files, table_macros
-from pipeline.warehouse.steps import load_steps
 
 
 @pytest.fixture

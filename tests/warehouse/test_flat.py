@@ -18,9 +18,9 @@ from history import fill, outcomes_of
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
 from pipeline.warehouse import database
-from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import connect_live
-from pipeline.warehouse.transaction import Transactions
+from pipeline.warehouse.load.batch import LoadBatch
+from pipeline.warehouse.load.transaction import Transactions
 
 # Of rows; that of DuckDB is 60 times larger, and so would be the history that shows a growth.
 ROW_GROUP = 2048

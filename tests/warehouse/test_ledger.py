@@ -8,7 +8,7 @@ from warehouse_fixture import Warehouse
 
 from pipeline.domain.outcomes import Origin
 from pipeline.warehouse.database import DatabaseError
-from pipeline.warehouse.transaction import Ledger
+from pipeline.warehouse.load.transaction import Ledger
 
 COUNTED = "SELECT records, events, duplicates, next_origin FROM ledger"
 

@@ -14,7 +14,7 @@ from warehouse_fixture import Warehouse
 from pipeline.dashboard.snapshot import SnapshotReader
 from pipeline.warehouse.database import connect_published
 from pipeline.warehouse.limits import LimitError, limited
-from pipeline.warehouse.reach import Reach
+from pipeline.warehouse.snapshots.reach import Reach
 
 Ask = Callable[[str], list[tuple[Any, ...]]]
 # Some ten seconds of work: a test that fails still ends.

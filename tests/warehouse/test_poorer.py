@@ -10,9 +10,9 @@ import pytest
 from warehouse_fixture import Warehouse
 
 from pipeline.warehouse.database import connect_published
-from pipeline.warehouse.publish import PublishError, SnapshotPublisher
-from pipeline.warehouse.reach import Reach, lost
-from pipeline.warehouse.snapshot_files import KEEP_EVERY
+from pipeline.warehouse.snapshots.publish import PublishError, SnapshotPublisher
+from pipeline.warehouse.snapshots.reach import Reach, lost
+from pipeline.warehouse.snapshots.snapshot_files import KEEP_EVERY
 
 OLD = Reach({("id", 0): (5, 10), ("id", 1): (0, 3)})
 

@@ -18,10 +18,10 @@ from processes import wait_for
 from warehouse_fixture import Warehouse
 
 from pipeline.config import Settings
-from pipeline.warehouse import copying
 from pipeline.warehouse.database import STORAGE_VERSION, connect_published
-from pipeline.warehouse.publish import PublishError, SnapshotPublisher
 from pipeline.warehouse.queries import broken
+from pipeline.warehouse.snapshots import copying
+from pipeline.warehouse.snapshots.publish import PublishError, SnapshotPublisher
 
 
 def names(folder: Path) -> list[str]:

@@ -19,11 +19,11 @@ from warehouse_fixture import Warehouse
 
 from pipeline.config import Settings
 from pipeline.status import status
-from pipeline.warehouse import copying
-from pipeline.warehouse.copy_record import Copy
 from pipeline.warehouse.database import DatabaseError, connect_published
-from pipeline.warehouse.publish import SnapshotPublisher
-from pipeline.warehouse.publishing import Publishing, described, pause
+from pipeline.warehouse.snapshots import copying
+from pipeline.warehouse.snapshots.copy_record import Copy
+from pipeline.warehouse.snapshots.publish import SnapshotPublisher
+from pipeline.warehouse.snapshots.publishing import Publishing, described, pause
 
 SECOND = timedelta(seconds=1)
 
@@ -232,7 +232,7 @@ def test_the_age_of_a_snapshot_is_that_of_its_replacement() -> None:
 # A loader whose copies hang, as above.
 LOAD = f"""
 from pipeline.cli.main import cli
-from pipeline.warehouse import copying
+from pipeline.warehouse.snapshots import copying
 copying.PROGRAM = {HANGS!r}
 cli()
 """

@@ -17,13 +17,13 @@ from archived import freeze
 from strategies import gathered, transactions_of
 from warehouse_fixture import RULES, Warehouse
 
-from pipeline.warehouse import rebuild as rebuilding
 from pipeline.warehouse.aggregates import AGGREGATES
-from pipeline.warehouse.archive import archive_folder
+from pipeline.warehouse.archive.freezing import Span
 from pipeline.warehouse.database import DatabaseError, connect_live
-from pipeline.warehouse.freezing import Span
+from pipeline.warehouse.manifest import archive_folder
 from pipeline.warehouse.queries import broken
-from pipeline.warehouse.rebuild import rebuild, restore
+from pipeline.warehouse.rebuild import rebuild as rebuilding
+from pipeline.warehouse.rebuild.rebuild import rebuild, restore
 
 # Each table that a bug could have written wrongly, and what a bug does to it.
 WRONG = {
@@ -53,7 +53,7 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from warehouse_fixture import RULES
-from pipeline.warehouse import rebuild as made
+from pipeline.warehouse.rebuild import rebuild as made
 
 point, replace = sys.argv[2], Path.replace
 

@@ -12,7 +12,6 @@ from pipeline.domain.duplicates import PAYLOAD_BYTES
 from pipeline.domain.reached import KnownKeys, Reached
 from pipeline.domain.rules import MILLISECOND, Rules
 from pipeline.warehouse.beside import beside
-from pipeline.warehouse.copying import CopyError, copied
 from pipeline.warehouse.database import (
     DatabaseError,
     NoSnapshotError,
@@ -21,8 +20,9 @@ from pipeline.warehouse.database import (
 )
 from pipeline.warehouse.held import HeldRules
 from pipeline.warehouse.queries import QueryResult
-from pipeline.warehouse.rebuild import Progress, rebuilt, replaced, settled
+from pipeline.warehouse.rebuild.rebuild import Progress, rebuilt, replaced, settled
 from pipeline.warehouse.resources import Resources
+from pipeline.warehouse.snapshots.copying import CopyError, copied
 from pipeline.warehouse.sql import files
 
 FETCHED_DEVICES = 1_000

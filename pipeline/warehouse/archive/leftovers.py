@@ -8,9 +8,9 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.warehouse.archive import archive_files, own_folder
+from pipeline.warehouse.archive.freezing import set_mode
 from pipeline.warehouse.database import attached
-from pipeline.warehouse.freezing import set_mode
+from pipeline.warehouse.manifest import archive_files, own_folder
 
 log = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.warehouse.archive import ArchiveError, archive_files
+from pipeline.warehouse.archive.freezing import Freezer, Span, WrittenFile
+from pipeline.warehouse.archive.leftovers import Leftovers
 from pipeline.warehouse.database import DatabaseError
-from pipeline.warehouse.freezing import Freezer, Span, WrittenFile
-from pipeline.warehouse.leftovers import Leftovers
+from pipeline.warehouse.manifest import ArchiveError, archive_files
 
 log = logging.getLogger(__name__)
 

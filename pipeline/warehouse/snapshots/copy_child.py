@@ -1,6 +1,6 @@
 """The program of a copy's child process: one file, cloned where the file system can, and synced.
 
-    python -m pipeline.warehouse.copy_child SOURCE TARGET PARENT
+    python -m pipeline.warehouse.snapshots.copy_child SOURCE TARGET PARENT
 
 TARGET exists. Writes the method (`reflink` or `copy`) and the seconds that it took to stdout.
 """

@@ -8,7 +8,7 @@ import duckdb
 
 from pipeline.warehouse.aggregates import AGGREGATES, difference
 from pipeline.warehouse.days import DAYS
-from pipeline.warehouse.near import Near, Overlapping
+from pipeline.warehouse.load.near import Near, Overlapping
 from pipeline.warehouse.sql import files
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.warehouse.copy_record import Copy
+from pipeline.warehouse.snapshots.copy_record import Copy
 
-PROGRAM = (sys.executable, "-m", "pipeline.warehouse.copy_child")
+PROGRAM = (sys.executable, "-m", "pipeline.warehouse.snapshots.copy_child")
 
 
 class CopyError(Exception):

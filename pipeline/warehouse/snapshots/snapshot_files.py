@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.warehouse.copy_record import Copy
+from pipeline.warehouse.snapshots.copy_record import Copy
 
 # Seconds between kept snapshots: the last few publish intervals alone would be of no use.
 KEEP_EVERY = 24 * 60 * 60

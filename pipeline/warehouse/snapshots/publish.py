@@ -11,12 +11,12 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.warehouse.archive import absent, archive_files, archive_folder
-from pipeline.warehouse.copy_record import Copy
-from pipeline.warehouse.copying import CopyError, Copying
 from pipeline.warehouse.database import CHECKPOINT_THRESHOLD
-from pipeline.warehouse.reach import Reach, lost
-from pipeline.warehouse.snapshot_files import SnapshotFiles
+from pipeline.warehouse.manifest import absent, archive_files, archive_folder
+from pipeline.warehouse.snapshots.copy_record import Copy
+from pipeline.warehouse.snapshots.copying import CopyError, Copying
+from pipeline.warehouse.snapshots.reach import Reach, lost
+from pipeline.warehouse.snapshots.snapshot_files import SnapshotFiles
 
 
 class PublishError(Exception):

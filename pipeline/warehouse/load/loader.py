@@ -19,15 +19,15 @@ from pipeline.kafka.admin import check_topics, topic_ids
 from pipeline.kafka.client_log import log_causes, refusals_as_one_line
 from pipeline.kafka.security import security
 from pipeline.topics import MAX_RECORD_BYTES, Rejected, topics
-from pipeline.warehouse.archive import archive_folder
-from pipeline.warehouse.archiver import Archiver
-from pipeline.warehouse.batch import LoadBatch
+from pipeline.warehouse.archive.archiver import Archiver
 from pipeline.warehouse.database import DatabaseError, connect_live
 from pipeline.warehouse.held import HeldRules
-from pipeline.warehouse.publish import SnapshotPublisher
-from pipeline.warehouse.publishing import Publishing
+from pipeline.warehouse.load.batch import LoadBatch
+from pipeline.warehouse.load.transaction import Ledger, Transactions
+from pipeline.warehouse.manifest import archive_folder
 from pipeline.warehouse.resources import Resources
-from pipeline.warehouse.transaction import Ledger, Transactions
+from pipeline.warehouse.snapshots.publish import SnapshotPublisher
+from pipeline.warehouse.snapshots.publishing import Publishing
 
 log = logging.getLogger(__name__)
 

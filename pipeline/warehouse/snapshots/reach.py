@@ -7,8 +7,8 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.warehouse.copying import copied
 from pipeline.warehouse.database import attached
+from pipeline.warehouse.snapshots.copying import copied
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import duckdb
 
 from pipeline.domain.outcomes import Origin
-from pipeline.warehouse.batch import LoadBatch
 from pipeline.warehouse.database import DatabaseError
-from pipeline.warehouse.steps import load_steps, staged
+from pipeline.warehouse.load.batch import LoadBatch
+from pipeline.warehouse.load.steps import load_steps, staged
 
 
 @dataclass(slots=True)

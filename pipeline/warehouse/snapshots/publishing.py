@@ -6,8 +6,8 @@ import logging
 import time
 from datetime import timedelta
 
-from pipeline.warehouse.copy_record import Copy
-from pipeline.warehouse.publish import PublishError, SnapshotPublisher
+from pipeline.warehouse.snapshots.copy_record import Copy
+from pipeline.warehouse.snapshots.publish import PublishError, SnapshotPublisher
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from pipeline.domain.events import Event
 from pipeline.domain.outcomes import ConversionRow, Outcome
 from pipeline.domain.rules import Rules
 from pipeline.topics import Rejected
-from pipeline.warehouse import rows
+from pipeline.warehouse.load import rows
 
 _event = msgspec.json.Decoder(Event)
 

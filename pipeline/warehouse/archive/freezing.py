@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import duckdb
 
-from pipeline.warehouse.archive import (
+from pipeline.warehouse.manifest import (
     ArchiveError,
     ArchiveFile,
     archive_files,
@@ -29,7 +29,7 @@ from pipeline.warehouse.archive import (
     quoted,
     refuse_special,
 )
-from pipeline.warehouse.snapshot_files import sync_folder
+from pipeline.warehouse.snapshots.snapshot_files import sync_folder
 
 # A device's rows of a day are together, so that one device reads a row group or two.
 _ORDER = "day, store_id, device_key, occurred_at"

@@ -13,9 +13,7 @@ import duckdb
 
 from pipeline.domain.rules import Rules
 from pipeline.warehouse.aggregates import AGGREGATES
-from pipeline.warehouse.archive import archive_folder, define_events, quoted
 from pipeline.warehouse.beside import beside, sync
-from pipeline.warehouse.copying import CopyError, copied
 from pipeline.warehouse.database import (
     DatabaseError,
     NoSnapshotError,
@@ -27,8 +25,10 @@ from pipeline.warehouse.database import (
     refuse_other_zones,
 )
 from pipeline.warehouse.days import DAYS
+from pipeline.warehouse.manifest import archive_folder, define_events, quoted
 from pipeline.warehouse.queries import broken
 from pipeline.warehouse.resources import Resources
+from pipeline.warehouse.snapshots.copying import CopyError, copied
 from pipeline.warehouse.sql import files
 
 Progress = Callable[[str, int, int], None]

@@ -1,0 +1,1 @@
+"""Old events in Parquet files: writing, naming and deleting them."""

@@ -1,0 +1,1 @@
+"""Warehouses made anew from `events`: after a loss, and under other rules."""

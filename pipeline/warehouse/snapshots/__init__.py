@@ -1,0 +1,1 @@
+"""Published snapshots: copies of the live database that clients open."""
