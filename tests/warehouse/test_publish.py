@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -184,8 +185,12 @@ STATE = "SELECT count(*), sum(partition), sum(next_offset), max(topic) FROM posi
 
 
 def copying_children() -> list[psutil.Process]:
-    children = psutil.Process().children()
-    return [child for child in children if copying.PROGRAM[-1] in child.cmdline()]
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):  # it may end meanwhile
+            if copying.PROGRAM[-1] in child.cmdline():
+                found.append(child)
+    return found
 
 
 def copying_child() -> psutil.Process:
