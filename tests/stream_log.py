@@ -40,6 +40,8 @@ class PartitionLog:
     outcomes: list[Outcome] = field(default_factory=list)
     changelog: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     commit: Checkpoint = field(default_factory=lambda: checkpoint(0))
+    all: list[PartitionLog] = field(default_factory=list, repr=False)
+    """The partitions among which devices are divided by key; without any, all belong here."""
 
     def send(
         self,
@@ -59,7 +61,8 @@ class PartitionLog:
 
     def assigned(self) -> PartitionState:
         """A worker's partition after assignment and recovery, positioned at the commit."""
-        partition = PartitionState(self.number, self.rules, b"%016d" % next(_writers))
+        writer = b"%016d" % next(_writers)
+        partition = PartitionState(self.number, self.rules, writer, len(self.all))
         for offset, (key, value) in enumerate(self.changelog):
             partition.recovered.apply(key, value, offset=offset)
         partition.start_at(self.commit)
@@ -77,6 +80,9 @@ class PartitionLog:
         if not records:
             return False
         result: BatchResult = partition.process(records, committed=self.commit.offset)
+        for other, strays in result.strays.items():
+            for key, value in strays:
+                self.all[other].append(key, value or b"")
         self.outcomes += map(outcome_in, result.outcomes)
         if until in ("states", "commit"):
             self.changelog += result.states
@@ -95,13 +101,14 @@ class PartitionLog:
         """Let workers go on under adopted `rules`, from what the warehouse has `reached`."""
         self.rules = rules
         self.commit = adopted(
-            reached, beginning=0, topic_id="topic", rules=rules.digest(), adoptions=adoptions
+            reached,
+            beginning=0,
+            topic_id="topic",
+            rules=rules.digest(),
+            adoptions=adoptions,
+            partitions=0,
         )
-        self.changelog += [
-            state_of(device, self.commit, rules)
-            for device in known
-            if device.partition == self.number
-        ]
+        self.changelog += [state_of(device, self.commit, rules) for device in known]
 
     def accepted(self) -> list[Outcome]:
         return first_of_each(self.outcomes)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.partitions import partitions
 from pipeline.cli.rebuild import rebuild
 from pipeline.cli.rules import rules
 from pipeline.cli.stores import stores, zone
@@ -60,6 +61,7 @@ def demo(settings: Settings, *, and_exit: bool, devices: int) -> int:
 cli.add_command(stores)
 cli.add_command(rebuild)
 cli.add_command(rules)
+cli.add_command(partitions)
 
 
 @cli.command()

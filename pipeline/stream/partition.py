@@ -5,6 +5,7 @@ Pure, except for the random writer id that it is given: no Kafka, no clock.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,9 +14,10 @@ from typing import Any
 import msgspec
 
 from pipeline.domain.device import Device, encode, forget
-from pipeline.domain.outcomes import Origin
+from pipeline.domain.outcomes import Origin, Outcome
 from pipeline.domain.process import process, read
 from pipeline.domain.rules import Rules
+from pipeline.kafka.partitioner import home
 from pipeline.stream.checkpoint import Checkpoint, StateError
 from pipeline.stream.recovered import Recovered
 
@@ -31,8 +33,12 @@ class JumpError(StateError):
 
 @dataclass(slots=True)
 class BatchResult:
-    """What a batch has changed: records for `outcomes`, then for the changelog; the checkpoint."""
+    """What a batch has changed: records for `outcomes`, then for the changelog; the checkpoint.
 
+    `strays` are records of devices of other partitions, by those.
+    """
+
+    strays: dict[int, list[Pair]]
     outcomes: list[Pair]
     states: list[Pair]
     checkpoint: Checkpoint
@@ -46,12 +52,14 @@ class PartitionState:
 
     `writer` (16 bytes) is random at each assignment: a worker that was paused and is no longer
     the owner can then overwrite only what it wrote itself. Where rules were adopted it begins with
-    their era.
+    their era. The devices are those whose records belong here by their keys, of so many
+    `partitions`; with 0 all that come.
     """
 
     number: int
     rules: Rules
     writer: bytes
+    partitions: int = 0
     recovered: Recovered = field(default_factory=Recovered)
     _checkpoint: Checkpoint | None = None
     _devices: dict[bytes, Device] = field(default_factory=dict)
@@ -103,13 +111,25 @@ class PartitionState:
         """
         checkpoint = self.checkpoint
         stream_time, digest = checkpoint.stream_time, checkpoint.era
+        strays: defaultdict[int, list[Pair]] = defaultdict(list)
         outcomes: list[Pair] = []
         changed: dict[bytes, Device] = {}
         events = failed = offset = 0
         for record in records:
             offset, key = record.offset, record.key or b""
-            device = self._device(key)
             beacon = read(record.value or b"", appended_at=record.timestamp)
+            if (other := self._home(key)) != self.number:
+                # Ingest sent it before it knew of new partitions: its device is in another one.
+                strays[other].append((key, record.value))
+                outcome = Outcome(
+                    origin=Origin(checkpoint.topic_id, self.number, offset),
+                    rules=digest,
+                    stream_time=stream_time,
+                    stream_time_after=stream_time,
+                )
+                outcomes.append((key, _outcomes.encode(outcome)))
+                continue
+            device = self._device(key)
             # At or below the device's origin the outcome is acknowledged already; time still moves.
             if offset > device.origin:
                 outcome = process(
@@ -131,7 +151,16 @@ class PartitionState:
             checkpoint, offset=offset + 1, stream_time=stream_time
         )
         states = self._states(changed, committed)
-        return BatchResult(outcomes, states, self._checkpoint, events, failed)
+        return BatchResult(strays, outcomes, states, self._checkpoint, events, failed)
+
+    def _home(self, key: bytes) -> int:
+        if not self.partitions or not key:
+            return self.number
+        device = self._devices.get(key)
+        # It has been found to be here. The state of a former era, which does not count, has none.
+        if device is not None and device.origin >= 0:
+            return self.number
+        return home(key, self.partitions)
 
     def _device(self, key: bytes) -> Device:
         device = self._devices.get(key)

@@ -37,7 +37,9 @@ class DeviceTable(Table[bytes, Any]):
         """The partition as this assignment holds it."""
         held = self._partitions.get(number)
         if held is None:
-            held = PartitionState(number, self._rules, os.urandom(WRITER_BYTES))
+            held = PartitionState(
+                number, self._rules, os.urandom(WRITER_BYTES), self.partitions or 0
+            )
             self._partitions[number] = held
         return held
 

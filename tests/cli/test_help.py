@@ -32,6 +32,7 @@ for name, module in sorted(sys.modules.items()):
 OURS = {
     "pipeline.cli",
     "pipeline.cli.main",
+    "pipeline.cli.partitions",
     "pipeline.cli.rebuild",
     "pipeline.cli.rules",
     "pipeline.cli.stores",
