@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.config import MEBIBYTE, Settings
+from pipeline.warehouse.sql import quoted
 
 # Of the machine's memory: Kafka, the workers, ingest and readers need the rest.
 _SHARE = 4
@@ -59,5 +60,4 @@ class Resources:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for leftover in folder.iterdir():
             leftover.unlink()  # of a killed process
-        name = str(folder).replace("'", "''")
-        connection.execute(f"SET temp_directory = '{name}'")
+        connection.execute(f"SET temp_directory = {quoted(folder)}")
