@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.backup import backup, restore
 from pipeline.cli.rebuild import rebuild
 from pipeline.cli.rules import rules
 from pipeline.cli.stores import stores, zone
@@ -58,6 +59,8 @@ def demo(settings: Settings, *, and_exit: bool, devices: int) -> int:
 
 
 cli.add_command(stores)
+cli.add_command(backup)
+cli.add_command(restore)
 cli.add_command(rebuild)
 cli.add_command(rules)
 
