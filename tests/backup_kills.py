@@ -1,8 +1,8 @@
 """Dies by SIGKILL before the Nth thing that a backup does to the disk; the next run completes it.
 
-`backup_kills.py backup|restore HOME FOLDER` does it for every N, each in a process forked from this
-one, and prints one line a kill: what was about to be called, and whether all is whole after the
-next run. FOLDER holds a backup of an earlier snapshot of HOME.
+`backup_kills.py backup|restore|export HOME FOLDER` does it for every N, each in a process forked
+from this one, and prints one line a kill: what was about to be called, and whether all is whole
+after the next run. FOLDER holds a backup, or an export, of an earlier snapshot of HOME.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ from types import FrameType
 from typing import Any
 
 from archive_kills import CALLS, Killer, forked
+from exported import in_export, in_snapshot, listed
 
 from pipeline.warehouse.backup.contents import Backup, newest_backup
 from pipeline.warehouse.backup.restoring import restore_home
 from pipeline.warehouse.backup.taking import back_up
 from pipeline.warehouse.database import connect_published
+from pipeline.warehouse.export.exporting import export
+from pipeline.warehouse.export.selection import Selection
 from pipeline.warehouse.rebuild.rebuild import Progress
 
 Run = Callable[[], object]
@@ -96,6 +99,28 @@ def complete_restore(folder: Path, home: Path) -> None:
     assert not list(home.glob("*.new")) + list(home.rglob("*.unfinished"))
 
 
+def export_home(home: Path, folder: Path) -> None:
+    """Two tables."""
+    selection = Selection(("sessions", "stores"))
+    export(home / "analytics.duckdb", folder, selection, progress=silent)
+
+
+def complete_export(home: Path, before: Path, folder: Path) -> None:
+    """One of the two exports before the next run, and the new one after it."""
+    found = [in_export(folder, table) for table in ("sessions", "stores")]
+    old = [in_export(before, table) for table in ("sessions", "stores")]
+    with connect_published(home / "analytics.duckdb") as connection:
+        new = [in_snapshot(connection, table) for table in ("sessions", "stores")]
+    assert old[0] != new[0]
+    assert old[1] != new[1]
+    assert found in (old, new)
+    export_home(home, folder)
+    assert [in_export(folder, table) for table in ("sessions", "stores")] == new
+    # Nothing is left but what a former list may name.
+    held = {str(path.relative_to(folder)) for path in folder.rglob("*.parquet")}
+    assert held <= {*listed(folder).names(), *listed(before).names()}
+
+
 def main(what: str, home: Path, folder: Path) -> None:
     if what == "restore":
         back_up_home(home, folder)
@@ -110,6 +135,10 @@ def main(what: str, home: Path, folder: Path) -> None:
             shutil.copytree(folder, aside)
             run: Run = partial(back_up_home, home, aside)
             look: Run = partial(complete_backup, home, aside)
+        elif what == "export":
+            shutil.copytree(folder, aside)
+            run = partial(export_home, home, aside)
+            look = partial(complete_export, home, folder, aside)
         else:
             run = partial(restored, folder, aside)
             look = partial(complete_restore, folder, aside)

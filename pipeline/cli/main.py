@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.backup import backup, restore
+from pipeline.cli.export import export
 from pipeline.cli.rebuild import rebuild
 from pipeline.cli.rules import rules
 from pipeline.cli.stores import stores, zone
@@ -61,6 +62,7 @@ def demo(settings: Settings, *, and_exit: bool, devices: int) -> int:
 cli.add_command(stores)
 cli.add_command(backup)
 cli.add_command(restore)
+cli.add_command(export)
 cli.add_command(rebuild)
 cli.add_command(rules)
 

@@ -1,4 +1,4 @@
-"""`pipeline backup` and `pipeline restore`: what they print, and one line for what they refuse."""
+"""`pipeline backup`, `restore` and `export`: what they print, one line for what they refuse."""
 
 from __future__ import annotations
 
@@ -63,3 +63,17 @@ def test_what_cannot_be_is_one_line(pipeline: Pipeline, home: Path, tmp_path: Pa
     assert pipeline("backup", "backups").returncode == 0
     done = pipeline("restore", "backups")
     assert (done.returncode, "is not empty" in done.stderr) == (1, True)
+
+
+@pytest.mark.usefixtures("home")
+def test_an_export_says_what_it_wrote(pipeline: Pipeline, tmp_path: Path) -> None:
+    said = [pipeline("export", "lake", "events", "stores").stdout for _ in range(2)]
+    assert said == ["lake: 2 of 2 days written, 6 rows\n", "lake: 0 of 2 days written, 0 rows\n"]
+    assert {path.stat().st_mode & 0o077 for path in (tmp_path / "lake").rglob("*")} == {0}
+    for arguments, code, reason in (
+        (("lake", "evnts"), 1, "there is no table 'evnts' to export; choose of: conversion"),
+        (("lake", "--since", "yesterday"), 2, "does not match the format"),
+    ):
+        done = pipeline("export", *arguments)
+        assert (done.returncode, done.stdout) == (code, "")
+        assert reason in done.stderr

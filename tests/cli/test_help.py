@@ -32,6 +32,7 @@ for name, module in sorted(sys.modules.items()):
 OURS = {
     "pipeline.cli",
     "pipeline.cli.backup",
+    "pipeline.cli.export",
     "pipeline.cli.main",
     "pipeline.cli.rebuild",
     "pipeline.cli.rules",

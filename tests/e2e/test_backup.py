@@ -1,4 +1,4 @@
-"""`pipeline backup` and `pipeline restore` of a home under load, on a real Kafka."""
+"""`pipeline backup`, `export` and `restore` of a home under load, on a real Kafka."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 from beacons import BeaconProducer, accepted, write_traffic
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
+from exported import relation
 from kafka_outcomes import loading, positions, rows, run_loader
 from processes import Verb, environment, wait_for, wait_published
 from tables import assert_those_of_a_quiet_day, broken_checks
@@ -95,7 +97,7 @@ def test_a_home_under_load_is_backed_up_and_goes_on_elsewhere(
     busy: Settings, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     create_topics(busy)
-    backups = tmp_path_factory.mktemp("backups")
+    backups, lake = tmp_path_factory.mktemp("backups"), tmp_path_factory.mktemp("lake")
     traffic = write_traffic(tmp_path / "traffic.ndjson", devices=120, days=14)
     requests = list(accepted(traffic))
     half = len(requests) // 2
@@ -108,6 +110,10 @@ def test_a_home_under_load_is_backed_up_and_goes_on_elsewhere(
                 killed = run(busy, "-c", DIES, BACKUPS=str(backups))
                 assert killed.returncode == -signal.SIGKILL
                 first, second = (backed_up(busy, backups) for _ in range(2))
+                for _ in range(2):
+                    done = run(busy, "-m", "pipeline", "export", str(lake))
+                    assert (done.returncode, done.stderr) == (0, "")
+                    assert_one_state(lake)
             said = status(busy).ages(Backup.read(second).taken_at)
             assert f"backup: taken 0:00:00 ago, {second}, " in said
         shared = {path.stat().st_ino for path in first.rglob("*.parquet")}
@@ -151,6 +157,22 @@ def test_a_home_under_load_is_backed_up_and_goes_on_elsewhere(
         assert worker.stop() == 0
     finally:
         worker.kill()
+
+
+def assert_one_state(lake: Path) -> None:
+    """All tables are of one transaction: what they count is the same."""
+    ledger, events, traffic, sessions = (
+        duckdb.sql(f"SELECT {count} FROM {relation(lake, table)}").fetchall()
+        for table, count in (
+            ("ledger", "sum(events)"),
+            ("events", "count(*)"),
+            ("daily_traffic", "sum(events)"),
+            ("daily_sessions", "sum(sessions), sum(events)"),
+        )
+    )
+    assert ledger == events == traffic
+    counted = "SELECT count(*), sum(events) FROM " + relation(lake, "sessions")
+    assert sessions == duckdb.sql(counted).fetchall()
 
 
 def archived(settings: Settings) -> list[tuple[str]]:

@@ -9,39 +9,21 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from archived import archive_days, freeze, merge
+from archived import freeze
 from backup_kills import back_up_home, restored
-from beacons import write_traffic
+from homes import RULES, files_in, first_hot_day, make_home, merge_all, publish
 from tables import broken_checks, differing, exported
 
-from pipeline.domain.rules import Rules
-from pipeline.replay.local import replay
-from pipeline.warehouse.archive.freezing import Span
-from pipeline.warehouse.archive.leftovers import Leftovers
 from pipeline.warehouse.backup.contents import Backup, BackupError, newest_backup
 from pipeline.warehouse.backup.taking import back_up
-from pipeline.warehouse.database import NoSnapshotError, connect_live
-from pipeline.warehouse.manifest import archive_files
-from pipeline.warehouse.snapshots.publish import SnapshotPublisher
-
-RULES = Rules()
+from pipeline.warehouse.database import DatabaseError, NoSnapshotError, connect_live
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose events are in some files, but for those of the last days."""
-    home = tmp_path_factory.mktemp("made")
-    traffic = write_traffic(home / "traffic.ndjson", devices=15)
-    replay([str(traffic)], database=home / "live.duckdb", rules=RULES)
-    traffic.unlink()
-    named = {file.name for file in archive_days(home / "live.duckdb", RULES, but=3)}
-    for merged in files(home / "archive") - named:
-        (home / "archive" / merged).unlink()
-    (home / "stores.toml").write_text("[stores.shop]\ntokens_sha256 = []\n")
-    return home
+    return make_home(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
@@ -49,18 +31,6 @@ def home(made: Path, tmp_path: Path) -> Path:
     home = Path(shutil.copytree(made, tmp_path / "home"))
     publish(home)
     return home
-
-
-def publish(home: Path, change: Callable[[Any], object] = lambda _: None) -> None:
-    """Publish the live database, after a change of it."""
-    live = home / "live.duckdb"
-    with connect_live(live, RULES) as connection:
-        change(connection)
-        SnapshotPublisher(connection, live, home / "analytics.duckdb").publish()
-
-
-def files(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_restored_home_answers_as_the_one_that_is_gone(home: Path, tmp_path: Path) -> None:
@@ -89,9 +59,9 @@ def test_a_restored_home_answers_as_the_one_that_is_gone(home: Path, tmp_path: P
 def test_a_backup_lists_what_it_holds(home: Path, tmp_path: Path) -> None:
     backup = back_up_home(home, tmp_path / "backups")
     listed = Backup.read(backup)
-    assert {file.name for file in listed.files} == files(backup) - {"backup.json"}
+    assert {file.name for file in listed.files} == files_in(backup) - {"backup.json"}
     assert listed.bytes == sum((backup / file.name).stat().st_size for file in listed.files)
-    archived = {f"archive/{name}" for name in files(home / "archive")}
+    archived = {f"archive/{name}" for name in files_in(home / "archive")}
     assert len(archived) >= 3
     assert archived < {file.name for file in listed.files}
     assert listed.settings == {"PIPELINE_SESSION_GAP": "PT30M"}
@@ -102,11 +72,13 @@ def test_backups_share_archived_files_and_do_not_need_each_other(
 ) -> None:
     folder = tmp_path / "backups"
     first = back_up_home(home, folder)
-    publish(home, lambda connection: freeze(connection, home / "archive", next_days(connection)))
+    publish(
+        home, lambda connection: freeze(connection, home / "archive", first_hot_day(connection))
+    )
     second = back_up_home(home, folder)
     assert newest_backup(folder) == second
-    shared = files(first / "archive")
-    assert len(files(second / "archive") - shared) == 1
+    shared = files_in(first / "archive")
+    assert len(files_in(second / "archive") - shared) == 1
     for name in shared:
         assert (first / "archive" / name).stat().st_ino == (second / "archive" / name).stat().st_ino
     shutil.rmtree(first)
@@ -114,11 +86,6 @@ def test_backups_share_archived_files_and_do_not_need_each_other(
     restored(folder, tmp_path / "elsewhere")
     found = exported(tmp_path / "elsewhere" / "analytics.duckdb", tmp_path / "after")
     assert differing(expected, found) == []
-
-
-def next_days(connection: Any) -> Span:
-    ((day,),) = connection.execute("SELECT min(day) FROM hot_events").fetchall()
-    return Span(day, day)
 
 
 def test_where_links_are_impossible_it_copies(
@@ -130,7 +97,7 @@ def test_where_links_are_impossible_it_copies(
     first = back_up_home(home, tmp_path / "backups")
     monkeypatch.setattr(Path, "hardlink_to", refused)
     second = back_up_home(home, tmp_path / "backups")
-    assert files(second) == files(first)
+    assert files_in(second) == files_in(first)
     monkeypatch.undo()
     restored(second, tmp_path / "elsewhere")
 
@@ -140,24 +107,15 @@ def test_files_that_a_merge_removes_meanwhile_are_those_of_a_newer_snapshot(
 ) -> None:
     turns: list[int] = []
 
-    def merge_all(connection: Any) -> None:
-        named = archive_files(connection)
-        month = Span(min(f.first_day for f in named), max(f.last_day for f in named))
-        leftovers = Leftovers(connection, home / "archive", home / "analytics.duckdb")
-        merge(connection, home / "archive", month)
-        leftovers.add(file.name for file in named)
-        SnapshotPublisher(connection, home / "live.duckdb", home / "analytics.duckdb").publish()
-        leftovers.remove()
-
     def progress(name: str, done: int, _: int) -> None:
         if name == "copying archive" and done == 2 and not turns:
             turns.append(done)
-            publish(home, merge_all)
+            merge_all(home)
 
     backup = back_up_home(home, tmp_path / "backups", progress=progress)
     assert turns
-    assert len(files(backup / "archive")) == 1
-    assert files(backup / "archive") == files(home / "archive")
+    assert len(files_in(backup / "archive")) == 1
+    assert files_in(backup / "archive") == files_in(home / "archive")
     restored(backup, tmp_path / "elsewhere")
     assert broken_checks(tmp_path / "elsewhere" / "analytics.duckdb") == []
 
@@ -172,7 +130,7 @@ def flip(path: Path) -> None:
 
 def test_a_home_with_a_damaged_archive_gets_no_backup(home: Path, tmp_path: Path) -> None:
     folder = tmp_path / "backups"
-    name = min(files(home / "archive"))
+    name = min(files_in(home / "archive"))
     flip(home / "archive" / name)
     with pytest.raises(BackupError, match=f"{name} is damaged"):
         back_up_home(home, folder)
@@ -222,10 +180,10 @@ def test_a_list_that_names_files_elsewhere_is_refused(home: Path, tmp_path: Path
 
 def test_a_home_that_is_not_empty_is_left_alone(home: Path, tmp_path: Path) -> None:
     backup = back_up_home(home, tmp_path / "backups")
-    before = files(home)
+    before = files_in(home)
     with pytest.raises(BackupError, match="is not empty"):
         restored(backup, home)
-    assert files(home) == before
+    assert files_in(home) == before
 
 
 def test_a_stores_file_outside_the_home_stays(home: Path, tmp_path: Path) -> None:
@@ -241,7 +199,7 @@ def test_a_stores_file_outside_the_home_stays(home: Path, tmp_path: Path) -> Non
 
 def test_one_backup_at_a_time_in_a_folder(home: Path, tmp_path: Path) -> None:
     def progress(*_: object) -> None:
-        with pytest.raises(BackupError, match="another backup is being taken"):
+        with pytest.raises(DatabaseError, match="another process is writing to"):
             back_up_home(home, tmp_path / "backups")
 
     back_up_home(home, tmp_path / "backups", progress=progress)
@@ -256,6 +214,19 @@ def test_part_of_one_backup_is_not_completed_by_another(home: Path, tmp_path: Pa
         restored(first, elsewhere)
     with pytest.raises(BackupError, match=f"holds part of the backup {first.name}"):
         restored(second, elsewhere)
+
+
+def test_a_file_that_was_restored_before_is_compared_again(home: Path, tmp_path: Path) -> None:
+    backup, elsewhere = back_up_home(home, tmp_path / "backups"), tmp_path / "elsewhere"
+    flip(backup / "stores.toml")
+    with pytest.raises(BackupError):
+        restored(backup, elsewhere)
+    flip(backup / "stores.toml")
+    archived = min(files_in(elsewhere / "archive"))
+    flip(elsewhere / "archive" / archived)
+    restored(backup, elsewhere)
+    content = (elsewhere / "archive" / archived).read_bytes()
+    assert content == (backup / "archive" / archived).read_bytes()
 
 
 def test_a_live_database_that_was_begun_meanwhile_stays(home: Path, tmp_path: Path) -> None:
@@ -274,7 +245,9 @@ def test_a_kill_at_any_step_leaves_what_the_next_run_completes(
     home: Path, tmp_path: Path, what: str
 ) -> None:
     back_up_home(home, tmp_path / "backups")
-    publish(home, lambda connection: freeze(connection, home / "archive", next_days(connection)))
+    publish(
+        home, lambda connection: freeze(connection, home / "archive", first_hot_day(connection))
+    )
     script = Path(__file__).parents[1] / "backup_kills.py"
     done = subprocess.run(
         [sys.executable, script, what, str(home), str(tmp_path / "backups")],

@@ -6,13 +6,9 @@ one finds what is whole already. Archived files never change, so backups share t
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
 
 from pipeline.warehouse.archive.freezing import make_folders, set_mode
 from pipeline.warehouse.backup.contents import (
@@ -23,9 +19,11 @@ from pipeline.warehouse.backup.contents import (
     copy,
     newest_backup,
 )
-from pipeline.warehouse.database import NoSnapshotError, attached
+from pipeline.warehouse.database import attached
+from pipeline.warehouse.folder_lock import locked
 from pipeline.warehouse.manifest import FOLDER, archive_files, archive_folder
 from pipeline.warehouse.rebuild.rebuild import Progress
+from pipeline.warehouse.snapshots.held_snapshot import HeldSnapshot, held
 from pipeline.warehouse.snapshots.snapshot_files import sync_folder
 
 _MODE = 0o400
@@ -44,10 +42,9 @@ def back_up(
     """Add a backup of the published `snapshot` to `folder`, taken `at` (UTC). Returns its folder.
 
     `others` are further files by their names in the backup; one that does not exist is left out.
-    A kill leaves the backups that there were. Raises `BackupError`, `NoSnapshotError`, OSError.
+    A kill leaves the backups that there were. Raises `DatabaseError` and OSError.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with locked(folder):
         unfinished = folder / _UNFINISHED
         unfinished.mkdir(mode=0o700, exist_ok=True)
         files = [
@@ -67,48 +64,28 @@ def back_up(
     return named
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    with (folder / "lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BackupError(f"another backup is being taken in {folder}: wait for it") from None
-        yield
-
-
 def _consistent(
     snapshot: Path, unfinished: Path, former: Path | None, progress: Progress
 ) -> list[BackupFile]:
     """Copies of one snapshot and of all the archived files that it names."""
     while True:
-        # Open all the while: no newer snapshot can have its inode.
-        with _opened(snapshot) as file:
+        with held(snapshot) as one:
             try:
-                return _copies(file, snapshot, unfinished, former, progress)
+                return _copies(one, unfinished, former, progress)
             except FileNotFoundError as error:
                 # A merge may have removed it, once a newer snapshot did not name it any more.
-                if snapshot.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                if not one.is_replaced():
                     raise BackupError(
                         f"archived events are missing: {error.filename}: restore it"
                     ) from None
 
 
-def _opened(snapshot: Path) -> BinaryIO:
-    try:
-        return snapshot.open("rb")
-    except FileNotFoundError:
-        raise NoSnapshotError(
-            f"no snapshot at {snapshot} yet: start `pipeline up`, or wait until it publishes one"
-        ) from None
-
-
 def _copies(
-    file: BinaryIO, snapshot: Path, unfinished: Path, former: Path | None, progress: Progress
+    snapshot: HeldSnapshot, unfinished: Path, former: Path | None, progress: Progress
 ) -> list[BackupFile]:
     """Raises FileNotFoundError when an archived file is not there."""
     progress(f"copying {SNAPSHOT}", 0, 1)
-    files = [copy(file, unfinished / SNAPSHOT)]
+    files = [copy(snapshot.file, unfinished / SNAPSHOT)]
     with attached(unfinished / SNAPSHOT) as connection:
         named = archive_files(connection)
     known = {file.name: file for file in Backup.read(former).files} if former else {}
@@ -118,7 +95,7 @@ def _copies(
         target = unfinished / kept.name
         make_folders(target.parent, _MODE)
         if former is None or known.get(kept.name) != kept or not _linked(former, kept, target):
-            _copy_archived(archive_folder(snapshot) / archived.name, kept, target)
+            _copy_archived(archive_folder(snapshot.path) / archived.name, kept, target)
         files.append(kept)
     return files
 
