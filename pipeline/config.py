@@ -267,9 +267,9 @@ class Settings(BaseSettings):
         description="Directory for what exceeds that memory. Empty: <home>/tmp.",
     )
     publish_interval: timedelta = Field(
-        default=timedelta(seconds=5),
+        default=timedelta(seconds=1),
         ge=timedelta(0),
-        description="Minimum time between two snapshots. Large ones are copied less often.",
+        description="Minimum time between two snapshots. Large ones are made less often.",
     )
     archive_after: timedelta = Field(
         default=timedelta(days=3),

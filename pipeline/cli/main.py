@@ -323,13 +323,28 @@ def query(
 @DATABASE
 @with_settings
 def check(settings: Settings, database: Path | None) -> int:
-    """Run every check of sql/checks on the snapshot. Exit with 1 if one fails."""
+    """Compare the snapshot's archive with its SHA-256 sums, then run every check of sql/checks.
+
+    Exit with 1 if one fails.
+    """
     from pipeline.cli.command import show
+    from pipeline.printable import printable
+    from pipeline.warehouse.archive.integrity import damaged_of
     from pipeline.warehouse.database import connect_published
     from pipeline.warehouse.queries import broken
 
+    path = database or settings.database
+    if path.exists():
+        problems = damaged_of(path)
+        click.echo(f"{'broken' if problems else 'holds':<7} archive_files")
+        for problem in problems:
+            click.echo(printable(problem))
+        if problems:
+            # They would fail for want of a file, or say of wrong bytes what they say of a bug.
+            click.echo("no other check was run: restore these files first", err=True)
+            return 1
     failed = 0
-    with connect_published(database or settings.database) as connection:
+    with connect_published(path) as connection:
         for name, answer in broken(connection).items():
             click.echo(f"{'broken' if answer.rows else 'holds':<7} {name}")
             if answer.rows:

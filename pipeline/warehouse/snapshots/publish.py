@@ -5,8 +5,10 @@ Readers either keep the old file open or open the complete new one.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -44,6 +46,7 @@ class SnapshotPublisher:
         self._snapshot = snapshot
         self._files = SnapshotFiles(snapshot, kept=kept, mode=mode)
         self._copying: Copying | None = None
+        self._held_up = 0.0
         self._ours: int | None = None  # inode of the snapshot that this object published
 
     def is_held(self) -> bool:
@@ -65,9 +68,11 @@ class SnapshotPublisher:
             self._files.protect()
             self._refuse_less()
             self._refuse_incomplete()
+            begun = time.monotonic()
             self._connection.execute("CHECKPOINT")
             self._copying = Copying(self._live, self._snapshot)
             self._connection.execute("SET checkpoint_threshold = '1TB'")
+            self._held_up = time.monotonic() - begun
 
     @property
     def is_copying(self) -> bool:
@@ -79,12 +84,16 @@ class SnapshotPublisher:
         return self._copying is not None and self._copying.is_done()
 
     def finish(self) -> Copy:
-        """Wait for the copy that `start` began, and make it the snapshot."""
+        """Wait for the copy that `start` began, and make it the snapshot.
+
+        Its seconds include those for which `start` held up the caller.
+        """
         if self._copying is None:
             raise RuntimeError("no copy was started")
         try:
             with self._errors():
-                copy = self._copying.result()
+                copied = self._copying.result()
+                copy = replace(copied, seconds=self._held_up + copied.seconds)
                 self._ours = self._files.replace(self._copying.path, copy)
                 return copy
         finally:
