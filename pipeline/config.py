@@ -277,6 +277,18 @@ class Settings(BaseSettings):
         le=100 * YEAR,
         description="How long after its end, in stream time, a day moves into the archive.",
     )
+    keep_duplicates: timedelta = Field(
+        default=timedelta(days=30),
+        ge=timedelta(0),
+        le=100 * YEAR,
+        description="How long the warehouse keeps duplicates, by day of arrival. 0: forever.",
+    )
+    keep_rejected: timedelta = Field(
+        default=timedelta(days=30),
+        ge=timedelta(0),
+        le=100 * YEAR,
+        description="How long it keeps rejected events and their bytes, likewise. 0: forever.",
+    )
     snapshots_kept: int = Field(
         default=2, ge=0, description="How many daily snapshots to keep. Each is a full database."
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -359,18 +361,27 @@ def check(settings: Settings, database: Path | None) -> int:
     type=click.IntRange(min=0),
     help="Exit with 1 if the snapshot is more records behind than this.",
 )
+@click.option("--disk", is_flag=True, help="Show what takes space on the disk, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as one JSON object.")
 @with_settings
-def status(settings: Settings, behind: int | None) -> int:
+def status(settings: Settings, behind: int | None, *, disk: bool, as_json: bool) -> int:
     """Show the progress of each stage by partition, and the snapshot's age."""
     from pipeline.cli.command import on_kafka, show
+    from pipeline.disk import disk_use
     from pipeline.printable import printable
     from pipeline.status import status as read_status
     from pipeline.stream.commits import refused_commits
 
     settings = on_kafka(settings)
     found = read_status(settings)
-    show(found.table())
-    click.echo(found.ages(datetime.now(UTC)))
+    if as_json:
+        used = dict(disk_use(settings).rows)
+        click.echo(json.dumps({**asdict(found), "behind": found.behind, "disk": used}, default=str))
+    else:
+        show(found.table())
+        click.echo(found.ages(datetime.now(UTC)))
+        if disk:
+            show(disk_use(settings))
     trouble = refused_commits(settings, topic_id=found.topic_id, rules=None)
     if found.snapshot is not None and found.snapshot.other_topics:
         trouble.append(

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from pipeline.warehouse.manifest import archive_folder
 from pipeline.warehouse.queries import broken
 from pipeline.warehouse.rebuild import rebuild as rebuilding
 from pipeline.warehouse.rebuild.rebuild import rebuild, restore
+from pipeline.warehouse.retention.retention import Retention
+from pipeline.warehouse.retention.terms import Terms
 
 # Each table that a bug could have written wrongly, and what a bug does to it.
 WRONG = {
@@ -88,6 +91,8 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     ((day,),) = warehouse.rows("SELECT mode(day) FROM events")
     freeze(warehouse.connection, archive_folder(path), Span(day, day))
+    term = Terms(duplicates=timedelta(days=1))
+    assert Retention(warehouse.connection, term).step()
     warehouse.connection.execute("UPDATE rules SET former = ['of rules that were left']")
     warehouse.connection.close()
     return path

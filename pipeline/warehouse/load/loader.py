@@ -26,6 +26,8 @@ from pipeline.warehouse.load.batch import LoadBatch
 from pipeline.warehouse.load.transaction import Ledger, Transactions
 from pipeline.warehouse.manifest import archive_folder
 from pipeline.warehouse.resources import Resources
+from pipeline.warehouse.retention.retention import Retention
+from pipeline.warehouse.retention.terms import Terms
 from pipeline.warehouse.snapshots.publish import SnapshotPublisher
 from pipeline.warehouse.snapshots.publishing import Publishing
 
@@ -46,6 +48,7 @@ class Loader:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._rules = settings.rules
+        terms = Terms.of(settings)
         self._topics = topics(settings)
         check_topics(settings)
         names = [self._topics.beacons.name, self._topics.outcomes.name, self._topics.rejected.name]
@@ -68,6 +71,7 @@ class Loader:
             after=settings.archive_after,
             mode=settings.snapshot_mode,
         )
+        self._retention = Retention(self._connection, terms)
         self._other_zones: set[tuple[str, str]] = set()
         self._ledger = Ledger.read(self._connection)
         self._refuse_other_topics()
@@ -119,7 +123,8 @@ class Loader:
         """Load until `stop`. Raises `DatabaseError` on a hole or on outcomes of other rules."""
         while not stop.is_set():
             committed = self._load()
-            self._publishing.go_on(committed=self._archiver.step() or committed)
+            moved, expired = self._archiver.step(), self._retention.step()
+            self._publishing.go_on(committed=committed or moved or expired)
         self._publishing.stop()
 
     def close(self) -> None:
