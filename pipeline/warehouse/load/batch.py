@@ -56,6 +56,8 @@ class LoadBatch:
     devices: dict[tuple[str, str, int], int | None] = field(default_factory=dict)
     ledger: dict[int, Watermark] = field(default_factory=dict)
     positions: dict[tuple[str, int], Row] = field(default_factory=dict)
+    kinds: set[str] = field(default_factory=set)
+    """Types of its events, and `late_events` if some are late."""
 
     def __len__(self) -> int:
         return sum(watermark.records for watermark in self.ledger.values()) + len(self.rejected)
@@ -77,6 +79,8 @@ class LoadBatch:
         watermark.failed += len(outcome.failed)
         if outcome.store_id:
             self.stores.setdefault(outcome.store_id, outcome.timezone)
+        if outcome.late:
+            self.kinds.add("late_events")
         self._facts(outcome)
         self._derived(outcome)
 
@@ -105,6 +109,7 @@ class LoadBatch:
         for facts, is_late in ((outcome.facts, False), (outcome.late, True)):
             for fact in facts:
                 event = _event.decode(fact)
+                self.kinds.add(event.event_type)
                 self.events.append(
                     rows.event_row(event, outcome, is_late=is_late, place=len(self.events))
                 )
