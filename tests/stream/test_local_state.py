@@ -208,7 +208,7 @@ def test_a_device_whose_records_may_be_read_again_is_kept(tmp_path: Path) -> Non
 def test_what_a_paused_owner_wrote_expires_without_the_state_that_counts(tmp_path: Path) -> None:
     log = PartitionLog(HOUR_LATE)
     log.send(make_event())
-    paused, owner = log.assigned(), log.assigned()
+    owner, paused = log.assigned(), log.assigned()
     log.run(owner)
     log.send(make_event(minute=24 * 60))
     log.run(owner)
