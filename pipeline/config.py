@@ -245,6 +245,15 @@ class Settings(BaseSettings):
         description="The worker stops when more than this share of recent events fail.",
     )
 
+    state_memory_bytes: int | None = Field(
+        default=None,
+        ge=0,
+        description=(
+            "Memory of a worker's devices; others wait in <home>/state. Empty: a quarter of the"
+            " machine's, divided by PIPELINE_WORKERS."
+        ),
+    )
+
     # Loader
     load_records: int = Field(
         default=10000, ge=1, description="Maximum outcomes in one transaction."

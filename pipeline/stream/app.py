@@ -13,9 +13,11 @@ from faust.auth import Credentials, SASLCredentials, SSLCredentials
 
 from pipeline.config import Settings
 from pipeline.kafka.security import Security, security
+from pipeline.memory import quarter_of_memory
 from pipeline.stream.agents import Agent, FailureLimit
 from pipeline.stream.batch_producer import BatchProducer
 from pipeline.stream.dropped import DroppedRecords
+from pipeline.stream.local_folder import LocalFolder
 from pipeline.stream.table import DeviceTable
 from pipeline.stream.transport import BatchConsumer, BatchSchema, BatchTransport
 from pipeline.topics import CHANGELOG_TABLE, MAX_RECORD_BYTES, group, topics
@@ -33,7 +35,13 @@ class WorkerApp(faust.App):
         return BatchTransport(self.conf.broker_consumer, self)
 
 
-def create_app(settings: Settings, *, topic_id: str, producer: BatchProducer) -> WorkerApp:
+def create_app(
+    settings: Settings,
+    *,
+    topic_id: str,
+    local: LocalFolder,
+    producer: BatchProducer,
+) -> WorkerApp:
     """The worker for `settings`; `topic_id` is the one Kafka gave `beacons`."""
     bootstrap = settings.kafka_bootstrap_servers
     app = WorkerApp(
@@ -63,7 +71,8 @@ def create_app(settings: Settings, *, topic_id: str, producer: BatchProducer) ->
     )
     table = DeviceTable(
         app,
-        rules=settings.rules,
+        local=local,
+        memory=settings.state_memory_bytes or quarter_of_memory() // max(1, settings.workers),
         end=end_process,
         name=CHANGELOG_TABLE,
         partitions=settings.partitions,
