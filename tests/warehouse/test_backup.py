@@ -49,6 +49,7 @@ def test_a_restored_home_answers_as_the_one_that_is_gone(home: Path, tmp_path: P
         "analytics.duckdb.wal",
         "publish.json",
         "archive",
+        "archive.json",
         "stores.toml",
     }
     # A loader goes on from it, and what it publishes names the archive where it is now.
