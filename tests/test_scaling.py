@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from homes import make_home, publish
+from archived import freeze
+from homes import RULES, first_hot_day, make_home, publish
 
-from pipeline.warehouse.database import connect_published
+from pipeline.warehouse.database import connect_live, connect_published
 from pipeline.warehouse.manifest import archive_files
+from pipeline.warehouse.snapshots.publish import SnapshotPublisher
 
 TEXT = (Path(__file__).parent.parent / "docs" / "scaling.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
@@ -54,6 +56,14 @@ def test_polars_and_pyarrow_count_what_duckdb_counts(home: Path, names: dict[str
 
 
 def test_the_list_has_the_rows_of_the_table(home: Path) -> None:
+    live = home / "live.duckdb"
+    with connect_live(live, RULES) as connection:
+        publisher = SnapshotPublisher(connection, live, home / "analytics.duckdb")
+        publisher.publish()
+        before = (home / "archive.json").read_bytes()
+        freeze(connection, home / "archive", first_hot_day(connection))
+        publisher.publish()
+    assert (home / "archive.json").read_bytes() != before
     listed = json.loads((home / "archive.json").read_text())["files"]
     with connect_published(home / "analytics.duckdb") as connection:
         held = archive_files(connection)
