@@ -40,6 +40,8 @@ def connect_several(
     connection = duckdb.connect(config={"autoinstall_known_extensions": False})
     try:
         connection.execute("SET TimeZone = 'UTC'")
+        first = next(iter(snapshots.values()))
+        connection.execute(f"SET temp_directory = {quoted(first.with_name(f'{first.name}.tmp'))}")
         for name, path in snapshots.items():
             _attach(connection, name, path)
         names = [f'"{name}"' for name in snapshots]
