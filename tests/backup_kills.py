@@ -41,7 +41,7 @@ def back_up_home(home: Path, folder: Path, *, progress: Progress = silent) -> Pa
     return back_up(
         home / "analytics.duckdb",
         folder,
-        others={"stores.toml": home / "stores.toml", "erasure.key": home / "erasure.key"},
+        others={"stores.toml": home / "stores.toml", "erasures.key": home / "erasures.key"},
         settings={"PIPELINE_SESSION_GAP": "PT30M"},
         at=datetime.now(UTC),
         progress=progress,

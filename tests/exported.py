@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import duckdb
 
@@ -30,12 +32,28 @@ def in_export(folder: Path, table: str) -> list[Any]:
     """Every row of a table, in order; none without a file."""
     if not any(day.files for day in listed(folder).tables[table]):
         return []
-    return duckdb.sql(f"FROM {relation(folder, table)} ORDER BY ALL").fetchall()
+    return in_order(duckdb.sql(f"FROM {relation(folder, table)}").fetchall())
 
 
 def in_snapshot(connection: duckdb.DuckDBPyConnection, table: str) -> list[Any]:
     """Every row that an export has, in order."""
-    return connection.execute(f"FROM (\n{TABLES[table]}\n) ORDER BY ALL").fetchall()
+    return in_order(connection.execute(f"FROM (\n{TABLES[table]}\n)").fetchall())
+
+
+def in_order(rows: list[Any]) -> list[Any]:
+    """Rows in order, with keys as text."""
+    return sorted((plain(row) for row in rows), key=repr)
+
+
+def plain(value: Any) -> Any:
+    """What other engines have in place of a value."""
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    return int(value) if isinstance(value, Decimal) and value == int(value) else value
 
 
 def assert_equals(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:

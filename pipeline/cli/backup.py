@@ -19,12 +19,22 @@ FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path)
 
 @click.command()
 @FOLDER
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Take none: compare the backups in DIR with their SHA-256. Exit with 1 on damage.",
+)
 @with_settings
-def backup(settings: Settings, folder: Path) -> None:
+def backup(settings: Settings, folder: Path, *, verify: bool) -> int:
     """Add a backup of snapshot, archive and stores to DIR, while everything runs.
 
-    It copies what no backup in DIR has. One that was killed goes on where it stopped.
+    It copies what the newest backup in DIR does not have. One that was killed goes on where it
+    stopped.
     """
+    return _verify(folder) if verify else _back_up(settings, folder)
+
+
+def _back_up(settings: Settings, folder: Path) -> int:
     from pipeline.warehouse.backup.contents import Backup, other_files
     from pipeline.warehouse.backup.last_backup import LastBackup
     from pipeline.warehouse.backup.taking import back_up
@@ -43,6 +53,20 @@ def backup(settings: Settings, folder: Path) -> None:
         settings.home
     )
     click.echo(f"{made}: {len(held.files)} files, {held.bytes / 1e6:,.1f} MB")
+    return 0
+
+
+def _verify(folder: Path) -> int:
+    from pipeline.printable import printable
+    from pipeline.warehouse.backup.verifying import damaged
+
+    with progress_bar() as progress:
+        found = damaged(folder, progress)
+    for line in found:
+        click.echo(printable(line))
+    if not found:
+        click.echo(f"the backups in {folder} are whole")
+    return 1 if found else 0
 
 
 @click.command()

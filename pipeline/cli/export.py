@@ -31,6 +31,7 @@ def _date(_: click.Context, __: click.Parameter, value: datetime | None) -> date
 @click.option(
     "--until", type=click.DateTime(["%Y-%m-%d"]), callback=_date, help="Last day, included."
 )
+@click.option("--delta", is_flag=True, help="Write Delta tables (needs the extra `delta`).")
 @with_settings
 def export(
     settings: Settings,
@@ -38,6 +39,8 @@ def export(
     tables: tuple[str, ...],
     since: date | None,
     until: date | None,
+    *,
+    delta: bool,
 ) -> None:
     """Export TABLES, or all, to DIR as Parquet files by day: the days that have changed.
 
@@ -52,6 +55,7 @@ def export(
             settings.database,
             folder,
             Selection(tables, since, until),
+            format="delta" if delta else "parquet",
             resources=Resources.of(settings),
             progress=progress,
         )

@@ -289,15 +289,28 @@ DATABASE = click.option(
 @click.argument("name", required=False)
 @click.option("-p", "parameters", multiple=True, metavar="NAME=VALUE", callback=_named)
 @DATABASE
+@click.option(
+    "--attach",
+    "several",
+    multiple=True,
+    metavar="NAME=PATH",
+    callback=_named,
+    help="A snapshot to read with others of other stores; once for each.",
+)
 @with_settings
 def query(
-    settings: Settings, name: str | None, parameters: tuple[str, ...], database: Path | None
+    settings: Settings,
+    name: str | None,
+    parameters: tuple[str, ...],
+    database: Path | None,
+    several: tuple[str, ...],
 ) -> None:
     """Answer the question NAME, or list all questions."""
     from pipeline.cli.command import show
     from pipeline.warehouse.database import connect_published
     from pipeline.warehouse.limits import limited
     from pipeline.warehouse.queries import ask, questions, refuse_unknown_store, required
+    from pipeline.warehouse.several import connect_several
 
     if name is None:
         for question, purpose in questions().items():
@@ -307,10 +320,14 @@ def query(
     missing = [f"-p {wanted}=VALUE" for wanted in required(name) if wanted not in values]
     if missing:
         raise click.UsageError(f"query {name!r} also needs {' '.join(missing)}")
+    if several and database is not None:
+        raise click.UsageError("--database is one snapshot, --attach is several")
+    memory = settings.query_memory_bytes
+    snapshots = dict(each.split("=", 1) for each in several)
     with (
-        connect_published(
-            database or settings.database, memory=settings.query_memory_bytes
-        ) as connection,
+        connect_several({name: Path(path) for name, path in snapshots.items()}, memory=memory)
+        if snapshots
+        else connect_published(database or settings.database, memory=memory) as connection,
         limited(connection, settings.query_timeout),
     ):
         answer = ask(connection, name, values)

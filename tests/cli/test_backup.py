@@ -35,6 +35,8 @@ def test_a_backup_becomes_a_home(pipeline: Pipeline, tmp_path: Path) -> None:
     # Private, as everything that we write.
     assert {path.stat().st_mode & 0o077 for path in (tmp_path / "backups").rglob("*")} == {0}
 
+    done = pipeline("backup", "backups", "--verify")
+    assert (done.returncode, done.stdout) == (0, "the backups in backups are whole\n")
     done = pipeline("restore", "backups", home=str(tmp_path / "elsewhere"))
     assert (done.returncode, done.stderr) == (0, "")
     *different, last = done.stdout.splitlines()
@@ -48,6 +50,10 @@ def test_a_backup_becomes_a_home(pipeline: Pipeline, tmp_path: Path) -> None:
     ]
     assert answers[0].stdout == answers[1].stdout != ""
     assert pipeline("check", home=str(tmp_path / "elsewhere")).returncode == 0
+    (made / "analytics.duckdb").unlink()
+    done = pipeline("backup", "backups", "--verify")
+    reason = f"backups/{made.name}/analytics.duckdb cannot be read: No such file or directory\n"
+    assert (done.returncode, done.stdout) == (1, reason)
 
 
 def test_what_cannot_be_is_one_line(pipeline: Pipeline, home: Path, tmp_path: Path) -> None:

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 from archived import freeze
-from backup_kills import back_up_home, restored
+from backup_kills import back_up_home, restored, silent
 from homes import RULES, files_in, first_hot_day, make_home, merge_all, publish
 from tables import broken_checks, differing, exported
 
 from pipeline.warehouse.backup.contents import Backup, BackupError, newest_backup
 from pipeline.warehouse.backup.taking import back_up
+from pipeline.warehouse.backup.verifying import damaged
 from pipeline.warehouse.database import DatabaseError, NoSnapshotError, connect_live
 
 
@@ -49,6 +50,7 @@ def test_a_restored_home_answers_as_the_one_that_is_gone(home: Path, tmp_path: P
         "analytics.duckdb.wal",
         "publish.json",
         "archive",
+        "archive.json",
         "stores.toml",
     }
     # A loader goes on from it, and what it publishes names the archive where it is now.
@@ -238,6 +240,36 @@ def test_a_live_database_that_was_begun_meanwhile_stays(home: Path, tmp_path: Pa
         restored(backup, elsewhere)
     (elsewhere / "live.duckdb").unlink()
     restored(backup, elsewhere)
+
+
+def test_damage_is_found_before_a_backup_is_needed(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    with pytest.raises(BackupError, match="holds no backup"):
+        damaged(folder, silent)
+    made = [back_up_home(home, folder) for _ in range(2)]
+    assert damaged(folder, silent) == []
+    shared = min((made[0] / "archive").rglob("*.parquet")).relative_to(made[0])
+    flip(made[0] / shared)  # a link: of both
+    (made[0] / "stores.toml").unlink()
+    (made[1] / "backup.json").chmod(0o600)
+    found = damaged(folder, silent)
+    assert [line.split()[0] for line in found] == [
+        str(made[0] / shared),
+        str(made[0] / "stores.toml"),
+        str(made[1] / shared),
+    ]
+    (made[1] / "backup.json").write_text("{")
+    assert f"{made[1] / 'backup.json'} cannot be read" in damaged(folder, silent)[-1]
+
+
+def test_the_key_of_erasures_goes_with_it_and_stays_secret(home: Path, tmp_path: Path) -> None:
+    (home / "erasures.key").write_bytes(b"secret")
+    (home / "erasures.key").chmod(0o600)
+    backup, elsewhere = back_up_home(home, tmp_path / "backups"), tmp_path / "elsewhere"
+    restored(backup, elsewhere)
+    for folder, mode in ((backup, 0o400), (elsewhere, 0o600)):
+        assert (folder / "erasures.key").read_bytes() == b"secret"
+        assert (folder / "erasures.key").stat().st_mode & 0o777 == mode
 
 
 @pytest.mark.parametrize("what", ["backup", "restore"])

@@ -15,7 +15,8 @@ from typing import Any
 import duckdb
 import pytest
 from archived import freeze
-from exported import TABLES, assert_equals, in_export, listed
+from deltalake import DeltaTable
+from exported import TABLES, assert_equals, in_export, in_order, in_snapshot, listed
 from homes import files_in, first_hot_day, make_home, merge_all, publish
 
 from pipeline.warehouse.database import DatabaseError, NoSnapshotError, connect_published
@@ -175,8 +176,8 @@ def test_some_tables_alone_are_an_export(home: Path, lake: Path) -> None:
     export(home, lake, Selection(("events", "stores"), None, last))
     assert set(listed(lake).tables) == {"events", "stores"}
     with snapshot(home) as connection:
-        held = connection.execute(f"FROM events WHERE day <= '{last}' ORDER BY ALL").fetchall()
-    assert in_export(lake, "events") == held
+        held = connection.execute(f"FROM events WHERE day <= '{last}'").fetchall()
+    assert in_export(lake, "events") == in_order(held)
     with pytest.raises(DatabaseError, match="there is no table 'evnts' to export; choose of: conv"):
         export(home, lake, Selection(("events", "evnts")))
 
@@ -269,3 +270,57 @@ def test_a_kill_at_any_step_leaves_the_former_export_or_the_new_one(home: Path, 
     assert [line for line in said if line[2] != "whole"] == []
     assert {"fsync", "rename", "replace", "rmdir"} <= {about for about, _, _ in said}
     assert said[-1][0] == "the end"
+
+
+def in_delta(connection: duckdb.DuckDBPyConnection, lake: Path, table: str) -> list[Any]:
+    """Every row of a Delta table, in order, with the columns in the order of the snapshot."""
+    described = connection.execute(f"DESCRIBE {TABLES[table]}").fetchall()
+    rows = DeltaTable(lake / table).to_pyarrow_table(columns=[column[0] for column in described])
+    return in_order(duckdb.from_arrow(rows).fetchall())
+
+
+def versions(lake: Path) -> dict[str, int]:
+    return {table: DeltaTable(lake / table).version() for table in listed(lake).tables}
+
+
+def test_delta_tables_have_the_rows_of_the_snapshot(home: Path, lake: Path) -> None:
+    for _ in range(2):
+        export(home, lake, format="delta")
+        with snapshot(home) as connection:
+            for table in TABLES:
+                assert in_delta(connection, lake, table) == in_snapshot(connection, table), table
+        # The second writes nothing.
+        assert set(versions(lake).values()) == {0}
+    with pytest.raises(DatabaseError, match="holds an export as delta: use another folder"):
+        export(home, lake)
+
+
+def test_a_delta_table_gets_its_changed_days_in_one_commit(home: Path, lake: Path) -> None:
+    export(home, lake, format="delta")
+    days = sorted(day.day for day in listed(lake).tables["sessions"] if day.day is not None)
+    publish_as_it_is(
+        home,
+        lambda connection: connection.execute(
+            f"DELETE FROM sessions WHERE day = '{days[0]}'; UPDATE stores SET timezone = 'UTC+0';"
+            f"UPDATE sessions SET country = 'XX' WHERE day IN ('{days[1]}', '{days[2]}');"
+            "ALTER TABLE touches ADD COLUMN new BIGINT"
+        ),
+    )
+    files = set(DeltaTable(lake / "sessions").file_uris())
+    done = export(home, lake, format="delta")
+    with snapshot(home) as connection:
+        for table in ("sessions", "stores", "touches"):
+            assert in_delta(connection, lake, table) == in_snapshot(connection, table), table
+    changed = {table for table, version in versions(lake).items() if version > 0}
+    assert changed == {"sessions", "stores", "touches"}
+    assert set(versions(lake).values()) == {0, 1}
+    assert done.days == 3 + 1 + len(listed(lake).tables["touches"])
+    # Files of other days stay.
+    assert len(files & set(DeltaTable(lake / "sessions").file_uris())) == len(days) - 3
+
+
+def test_delta_needs_its_package(home: Path, lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "deltalake", None)
+    with pytest.raises(DatabaseError, match=r"pip install 'clickstream-pipeline\[delta\]'"):
+        export(home, lake, format="delta")
+    assert not (lake / "export.json").exists()

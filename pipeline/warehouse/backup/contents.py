@@ -14,7 +14,7 @@ from pipeline.config import Settings
 from pipeline.warehouse.database import DatabaseError
 
 SNAPSHOT = "analytics.duckdb"
-ERASURE_KEY = "erasure.key"
+ERASURE_KEY = "erasures.key"
 _LIST = "backup.json"
 _CHUNK = 16 * 1024 * 1024
 
@@ -75,9 +75,14 @@ def other_files(settings: Settings) -> dict[str, Path]:
     return {"stores.toml": settings.stores, ERASURE_KEY: settings.home / ERASURE_KEY}
 
 
+def backups(folder: Path) -> list[Path]:
+    """The folders of the whole backups in `folder`, from the oldest on."""
+    return sorted(path.parent for path in folder.glob(f"*Z/{_LIST}"))
+
+
 def newest_backup(folder: Path) -> Path | None:
     """The folder of the newest whole backup in `folder`; None when there is none."""
-    return max((path.parent for path in folder.glob(f"*Z/{_LIST}")), default=None)
+    return next(reversed(backups(folder)), None)
 
 
 def copy(source: BinaryIO, target: Path, *, sha256: str | None = None) -> BackupFile:

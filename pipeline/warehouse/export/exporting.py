@@ -16,6 +16,7 @@ import duckdb
 
 from pipeline.warehouse.database import DatabaseError, attached, define
 from pipeline.warehouse.export.contents import Export, ExportedFile, Format
+from pipeline.warehouse.export.delta import write_delta
 from pipeline.warehouse.export.parquet import delete_unnamed, write_parquet
 from pipeline.warehouse.export.selection import Days, Selection, Table
 from pipeline.warehouse.folder_lock import locked
@@ -27,7 +28,7 @@ from pipeline.warehouse.snapshots.held_snapshot import HeldSnapshot, held
 
 Files = dict[date | None, list[ExportedFile]]
 Writer = Callable[[duckdb.DuckDBPyConnection, Table, Days, Path], Files]
-WRITERS: dict[Format, Writer] = {"parquet": write_parquet}
+WRITERS: dict[Format, Writer] = {"parquet": write_parquet, "delta": write_delta}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ def export(
                     if not one.is_replaced():
                         raise
         fresh.write(folder)
-        delete_unnamed(folder, former, fresh)
+        if format == "parquet":
+            delete_unnamed(folder, former, fresh)
     return done
 
 
@@ -91,13 +93,13 @@ def _export(
         for number, (name, text) in enumerate(texts.items()):
             progress(name, number, len(texts))
             table, listed = Table.of(connection, name, text, selection), tables.get(name, [])
-            changed = table.changed(listed)
+            changed = table.changed(listed, selection)
             files = WRITERS[former.format](connection, table, changed, folder) if changed else {}
             tables[name] = table.listed(listed, files, selection, snapshot.published_at)
             done = Exported(
                 done.days + len(changed),
                 done.compared + len(table.days),
-                done.rows + sum(table.days[day][0] for day in changed),
+                done.rows + sum(table.days[day][0] for day in changed if day in table.days),
             )
     return done, Export(former.format, tables)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,6 +15,25 @@ from pipeline.warehouse.manifest import layout_of
 from pipeline.warehouse.sql import files
 
 Days = Collection[date | None]
+# Spark has no UUID, Delta no unsigned integers, and neither has JSON. Also inside of other types.
+_PLAIN = {
+    "UUID": "VARCHAR",
+    "JSON": "VARCHAR",
+    "UBIGINT": "DECIMAL(20, 0)",
+    "UTINYINT": "SMALLINT",
+}
+_OTHERS = re.compile(rf"\b({'|'.join(_PLAIN)})\b")
+
+
+def _plain(kind: re.Match[str]) -> str:
+    return _PLAIN[kind[1]]
+
+
+def days_in(days: Days) -> str:
+    """The condition that a row is of one of some days."""
+    named = ", ".join(f"DATE '{day}'" for day in days if day is not None)
+    conditions = [f"day IN ({named})"] if named else []
+    return " OR ".join([*conditions, "day IS NULL"] if None in days else conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +67,21 @@ class Table:
 
     name: str
     text: str
-    is_dated: bool
+    columns: dict[str, str]
     days: dict[date | None, tuple[int, str]]
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether it has a column `day`."""
+        return "day" in self.columns
 
     @classmethod
     def of(
         cls, connection: duckdb.DuckDBPyConnection, name: str, text: str, selection: Selection
     ) -> Table:
         """Reads all rows of the selected days."""
-        columns = {row[0] for row in connection.execute(f"DESCRIBE {text}").fetchall()}
+        described = connection.execute(f"DESCRIBE {text}").fetchall()
+        columns = {name: kind for name, kind, *_ in described}
         is_dated = "day" in columns
         bounds = [f"day >= DATE '{selection.since}'"] if is_dated and selection.since else []
         bounds += [f"day <= DATE '{selection.until}'"] if is_dated and selection.until else []
@@ -66,21 +92,20 @@ class Table:
         ).fetchall()
         layout = layout_of(connection, text)
         days = {day: (rows, f"{layout}:{digest}") for day, rows, digest in found}
-        return cls(name, text, is_dated, days)
+        return cls(name, text, columns, days)
 
-    def changed(self, former: list[ExportedDay]) -> list[date | None]:
-        """The days that `former` lacks or has otherwise."""
+    def changed(self, former: list[ExportedDay], selection: Selection) -> list[date | None]:
+        """The days that `former` lacks, has otherwise, or has and the snapshot has no more."""
         held = {day.day: (day.rows, day.hash) for day in former}
-        return [day for day, found in self.days.items() if held.get(day) != found]
+        gone = [day for day in held if day not in self.days and selection.holds(day)]
+        return [day for day, found in self.days.items() if held.get(day) != found] + gone
 
     def rows_of(self, days: Days) -> str:
-        """The query of the rows of some days."""
-        if not self.is_dated:
-            return self.text
-        named = ", ".join(f"DATE '{day}'" for day in days if day is not None)
-        conditions = [f"day IN ({named})"] if named else []
-        conditions += ["day IS NULL"] if None in days else []
-        return f"FROM (\n{self.text}\n) WHERE {' OR '.join(conditions)}"
+        """The query of the rows of some days, in types that other engines have."""
+        plain = {name: _OTHERS.sub(_plain, kind) for name, kind in self.columns.items()}
+        columns = ", ".join(f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in plain.items())
+        where = f"WHERE {days_in(days)}" if self.is_dated else ""
+        return f"SELECT {columns} FROM (\n{self.text}\n) {where}"  # noqa: S608  # our own names
 
     def listed(
         self,
