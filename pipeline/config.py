@@ -66,7 +66,7 @@ class Settings(BaseSettings):
         default=4,
         ge=1,
         le=1024,
-        description="Partitions of each topic keyed by device. Cannot be changed later.",
+        description="Partitions of each topic keyed by device. `pipeline partitions` adds some.",
     )
     replication: int = Field(
         default=1, ge=1, le=9, description="Replicas of each partition. Use 3 on a cluster."

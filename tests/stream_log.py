@@ -44,6 +44,8 @@ class PartitionLog:
     outcomes: list[Outcome] = field(default_factory=list)
     changelog: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     commit: Checkpoint = field(default_factory=lambda: checkpoint(0))
+    all: list[PartitionLog] = field(default_factory=list, repr=False)
+    """The partitions among which devices are divided by key; without any, all belong here."""
     memory: int = 1 << 30
     write_bytes: int = 0
 
@@ -69,7 +71,7 @@ class PartitionLog:
         What it has not in memory is in `folder`: that of a worker before, or a new one.
         """
         devices = opened(self, folder or Path(mkdtemp()))
-        partition = PartitionState(self.number, self.rules, devices)
+        partition = PartitionState(self.number, self.rules, devices, len(self.all))
         for offset, (key, value) in enumerate(self.changelog):
             if offset >= devices.next_offset:
                 devices.apply(key, value, offset=offset)
@@ -88,6 +90,9 @@ class PartitionLog:
         if not records:
             return False
         result: BatchResult = partition.process(records, committed=self.commit.offset)
+        for other, strays in result.strays.items():
+            for key, value in strays:
+                self.all[other].append(key, value or b"")
         self.outcomes += map(outcome_in, result.outcomes)
         if until in ("states", "commit"):
             first = len(self.changelog)
@@ -108,13 +113,14 @@ class PartitionLog:
         """Let workers go on under adopted `rules`, from what the warehouse has `reached`."""
         self.rules = rules
         self.commit = adopted(
-            reached, beginning=0, topic_id="topic", rules=rules.digest(), adoptions=adoptions
+            reached,
+            beginning=0,
+            topic_id="topic",
+            rules=rules.digest(),
+            adoptions=adoptions,
+            partitions=0,
         )
-        self.changelog += [
-            state_of(device, self.commit, rules)
-            for device in known
-            if device.partition == self.number
-        ]
+        self.changelog += [state_of(device, self.commit, rules) for device in known]
 
     def accepted(self) -> list[Outcome]:
         return first_of_each(self.outcomes)

@@ -14,6 +14,7 @@ import click
 
 from pipeline.cli.backup import backup, restore
 from pipeline.cli.export import export
+from pipeline.cli.partitions import partitions
 from pipeline.cli.rebuild import rebuild
 from pipeline.cli.rules import rules
 from pipeline.cli.stores import stores, zone
@@ -67,6 +68,7 @@ cli.add_command(restore)
 cli.add_command(export)
 cli.add_command(rebuild)
 cli.add_command(rules)
+cli.add_command(partitions)
 
 
 @cli.command()

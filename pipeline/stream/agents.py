@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import lmdb
+import msgspec
 from faust.types import TP
 
 from pipeline.stream.batch_producer import BatchProducer
@@ -138,6 +139,9 @@ class Agent:
         try:
             # Tasks start, and the lock is granted, in order: batches of a partition never overlap.
             async with self._locks[number]:
+                # Before its outcome, which says that nothing is left to do with it.
+                for other, records in result.strays.items():
+                    await self.producer.send(self.topics.beacons.name, other, records)
                 # The outcomes go first: a state ahead of its outcome would hide a loss.
                 await self.producer.send(self.topics.outcomes.name, number, result.outcomes)
                 span = await self.producer.send(self.topics.changelog.name, number, result.states)
@@ -162,14 +166,25 @@ class Agent:
             refuse_missing_commit(number, outcomes=ends[outcomes], changelog=ends[changelog])
             beginning = await consumer.beginning(tp)
             checkpoint = Checkpoint(
-                offset=beginning, stream_time=None, topic_id=self.topic_id, rules=self.digest
+                offset=beginning,
+                stream_time=None,
+                topic_id=self.topic_id,
+                rules=self.digest,
+                partitions=self.topics.beacons.partitions,
             )
             # Committed before anything is written, so that its absence always means a loss.
             if not await consumer.commit_checkpoint(tp, checkpoint):
                 raise StateError(f"partition {number}: its first commit was refused")
             return checkpoint
         checkpoint = read_checkpoint(commit.offset, commit.metadata, partition=number)
-        checkpoint.refuse_mismatch(topic_id=self.topic_id, rules=self.digest, partition=number)
+        checkpoint.refuse_mismatch(
+            topic_id=self.topic_id,
+            rules=self.digest,
+            partition=number,
+            partitions=self.topics.beacons.partitions,
+        )
+        # That of an earlier version does not say it.
+        checkpoint = msgspec.structs.replace(checkpoint, partitions=self.topics.beacons.partitions)
         # After the commit is read, because all that was written before it must be recovered: while
         # this worker was paused, another may have recovered, written and committed.
         end = (await consumer.ends(changelog))[changelog]

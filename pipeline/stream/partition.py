@@ -5,16 +5,18 @@ Pure, except for the random writer id that it is given: no Kafka, no clock.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from pipeline.domain.device import forget
-from pipeline.domain.outcomes import Origin
+from pipeline.domain.device import Device, forget
+from pipeline.domain.outcomes import Origin, Outcome
 from pipeline.domain.process import process, read
 from pipeline.domain.rules import Rules
+from pipeline.kafka.partitioner import home
 from pipeline.stream.checkpoint import Checkpoint, StateError
 from pipeline.stream.devices import Devices, Pair
 
@@ -30,8 +32,12 @@ class JumpError(StateError):
 
 @dataclass(slots=True)
 class BatchResult:
-    """What a batch has changed: records for `outcomes`, then for the changelog; the checkpoint."""
+    """What a batch has changed: records for `outcomes`, then for the changelog; the checkpoint.
 
+    `strays` are records of devices of other partitions, by those.
+    """
+
+    strays: dict[int, list[Pair]]
     outcomes: list[Pair]
     states: list[Pair]
     checkpoint: Checkpoint
@@ -45,12 +51,14 @@ class PartitionState:
 
     `writer` (16 bytes) is random at each assignment: a worker that was paused and is no longer
     the owner can then overwrite only what it wrote itself. Where rules were adopted it begins with
-    their era.
+    their era. The devices are those whose records belong here by their keys, of so many
+    `partitions`; with 0 all that come.
     """
 
     number: int
     rules: Rules
     devices: Devices
+    partitions: int = 0
     _checkpoint: Checkpoint | None = None
     _tombstones: list[Pair] = field(default_factory=list)
 
@@ -101,6 +109,7 @@ class PartitionState:
         """
         checkpoint = self.checkpoint
         stream_time, digest = checkpoint.stream_time, checkpoint.era
+        strays: defaultdict[int, list[Pair]] = defaultdict(list)
         outcomes: list[Pair] = []
         changed: dict[bytes, None] = {}
         events = failed = offset = 0
@@ -108,6 +117,17 @@ class PartitionState:
             offset, key = record.offset, record.key or b""
             device = self.devices.get(key)
             beacon = read(record.value or b"", appended_at=record.timestamp)
+            if (other := self._home(key, device)) != self.number:
+                # Ingest sent it before it knew of new partitions: its device is in another one.
+                strays[other].append((key, record.value))
+                outcome = Outcome(
+                    origin=Origin(checkpoint.topic_id, self.number, offset),
+                    rules=digest,
+                    stream_time=stream_time,
+                    stream_time_after=stream_time,
+                )
+                outcomes.append((key, _outcomes.encode(outcome)))
+                continue
             # At or below the device's origin the outcome is acknowledged already; time still moves.
             if offset > device.origin:
                 outcome = process(
@@ -129,7 +149,13 @@ class PartitionState:
             checkpoint, offset=offset + 1, stream_time=stream_time
         )
         states = self._states(changed, committed)
-        return BatchResult(outcomes, states, self._checkpoint, events, failed)
+        return BatchResult(strays, outcomes, states, self._checkpoint, events, failed)
+
+    def _home(self, key: bytes, device: Device) -> int:
+        # It has been found to be here. The state of a former era, which does not count, has none.
+        if not self.partitions or not key or device.origin >= 0:
+            return self.number
+        return home(key, self.partitions)
 
     def _states(self, changed: Iterable[bytes], committed: int) -> list[Pair]:
         # Tombstones wait for a batch: our own values that replace those keys are acknowledged now.

@@ -50,7 +50,7 @@ class DeviceTable(Table[bytes, Any]):
         if held is None:
             store = self._local.open(number)
             devices = Devices(store, os.urandom(WRITER_BYTES), self._share)
-            held = PartitionState(number, self._local.rules, devices)
+            held = PartitionState(number, self._local.rules, devices, self.partitions or 0)
             self._partitions[number] = held
         return held
 

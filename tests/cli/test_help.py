@@ -34,6 +34,7 @@ OURS = {
     "pipeline.cli.backup",
     "pipeline.cli.export",
     "pipeline.cli.main",
+    "pipeline.cli.partitions",
     "pipeline.cli.rebuild",
     "pipeline.cli.rules",
     "pipeline.cli.stores",

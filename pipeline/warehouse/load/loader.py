@@ -196,7 +196,8 @@ class Loader:
             raise DatabaseError(
                 f"outcomes {place.partition}/{record.offset} were made with other rules"
                 f" ({outcome.rules}, here {self._held.era}): give the workers the settings and the"
-                " version of this loader"
+                " version of this loader; if `pipeline rules adopt` or `pipeline partitions` was"
+                " interrupted, run it again"
             ) from None
         if is_present and self._ledger.accepts(outcome.origin):
             batch.add(outcome)
