@@ -2,7 +2,7 @@
 WITH stored AS (FROM conversion_touches),
 
 recomputed AS (
-    FROM recompute_conversion_touches('events')
+    FROM recompute_conversion_touches('events') SEMI JOIN conversion_facts USING (conversion_key)
 ),
 
 by_name AS (FROM stored WHERE false UNION ALL BY NAME FROM recomputed)

@@ -8,6 +8,7 @@ recomputed AS (
         coalesce(o.orders, 0) AS orders
     FROM recompute_sessions('events') AS s
     LEFT JOIN recompute_session_orders('sessions', 'order_lines') AS o USING (session_key)
+    WHERE is_kept_session(s.ended_at)
 ),
 
 by_name AS (FROM stored WHERE false UNION ALL BY NAME FROM recomputed)

@@ -43,6 +43,7 @@ def load_steps(connection: duckdb.DuckDBPyConnection) -> list[Step]:
         _file("clear_working_tables"),
         _file("missing_events_at_start"),
         _file("rejected_events", if_any="in_rejected"),
+        _file("expired_events", if_any="in_events WHERE is_late AND NOT is_kept(occurred_at)"),
         # A copy may have been moved by what a clock can run ahead (T3, D4).
         _file(
             "late_events",
@@ -145,6 +146,7 @@ def _conversions() -> list[Step]:
             if_any="affected_conversions",
             near=Near("near_lookbacks", f"{lookbacks} CROSS JOIN rules"),
         ),
+        _file("conversions_without_lines", if_any="expired_orders", near=new),
         _file("write_touches", if_any="new_conversions", near=new),
         _file("conversions_of_old_lines", if_any="old_lines"),
         _file("write_conversions", if_any="new_conversions", near=new),

@@ -10,7 +10,7 @@ from functools import partial
 
 import duckdb
 
-from pipeline.warehouse.retention import arrivals
+from pipeline.warehouse.retention import arrivals, derived
 from pipeline.warehouse.retention.terms import Terms
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ class Retention:
         connection: duckdb.DuckDBPyConnection,
         terms: Terms,
         *,
+        partitions: int,
         interval: timedelta = INTERVAL,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -44,6 +45,10 @@ class Retention:
             for table, term in by_arrival.items()
             if term
         ]
+        if terms.derived:
+            self._expiries.append(
+                partial(derived.expire, connection, terms.derived, partitions=partitions)
+            )
 
     def step(self) -> bool:
         """Let the next day go; True when one went. To be called between two transactions.

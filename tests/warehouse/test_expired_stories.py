@@ -1,0 +1,69 @@
+"""Random shopping with a cut in its midst: what is kept equals a recompute from the cut on (T11).
+
+Devices shop for five days, under rules of half a day and more, so that midnights lie between all
+bounds. Stream time moves on between the thirds, what is due goes, and of the rest some is late, and
+some has expired when it comes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+import pytest
+from expired import PARTITIONS, slower, thirds
+from warehouse_fixture import RULES, TIGHT, Warehouse
+
+from pipeline.domain.rules import Rules
+from pipeline.warehouse.retention import derived
+
+STORES = 40
+
+ACROSS = "(SELECT derived_from FROM retention)"
+HAPPENED = {
+    "events expired": "SELECT CAST(sum(expired) AS BIGINT) FROM ledger",
+    "orders gone": "SELECT count(*) FROM expired_orders",
+    "sessions across": f"SELECT count(*) FROM sessions WHERE started_at < {ACROSS}",
+    "lines across": f"SELECT count(*) FROM order_lines WHERE occurred_at < {ACROSS}",
+    "orders of sessions across": f"""
+        SELECT count(*) FROM sessions WHERE orders > 0 AND started_at < {ACROSS}
+    """,
+    "touches across": f"""
+        SELECT count(*) FROM conversion_touches
+        WHERE touched_at < {ACROSS} AND occurred_at >= {ACROSS}
+    """,
+    "purchases across": f"SELECT count(*) FROM conversion_facts WHERE occurred_at < {ACROSS}",
+    "reports of orders gone": f"""
+        SELECT count(*) FROM reported_lines('events')
+        WHERE occurred_at >= {ACROSS} AND order_key_of(store_id, order_id, event_key, occurred_at)
+            IN (FROM expired_orders)
+    """,
+    "refunds counted": "SELECT count(*) FROM refunds WHERE state = 'counted'",
+    "whole days": "SELECT count(*) FROM daily_sessions WHERE is_whole_day(day)",
+    "days that stay": "SELECT count(*) FROM daily_sessions WHERE NOT is_whole_day(day)",
+}
+
+
+@pytest.fixture(scope="module", params=[RULES, TIGHT], ids=["roomy", "tight"])
+def rules(request: pytest.FixtureRequest) -> Rules:
+    return slower(request.param)
+
+
+def test_t11_what_is_kept_equals_a_recompute_from_the_cut_on(warehouse: Warehouse) -> None:
+    """After every transaction, and after every day that goes."""
+    chance, found = Random(11), Counter[str]()  # noqa: S311  # examples, the same each time
+    told = [thirds(chance, warehouse.rules, number=number) for number in range(STORES)]
+    for outcomes in zip(*told, strict=True):
+        warehouse.load(outcome for some in outcomes for outcome in some[: len(some) // 2])
+        assert warehouse.broken() == {}
+        warehouse.load(outcome for some in outcomes for outcome in some)
+        assert warehouse.broken() == {}
+        # No less than the lateness, without which an event on time could lie before the cut.
+        while derived.expire(
+            warehouse.connection, warehouse.rules.lateness, partitions=STORES * PARTITIONS
+        ):
+            assert warehouse.broken() == {}
+            found += Counter(
+                {name: warehouse.rows(query)[0][0] for name, query in HAPPENED.items()}
+            )
+    assert set(found) == set(HAPPENED), found
