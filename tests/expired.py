@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 
+import duckdb
 import msgspec
 from factories import DAY, MINUTE, MORNING, Log, cart, click, make_event, purchase
 
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
 from pipeline.topics import Rejected
+from pipeline.warehouse.retention.retention import Retention
+from pipeline.warehouse.retention.terms import Terms
 
 DAYS = DAY // MINUTE
 # A day for each hour of the usual rules.
@@ -91,3 +96,13 @@ def thirds(chance: Random, rules: Rules, *, number: int) -> Iterator[list[Outcom
         yield [outcome for log in logs for outcome in log.outcomes]
         for log in logs:
             log.outcomes.clear()
+
+
+def restless(
+    connection: duckdb.DuckDBPyConnection, terms: Terms, *, partitions: int = 1, **how: Any
+) -> Retention:
+    """One that never rests, and whose warehouse has no archive."""
+    usual = {"folder": Path(), "unnamed": lambda _: None, "interval": timedelta(0)}
+    return Retention(
+        connection, terms, partitions=partitions, **{"clock": lambda: 0.0, **usual, **how}
+    )

@@ -19,10 +19,10 @@ from typing import Any
 
 import duckdb
 from archive_kills import forked
+from expired import restless
 from warehouse_fixture import RULES, Warehouse
 
 from pipeline.warehouse.database import connect_live
-from pipeline.warehouse.retention.retention import Retention
 from pipeline.warehouse.retention.terms import Terms
 
 MONTH = timedelta(days=30)
@@ -51,17 +51,11 @@ class Mortal:
         return result
 
 
-def restless(connection: Any) -> Retention:
-    return Retention(
-        connection, TERMS, partitions=PARTITIONS, interval=timedelta(0), clock=lambda: 0.0
-    )
-
-
 def life(live: Path, number: int) -> None:
     """All that is due goes."""
     with connect_live(live, RULES) as connection:
         mortal: Any = Mortal(connection, number)
-        retention = restless(mortal)
+        retention = restless(mortal, TERMS, partitions=PARTITIONS)
         while retention.step():
             pass
 
@@ -70,7 +64,7 @@ def look(live: Path) -> None:
     """Every check holds, and what is left goes now."""
     warehouse = Warehouse(live, keep=True)
     assert warehouse.broken() == {}
-    retention = restless(warehouse.connection)
+    retention = restless(warehouse.connection, TERMS, partitions=PARTITIONS)
     while retention.step():
         pass
     assert warehouse.broken() == {}

@@ -19,7 +19,8 @@ INSERT INTO rebuilt_conversion_facts BY NAME
 FROM recompute_conversion_facts('bucket_events', 'bucket_lines');
 
 INSERT INTO rebuilt_conversion_touches BY NAME
-FROM recompute_conversion_touches('bucket_events') SEMI JOIN rebuilt_conversion_facts USING (conversion_key);
+FROM recompute_conversion_touches('bucket_events') SEMI JOIN rebuilt_conversion_facts USING (conversion_key)
+WHERE has_events_of_conversion(occurred_at);
 
 INSERT INTO rebuilt_touches BY NAME
 FROM recompute_touches('bucket_events') WHERE is_kept_touch(touched_at);

@@ -153,7 +153,8 @@ LEFT JOIN query_table(line_rows) AS l
     AND c.event_key = l.event_key
     AND c.occurred_at = l.occurred_at
     AND c.line = l.line
-WHERE CASE c.conversion_type WHEN 'purchase' THEN l.event_key IS NOT NULL ELSE is_kept(c.occurred_at) END;
+WHERE has_events_of_conversion(c.occurred_at)
+    AND CASE c.conversion_type WHEN 'purchase' THEN l.event_key IS NOT NULL ELSE is_kept(c.occurred_at) END;
 
 CREATE OR REPLACE TEMP MACRO recompute_conversion_touches(source) AS TABLE
 WITH found AS (FROM recompute_paths(source))

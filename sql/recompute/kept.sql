@@ -1,4 +1,4 @@
--- What has not gone with its time (T11). Scalar macros: all is kept while `retention` has no row.
+-- What has not gone with its time (T11): all is kept while `retention` has no row.
 CREATE OR REPLACE TEMP MACRO is_kept(occurred_at) AS
     coalesce(occurred_at >= (SELECT derived_from FROM retention), true);
 
@@ -16,3 +16,20 @@ CREATE OR REPLACE TEMP MACRO is_whole_day(day) AS
 CREATE OR REPLACE TEMP MACRO order_key_of(store_id, order_id, event_key, occurred_at) AS key_of(
     netstring(store_id) || coalesce('order:' || order_id, 'event:' || event_key || epoch_ms(occurred_at))
 );
+
+-- What can be recomputed: what was made of events that have gone stays as it was.
+CREATE OR REPLACE TEMP MACRO has_events(since) AS
+    coalesce(since >= (SELECT events_from FROM retention), true);
+
+-- The first event that is left may have had a neighbour before.
+CREATE OR REPLACE TEMP MACRO has_events_of_session(started_at) AS
+    has_events(started_at - (SELECT gap FROM rules));
+
+CREATE OR REPLACE TEMP MACRO has_events_of_conversion(occurred_at) AS
+    has_events(occurred_at - (SELECT lookback FROM rules));
+
+-- The orders of which a report has gone.
+CREATE OR REPLACE TEMP VIEW settled_orders AS
+SELECT DISTINCT order_key_of(store_id, order_id, event_key, occurred_at) AS order_key
+FROM order_lines
+WHERE NOT has_events(occurred_at);

@@ -203,15 +203,15 @@ SELECT
     ) = 1 AS counts_order
 FROM settled;
 
--- The whole of it, for the oracle: but for orders that have gone (T11).
+-- The whole of it, for the oracle: but for orders that have gone, or a report of them (T11).
 CREATE OR REPLACE TEMP VIEW reported_order_lines AS
-FROM reported_lines('events') AS reported
-WHERE NOT EXISTS (
-    FROM expired_orders
-    WHERE order_key = order_key_of(
-        reported.store_id, reported.order_id, reported.event_key, reported.occurred_at
-    )
-);
+SELECT * EXCLUDE (order_key)
+FROM (
+    SELECT *, order_key_of(store_id, order_id, event_key, occurred_at) AS order_key
+    FROM reported_lines('events')
+)
+ANTI JOIN expired_orders USING (order_key)
+ANTI JOIN settled_orders USING (order_key);
 
 CREATE OR REPLACE TEMP MACRO recompute_order_lines() AS TABLE
 FROM settled_order_lines('reported_order_lines');

@@ -10,5 +10,5 @@ SELECT CAST(getvariable('cut') AS DATE) + 1, digest, warehouse_digest, gap, look
 FROM rules
 WHERE NOT EXISTS (FROM aggregate_rules WHERE until = CAST(getvariable('cut') AS DATE) + 1);
 
-INSERT INTO retention SELECT NULL WHERE NOT EXISTS (FROM retention);
+INSERT INTO retention (derived_from) SELECT NULL WHERE NOT EXISTS (FROM retention);
 UPDATE retention SET derived_from = getvariable('cut');

@@ -12,7 +12,7 @@ from warehouse_fixture import Warehouse
 from pipeline.warehouse.sql import files
 
 COMPARED = re.compile(
-    r"WITH stored AS \([^)]*(?:\)[^)]*)?FROM (\w+)(?: WHERE is_whole_day\(day\))?\),\n\nrecomputed"
+    r"WITH stored AS \([^)]*?(?:\)[^)]*?)?FROM (\w+)(?:\s+WHERE .*?)?\n?\),\n\nrecomputed"
 )
 STORED = {name: found[1] for name, text in files("checks") if (found := COMPARED.search(text))}
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
+from archived import day, freeze
+from expired import restless
 from factories import DAY, MINUTE, Log, cart, click, make_event, purchase
 from warehouse_fixture import RULES, Warehouse
 
 from pipeline.config import Settings
 from pipeline.domain.rules import Rules
+from pipeline.warehouse.archive.archiver import Archiver
 from pipeline.warehouse.database import DatabaseError
-from pipeline.warehouse.retention.retention import Retention
+from pipeline.warehouse.manifest import archive_folder
 from pipeline.warehouse.retention.terms import Terms
+from pipeline.warehouse.snapshots.publish import SnapshotPublisher
 
 DAYS = DAY // MINUTE
 # The morning is at 16:00 UTC.
 MIDNIGHT = 8 * 60
 TERM = timedelta(days=10)
+CUT = "SELECT derived_from FROM retention"
 # So many days after the morning the first midnight is cut off.
 LATER = 11 * DAYS
 
@@ -31,13 +38,7 @@ def rules(request: pytest.FixtureRequest) -> Rules:
 @pytest.fixture
 def expire(warehouse: Warehouse) -> Callable[[], int]:
     """Let all go that is due; how many steps that took. Every check holds after each."""
-    retention = Retention(
-        warehouse.connection,
-        Terms(derived=TERM),
-        partitions=1,
-        interval=timedelta(0),
-        clock=lambda: 0.0,
-    )
+    retention = restless(warehouse.connection, Terms(derived=TERM))
 
     def step() -> int:
         steps = 0
@@ -92,24 +93,24 @@ def test_t11_what_lies_before_the_cut_goes_and_its_aggregates_stay(
     )
     assert warehouse.rows(daily) == before
     assert warehouse.rows("SELECT count(*) FROM events") == [(7,)]
-    assert warehouse.rows("FROM retention") == [(datetime(2025, 11, 25),)]  # noqa: DTZ001
+    assert warehouse.rows(CUT) == [(datetime(2025, 11, 25),)]  # noqa: DTZ001
 
 
 def test_t11_the_cut_moves_a_day_of_sessions_at_a_time_and_never_falls_back(
     warehouse: Warehouse, expire: Expire
 ) -> None:
     log = Log(RULES)
-    for day in (0, 1, 2, 9):
-        log.send(make_event(minute=day * DAYS))
+    for number in (0, 1, 2, 9):
+        log.send(make_event(minute=number * DAYS))
     moved_on(log, 21 * DAYS)
     warehouse.load(log.outcomes)
     # Each day that has sessions, and then what is empty at once.
     assert expire() == 5
-    cut = warehouse.rows("FROM retention")
+    cut = warehouse.rows(CUT)
     assert cut == [(datetime(2025, 12, 5),)]  # noqa: DTZ001
     warehouse.connection.execute("UPDATE ledger SET stream_time = stream_time - INTERVAL 5 DAYS")
     assert expire() == 0
-    assert warehouse.rows("FROM retention") == cut
+    assert warehouse.rows(CUT) == cut
 
 
 def test_t11_a_partition_without_a_stream_time_holds_the_cut(warehouse: Warehouse) -> None:
@@ -117,8 +118,7 @@ def test_t11_a_partition_without_a_stream_time_holds_the_cut(warehouse: Warehous
     log.send(make_event())
     moved_on(log)
     warehouse.load(log.outcomes)
-    made = {"interval": timedelta(0), "clock": lambda: 0.0}
-    retention = Retention(warehouse.connection, Terms(derived=TERM), partitions=2, **made)
+    retention = restless(warehouse.connection, Terms(derived=TERM), partitions=2)
     assert not retention.step()
     # Whose first event may be of any time: it is on time.
     other = Log(RULES, 1)
@@ -248,6 +248,54 @@ def test_t11_a_session_across_the_cut_keeps_its_orders(
     assert warehouse.rows("SELECT sum(revenue) FROM session_revenue") == [(20,)]
 
 
+def test_t11_events_go_once_nothing_that_is_kept_is_made_of_them(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    """As rows, and as files of the archive: these once no snapshot names them."""
+    log, connection = Log(RULES), warehouse.connection
+    log.send(make_event(), make_event(minute=DAYS), make_event(minute=2 * DAYS))
+    log.send(make_event(minute=15 * DAYS), device="d:other")
+    warehouse.load(log.outcomes)
+    folder = archive_folder(warehouse.path)
+    shutil.rmtree(folder, ignore_errors=True)
+    named = [folder / freeze(connection, folder, day(number)).name for number in (0, 2)]
+    snapshot = tmp_path / "analytics.duckdb"
+    SnapshotPublisher(connection, warehouse.path, snapshot).publish()
+    archiver = Archiver(connection, folder, snapshot, after=timedelta(days=99))
+    # `derived_from` is five days after the morning's midnight; events stay 26 hours longer.
+    terms = Terms(derived=TERM, events=timedelta(days=13))
+    retention = restless(connection, terms, folder=folder, unnamed=archiver.unnamed)
+    left = []
+    while retention.step():
+        assert warehouse.broken() == {}
+        left.append(
+            warehouse.rows("SELECT count(*), count(*) FILTER (day < '2025-11-25') FROM events")
+        )
+    assert left[-3:] == [[(4, 1)], [(3, 0)], [(2, 0)]]
+    assert warehouse.rows("SELECT events FROM dropped_rows") == [(2,)]
+    assert warehouse.rows("SELECT events FROM ledger") == [(4,)]
+    # The snapshot names it still.
+    assert [path.exists() for path in named] == [True, True]
+    SnapshotPublisher(connection, warehouse.path, snapshot).publish()
+    archiver.close()
+    Archiver(connection, folder, snapshot, after=timedelta(days=99)).close()
+    assert [path.exists() for path in named] == [False, True]
+
+
+def test_t11_events_stay_for_as_long_as_what_is_kept_is_made_of_them(warehouse: Warehouse) -> None:
+    """However short their term: touches for a lookback, copies of a late event for 26 hours."""
+    log = Log(RULES)
+    log.send(*(make_event(minute=number * DAYS) for number in range(15)))
+    log.send(make_event(minute=25 * DAYS), device="d:other")
+    warehouse.load(log.outcomes)
+    terms = Terms(derived=TERM, events=timedelta(days=1))
+    retention = restless(warehouse.connection, terms)
+    while retention.step():
+        assert warehouse.broken() == {}
+    ((since, events_since),) = warehouse.rows("SELECT derived_from, events_from FROM retention")
+    assert since - events_since == timedelta(days=2)
+
+
 @pytest.mark.parametrize("term", [timedelta(0), timedelta(days=10, minutes=30)])
 def test_a_term_may_be_as_long_as_the_rules_need(term: timedelta) -> None:
     assert Terms.of(Settings(_env_file=None, keep_derived=term)).derived == term
@@ -259,3 +307,19 @@ def test_a_term_that_the_rules_outlast_is_refused() -> None:
         DatabaseError, match=r"^PIPELINE_KEEP_DERIVED=10 days.* at least 10 days, 0:30:00"
     ):
         Terms.of(short)
+
+
+@pytest.mark.parametrize(
+    ("derived", "message"),
+    [
+        (timedelta(days=395), r"^PIPELINE_KEEP_EVENTS=402 days.* at least 403 days, 0:00:00,"),
+        (timedelta(0), "PIPELINE_KEEP_DERIVED=0 keeps what is made of events for ever"),
+    ],
+    ids=["too short", "forever"],
+)
+def test_a_term_of_events_that_rows_outlast_is_refused(derived: timedelta, message: str) -> None:
+    short = Settings(_env_file=None, keep_derived=derived, keep_events=timedelta(days=402))
+    with pytest.raises(DatabaseError, match=message):
+        Terms.of(short)
+    longer = Settings(_env_file=None, keep_events=timedelta(days=403))
+    assert Terms.of(longer).events == timedelta(days=403)

@@ -16,9 +16,11 @@ from expired import PARTITIONS, slower, thirds
 from warehouse_fixture import RULES, Warehouse
 
 from pipeline.domain.rules import Rules
+from pipeline.warehouse.database import connect_live
+from pipeline.warehouse.manifest import archive_folder
 from pipeline.warehouse.rebuild.adopt import adopt
 from pipeline.warehouse.rebuild.rebuild import rebuild
-from pipeline.warehouse.retention import derived
+from pipeline.warehouse.retention import derived, events
 
 SLOWER = slower(RULES)
 STORES = 6
@@ -64,6 +66,17 @@ def rows(path: Path) -> dict[str, list[tuple[Any, ...]]]:
         return {n: connection.execute(f"FROM {n} ORDER BY ALL").fetchall() for (n,) in names}
 
 
+def without_events(live: Path) -> None:
+    """Let all events go that nothing needs."""
+    with connect_live(live, SLOWER) as connection:
+        gone = {"folder": archive_folder(live), "unnamed": lambda _: None}
+        while events.expire(connection, timedelta(0), **gone):
+            pass
+        # Orders with reports on both sides.
+        found = connection.execute("SELECT count(*) FROM settled_orders").fetchall()
+    assert found[0][0] > 0
+
+
 def stays(path: Path) -> dict[str, list[tuple[Any, ...]]]:
     """The aggregates of days whose rows have gone."""
     with duckdb.connect(path) as connection:
@@ -90,6 +103,26 @@ def test_t11_a_rebuild_mends_whole_days_and_leaves_the_others(live: Path) -> Non
     assert rows(live) == before
 
 
+def whole(live: Path, name: str) -> list[tuple[Any, ...]]:
+    """The rows of sessions of which no event has gone."""
+    with duckdb.connect(live) as connection:
+        return connection.execute(
+            f"FROM {name} WHERE started_at >="
+            " (SELECT events_from + gap FROM retention CROSS JOIN rules) ORDER BY ALL"
+        ).fetchall()
+
+
+def test_t11_a_rebuild_leaves_what_was_made_of_events_that_have_gone(live: Path) -> None:
+    without_events(live)
+    before, of_sessions = rows(live), ("sessions", "session_revenue")
+    sessions = {name: whole(live, name) for name in of_sessions}
+    rebuild(live, SLOWER)
+    assert {name: whole(live, name) for name in of_sessions} == sessions
+    after = rows(live)
+    for name in before.keys() - of_sessions:
+        assert after[name] == before[name], name
+
+
 OTHERS: dict[str, Callable[[timedelta], timedelta]] = {
     "longer": lambda span: span * 2,
     "shorter": lambda span: span / 2,
@@ -103,6 +136,7 @@ def test_t11_other_rules_count_what_is_kept_and_aggregates_say_which_made_them(
     then: Rules = msgspec.structs.replace(
         SLOWER, gap=OTHERS[other](SLOWER.gap), lookback=OTHERS[other](SLOWER.lookback)
     )
+    without_events(live)
     before, old = rows(live), stays(live)
     assert min(map(len, old.values())) > 0
     adopt(

@@ -8,16 +8,20 @@ some has expired when it comes.
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from random import Random
 
 import pytest
+from archived import freeze
 from expired import PARTITIONS, slower, thirds
 from warehouse_fixture import RULES, TIGHT, Warehouse
 
 from pipeline.domain.rules import Rules
-from pipeline.warehouse.retention import derived
+from pipeline.warehouse.archive.freezing import Span
+from pipeline.warehouse.manifest import archive_folder
+from pipeline.warehouse.retention import derived, events
 
-STORES = 40
+STORES = 25
 
 ACROSS = "(SELECT derived_from FROM retention)"
 HAPPENED = {
@@ -43,27 +47,52 @@ HAPPENED = {
     "days that stay": "SELECT count(*) FROM daily_sessions WHERE NOT is_whole_day(day)",
 }
 
+GONE = {
+    "events gone": "SELECT CAST(coalesce(sum(events), 0) AS BIGINT) FROM dropped_rows",
+    "orders with a report gone": "SELECT count(*) FROM settled_orders",
+    "conversions with touches gone": """
+        SELECT count(*) FROM conversion_facts WHERE NOT has_events_of_conversion(occurred_at)
+    """,
+}
+
 
 @pytest.fixture(scope="module", params=[RULES, TIGHT], ids=["roomy", "tight"])
 def rules(request: pytest.FixtureRequest) -> Rules:
     return slower(request.param)
 
 
-def test_t11_what_is_kept_equals_a_recompute_from_the_cut_on(warehouse: Warehouse) -> None:
+def freeze_what_is_cut(warehouse: Warehouse) -> None:
+    """Every second day before the cut, as a file each."""
+    days = warehouse.rows(
+        "SELECT DISTINCT day FROM hot_events, retention WHERE day < derived_from ORDER BY day"
+    )
+    for (day,) in days[::2]:
+        freeze(warehouse.connection, archive_folder(warehouse.path), Span(day, day))
+
+
+@pytest.mark.parametrize("events_go", [False, True], ids=["events stay", "events go"])
+def test_t11_what_is_kept_equals_a_recompute_from_the_cut_on(
+    warehouse: Warehouse, *, events_go: bool
+) -> None:
     """After every transaction, and after every day that goes."""
     chance, found = Random(11), Counter[str]()  # noqa: S311  # examples, the same each time
     told = [thirds(chance, warehouse.rules, number=number) for number in range(STORES)]
+    connection, unnamed = warehouse.connection, list[str]()
     for outcomes in zip(*told, strict=True):
         warehouse.load(outcome for some in outcomes for outcome in some[: len(some) // 2])
         assert warehouse.broken() == {}
         warehouse.load(outcome for some in outcomes for outcome in some)
         assert warehouse.broken() == {}
         # No less than the lateness, without which an event on time could lie before the cut.
-        while derived.expire(
-            warehouse.connection, warehouse.rules.lateness, partitions=STORES * PARTITIONS
-        ):
+        while derived.expire(connection, warehouse.rules.lateness, partitions=STORES * PARTITIONS):
             assert warehouse.broken() == {}
-            found += Counter(
-                {name: warehouse.rows(query)[0][0] for name, query in HAPPENED.items()}
-            )
-    assert set(found) == set(HAPPENED), found
+            found += Counter({name: warehouse.rows(text)[0][0] for name, text in HAPPENED.items()})
+        if events_go:
+            freeze_what_is_cut(warehouse)
+            folder = archive_folder(warehouse.path)
+            # As soon as nothing that is kept needs them.
+            while events.expire(connection, timedelta(0), folder=folder, unnamed=unnamed.extend):
+                assert warehouse.broken() == {}
+                found += Counter({name: warehouse.rows(text)[0][0] for name, text in GONE.items()})
+    assert set(found) == {*HAPPENED, *(GONE if events_go else ())}, found
+    assert bool(unnamed) == events_go

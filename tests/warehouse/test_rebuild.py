@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import pytest
 from archived import freeze
+from expired import restless
 from strategies import gathered, transactions_of
 from warehouse_fixture import RULES, Warehouse
 
@@ -25,7 +26,6 @@ from pipeline.warehouse.manifest import archive_folder
 from pipeline.warehouse.queries import broken
 from pipeline.warehouse.rebuild import rebuild as rebuilding
 from pipeline.warehouse.rebuild.rebuild import rebuild, restore
-from pipeline.warehouse.retention.retention import Retention
 from pipeline.warehouse.retention.terms import Terms
 
 # Each table that a bug could have written wrongly, and what a bug does to it.
@@ -94,7 +94,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ((day,),) = warehouse.rows("SELECT mode(day) FROM events")
     freeze(warehouse.connection, archive_folder(path), Span(day, day))
     term = Terms(duplicates=timedelta(days=1))
-    assert Retention(warehouse.connection, term, partitions=1).step()
+    assert restless(warehouse.connection, term).step()
     warehouse.connection.execute("UPDATE rules SET former = ['of rules that were left']")
     warehouse.connection.close()
     return path

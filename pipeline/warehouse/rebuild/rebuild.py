@@ -244,6 +244,7 @@ def _recomputes(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
 
     return [
         ("buckets", f"SET VARIABLE buckets = {buckets}; {text['buckets']}"),
+        ("settled orders", text["settled"]),
         *in_buckets("orders"),
         ("writing order_lines", _write("order_lines")),
         *in_buckets("devices"),

@@ -19,6 +19,7 @@ class Terms:
     duplicates: timedelta = FOR_EVER
     rejected: timedelta = FOR_EVER
     derived: timedelta = FOR_EVER
+    events: timedelta = FOR_EVER
 
     @classmethod
     def of(cls, settings: Settings) -> Terms:
@@ -31,4 +32,15 @@ class Terms:
                 f"PIPELINE_KEEP_DERIVED={derived} is too short: it must be at least {least}, which"
                 " is lateness, lookback and gap together, or 0 to keep all"
             )
-        return cls(settings.keep_duplicates, settings.keep_rejected, derived)
+        events, least = settings.keep_events, derived + rules.lookback + DAY
+        if events and not derived:
+            raise DatabaseError(
+                "PIPELINE_KEEP_EVENTS is set, but PIPELINE_KEEP_DERIVED=0 keeps what is made of"
+                " events for ever: set both, or neither"
+            )
+        if FOR_EVER < events < least:
+            raise DatabaseError(
+                f"PIPELINE_KEEP_EVENTS={events} is too short: it must be at least {least}, which is"
+                " PIPELINE_KEEP_DERIVED, lookback and a day together, or 0 to keep all"
+            )
+        return cls(settings.keep_duplicates, settings.keep_rejected, derived, events)
