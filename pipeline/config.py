@@ -298,6 +298,18 @@ class Settings(BaseSettings):
         le=100 * YEAR,
         description="How long it keeps rejected events and their bytes, likewise. 0: forever.",
     )
+    keep_derived: timedelta = Field(
+        default=timedelta(days=395),
+        ge=timedelta(0),
+        le=100 * YEAR,
+        description="How long it keeps sessions, orders, conversions, touches (T11). 0: forever.",
+    )
+    keep_events: timedelta = Field(
+        default=timedelta(0),
+        ge=timedelta(0),
+        le=100 * YEAR,
+        description="How long it keeps events: lookback and a day longer than those. 0: forever.",
+    )
     snapshots_kept: int = Field(
         default=2, ge=0, description="How many daily snapshots to keep. Each is a full database."
     )

@@ -1,4 +1,4 @@
-"""Dies by SIGKILL before the Nth statement of what expires, and looks at what is left.
+"""Dies by SIGKILL before the Nth statement that writes of what expires, and looks at what is left.
 
 `expired_kills.py FOLDER` does it for every N and prints one line a kill: the statement, and what
 the next start finds. FOLDER holds a closed live database of which days are due; each of its parts
@@ -8,6 +8,7 @@ must be as before a step or as after one.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import sys
@@ -18,13 +19,16 @@ from typing import Any
 
 import duckdb
 from archive_kills import forked
+from expired import restless
 from warehouse_fixture import RULES, Warehouse
 
 from pipeline.warehouse.database import connect_live
-from pipeline.warehouse.retention.retention import Retention
 from pipeline.warehouse.retention.terms import Terms
 
-TERMS = Terms(duplicates=timedelta(days=30), rejected=timedelta(days=30))
+MONTH = timedelta(days=30)
+TERMS = Terms(duplicates=MONTH, rejected=MONTH, derived=MONTH)
+PARTITIONS = 2
+WRITING = {"MERGE", "DELETE", "INSERT", "UPDATE", "COMMIT"}
 
 
 class Mortal:
@@ -38,9 +42,10 @@ class Mortal:
         """As the connection's own, one statement after the other."""
         result = self._connection
         for statement in self._connection.extract_statements(text):
-            self._left -= 1
-            if self._left == 0:
-                os.write(1, " ".join(statement.query.split())[:40].encode())
+            word = re.sub(r"--.*", "", statement.query).split(maxsplit=1)[0]
+            self._left -= word in WRITING
+            if word in WRITING and self._left == 0:
+                os.write(1, word.encode())
                 os.kill(os.getpid(), signal.SIGKILL)
             result = self._connection.execute(statement, *values)
         return result
@@ -50,7 +55,7 @@ def life(live: Path, number: int) -> None:
     """All that is due goes."""
     with connect_live(live, RULES) as connection:
         mortal: Any = Mortal(connection, number)
-        retention = Retention(mortal, TERMS, interval=timedelta(0), clock=lambda: 0.0)
+        retention = restless(mortal, TERMS, partitions=PARTITIONS)
         while retention.step():
             pass
 
@@ -59,18 +64,21 @@ def look(live: Path) -> None:
     """Every check holds, and what is left goes now."""
     warehouse = Warehouse(live, keep=True)
     assert warehouse.broken() == {}
-    retention = Retention(warehouse.connection, TERMS, interval=timedelta(0), clock=lambda: 0.0)
+    retention = restless(warehouse.connection, TERMS, partitions=PARTITIONS)
     while retention.step():
-        assert warehouse.broken() == {}
+        pass
+    assert warehouse.broken() == {}
     assert warehouse.rows(LEFT) == EXPECTED
     warehouse.connection.close()
 
 
 LEFT = """
     SELECT (SELECT count(*) FROM duplicates), (SELECT count(*) FROM rejected_events),
-        (SELECT CAST(sum(duplicates) AS BIGINT) FROM dropped_rows)
+        (SELECT CAST(sum(duplicates) AS BIGINT) FROM dropped_rows),
+        (SELECT count(*) FROM sessions), (SELECT count(*) FROM order_lines),
+        (SELECT count(*) FROM expired_orders)
 """
-EXPECTED = [(2, 1, 4)]
+EXPECTED = [(2, 1, 2, 4, 2, 2)]
 
 
 def main(folder: Path) -> None:

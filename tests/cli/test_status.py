@@ -10,7 +10,7 @@ from pipeline.warehouse.backup.last_backup import LastBackup
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 EMPTY = ArchiveState(0, 0, 0, None, None)
-LEDGER = LedgerRow(next_origin=8, records=8, events=20, duplicates=3, failed=1)
+LEDGER = LedgerRow(next_origin=8, records=8, events=20, duplicates=3, failed=1, expired=4)
 
 
 def made(
@@ -55,6 +55,7 @@ def test_the_table_has_a_row_for_each_partition() -> None:
             "events": 20,
             "duplicates": 3,
             "failed": 1,
+            "expired": 4,
         },
         {
             "partition": 1,
@@ -66,6 +67,7 @@ def test_the_table_has_a_row_for_each_partition() -> None:
             "events": None,
             "duplicates": None,
             "failed": None,
+            "expired": None,
         },
     ]
 
@@ -96,6 +98,12 @@ def test_how_the_snapshot_is_made_follows_its_ages() -> None:
         "archive: empty",
         "backup: none",
     ]
+
+
+def test_what_has_gone_is_told_by_what_is_kept() -> None:
+    found = status_of(replace(made(), derived_from=datetime(2025, 6, 1, tzinfo=UTC)))
+    last = found.ages(NOW).splitlines()[-1]
+    assert last == "sessions, orders and conversions: from 2025-06-01 on"
 
 
 def test_the_archive_is_told_by_its_days_and_sizes() -> None:

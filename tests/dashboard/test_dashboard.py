@@ -54,7 +54,7 @@ INSERT INTO rejected_events BY NAME SELECT
     $store AS store_id, '2025-11-24 12:00:03' AS received_at,
     DATE '2025-11-24' AS received_day, 0 AS index, 'too_old' AS reason,
     'x' AS detail, '{}' AS raw;
-INSERT INTO ledger VALUES ('t', 0, 0, 9, '2025-11-24 12:00:00', 9, 31, 4, 0, 0, NULL)
+INSERT INTO ledger VALUES ('t', 0, 0, 9, '2025-11-24 12:00:00', 9, 31, 4, 0, 0, NULL, 0)
 """
 
 Get = Callable[..., str]

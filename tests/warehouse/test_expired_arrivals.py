@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import duckdb
 import pytest
-from expired import rejected, repeated
+from expired import rejected, repeated, restless
 from factories import Log, click
 from warehouse_fixture import RULES, Warehouse
 
@@ -26,7 +26,7 @@ def rules(request: pytest.FixtureRequest) -> Rules:
 @pytest.fixture
 def retention(warehouse: Warehouse) -> Retention:
     """One that never rests."""
-    return Retention(warehouse.connection, TERMS, interval=timedelta(0), clock=lambda: 0.0)
+    return restless(warehouse.connection, TERMS)
 
 
 def held_days(warehouse: Warehouse, table: str) -> list[int]:
@@ -102,13 +102,13 @@ def test_what_names_no_time_goes_with_what_came_after_it(
 
 def test_without_a_term_nothing_goes(warehouse: Warehouse) -> None:
     warehouse.load_rejected([rejected(0), rejected(9999)])
-    assert not Retention(warehouse.connection, Terms()).step()
+    assert not restless(warehouse.connection, Terms()).step()
 
 
 def test_a_step_is_followed_by_ten_times_its_duration_without_one(warehouse: Warehouse) -> None:
     warehouse.load_rejected([rejected(number) for number in (0, 1, 2, 40)])
     ticks = iter([0.0, 2.0, 2.0 + 2 * REST - 0.1, 2.0 + 2 * REST, 23.0])
-    retention = Retention(warehouse.connection, TERMS, clock=lambda: next(ticks))
+    retention = restless(warehouse.connection, TERMS, clock=lambda: next(ticks))
     assert [retention.step(), retention.step(), retention.step()] == [True, False, True]
 
 
@@ -128,12 +128,7 @@ def test_a_full_disk_is_logged_once_and_tried_again(
 
     warehouse.load_rejected([rejected(0), rejected(40)])
     connection = Full()
-    retention = Retention(
-        connection,  # type: ignore[arg-type]
-        TERMS,
-        interval=timedelta(0),
-        clock=lambda: 0.0,
-    )
+    retention = restless(connection, TERMS)  # type: ignore[arg-type]
     assert not retention.step()
     assert not retention.step()
     assert [record.message for record in caplog.records] == [

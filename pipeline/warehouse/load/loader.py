@@ -71,7 +71,13 @@ class Loader:
             after=settings.archive_after,
             mode=settings.snapshot_mode,
         )
-        self._retention = Retention(self._connection, terms)
+        self._retention = Retention(
+            self._connection,
+            terms,
+            partitions=settings.partitions,
+            folder=archive_folder(settings.live_database),
+            unnamed=self._archiver.unnamed,
+        )
         self._other_zones: set[tuple[str, str]] = set()
         self._ledger = Ledger.read(self._connection)
         self._refuse_other_topics()

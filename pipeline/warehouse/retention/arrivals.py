@@ -28,5 +28,6 @@ def expire(connection: duckdb.DuckDBPyConnection, table: str, term: timedelta) -
     ((oldest,),) = connection.execute(f"SELECT min(received_day) FROM {table}").fetchall()  # noqa: S608  # our own names
     if newest is None or oldest is None or oldest >= (newest - term).date():
         return False
-    run(connection, f"expired_{table.removesuffix('_events')}", cut=oldest + DAY)
+    connection.execute("SET VARIABLE cut = $cut", {"cut": oldest + DAY})
+    run(connection, f"expired_{table.removesuffix('_events')}")
     return True

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import duckdb
 
-from pipeline.warehouse.retention import arrivals
+from pipeline.warehouse.retention import arrivals, derived, events
 from pipeline.warehouse.retention.terms import Terms
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,8 @@ REST = 10
 class Retention:
     """Lets one day of rows go at a time, each in a transaction of its own.
 
-    A process that is killed leaves a day whole or gone, and the next one goes on.
+    A process that is killed leaves a day whole or gone, and the next one goes on. `folder` is that
+    of the archive; `unnamed` takes the names of files that it no longer holds.
     """
 
     def __init__(
@@ -31,6 +33,9 @@ class Retention:
         connection: duckdb.DuckDBPyConnection,
         terms: Terms,
         *,
+        partitions: int,
+        folder: Path,
+        unnamed: Callable[[Iterable[str]], None],
         interval: timedelta = INTERVAL,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -44,6 +49,14 @@ class Retention:
             for table, term in by_arrival.items()
             if term
         ]
+        if terms.derived:
+            self._expiries.append(
+                partial(derived.expire, connection, terms.derived, partitions=partitions)
+            )
+        if terms.events:
+            self._expiries.append(
+                partial(events.expire, connection, terms.events, folder=folder, unnamed=unnamed)
+            )
 
     def step(self) -> bool:
         """Let the next day go; True when one went. To be called between two transactions.

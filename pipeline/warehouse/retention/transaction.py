@@ -1,23 +1,27 @@
-"""A file of `sql/retention` as one transaction."""
+"""Files of `sql/retention` as one transaction."""
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Callable
 
 import duckdb
 
 from pipeline.warehouse.sql import files
 
 
-def run(connection: duckdb.DuckDBPyConnection, name: str, *, cut: date) -> None:
-    """Run `sql/retention/<name>.sql` with the variable `cut`; whole, or not at all.
+def run(
+    connection: duckdb.DuckDBPyConnection, *names: str, then: Callable[[], None] = lambda: None
+) -> None:
+    """Run the files `names`, which read the variable `cut`, and `then`; all of it, or nothing.
 
     DuckDB skips row groups by a variable, as by a literal.
     """
-    connection.execute("SET VARIABLE cut = $cut", {"cut": cut})
+    texts = dict(files("retention"))
     connection.execute("BEGIN")
     try:
-        connection.execute(dict(files("retention"))[name])
+        for name in names:
+            connection.execute(texts[name])
+        then()
     except BaseException:
         connection.execute("ROLLBACK")
         raise
