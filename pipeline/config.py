@@ -269,7 +269,7 @@ class Settings(BaseSettings):
         description="Memory limit of the loader's DuckDB. Empty: a quarter of the machine's.",
     )
     load_threads: int = Field(
-        default=2, ge=1, le=1024, description="Threads of the loader's DuckDB."
+        default=1, ge=1, le=1024, description="Threads of the loader's DuckDB."
     )
     temp_directory: Path | None = Field(
         default=None,

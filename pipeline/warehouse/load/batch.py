@@ -59,6 +59,7 @@ class LoadBatch:
     positions: dict[tuple[str, int], Row] = field(default_factory=dict)
     kinds: set[str] = field(default_factory=set)
     """Types of its events, and `late_events` if some are late."""
+    _tables: dict[str, pa.Table] | None = None
 
     def __len__(self) -> int:
         return sum(watermark.records for watermark in self.ledger.values()) + len(self.rejected)
@@ -153,7 +154,12 @@ class LoadBatch:
             self.conversions[conversion.conversion_key] = (outcome, conversion)
 
     def tables(self) -> dict[str, pa.Table]:
-        """The rows of each staging table, by its name."""
+        """The rows of each staging table, by its name. Made once: nothing is added afterwards."""
+        if self._tables is None:
+            self._tables = self._made()
+        return self._tables
+
+    def _made(self) -> dict[str, pa.Table]:
         return {
             "in_events": rows.table(rows.EVENTS, self.events),
             "in_duplicates": rows.table(rows.DUPLICATES, self.duplicates),

@@ -70,8 +70,11 @@ class Transactions:
         self.zones: dict[str, str] = dict(held)
         """Of each store the zone that its days are in: that of its first record (T10)."""
 
-    def commit(self, batch: LoadBatch) -> None:
-        """Write all of `batch` or nothing. Raises duckdb.Error with the old state intact."""
+    def commit(self, batch: LoadBatch) -> LoadBatch:
+        """Write all of `batch`, which is returned, or nothing.
+
+        Raises duckdb.Error with the old state intact.
+        """
         connection = self._connection
         new = {store: zone for store, zone in batch.stores.items() if store not in self.zones}
         connection.execute("BEGIN")
@@ -95,6 +98,7 @@ class Transactions:
         connection.execute("COMMIT")
         self._used = there & self._working
         self.zones |= new
+        return batch
 
     def _stage(self, batch: LoadBatch) -> set[str]:
         """Fill the staging tables. Returns the names of what is there (`Step`)."""
