@@ -254,6 +254,14 @@ class Settings(BaseSettings):
         ),
     )
 
+    standby: bool = Field(
+        default=False,
+        description=(
+            "Whether a worker also keeps in <home>/state what the others own, so that it can take"
+            " over within seconds."
+        ),
+    )
+
     # Loader
     load_records: int = Field(
         default=10000, ge=1, description="Maximum outcomes in one transaction."

@@ -6,10 +6,11 @@ import logging
 import os
 import secrets
 import sys
-from typing import cast
+from typing import Any, cast
 
 import faust
 from faust.auth import Credentials, SASLCredentials, SSLCredentials
+from faust.types import TP
 
 from pipeline.config import Settings
 from pipeline.kafka.security import Security, security
@@ -18,6 +19,7 @@ from pipeline.stream.agents import Agent, FailureLimit
 from pipeline.stream.batch_producer import BatchProducer
 from pipeline.stream.dropped import DroppedRecords
 from pipeline.stream.local_folder import LocalFolder
+from pipeline.stream.standby import Standby
 from pipeline.stream.table import DeviceTable
 from pipeline.stream.transport import BatchConsumer, BatchSchema, BatchTransport
 from pipeline.topics import CHANGELOG_TABLE, MAX_RECORD_BYTES, group, topics
@@ -69,9 +71,11 @@ def create_app(
         stream_buffer_maxsize=WAITING_BATCHES,
         stream_wait_empty=True,
     )
+    standby = Standby(settings, local, end_process)
     table = DeviceTable(
         app,
         local=local,
+        standby=standby,
         memory=settings.state_memory_bytes or quarter_of_memory() // max(1, settings.workers),
         end=end_process,
         name=CHANGELOG_TABLE,
@@ -98,6 +102,14 @@ def create_app(
     )
     app.agent(beacons, name="process")(agent.run)
     app.task(DroppedRecords(table, consumer).watch)
+    if settings.standby:
+        app.task(standby.run)
+
+    async def assigned(_app: Any, places: set[TP], **_signal: Any) -> None:
+        owned = {tp.partition for tp in places if tp.topic == topics(settings).beacons.name}
+        standby.follow_all_but(owned)
+
+    app.on_partitions_assigned.connect(cast("Any", assigned))
     return app
 
 

@@ -45,6 +45,10 @@ class LocalFolder:
         identity = f"{changelog_id} {settings.rules.digest()} {settings.partitions}"
         return cls(settings.home / "state", identity, settings.rules, ends)
 
+    def reached(self, partition: int, offset: int) -> None:
+        """Remember that the changelog of `partition` has all before `offset`."""
+        self.ends[partition] = max(self.ends.get(partition, 0), offset)
+
     def open(self, partition: int) -> LocalState:
         """The state of `partition`, to be read on from its offset, or a new one.
 
@@ -63,6 +67,10 @@ class LocalFolder:
             reason = untrusted(state.meta, self._new(), end=self.ends.get(partition, 0))
             if reason is None:
                 state.begin(boot())
+                log.info(
+                    "partition %d: %d states are here; its changelog is read from offset %d",
+                    *(partition, len(state), state.meta.offset),
+                )
                 return state
             state.abandon()
         log.info("partition %d: its local state is made anew: %s", partition, reason)
@@ -85,7 +93,7 @@ def untrusted(held: Meta, now: Meta, *, end: int) -> str | None:
         return f"it is at offset {held.offset} of a changelog that ends at {end}"
     if held.boot not in (None, now.boot):
         return "it was not synced before the machine was started"
-    if now.moved_at - held.moved_at > MOST_BEHIND.total_seconds():
+    if held.offset < end and now.moved_at - held.moved_at > MOST_BEHIND.total_seconds():
         return f"it is more than {MOST_BEHIND} behind"
     if now.begun_at - held.begun_at > MOST_AGE.total_seconds():
         return f"it is older than {MOST_AGE}"

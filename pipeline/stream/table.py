@@ -17,6 +17,7 @@ from pipeline.stream.devices import Devices
 from pipeline.stream.local_folder import LocalFolder
 from pipeline.stream.local_state import WRITER_BYTES
 from pipeline.stream.partition import PartitionState
+from pipeline.stream.standby import Standby
 from pipeline.stream.transport import BatchSchema
 
 log = logging.getLogger(__name__)
@@ -34,12 +35,14 @@ class DeviceTable(Table[bytes, Any]):
         app: faust.App,
         *,
         local: LocalFolder,
+        standby: Standby,
         memory: int,
         end: Callable[[str], None],
         **options: Any,
     ) -> None:
         super().__init__(app, **options)
         self._local = local
+        self._standby = standby
         self._memory = memory
         self._end = end
         self._partitions: dict[int, PartitionState] = {}
@@ -48,6 +51,7 @@ class DeviceTable(Table[bytes, Any]):
         """The partition as this assignment holds it."""
         held = self._partitions.get(number)
         if held is None:
+            self._standby.release(number)
             store = self._local.open(number)
             devices = Devices(store, os.urandom(WRITER_BYTES), self._share)
             held = PartitionState(number, self._local.rules, devices, self.partitions or 0)
@@ -80,7 +84,7 @@ class DeviceTable(Table[bytes, Any]):
         for number in numbers:
             held = self._partitions.pop(number, None)
             if held is not None:
-                self._local.ends[number] = held.devices.next_offset
+                self._local.reached(number, held.devices.next_offset)
                 held.devices.close()
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:

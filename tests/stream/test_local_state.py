@@ -257,6 +257,7 @@ def test_a_device_that_came_again_is_looked_at_at_its_new_hour(tmp_path: Path) -
         ({"offset": 10}, {}, None),
         ({}, {"moved_at": MOST_BEHIND.total_seconds() + 1}, "behind"),
         ({}, {"moved_at": MOST_BEHIND.total_seconds()}, None),
+        ({"offset": 10}, {"moved_at": MOST_BEHIND.total_seconds() + 1}, None),
         ({}, {"begun_at": MOST_AGE.total_seconds() + 1}, "older"),
     ],
 )
