@@ -26,7 +26,7 @@ from pipeline.warehouse.database import connect_live
 from pipeline.warehouse.retention.terms import Terms
 
 MONTH = timedelta(days=30)
-TERMS = Terms(duplicates=MONTH, rejected=MONTH, derived=MONTH)
+TERMS = Terms(duplicates=MONTH, rejected=MONTH, derived=MONTH, events=MONTH)
 PARTITIONS = 2
 WRITING = {"MERGE", "DELETE", "INSERT", "UPDATE", "COMMIT"}
 
@@ -76,9 +76,10 @@ LEFT = """
     SELECT (SELECT count(*) FROM duplicates), (SELECT count(*) FROM rejected_events),
         (SELECT CAST(sum(duplicates) AS BIGINT) FROM dropped_rows),
         (SELECT count(*) FROM sessions), (SELECT count(*) FROM order_lines),
-        (SELECT count(*) FROM expired_orders)
+        (SELECT count(*) FROM expired_orders),
+        (SELECT count(*) FROM events), (SELECT CAST(sum(events) AS BIGINT) FROM dropped_rows)
 """
-EXPECTED = [(2, 1, 2, 4, 2, 2)]
+EXPECTED = [(2, 1, 2, 4, 2, 2, 4, 4)]
 
 
 def main(folder: Path) -> None:
