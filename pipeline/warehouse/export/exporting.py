@@ -21,7 +21,7 @@ from pipeline.warehouse.export.parquet import delete_unnamed, write_parquet
 from pipeline.warehouse.export.selection import Days, Selection, Table
 from pipeline.warehouse.folder_lock import locked
 from pipeline.warehouse.limits import lock
-from pipeline.warehouse.manifest import archive_folder
+from pipeline.warehouse.manifest import archive_files, archive_folder
 from pipeline.warehouse.rebuild.rebuild import Progress
 from pipeline.warehouse.resources import Resources
 from pipeline.warehouse.snapshots.held_snapshot import HeldSnapshot, held
@@ -69,10 +69,10 @@ def export(
                         progress=progress,
                     )
                     break
-                except duckdb.IOException:
-                    # A merge may have removed a file that a newer snapshot does not name.
+                except FileNotFoundError as error:
+                    # A merge may have removed it, once a newer snapshot did not name it any more.
                     if not one.is_replaced():
-                        raise
+                        raise DatabaseError(str(error)) from None
         fresh.write(folder)
         if format == "parquet":
             delete_unnamed(folder, former, fresh)
@@ -108,9 +108,21 @@ def _export(
 def _opened(
     snapshot: Path, folder: Path, resources: Resources
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that reads `snapshot` and its archive, and writes to `folder` alone."""
+    """A connection that reads `snapshot` and its archive, and writes to `folder` alone.
+
+    Raises FileNotFoundError when a query failed and a file of the archive is not there.
+    """
+    archive = archive_folder(snapshot)
     with attached(snapshot, threads=resources.threads) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        define(connection)
-        lock(connection, archive_folder(snapshot), folder.resolve(), memory=resources.memory)
-        yield connection
+        named = [archive / file.name for file in archive_files(connection)]
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            define(connection)
+            lock(connection, archive, folder.resolve(), memory=resources.memory)
+            yield connection
+        except duckdb.IOException:
+            for path in named:
+                if not path.exists():
+                    message = f"archived events are missing: {path}: restore it"
+                    raise FileNotFoundError(message) from None
+            raise
