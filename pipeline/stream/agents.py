@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import lmdb
 import msgspec
 from faust.types import TP
 
@@ -91,7 +92,7 @@ class Agent:
             except StateError as error:
                 self.end(str(error))
             except Exception as error:  # noqa: BLE001  # no batch may follow a broken one
-                self.end(f"{type(error).__name__}: {error}")
+                self.end(_cause(error))
 
     async def _process(self, event: Any) -> None:
         batch: RecordBatch = event.value
@@ -143,13 +144,14 @@ class Agent:
                     await self.producer.send(self.topics.beacons.name, other, records)
                 # The outcomes go first: a state ahead of its outcome would hide a loss.
                 await self.producer.send(self.topics.outcomes.name, number, result.outcomes)
-                await self.producer.send(self.topics.changelog.name, number, result.states)
+                span = await self.producer.send(self.topics.changelog.name, number, result.states)
+                # A batch that outlived its assignment must not move the position of the next one.
+                if self.table.is_current(partition):
+                    partition.acknowledged(result, span)
+                    self.consumer().checkpoints[event.value.tp] = result.checkpoint
         except Exception as error:  # noqa: BLE001  # nothing may follow a failed delivery
-            self.end(f"{type(error).__name__}: {error}")
+            self.end(_cause(error))
         self._free.release()
-        # A batch that outlived its assignment must not move the position of the next one.
-        if self.table.is_current(partition):
-            self.consumer().checkpoints[event.value.tp] = result.checkpoint
         event.ack()
 
     async def _start_of(self, partition: PartitionState, tp: TP) -> Checkpoint:
@@ -186,7 +188,7 @@ class Agent:
         # After the commit is read, because all that was written before it must be recovered: while
         # this worker was paused, another may have recovered, written and committed.
         end = (await consumer.ends(changelog))[changelog]
-        recovered = partition.recovered.next_offset
+        recovered = partition.devices.next_offset
         if recovered < end:
             raise StateError(
                 f"partition {number}: recovery ended at {recovered} of {end} records of the"
@@ -194,3 +196,12 @@ class Agent:
             )
         consumer.committed_offsets[tp] = checkpoint.offset
         return checkpoint
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, lmdb.Error):
+        return (
+            f"the local state cannot be written ({error}): see that PIPELINE_HOME/state has room,"
+            " and start the worker again"
+        )
+    return f"{type(error).__name__}: {error}"

@@ -31,6 +31,8 @@ for name, module in sorted(sys.modules.items()):
 # The modules of ours that `--help` may load.
 OURS = {
     "pipeline.cli",
+    "pipeline.cli.backup",
+    "pipeline.cli.export",
     "pipeline.cli.main",
     "pipeline.cli.partitions",
     "pipeline.cli.rebuild",

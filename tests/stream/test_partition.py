@@ -148,7 +148,7 @@ def test_a_device_taken_over_loses_the_key_of_its_former_writer_after_its_own() 
     assert len(log.state()) == 2
     log.send(make_event(minute=2), device="d:other")
     log.run(second)
-    assert {key[:16] for key in log.state()} == {second.writer}
+    assert {key[:16] for key in log.state()} == {second.devices.writer}
 
 
 def test_recovered_devices_that_never_come_back_are_forgotten_too() -> None:

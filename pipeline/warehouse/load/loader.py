@@ -18,14 +18,18 @@ from pipeline.domain.outcomes import Outcome
 from pipeline.kafka.admin import check_topics, topic_ids
 from pipeline.kafka.client_log import log_causes, refusals_as_one_line
 from pipeline.kafka.security import security
+from pipeline.little_garbage import little_garbage
 from pipeline.topics import MAX_RECORD_BYTES, Rejected, topics
 from pipeline.warehouse.archive.archiver import Archiver
 from pipeline.warehouse.database import DatabaseError, connect_live
 from pipeline.warehouse.held import HeldRules
 from pipeline.warehouse.load.batch import LoadBatch
+from pipeline.warehouse.load.committing import Committing
 from pipeline.warehouse.load.transaction import Ledger, Transactions
 from pipeline.warehouse.manifest import archive_folder
 from pipeline.warehouse.resources import Resources
+from pipeline.warehouse.retention.retention import Retention
+from pipeline.warehouse.retention.terms import Terms
 from pipeline.warehouse.snapshots.publish import SnapshotPublisher
 from pipeline.warehouse.snapshots.publishing import Publishing
 
@@ -46,6 +50,7 @@ class Loader:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._rules = settings.rules
+        terms = Terms.of(settings)
         self._topics = topics(settings)
         check_topics(settings)
         names = [self._topics.beacons.name, self._topics.outcomes.name, self._topics.rejected.name]
@@ -53,6 +58,7 @@ class Loader:
         self._connection = connect_live(settings.live_database, self._rules, Resources.of(settings))
         self._held = HeldRules.of(self._connection)
         self._transactions = Transactions(self._connection)
+        self._committing = Committing(self._transactions)
         self._publisher = SnapshotPublisher(
             self._connection,
             settings.live_database,
@@ -67,6 +73,13 @@ class Loader:
             settings.database,
             after=settings.archive_after,
             mode=settings.snapshot_mode,
+        )
+        self._retention = Retention(
+            self._connection,
+            terms,
+            partitions=settings.partitions,
+            folder=archive_folder(settings.live_database),
+            unnamed=self._archiver.unnamed,
         )
         self._other_zones: set[tuple[str, str]] = set()
         self._ledger = Ledger.read(self._connection)
@@ -117,22 +130,30 @@ class Loader:
 
     def run(self, stop: threading.Event) -> None:
         """Load until `stop`. Raises `DatabaseError` on a hole or on outcomes of other rules."""
-        while not stop.is_set():
-            committed = self._load()
-            self._publishing.go_on(committed=self._archiver.step() or committed)
-        self._publishing.stop()
+        with little_garbage():
+            while not stop.is_set():
+                batch = self._gather()
+                self._finish()
+                moved, expired = self._archiver.step(), self._retention.step()
+                if moved or expired:
+                    self._publishing.go_on(committed=True)
+                if batch.positions:
+                    self._committing.start(batch)
+            self._finish()
+            self._publishing.stop()
 
     def close(self) -> None:
         """Close the consumer and the database. A copy that is running ends, unpublished."""
         self._consumer.close()
+        self._committing.close()
         self._archiver.close()
         try:
             self._publisher.cancel()
         finally:
             self._connection.close()
 
-    def _load(self) -> bool:
-        """Commit what arrives within the interval; False when nothing arrived."""
+    def _gather(self) -> LoadBatch:
+        """What arrives within the interval, while the batch before is committed."""
         batch = LoadBatch(self._rules)
         until = time.monotonic() + self._settings.load_interval.total_seconds()
         while len(batch) < self._settings.load_records:
@@ -142,12 +163,17 @@ class Loader:
             # Short enough that a copy is published soon after it ends.
             for place, record in self._poll(min(left, _LONGEST_POLL)):
                 self._take(batch, place, record)
-            self._publishing.go_on()
-        if not batch.positions:
-            return False
-        self._transactions.commit(batch)
-        self._report_other_zones(batch)
-        return True
+            if not self._committing.is_running:
+                self._finish()
+        batch.tables()  # in this thread: it is Python's time, not DuckDB's
+        return batch
+
+    def _finish(self) -> None:
+        """Wait for the commit that is running: nothing else may use the connection before."""
+        batch = self._committing.finish()
+        if batch is not None:
+            self._report_other_zones(batch)
+        self._publishing.go_on(committed=batch is not None)
 
     def _report_other_zones(self, batch: LoadBatch) -> None:
         """Log, once, that a store's days stay those of the zone that the warehouse keeps (T10)."""

@@ -14,7 +14,8 @@ from pathlib import Path
 import duckdb
 
 from pipeline.warehouse.database import CHECKPOINT_THRESHOLD
-from pipeline.warehouse.manifest import absent, archive_files, archive_folder
+from pipeline.warehouse.manifest import ArchiveFile, absent, archive_files, archive_folder
+from pipeline.warehouse.snapshots.archive_list import ArchiveList
 from pipeline.warehouse.snapshots.copy_record import Copy
 from pipeline.warehouse.snapshots.copying import CopyError, Copying
 from pipeline.warehouse.snapshots.reach import Reach, lost
@@ -47,6 +48,9 @@ class SnapshotPublisher:
         self._files = SnapshotFiles(snapshot, kept=kept, mode=mode)
         self._copying: Copying | None = None
         self._held_up = 0.0
+        self._mode = mode
+        self._archived: list[ArchiveFile] = []  # by the commit that is being copied
+        self._listed: list[ArchiveFile] | None = None  # by the last list that was written
         self._ours: int | None = None  # inode of the snapshot that this object published
 
     def is_held(self) -> bool:
@@ -94,6 +98,10 @@ class SnapshotPublisher:
             with self._errors():
                 copied = self._copying.result()
                 copy = replace(copied, seconds=self._held_up + copied.seconds)
+                # Before the snapshot: files that only the former one names may then be removed.
+                if self._archived != self._listed:
+                    ArchiveList(self._archived).write(self._snapshot, mode=self._mode)
+                    self._listed = self._archived
                 self._ours = self._files.replace(self._copying.path, copy)
                 return copy
         finally:
@@ -136,7 +144,7 @@ class SnapshotPublisher:
 
     def _refuse_incomplete(self) -> None:
         """Keep a snapshot whose archive was whole: readers would get no answers from the new."""
-        folder = archive_folder(self._live)
-        missing = absent(archive_files(self._connection), folder)
+        self._archived = archive_files(self._connection)
+        missing = absent(self._archived, archive_folder(self._live))
         if missing:
             raise PublishError(f"no new snapshot: {missing}")
