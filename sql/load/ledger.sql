@@ -8,5 +8,6 @@ WHEN MATCHED THEN UPDATE SET
     duplicates = ledger.duplicates + new.duplicates,
     failed = ledger.failed + new.failed,
     erased = ledger.erased + new.erased,
+    expired = ledger.expired + new.expired,
     missing_until = coalesce(new.missing_until, ledger.missing_until)
 WHEN NOT MATCHED THEN INSERT;

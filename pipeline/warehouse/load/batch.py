@@ -38,6 +38,7 @@ class Watermark:
     duplicates: int = 0
     failed: int = 0
     erased: int = 0
+    expired: int = 0
 
 
 @dataclass(slots=True)
@@ -196,5 +197,6 @@ _counts = attrgetter(
     "duplicates",
     "failed",
     "erased",
+    "expired",
     "stream_time_before",
 )

@@ -28,6 +28,8 @@ from pipeline.warehouse.load.committing import Committing
 from pipeline.warehouse.load.transaction import Ledger, Transactions
 from pipeline.warehouse.manifest import archive_folder
 from pipeline.warehouse.resources import Resources
+from pipeline.warehouse.retention.retention import Retention
+from pipeline.warehouse.retention.terms import Terms
 from pipeline.warehouse.snapshots.publish import SnapshotPublisher
 from pipeline.warehouse.snapshots.publishing import Publishing
 
@@ -48,6 +50,7 @@ class Loader:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._rules = settings.rules
+        terms = Terms.of(settings)
         self._topics = topics(settings)
         check_topics(settings)
         names = [self._topics.beacons.name, self._topics.outcomes.name, self._topics.rejected.name]
@@ -70,6 +73,13 @@ class Loader:
             settings.database,
             after=settings.archive_after,
             mode=settings.snapshot_mode,
+        )
+        self._retention = Retention(
+            self._connection,
+            terms,
+            partitions=settings.partitions,
+            folder=archive_folder(settings.live_database),
+            unnamed=self._archiver.unnamed,
         )
         self._other_zones: set[tuple[str, str]] = set()
         self._ledger = Ledger.read(self._connection)
@@ -124,7 +134,8 @@ class Loader:
             while not stop.is_set():
                 batch = self._gather()
                 self._finish()
-                if self._archiver.step():
+                moved, expired = self._archiver.step(), self._retention.step()
+                if moved or expired:
                     self._publishing.go_on(committed=True)
                 if batch.positions:
                     self._committing.start(batch)
@@ -206,7 +217,8 @@ class Loader:
             raise DatabaseError(
                 f"outcomes {place.partition}/{record.offset} were made with other rules"
                 f" ({outcome.rules}, here {self._held.era}): give the workers the settings and the"
-                " version of this loader"
+                " version of this loader; if `pipeline rules adopt` or `pipeline partitions` was"
+                " interrupted, run it again"
             ) from None
         if is_present and self._ledger.accepts(outcome.origin):
             batch.add(outcome)

@@ -40,6 +40,7 @@ class Step:
 STANDING = """
     SELECT
         (SELECT count(*) FROM late_devices) AS late_devices,
+        (SELECT count(*) FROM expired_orders) AS expired_orders,
         (SELECT count(missing_until) FROM ledger)
         + (SELECT count(missing_until) FROM in_ledger) AS missing_events
 """
@@ -60,6 +61,11 @@ def load_steps(connection: duckdb.DuckDBPyConnection) -> list[Step]:
     return [
         _file("missing_events_at_start"),
         _file("rejected_events", "in_rejected"),
+        _file(
+            "expired_events",
+            "late_events",
+            condition="in_events WHERE is_late AND NOT is_kept(occurred_at)",
+        ),
         # A copy may have been moved by what a clock can run ahead (T3, D4).
         _file(
             "late_events",
@@ -166,6 +172,7 @@ def _conversions() -> list[Step]:
             "affected_conversions",
             near=Near("near_lookbacks", f"{lookbacks} CROSS JOIN rules"),
         ),
+        _file("conversions_without_lines", "expired_orders", near=new),
         _file("write_touches", "new_conversions", near=new),
         _file("conversions_of_old_lines", "old_lines"),
         Step("near conversions of old lines", "", ("old_lines",), near=new),
