@@ -13,6 +13,7 @@ import duckdb
 from pipeline.config import Settings
 from pipeline.kafka.admin import committed_offsets, end_offsets, require_topics, topic_ids
 from pipeline.topics import group, topics
+from pipeline.warehouse.backup.last_backup import LastBackup
 from pipeline.warehouse.database import NoSnapshotError, connect_published
 from pipeline.warehouse.queries import QueryResult
 from pipeline.warehouse.snapshots.copy_record import Copy
@@ -89,7 +90,7 @@ class SnapshotState:
 
 @dataclass(frozen=True)
 class Status:
-    """All partitions, the rejected events, and the snapshot, None before the first.
+    """All partitions, the rejected events, and snapshot and backup, None before the first.
 
     `topic_id` is the id of `beacons` in Kafka.
     """
@@ -98,6 +99,7 @@ class Status:
     rejected_end: int
     snapshot: SnapshotState | None
     topic_id: str = ""
+    backup: LastBackup | None = None
 
     @property
     def published(self) -> int:
@@ -143,11 +145,20 @@ class Status:
             + (f"; newest event received {_age(now - newest)} ago" if newest else "; no event yet")
             + (f"\nsnapshot: {self.snapshot.making}" if self.snapshot.making else "")
             + f"\n{self.snapshot.archive}"
+            + f"\nbackup: {self._backup(now)}"
             + (
                 f"\nsessions, orders and conversions: from {self.snapshot.derived_from:%Y-%m-%d} on"
                 if self.snapshot.derived_from
                 else ""
             )
+        )
+
+    def _backup(self, now: datetime) -> str:
+        if self.backup is None:
+            return "none"
+        return (
+            f"taken {_age(now - self.backup.taken_at)} ago, {self.backup.folder},"
+            f" {self.backup.files:,} files, {self.backup.bytes / 1e6:,.1f} MB"
         )
 
 
@@ -184,6 +195,7 @@ def status(settings: Settings) -> Status:
         rejected,
         snapshot,
         ids[ours.beacons.name],
+        LastBackup.recorded(settings.home),
     )
 
 

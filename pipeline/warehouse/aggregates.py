@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,11 @@ class Aggregate:
     tables: tuple[str, ...]
     added: tuple[str, ...]
     removed: tuple[str, ...]
+
+    @property
+    def only_added(self) -> Aggregate:
+        """The same where a transaction removes nothing."""
+        return replace(self, removed=())
 
 
 AGGREGATES = (

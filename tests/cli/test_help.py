@@ -31,7 +31,10 @@ for name, module in sorted(sys.modules.items()):
 # The modules of ours that `--help` may load.
 OURS = {
     "pipeline.cli",
+    "pipeline.cli.backup",
+    "pipeline.cli.export",
     "pipeline.cli.main",
+    "pipeline.cli.partitions",
     "pipeline.cli.rebuild",
     "pipeline.cli.rules",
     "pipeline.cli.stores",

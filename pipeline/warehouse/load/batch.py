@@ -57,6 +57,9 @@ class LoadBatch:
     devices: dict[tuple[str, str, int], int | None] = field(default_factory=dict)
     ledger: dict[int, Watermark] = field(default_factory=dict)
     positions: dict[tuple[str, int], Row] = field(default_factory=dict)
+    kinds: set[str] = field(default_factory=set)
+    """Types of its events, and `late_events` if some are late."""
+    _tables: dict[str, pa.Table] | None = None
 
     def __len__(self) -> int:
         return sum(watermark.records for watermark in self.ledger.values()) + len(self.rejected)
@@ -78,6 +81,8 @@ class LoadBatch:
         watermark.failed += len(outcome.failed)
         if outcome.store_id:
             self.stores.setdefault(outcome.store_id, outcome.timezone)
+        if outcome.late:
+            self.kinds.add("late_events")
         self._facts(outcome)
         self._derived(outcome)
 
@@ -106,6 +111,7 @@ class LoadBatch:
         for facts, is_late in ((outcome.facts, False), (outcome.late, True)):
             for fact in facts:
                 event = _event.decode(fact)
+                self.kinds.add(event.event_type)
                 self.events.append(
                     rows.event_row(event, outcome, is_late=is_late, place=len(self.events))
                 )
@@ -148,7 +154,12 @@ class LoadBatch:
             self.conversions[conversion.conversion_key] = (outcome, conversion)
 
     def tables(self) -> dict[str, pa.Table]:
-        """The rows of each staging table, by its name."""
+        """The rows of each staging table, by its name. Made once: nothing is added afterwards."""
+        if self._tables is None:
+            self._tables = self._made()
+        return self._tables
+
+    def _made(self) -> dict[str, pa.Table]:
         return {
             "in_events": rows.table(rows.EVENTS, self.events),
             "in_duplicates": rows.table(rows.DUPLICATES, self.duplicates),

@@ -18,11 +18,13 @@ from pipeline.domain.outcomes import Outcome
 from pipeline.kafka.admin import check_topics, topic_ids
 from pipeline.kafka.client_log import log_causes, refusals_as_one_line
 from pipeline.kafka.security import security
+from pipeline.little_garbage import little_garbage
 from pipeline.topics import MAX_RECORD_BYTES, Rejected, topics
 from pipeline.warehouse.archive.archiver import Archiver
 from pipeline.warehouse.database import DatabaseError, connect_live
 from pipeline.warehouse.held import HeldRules
 from pipeline.warehouse.load.batch import LoadBatch
+from pipeline.warehouse.load.committing import Committing
 from pipeline.warehouse.load.transaction import Ledger, Transactions
 from pipeline.warehouse.manifest import archive_folder
 from pipeline.warehouse.resources import Resources
@@ -56,6 +58,7 @@ class Loader:
         self._connection = connect_live(settings.live_database, self._rules, Resources.of(settings))
         self._held = HeldRules.of(self._connection)
         self._transactions = Transactions(self._connection)
+        self._committing = Committing(self._transactions)
         self._publisher = SnapshotPublisher(
             self._connection,
             settings.live_database,
@@ -127,23 +130,30 @@ class Loader:
 
     def run(self, stop: threading.Event) -> None:
         """Load until `stop`. Raises `DatabaseError` on a hole or on outcomes of other rules."""
-        while not stop.is_set():
-            committed = self._load()
-            moved, expired = self._archiver.step(), self._retention.step()
-            self._publishing.go_on(committed=committed or moved or expired)
-        self._publishing.stop()
+        with little_garbage():
+            while not stop.is_set():
+                batch = self._gather()
+                self._finish()
+                moved, expired = self._archiver.step(), self._retention.step()
+                if moved or expired:
+                    self._publishing.go_on(committed=True)
+                if batch.positions:
+                    self._committing.start(batch)
+            self._finish()
+            self._publishing.stop()
 
     def close(self) -> None:
         """Close the consumer and the database. A copy that is running ends, unpublished."""
         self._consumer.close()
+        self._committing.close()
         self._archiver.close()
         try:
             self._publisher.cancel()
         finally:
             self._connection.close()
 
-    def _load(self) -> bool:
-        """Commit what arrives within the interval; False when nothing arrived."""
+    def _gather(self) -> LoadBatch:
+        """What arrives within the interval, while the batch before is committed."""
         batch = LoadBatch(self._rules)
         until = time.monotonic() + self._settings.load_interval.total_seconds()
         while len(batch) < self._settings.load_records:
@@ -153,12 +163,17 @@ class Loader:
             # Short enough that a copy is published soon after it ends.
             for place, record in self._poll(min(left, _LONGEST_POLL)):
                 self._take(batch, place, record)
-            self._publishing.go_on()
-        if not batch.positions:
-            return False
-        self._transactions.commit(batch)
-        self._report_other_zones(batch)
-        return True
+            if not self._committing.is_running:
+                self._finish()
+        batch.tables()  # in this thread: it is Python's time, not DuckDB's
+        return batch
+
+    def _finish(self) -> None:
+        """Wait for the commit that is running: nothing else may use the connection before."""
+        batch = self._committing.finish()
+        if batch is not None:
+            self._report_other_zones(batch)
+        self._publishing.go_on(committed=batch is not None)
 
     def _report_other_zones(self, batch: LoadBatch) -> None:
         """Log, once, that a store's days stay those of the zone that the warehouse keeps (T10)."""
@@ -202,7 +217,8 @@ class Loader:
             raise DatabaseError(
                 f"outcomes {place.partition}/{record.offset} were made with other rules"
                 f" ({outcome.rules}, here {self._held.era}): give the workers the settings and the"
-                " version of this loader"
+                " version of this loader; if `pipeline rules adopt` or `pipeline partitions` was"
+                " interrupted, run it again"
             ) from None
         if is_present and self._ledger.accepts(outcome.origin):
             batch.add(outcome)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import duckdb
@@ -9,7 +10,7 @@ import duckdb
 from pipeline.domain.outcomes import Origin
 from pipeline.warehouse.database import DatabaseError
 from pipeline.warehouse.load.batch import LoadBatch
-from pipeline.warehouse.load.steps import load_steps, staged
+from pipeline.warehouse.load.steps import STANDING, load_steps, staged
 
 
 @dataclass(slots=True)
@@ -50,18 +51,30 @@ class Ledger:
         return True
 
 
+_INSERT = re.compile(r"^\s*(?:INSERT|MERGE) INTO (\w+)", re.MULTILINE)
+
+
 class Transactions:
     """Loads one batch at a time over one connection."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        self._steps = load_steps(connection)
+        # Parsed once: that takes as long as some of them run.
+        self._steps = [
+            (step, connection.extract_statements(step.text)) for step in load_steps(connection)
+        ]
+        working = connection.execute("SELECT table_name FROM duckdb_tables() WHERE temporary")
+        self._working = {name for (name,) in working.fetchall()}
+        self._used = self._working
         held = connection.execute("SELECT store_id, timezone FROM stores").fetchall()
         self.zones: dict[str, str] = dict(held)
         """Of each store the zone that its days are in: that of its first record (T10)."""
 
-    def commit(self, batch: LoadBatch) -> None:
-        """Write all of `batch` or nothing. Raises duckdb.Error with the old state intact."""
+    def commit(self, batch: LoadBatch) -> LoadBatch:
+        """Write all of `batch`, which is returned, or nothing.
+
+        Raises duckdb.Error with the old state intact.
+        """
         connection = self._connection
         new = {store: zone for store, zone in batch.stores.items() if store not in self.zones}
         connection.execute("BEGIN")
@@ -72,32 +85,46 @@ class Transactions:
                     "INSERT INTO stores VALUES ($store, $zone, zone_digest($zone))",
                     {"store": store, "zone": zone},
                 )
-            arrived: dict[str, int] = {}
-            for name, rows in batch.tables().items():
-                arrived[name] = len(rows)
-                connection.execute(f"TRUNCATE {name}")
-                if len(rows):
-                    connection.register("arrived", rows)
-                    connection.execute(staged(name))
-                    connection.unregister("arrived")
-            for step in self._steps:
-                if not step.if_any or any(self._is_some(one, arrived) for one in step.if_any):
+            there = self._stage(batch)
+            for step, statements in self._steps:
+                if step.may_change(there) and self._holds(step.condition):
                     if step.near:
                         step.near.define(connection)
-                    if step.text:
-                        connection.execute(step.text)
+                    for statement in statements:
+                        self._execute(statement, there)
         except BaseException:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
+        self._used = there & self._working
         self.zones |= new
+        return batch
 
-    def _is_some(self, relation: str, arrived: dict[str, int]) -> bool:
-        """Whether `relation`, a table with or without a condition, may have a row.
+    def _stage(self, batch: LoadBatch) -> set[str]:
+        """Fill the staging tables. Returns the names of what is there (`Step`)."""
+        connection = self._connection
+        for name in self._used:
+            connection.execute(f"TRUNCATE {name}")
+        there = set(batch.kinds)
+        for name, rows in batch.tables().items():
+            if len(rows):
+                connection.register("arrived", rows)
+                connection.execute(staged(name))
+                connection.unregister("arrived")
+                there.add(name)
+        (counts,) = connection.execute(STANDING).fetchall()
+        there |= {
+            about[0] for about, count in zip(connection.description, counts, strict=True) if count
+        }
+        return there
 
-        `arrived` is how many rows came for each staging table: most need no query.
-        """
-        table, _, condition = relation.partition(" ")
-        if table in arrived and (not arrived[table] or not condition):
-            return arrived[table] > 0
-        return bool(self._connection.execute(f"SELECT EXISTS (FROM {relation})").fetchall()[0][0])
+    def _holds(self, condition: str) -> bool:
+        if not condition:
+            return True
+        return bool(self._connection.execute(f"SELECT EXISTS (FROM {condition})").fetchall()[0][0])
+
+    def _execute(self, statement: duckdb.Statement, there: set[str]) -> None:
+        (answer,) = self._connection.execute(statement).fetchall()
+        inserted = _INSERT.search(statement.query)
+        if inserted and answer[0]:
+            there.add(inserted[1])

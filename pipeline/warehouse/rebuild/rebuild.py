@@ -13,6 +13,7 @@ import duckdb
 
 from pipeline.domain.rules import Rules
 from pipeline.warehouse.aggregates import AGGREGATES, Aggregate
+from pipeline.warehouse.archive.integrity import refuse_damaged
 from pipeline.warehouse.beside import beside, sync
 from pipeline.warehouse.database import (
     DatabaseError,
@@ -25,7 +26,13 @@ from pipeline.warehouse.database import (
     refuse_other_zones,
 )
 from pipeline.warehouse.days import DAYS
-from pipeline.warehouse.manifest import archive_folder, define_events, quoted
+from pipeline.warehouse.manifest import (
+    ArchiveError,
+    archive_files,
+    archive_folder,
+    define_events,
+    quoted,
+)
 from pipeline.warehouse.queries import broken
 from pipeline.warehouse.resources import Resources
 from pipeline.warehouse.snapshots.copying import CopyError, copied
@@ -109,12 +116,18 @@ def rebuild(
 def settled(path: Path, resources: Resources | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to the migrated file, after which nothing of it is in a log.
 
-    Raises `DatabaseError` if another process has it open.
+    Raises `DatabaseError` if another process has it open, or its archive is damaged.
     """
     with open_live(path, resources) as connection:
         migrate(connection)
+        folder = archive_folder(path)
+        try:
+            # Tables that are made of damaged events would pass every check.
+            refuse_damaged(archive_files(connection), folder)
+        except ArchiveError as error:
+            raise DatabaseError(str(error)) from None
         # Its home may have moved.
-        define_events(connection, archive_folder(path))
+        define_events(connection, folder)
         yield connection
         connection.execute("CHECKPOINT")
 
