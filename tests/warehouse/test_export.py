@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ import duckdb
 import pytest
 from archived import freeze
 from deltalake import DeltaTable
-from exported import TABLES, assert_equals, in_export, in_order, in_snapshot, listed
+from exported import TABLES, assert_equals, in_export, in_order, in_snapshot, listed, relation
 from homes import files_in, first_hot_day, make_home, merge_all, publish
 
 from pipeline.warehouse.database import DatabaseError, NoSnapshotError, connect_published
@@ -96,6 +97,17 @@ def test_every_table_has_the_rows_of_the_snapshot(home: Path, lake: Path) -> Non
         "export.json",
         "lock",
     }
+
+
+def test_columns_have_types_that_other_engines_have(home: Path, lake: Path) -> None:
+    export(home, lake)
+    kinds = set()
+    for table, days in listed(lake).tables.items():
+        if days:
+            described = duckdb.sql(f"DESCRIBE FROM {relation(lake, table)}").fetchall()
+            kinds |= set(re.findall(r"[A-Z]+", " ".join(column[1] for column in described)))
+    plain = {"VARCHAR", "BIGINT", "INTEGER", "SMALLINT", "DECIMAL", "BOOLEAN", "DATE", "TIMESTAMP"}
+    assert kinds == {*plain, "STRUCT"}
 
 
 def test_no_table_is_forgotten(home: Path) -> None:
