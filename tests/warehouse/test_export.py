@@ -32,6 +32,7 @@ UNDATED = {"ledger", "rules", "stores"}
 OF_THE_LOADER = {
     "archive_files",
     "archive_folder",
+    "erasures",
     "expired_orders",
     "late_devices",
     "migrations",
