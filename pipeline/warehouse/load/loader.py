@@ -134,11 +134,10 @@ class Loader:
             while not stop.is_set():
                 batch = self._gather()
                 self._finish()
-                moved, expired = self._archiver.step(), self._retention.step()
-                if moved or expired:
-                    self._publishing.go_on(committed=True)
                 if batch.positions:
                     self._committing.start(batch)
+                else:
+                    self._settle(committed=False)
             self._finish()
             self._publishing.stop()
 
@@ -171,9 +170,16 @@ class Loader:
     def _finish(self) -> None:
         """Wait for the commit that is running: nothing else may use the connection before."""
         batch = self._committing.finish()
-        if batch is not None:
+        if batch is None:
+            self._publishing.go_on()
+        else:
             self._report_other_zones(batch)
-        self._publishing.go_on(committed=batch is not None)
+            self._settle(committed=True)
+
+    def _settle(self, *, committed: bool) -> None:
+        """Move a day into the archive, or let one go, if it is time; and publish."""
+        moved, expired = self._archiver.step(), self._retention.step()
+        self._publishing.go_on(committed=committed or moved or expired)
 
     def _report_other_zones(self, batch: LoadBatch) -> None:
         """Log, once, that a store's days stay those of the zone that the warehouse keeps (T10)."""
