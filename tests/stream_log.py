@@ -8,8 +8,10 @@ from itertools import count
 from typing import Any
 
 import msgspec
-from factories import MORNING, RULES, make_record
+from factories import MINUTE, MORNING, RULES, make_record
 
+from pipeline.domain.erasure import erasure
+from pipeline.domain.events import CLOCK_TOLERANCE_MS
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.reached import KnownKeys, Reached
 from pipeline.domain.rules import Rules
@@ -53,9 +55,14 @@ class PartitionLog:
         at = received_at or max(event["timestamp"] for event in events)
         self.append(*make_record(events, store, device, received_at=at, **sent))
 
-    def append(self, key: bytes, value: bytes) -> None:
-        """A record of `beacons`."""
-        self.beacons.append(FakeRecord(len(self.beacons), key, value))
+    def erase(self, minute: float, *, store: str = "store", device: str = "d:device") -> None:
+        """A record that erases a device's events up to `minute`."""
+        at = MORNING + round(minute * MINUTE)
+        self.append(*erasure(store, device, received_at=at), timestamp=at - 2 * CLOCK_TOLERANCE_MS)
+
+    def append(self, key: bytes, value: bytes, *, timestamp: int = MORNING * 2) -> None:
+        """A record of `beacons`, which Kafka appended at `timestamp` (ms)."""
+        self.beacons.append(FakeRecord(len(self.beacons), key, value, timestamp))
 
     def assigned(self) -> PartitionState:
         """A worker's partition after assignment and recovery, positioned at the commit."""
