@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,15 @@ class Aggregate:
     tables: tuple[str, ...]
     added: tuple[str, ...]
     removed: tuple[str, ...]
+
+    def erased(self) -> Aggregate:
+        """The same in a transaction that brings no events and takes `erased_events` away."""
+        if "in_events" not in self.added:
+            return self
+        others = self.removed[1:]
+        return replace(
+            self, added=("no_events", *self.added[1:]), removed=("erased_events", *others)
+        )
 
 
 AGGREGATES = (

@@ -23,6 +23,7 @@ from pipeline.warehouse.archive.archiver import Archiver
 from pipeline.warehouse.database import DatabaseError, connect_live
 from pipeline.warehouse.held import HeldRules
 from pipeline.warehouse.load.batch import LoadBatch
+from pipeline.warehouse.load.erased import Eraser
 from pipeline.warehouse.load.transaction import Ledger, Transactions
 from pipeline.warehouse.manifest import archive_folder
 from pipeline.warehouse.resources import Resources
@@ -52,7 +53,8 @@ class Loader:
         self._ids = topic_ids(settings, names)
         self._connection = connect_live(settings.live_database, self._rules, Resources.of(settings))
         self._held = HeldRules.of(self._connection)
-        self._transactions = Transactions(self._connection)
+        self._eraser = Eraser(self._connection, settings.live_database, mode=settings.snapshot_mode)
+        self._transactions = Transactions(self._connection, self._eraser)
         self._publisher = SnapshotPublisher(
             self._connection,
             settings.live_database,
@@ -133,7 +135,7 @@ class Loader:
 
     def _load(self) -> bool:
         """Commit what arrives within the interval; False when nothing arrived."""
-        batch = LoadBatch(self._rules)
+        batch = self._new_batch()
         until = time.monotonic() + self._settings.load_interval.total_seconds()
         while len(batch) < self._settings.load_records:
             left = until - time.monotonic()
@@ -141,13 +143,19 @@ class Loader:
                 break
             # Short enough that a copy is published soon after it ends.
             for place, record in self._poll(min(left, _LONGEST_POLL)):
-                self._take(batch, place, record)
+                batch = self._take(batch, place, record)
             self._publishing.go_on()
         if not batch.positions:
             return False
+        self._commit(batch)
+        return True
+
+    def _new_batch(self) -> LoadBatch:
+        return LoadBatch(self._rules, known_erasures=self._eraser.erasures)
+
+    def _commit(self, batch: LoadBatch) -> None:
         self._transactions.commit(batch)
         self._report_other_zones(batch)
-        return True
 
     def _report_other_zones(self, batch: LoadBatch) -> None:
         """Log, once, that a store's days stay those of the zone that the warehouse keeps (T10)."""
@@ -174,16 +182,13 @@ class Loader:
             for record in records:
                 yield place, record
 
-    def _take(self, batch: LoadBatch, place: TopicPartition, record: Any) -> None:
-        batch.positions[(place.topic, place.partition)] = (
-            place.topic,
-            self._ids[place.topic],
-            place.partition,
-            record.offset + 1,
-        )
+    def _take(self, batch: LoadBatch, place: TopicPartition, record: Any) -> LoadBatch:
+        """Add the record to `batch`, or to the next one, which is then returned."""
+        position = (place.topic, self._ids[place.topic], place.partition, record.offset + 1)
         if place.topic == self._topics.rejected.name:
+            batch.positions[(place.topic, place.partition)] = position
             batch.add_rejected(_rejected.decode(record.value))
-            return
+            return batch
         outcome = _outcomes.decode(record.value)
         try:
             is_present = self._held.takes(outcome.rules)
@@ -193,8 +198,14 @@ class Loader:
                 f" ({outcome.rules}, here {self._held.era}): give the workers the settings and the"
                 " version of this loader"
             ) from None
-        if is_present and self._ledger.accepts(outcome.origin):
+        is_next = is_present and self._ledger.accepts(outcome.origin)
+        if is_next and not batch.may_hold(outcome):
+            self._commit(batch)
+            batch = self._new_batch()
+        batch.positions[(place.topic, place.partition)] = position
+        if is_next:
             batch.add(outcome)
+        return batch
 
 
 def run(settings: Settings) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
 
-from pipeline.warehouse.aggregates import AGGREGATES, difference
+from pipeline.warehouse.aggregates import AGGREGATES, Aggregate, difference
 from pipeline.warehouse.days import DAYS
 from pipeline.warehouse.load.near import Near, Overlapping
 from pipeline.warehouse.sql import files
@@ -55,7 +56,7 @@ def load_steps(connection: duckdb.DuckDBPyConnection) -> list[Step]:
         _file("merged_devices", if_any="in_devices"),
         *_sessions(),
         *_conversions(),
-        *_aggregates(connection),
+        *aggregate_steps(connection, AGGREGATES),
         _file("late_devices", if_any="merged_devices"),
         _file("forgotten_late_devices", if_any="late_devices"),
         _file("ledger"),
@@ -169,12 +170,15 @@ def _file(name: str, *, if_any: str = "", near: Near | Overlapping | None = None
     return Step(name, dict(files("load"))[name], (if_any,) if if_any else (), near)
 
 
-def _aggregates(connection: duckdb.DuckDBPyConnection) -> list[Step]:
-    all_sources = sorted({name for each in AGGREGATES for name in (*each.added, *each.removed)})
+def aggregate_steps(
+    connection: duckdb.DuckDBPyConnection, aggregates: Sequence[Aggregate]
+) -> list[Step]:
+    """The steps that add the difference of a transaction to each aggregate."""
+    all_sources = sorted({name for each in aggregates for name in (*each.added, *each.removed)})
     days = " UNION ".join(f"SELECT day FROM {name}" for name in all_sources)  # noqa: S608
     near = Near("near_days", f"SELECT day, day FROM ({days})", "DATE")  # noqa: S608  # our own
     steps = [Step("days", "", near=near)]
-    for aggregate in AGGREGATES:
+    for aggregate in aggregates:
         described = connection.execute(f"DESCRIBE {aggregate.name}").fetchall()
         sources = tuple(sorted({*aggregate.added, *aggregate.removed}))
         text = difference(aggregate, [row[0] for row in described])

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import duckdb
 
 from pipeline.domain.outcomes import Origin
 from pipeline.warehouse.database import DatabaseError
 from pipeline.warehouse.load.batch import LoadBatch
-from pipeline.warehouse.load.steps import load_steps, staged
+from pipeline.warehouse.load.erased import Eraser, Erasure
+from pipeline.warehouse.load.steps import Step, load_steps, staged
+
+NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -51,17 +56,24 @@ class Ledger:
 
 
 class Transactions:
-    """Loads one batch at a time over one connection."""
+    """Loads one batch at a time over one connection.
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    Without an `eraser` no batch may erase a device.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, eraser: Eraser | None = None) -> None:
         self._connection = connection
+        self._eraser = eraser
         self._steps = load_steps(connection)
         held = connection.execute("SELECT store_id, timezone FROM stores").fetchall()
         self.zones: dict[str, str] = dict(held)
         """Of each store the zone that its days are in: that of its first record (T10)."""
 
     def commit(self, batch: LoadBatch) -> None:
-        """Write all of `batch` or nothing. Raises duckdb.Error with the old state intact."""
+        """Write all of `batch` or nothing. Raises duckdb.Error with the old state intact.
+
+        Where it erases devices, also OSError and `ArchiveError`.
+        """
         connection = self._connection
         new = {store: zone for store, zone in batch.stores.items() if store not in self.zones}
         connection.execute("BEGIN")
@@ -80,19 +92,32 @@ class Transactions:
                     connection.register("arrived", rows)
                     connection.execute(staged(name))
                     connection.unregister("arrived")
-            for step in self._steps:
-                if not step.if_any or any(self._is_some(one, arrived) for one in step.if_any):
-                    if step.near:
-                        step.near.define(connection)
-                    if step.text:
-                        connection.execute(step.text)
+            self._run(self._steps, arrived)
+            if batch.erasures:
+                # Last: what this batch brings of a device is before its erasure.
+                self._erase(list(batch.erasures.values()))
         except BaseException:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
         self.zones |= new
+        if self._eraser:
+            self._eraser.remember(list(batch.erasures.values()))
 
-    def _is_some(self, relation: str, arrived: dict[str, int]) -> bool:
+    def _erase(self, asked: Sequence[Erasure]) -> None:
+        if self._eraser is None:
+            raise RuntimeError("a batch that erases a device needs an eraser")
+        self._eraser.erase(asked, self._run)
+
+    def _run(self, steps: Sequence[Step], arrived: Mapping[str, int] = NOTHING) -> None:
+        for step in steps:
+            if not step.if_any or any(self._is_some(one, arrived) for one in step.if_any):
+                if step.near:
+                    step.near.define(self._connection)
+                if step.text:
+                    self._connection.execute(step.text)
+
+    def _is_some(self, relation: str, arrived: Mapping[str, int]) -> bool:
         """Whether `relation`, a table with or without a condition, may have a row.
 
         `arrived` is how many rows came for each staging table: most need no query.

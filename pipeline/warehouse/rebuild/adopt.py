@@ -106,7 +106,11 @@ def adopt(
         if go_on is not None:
             # The workers begin with keys alone: sessions and touches of before are as unknown to
             # them as what they never read (decision 0012).
-            connection.execute("UPDATE ledger SET missing_until = stream_time")
+            # Nor do they know what was erased, of which more may come (E2).
+            connection.execute(
+                "UPDATE ledger SET missing_until ="
+                " greatest(stream_time, (SELECT max(erased_at) FROM erasures))"
+            )
             go_on(_known_keys(connection))
         return difference
 
