@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.erase import erase
 from pipeline.cli.rebuild import rebuild
 from pipeline.cli.rules import rules
 from pipeline.cli.stores import stores, zone
@@ -59,6 +60,7 @@ def demo(settings: Settings, *, and_exit: bool, devices: int) -> int:
 
 cli.add_command(stores)
 cli.add_command(rebuild)
+cli.add_command(erase)
 cli.add_command(rules)
 
 

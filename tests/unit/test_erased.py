@@ -153,3 +153,17 @@ def test_e1_a_crash_anywhere_leaves_the_same_outcomes(steps: list[tuple[int, str
         pass
     assert log.accepted() == alone.outcomes
     assert [outcome.erased for outcome in alone.outcomes[-4:]] == [1, 1, 1, 0]
+
+
+def test_e2_once_it_is_forgotten_the_changelog_does_not_name_the_device() -> None:
+    log = PartitionLog(RULES)
+    log.send(click(0), device="d:device")
+    log.erase(2, device="d:device")
+    log.send(make_event(minute=10 + 2 * BACKFILL_LIMIT_MS / MINUTE), device="d:other")
+    partition = log.assigned()
+    while log.run(partition, 1):
+        pass
+    log.send(make_event(minute=10 + 2 * BACKFILL_LIMIT_MS / MINUTE), device="d:other")
+    log.run(partition)
+    assert [key for key in log.state() if b"d:device" in key] == []
+    assert [key for key in log.state() if b"d:other" in key]

@@ -21,6 +21,8 @@ from pipeline.kafka.security import security
 from pipeline.topics import MAX_RECORD_BYTES, Rejected, topics
 from pipeline.warehouse.archive.archiver import Archiver
 from pipeline.warehouse.database import DatabaseError, connect_live
+from pipeline.warehouse.erasing.compaction import compact
+from pipeline.warehouse.erasing.finishing import Finishing
 from pipeline.warehouse.held import HeldRules
 from pipeline.warehouse.load.batch import LoadBatch
 from pipeline.warehouse.load.erased import Eraser
@@ -51,7 +53,29 @@ class Loader:
         check_topics(settings)
         names = [self._topics.beacons.name, self._topics.outcomes.name, self._topics.rejected.name]
         self._ids = topic_ids(settings, names)
+        self._finishing = Finishing(settings.live_database)
+        self._open_database()
+        self._other_zones: set[tuple[str, str]] = set()
+        self._ledger = Ledger.read(self._connection)
+        self._refuse_other_topics()
+        self._consumer = KafkaConsumer(
+            bootstrap_servers=settings.kafka_bootstrap_servers,
+            **security(settings).for_python(),
+            group_id=None,
+            enable_auto_commit=False,
+            # A position that retention has deleted must be an error, not a jump.
+            auto_offset_reset="none",
+            max_partition_fetch_bytes=MAX_RECORD_BYTES,
+            fetch_max_bytes=4 * MAX_RECORD_BYTES,
+            max_poll_records=settings.load_records,
+            fetch_max_wait_ms=200,
+        )
+        self._seek()
+
+    def _open_database(self) -> None:
+        settings = self._settings
         self._connection = connect_live(settings.live_database, self._rules, Resources.of(settings))
+        self._finishing.look(self._connection)
         self._held = HeldRules.of(self._connection)
         self._eraser = Eraser(self._connection, settings.live_database, mode=settings.snapshot_mode)
         self._transactions = Transactions(self._connection, self._eraser)
@@ -70,22 +94,13 @@ class Loader:
             after=settings.archive_after,
             mode=settings.snapshot_mode,
         )
-        self._other_zones: set[tuple[str, str]] = set()
-        self._ledger = Ledger.read(self._connection)
-        self._refuse_other_topics()
-        self._consumer = KafkaConsumer(
-            bootstrap_servers=settings.kafka_bootstrap_servers,
-            **security(settings).for_python(),
-            group_id=None,
-            enable_auto_commit=False,
-            # A position that retention has deleted must be an error, not a jump.
-            auto_offset_reset="none",
-            max_partition_fetch_bytes=MAX_RECORD_BYTES,
-            fetch_max_bytes=4 * MAX_RECORD_BYTES,
-            max_poll_records=settings.load_records,
-            fetch_max_wait_ms=200,
-        )
-        self._seek()
+
+    def _close_database(self) -> None:
+        self._archiver.close()
+        try:
+            self._publisher.cancel()
+        finally:
+            self._connection.close()
 
     def _refuse_other_topics(self) -> None:
         beacons = self._ids[self._topics.beacons.name]
@@ -121,17 +136,16 @@ class Loader:
         """Load until `stop`. Raises `DatabaseError` on a hole or on outcomes of other rules."""
         while not stop.is_set():
             committed = self._load()
+            if self._finishing.is_due():
+                self._finish_erasures()
+                committed = True
             self._publishing.go_on(committed=self._archiver.step() or committed)
         self._publishing.stop()
 
     def close(self) -> None:
         """Close the consumer and the database. A copy that is running ends, unpublished."""
         self._consumer.close()
-        self._archiver.close()
-        try:
-            self._publisher.cancel()
-        finally:
-            self._connection.close()
+        self._close_database()
 
     def _load(self) -> bool:
         """Commit what arrives within the interval; False when nothing arrived."""
@@ -155,7 +169,21 @@ class Loader:
 
     def _commit(self, batch: LoadBatch) -> None:
         self._transactions.commit(batch)
+        self._finishing.is_needed = self._finishing.is_needed or bool(batch.erasures)
         self._report_other_zones(batch)
+
+    def _finish_erasures(self) -> None:
+        """Nothing is loaded meanwhile."""
+        settings, finishing = self._settings, self._finishing
+        self._close_database()
+        is_compact = finishing.attempt(
+            lambda: compact(settings.live_database, self._rules, Resources.of(settings))
+        )
+        self._open_database()
+        if is_compact:
+            finishing.attempt(
+                lambda: finishing.finish(self._connection, self._publisher, self._archiver)
+            )
 
     def _report_other_zones(self, batch: LoadBatch) -> None:
         """Log, once, that a store's days stay those of the zone that the warehouse keeps (T10)."""
