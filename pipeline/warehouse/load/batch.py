@@ -101,7 +101,8 @@ class LoadBatch:
 
     def add_rejected(self, rejected: Rejected) -> None:
         """Add an event that ingest rejected. A repeat is ignored, and so is an erased one (E2)."""
-        if self.known_erasures.have(
+        # Without any, no rejected event is parsed.
+        if self.known_erasures and self.known_erasures.have(
             rejected.store_id, devices_named(rejected.raw) or [], received_at=rejected.received_at
         ):
             return
