@@ -122,11 +122,19 @@ class Log(MemoryWorker):
         key, value = make_record(events, store, device, received_at=at, **sent)
         return self.append(key, value, appended_at=appended_at or at)
 
-    def erase(self, minute: float, *, store: str = "store", device: str = "d:device") -> Outcome:
-        """Append a record that erases a device's events up to `minute`."""
+    def erase(
+        self,
+        minute: float,
+        *,
+        store: str = "store",
+        device: str = "d:device",
+        customer: str | None = None,
+    ) -> Outcome:
+        """Append a record that erases events of a device, or a customer's, up to `minute`."""
         at = MORNING + round(minute * MINUTE)
         return self.append(
-            *erasure(store, device, received_at=at), appended_at=at - 2 * CLOCK_TOLERANCE_MS
+            *erasure(store, device, received_at=at, customer=customer),
+            appended_at=at - 2 * CLOCK_TOLERANCE_MS,
         )
 
     def append(self, key: bytes, value: bytes, *, appended_at: int) -> Outcome:

@@ -36,7 +36,8 @@ class Step(msgspec.Struct):
     """One record of one device: its events, `ms` of each after the morning.
 
     It is received a day later, or, where `ahead` is given, so many ms before its last event. With
-    `erases_until` it has no events, and erases its device up to so many ms after the morning.
+    `erases_until` it has no events, and erases its device up to so many ms after the morning, or
+    of it `erased_customer`.
     """
 
     device: int
@@ -46,6 +47,7 @@ class Step(msgspec.Struct):
     needs_confirmation: bool = False
     ahead: int | None = None
     erases_until: int | None = None
+    erased_customer: str | None = None
 
 
 class Run(msgspec.Struct):
@@ -189,7 +191,7 @@ def transactions_of(story: Story, rules: Rules, *, number: int = 0) -> list[list
             minute = step.erases_until / MINUTE
             for device in keys_of(step.device):
                 topic = topics[crc32(record_key(store, device)) % story.partitions]
-                topic.erase(minute, store=store, device=device)
+                topic.erase(minute, store=store, device=device, customer=step.erased_customer)
             continue
         for key, value in records_of(step, store=store, timezone=story.timezone):
             topics[crc32(key) % story.partitions].append(key, value)

@@ -55,10 +55,20 @@ class PartitionLog:
         at = received_at or max(event["timestamp"] for event in events)
         self.append(*make_record(events, store, device, received_at=at, **sent))
 
-    def erase(self, minute: float, *, store: str = "store", device: str = "d:device") -> None:
-        """A record that erases a device's events up to `minute`."""
+    def erase(
+        self,
+        minute: float,
+        *,
+        store: str = "store",
+        device: str = "d:device",
+        customer: str | None = None,
+    ) -> None:
+        """A record that erases events of a device, or a customer's, up to `minute`."""
         at = MORNING + round(minute * MINUTE)
-        self.append(*erasure(store, device, received_at=at), timestamp=at - 2 * CLOCK_TOLERANCE_MS)
+        self.append(
+            *erasure(store, device, received_at=at, customer=customer),
+            timestamp=at - 2 * CLOCK_TOLERANCE_MS,
+        )
 
     def append(self, key: bytes, value: bytes, *, timestamp: int = MORNING * 2) -> None:
         """A record of `beacons`, which Kafka appended at `timestamp` (ms)."""

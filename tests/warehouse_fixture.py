@@ -84,8 +84,12 @@ class Warehouse:
         return taken
 
     def _new_batch(self) -> LoadBatch:
-        known = self._eraser.erasures if self._eraser else Erasures()
-        return LoadBatch(self.rules, known_erasures=known)
+        assert self._eraser is not None
+        return LoadBatch(
+            self.rules,
+            known_erasures=self._eraser.erasures,
+            merged_partitions=self._eraser.merged_partitions(),
+        )
 
     def load_of_any_era(self, outcomes: Iterable[Outcome]) -> None:
         """One transaction, as the loader makes it where rules were adopted."""

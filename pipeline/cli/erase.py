@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.config import Settings
+    from pipeline.delivery.erasing import Asked
 
 # Seconds between two looks.
 PAUSE = 0.2
@@ -24,11 +25,9 @@ PAUSE = 0.2
 @click.option(
     "--session", "sessions", multiple=True, metavar="ID", help="A session_id without a device_id."
 )
+@click.option("--customer", metavar="ID", help="Events with this customer_id.")
 @click.option(
-    "--customer", metavar="ID", help="Every device with events of this customer_id, whole."
-)
-@click.option(
-    "--devices", "shared", is_flag=True, help="Also devices that other customers have used."
+    "--devices", "is_whole", is_flag=True, help="With --customer: whole devices, whoever used them."
 )
 @with_settings
 def erase(
@@ -38,30 +37,33 @@ def erase(
     devices: tuple[str, ...],
     sessions: tuple[str, ...],
     customer: str | None,
-    shared: bool,
+    is_whole: bool,
 ) -> None:
-    """Erase devices from every table and file, and print a receipt for each.
+    """Erase devices, or a customer's events, from every table and file, and print receipts.
 
     Run it where the loader runs. It waits until worker and loader have erased them; asking again
     does no harm.
     """
     from pipeline.cli.command import on_kafka
     from pipeline.delivery.erasing import ask
+    from pipeline.domain.erasure import customer_key
     from pipeline.warehouse.erasing.erasures import ErasureKey
     from pipeline.warehouse.erasing.receipts import receipt_file
 
     settings = on_kafka(settings)
-    keys = [f"d:{device}" for device in devices] + [f"s:{session}" for session in sessions]
+    asked: list[Asked] = [(store, f"d:{device}", None) for device in devices]
+    asked += [(store, f"s:{session}", None) for session in sessions]
     if customer is not None:
-        keys += _devices_of(settings, store, customer, shared=shared)
-    keys = list(dict.fromkeys(keys))
-    if not keys:
+        whose = None if is_whole else customer
+        asked += [(store, key, whose) for key in _devices_of(settings, store, customer)]
+    if not asked:
         raise click.UsageError("name a --device, a --session or a --customer")
     live = settings.live_database
     secret = ErasureKey.made(live)
-    places = ask(settings, [(store, key) for key in keys])
-    click.echo(f"{len(keys)} to erase: waiting for worker and loader", err=True)
-    for key, (partition, offset) in zip(keys, places, strict=True):
+    places = ask(settings, asked)
+    click.echo(f"{len(asked)} to erase: waiting for worker and loader", err=True)
+    for (_, device, whose), (partition, offset) in zip(asked, places, strict=True):
+        key = device if whose is None else customer_key(whose)
         path = receipt_file(live, secret.hash_of(store, key), partition, offset)
         click.echo(_awaited(path))
 
@@ -72,7 +74,7 @@ def _awaited(path: Path) -> str:
     return path.read_text()
 
 
-def _devices_of(settings: Settings, store: str, customer: str, *, shared: bool) -> list[str]:
+def _devices_of(settings: Settings, store: str, customer: str) -> list[str]:
     """The device keys of a customer, as the snapshot knows them."""
     from pipeline.warehouse.database import connect_published
     from pipeline.warehouse.erasing.customers import devices_of_customer
@@ -81,10 +83,4 @@ def _devices_of(settings: Settings, store: str, customer: str, *, shared: bool) 
         found = devices_of_customer(connection, store, customer)
     if not found:
         raise click.ClickException(f"the snapshot holds no event of customer {customer!r}")
-    others = [device for device, is_shared in found if is_shared]
-    if others and not shared:
-        raise click.ClickException(
-            f"{len(others)} of the customer's {len(found)} devices have events of other customers,"
-            f" as {others[0]!r}: nothing was erased; --devices erases these devices, too, whole"
-        )
-    return [device for device, _ in found]
+    return found

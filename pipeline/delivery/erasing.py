@@ -18,9 +18,12 @@ from pipeline.topics import topics
 
 SECONDS = 30
 
+Asked = tuple[str, str, str | None]
+"""Store, device key, and the customer whose events of the device alone go."""
 
-def ask(settings: Settings, devices: Sequence[tuple[str, str]]) -> list[tuple[int, int]]:
-    """Append a record for each (store, device key) to `beacons`; partition and offset of each.
+
+def ask(settings: Settings, asked: Sequence[Asked]) -> list[tuple[int, int]]:
+    """Append a record for each to `beacons`; partition and offset of each.
 
     Asking again does no harm. Raises `KafkaUnusableError` unless all are acknowledged.
     """
@@ -46,8 +49,9 @@ def ask(settings: Settings, devices: Sequence[tuple[str, str]]) -> list[tuple[in
         else:
             failed.append(error.str() if error else "no offset")
 
-    for number, (store, device) in enumerate(devices):
-        key, value = erasure(store, device, received_at=int(time.time() * 1000))
+    for number, (store, device, customer) in enumerate(asked):
+        now = int(time.time() * 1000)
+        key, value = erasure(store, device, received_at=now, customer=customer)
         producer.produce(
             topics(settings).beacons.name,
             value,
@@ -56,9 +60,9 @@ def ask(settings: Settings, devices: Sequence[tuple[str, str]]) -> list[tuple[in
         )
         producer.poll(0)
     producer.flush(SECONDS)
-    if len(places) < len(devices):
+    if len(places) < len(asked):
         reason = failed[0] if failed else "no answer"
         raise KafkaUnusableError(
-            f"Kafka has acknowledged {len(places)} of {len(devices)} erasures ({reason}): ask again"
+            f"Kafka has acknowledged {len(places)} of {len(asked)} erasures ({reason}): ask again"
         )
-    return [places[number] for number in range(len(devices))]
+    return [places[number] for number in range(len(asked))]

@@ -73,6 +73,16 @@ def erase(device: Device, *, until: int) -> None:
     device.erased_at = max(until, device.erased_at or until)
 
 
+def leave_to_warehouse(device: Device, *, until: int) -> None:
+    """Drop all that is known of the device (E3): its rows change, and the state is made of sums.
+
+    Until `until` (ms) is behind the horizon it is like one over its limit.
+    """
+    device.keys = {}
+    device.sessions, device.touches, device.conversions = [], [], []
+    device.over_limit_until = max(until, device.over_limit_until or until)
+
+
 def is_over_limit(device: Device, event: Event, *, horizon: int, rules: Rules) -> bool:
     """Whether the device's state is over its limit, so that `event` is handled like a late one.
 

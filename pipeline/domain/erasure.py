@@ -11,10 +11,13 @@ from pipeline.domain.identity import record_key
 from pipeline.domain.values import BadValueError, text_of
 
 
-def erasure(store_id: str, device_key: str, *, received_at: int) -> tuple[bytes, bytes]:
+def erasure(
+    store_id: str, device_key: str, *, received_at: int, customer: str | None = None
+) -> tuple[bytes, bytes]:
     """Key and value. Under the device's key it has its place among the records of the device.
 
-    `received_at` is when it was asked for, in epoch ms.
+    `received_at` is when it was asked for, in epoch ms. With `customer` only events of that
+    `customer_id` go (E3).
     """
     beacon = Beacon(
         store_id=store_id,
@@ -23,12 +26,18 @@ def erasure(store_id: str, device_key: str, *, received_at: int) -> tuple[bytes,
         request=Request(),
         events=[],
         is_erasure=True,
+        erased_customer=customer,
     )
     return record_key(store_id, device_key), msgspec.json.encode(beacon)
 
 
-def devices_named(raw: str) -> list[str] | None:
-    """The keys (I1) of the devices that a rejected event may be of; `raw` is what was sent of it.
+def customer_key(customer_id: str) -> str:
+    """Beside device keys (I1), of which none begins like this."""
+    return f"c:{customer_id}"
+
+
+def named_in(raw: str) -> list[str] | None:
+    """The keys of the devices and the customer that a rejected event names; `raw` is its text.
 
     Whether its ids would have been accepted does not matter. None for what is no event.
     """
@@ -39,7 +48,7 @@ def devices_named(raw: str) -> list[str] | None:
     if not isinstance(event, dict):
         return None
     found = []
-    for prefix, name in (("d", "device_id"), ("s", "session_id")):
+    for prefix, name in (("d", "device_id"), ("s", "session_id"), ("c", "customer_id")):
         try:
             found.append(f"{prefix}:{text_of(event.get(name), most=None)[0]}")
         except BadValueError:
@@ -47,9 +56,9 @@ def devices_named(raw: str) -> list[str] | None:
     return found
 
 
-def devices_of(raw: str, devices: Collection[str]) -> list[str]:
-    """Which of `devices` a rejected event is of; what is no event is of those that it quotes."""
-    named = devices_named(raw)
+def known_in(raw: str, keys: Collection[str]) -> list[str]:
+    """Which of `keys` a rejected event names; what is no event names those that it quotes."""
+    named = named_in(raw)
     if named is None:
-        return [key for key in devices if msgspec.json.encode(key[2:]).decode() in raw]
-    return [key for key in named if key in devices]
+        return [key for key in keys if msgspec.json.encode(key[2:]).decode() in raw]
+    return [key for key in named if key in keys]

@@ -121,7 +121,7 @@ class Beacon(msgspec.Struct, kw_only=True, omit_defaults=True):
     has the right `orders`, `needs_confirmation`: another token of the store has it (A11).
     Each event stays the JSON it is, so the worker can hand it on as a fact without encoding it.
     `raw` has each event's bytes as the store sent them, in the order of `events`, and stays here.
-    A record that erases its device (E1) has no events.
+    A record that erases its device (E1), or of it the events of a customer (E3), has no events.
     """
 
     store_id: str
@@ -134,6 +134,7 @@ class Beacon(msgspec.Struct, kw_only=True, omit_defaults=True):
     is_trusted: bool = False
     needs_confirmation: bool = False
     is_erasure: bool = False
+    erased_customer: str | None = None
 
     def sent(self) -> list[msgspec.Raw]:
         """Of each event what the store sent; in a record of an earlier ingest, the event itself."""

@@ -8,7 +8,7 @@ import msgspec
 
 from pipeline.domain.attribute import attribute
 from pipeline.domain.deduplicate import deduplicate
-from pipeline.domain.device import Device, erase, is_over_limit
+from pipeline.domain.device import Device, erase, is_over_limit, leave_to_warehouse
 from pipeline.domain.duplicates import event_key, payload_of, remembered_until
 from pipeline.domain.events import (
     Beacon,
@@ -122,11 +122,21 @@ def process(
         outcome.timezone, outcome.is_trusted = beacon.timezone, beacon.is_trusted
         outcome.needs_confirmation = beacon.needs_confirmation
         if record.erases_until is not None:
-            erase(device, until=record.erases_until)
-            outcome.erased_at = device.erased_at
+            _erase(device, beacon, outcome, until=record.erases_until, rules=rules)
         _apply(record.events, device, outcome, key=key, horizon=horizon, rules=rules)
     device.origin = origin.offset
     return outcome
+
+
+def _erase(device: Device, beacon: Beacon, outcome: Outcome, *, until: int, rules: Rules) -> None:
+    if beacon.erased_customer is None:
+        erase(device, until=until)
+        outcome.erased_at = device.erased_at
+        return
+    # No row of the device is later than that, or can be reached for longer.
+    latest = until if outcome.stream_time is None else max(until, outcome.stream_time)
+    leave_to_warehouse(device, until=latest + max(rules.gap_ms, rules.lookback_ms))
+    outcome.erased_at, outcome.erased_customer = until, beacon.erased_customer
 
 
 def _apply(

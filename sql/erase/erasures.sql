@@ -9,7 +9,7 @@ FROM (
         count(*) FILTER (WHERE NOT is_duplicate) AS events,
         count(*) FILTER (WHERE is_duplicate) AS duplicates
     FROM (
-        SELECT partition, false AS is_duplicate FROM erased_events
+        SELECT partition, false AS is_duplicate FROM gone_events
         UNION ALL
         SELECT partition, true FROM erased_duplicates
     )
@@ -20,7 +20,7 @@ WHERE ledger.partition = gone.partition;
 INSERT INTO erasures BY NAME
 SELECT
     device_hash, key_hash, erased_at, partition, "offset",
-    (SELECT count(*) FROM erased_events AS e WHERE (e.store_id, e.device_key) = (d.store_id, d.device_key))
+    (SELECT count(*) FROM gone_events AS e WHERE (e.store_id, e.device_key) = (d.store_id, d.device_key))
         AS events,
     (SELECT count(*) FROM erased_duplicates AS e WHERE (e.store_id, e.device_key) = (d.store_id, d.device_key))
         AS duplicates,

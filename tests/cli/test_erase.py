@@ -36,28 +36,21 @@ def home(tmp_path: Path) -> Path:
     log.send(make_event(customer_id="ann"), store="other", device="d:elsewhere")
     warehouse.load(log.outcomes)
     SnapshotPublisher(warehouse.connection, warehouse.path, home / "analytics.duckdb").publish()
-    assert devices_of_customer(warehouse.connection, "store", "ann") == [
-        ("d:own", False),
-        ("d:shared", True),
-    ]
+    assert devices_of_customer(warehouse.connection, "store", "ann") == ["d:own", "d:shared"]
     warehouse.connection.close()
     return home
 
 
-def test_devices_that_other_customers_have_used_are_erased_only_on_request(
-    home: Path, pipeline: Pipeline
+@pytest.mark.parametrize("customer", ["ann", "carl"])
+def test_a_customers_devices_are_those_of_the_snapshot(
+    home: Path, pipeline: Pipeline, customer: str
 ) -> None:
-    arguments = ("erase", "--store", "store", "--customer", "ann")
+    arguments = ("erase", "--store", "store", "--customer", customer)
     done = pipeline(*arguments, home=str(home), kafka_bootstrap_servers=NOWHERE)
     assert done.returncode == 1
-    assert done.stderr == (
-        "Error: 1 of the customer's 2 devices have events of other customers, as 'd:shared':"
-        " nothing was erased; --devices erases these devices, too, whole\n"
-    )
-    # It goes on to Kafka.
-    done = pipeline(*arguments, "--devices", home=str(home), kafka_bootstrap_servers=NOWHERE)
-    assert done.returncode == 1
-    assert NOWHERE in done.stderr
+    # The first goes on to Kafka.
+    expected = NOWHERE if customer == "ann" else "holds no event of customer 'carl'"
+    assert expected in done.stderr
 
 
 def test_someone_must_be_named(home: Path, pipeline: Pipeline) -> None:

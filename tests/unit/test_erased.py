@@ -167,3 +167,19 @@ def test_e2_once_it_is_forgotten_the_changelog_does_not_name_the_device() -> Non
     log.run(partition)
     assert [key for key in log.state() if b"d:device" in key] == []
     assert [key for key in log.state() if b"d:other" in key]
+
+
+def test_e3_the_device_is_left_to_the_warehouse_until_nothing_of_before_can_be_reached() -> None:
+    log = Log(RULES)
+    log.send(click(0), cart(90))
+    outcome = log.erase(10, customer="ann")
+    assert (outcome.erased_at, outcome.erased_customer) == (MORNING + 10 * MINUTE, "ann")
+    (device,) = log.devices.values()
+    # Its last event, and the lookback.
+    assert device == Device(origin=1, over_limit_until=MORNING + 210 * MINUTE)
+    assert log.send(make_event(minute=95)).late
+    all_before_is_late(log, 210)
+    assert log.send(make_event(minute=260)).late
+    # And what was late, too.
+    all_before_is_late(log, 261)
+    assert log.send(make_event(minute=270)).facts

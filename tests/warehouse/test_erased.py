@@ -71,9 +71,15 @@ def shopping(log: Log, device: str, *, at: float = 0) -> None:
 
 def with_erasures(story: Story, random: Random) -> Story:
     """The story with a few erasures somewhere in it."""
+    for step in story.steps:
+        for event in step.events:
+            event["customer_id"] = random.choice([None, "ann", "ben"])
     for _ in range(random.randint(1, 3)):
         step = Step(
-            random.randint(0, NAMELESS), [], erases_until=random.choice(NEAR_BOUNDS) * MINUTE
+            random.randint(0, NAMELESS),
+            [],
+            erases_until=random.choice(NEAR_BOUNDS) * MINUTE,
+            erased_customer=random.choice([None, "ann"]),
         )
         story.steps.insert(random.randint(0, len(story.steps)), step)
     return story
@@ -93,13 +99,17 @@ def test_every_derived_table_equals_its_recompute_with_erasures(
         assert warehouse.broken() == {}
         last = {(o.store_id, o.device_key): o for o in taken}
         for (store, device), outcome in last.items():
-            if outcome.erased_at is not None:
+            if outcome.erased_at is None:
+                continue
+            erased += 1
+            if outcome.erased_customer is None:
                 assert held_of(warehouse, device, store) == {}
-                erased += 1
+            found = f"store_id = '{store}' AND device_key = '{device}' AND customer_id = 'ann'"
+            assert warehouse.rows(f"SELECT count(*) FROM events WHERE {found}") == [(0,)]
         if is_archived and turn % 2:
             archive(warehouse)
             assert warehouse.broken() == {}
-    assert erased > 10
+    assert erased > 8
     assert warehouse.rows("SELECT count(*) > 10 FROM erasures WHERE events > 0") == [(True,)]
 
 
@@ -317,3 +327,78 @@ def test_e2_without_its_key_a_warehouse_is_not_opened(warehouse: Warehouse) -> N
     assert known.until("store", "d:device") == MORNING + 60 * MINUTE
     assert known.until("store", "d:other") is None
     assert len(hashed) == 32
+
+
+@pytest.mark.parametrize("is_archived", [False, True], ids=["hot", "archived"])
+def test_e3_of_a_customer_only_their_own_events_go(
+    warehouse: Warehouse, *, is_archived: bool
+) -> None:
+    log = Log(warehouse.rules)
+    log.send(click(0, "token", customer_id="ann"), make_event(minute=1))
+    log.send(cart(2, customer_id="ben"), purchase(3, order_id="A", customer_id="ann"))
+    log.send(purchase(4, order_id="A"), device="d:webhook", sender="server")
+    repeat = make_event(minute=5, customer_id="ben")
+    log.send(repeat)
+    log.send(repeat)
+    warehouse.load(log.outcomes)
+    if is_archived:
+        archive(warehouse)
+    warehouse.load([log.erase(60, customer="ann")])
+    customers = "SELECT customer_id FROM events WHERE device_key = 'd:device' ORDER BY 1"
+    assert warehouse.rows(customers) == [
+        ("ben",),
+        ("ben",),
+        (None,),
+    ]
+    assert warehouse.rows("SELECT device_key, events, orders FROM sessions ORDER BY 1") == [
+        ("d:device", 3, 0),
+        ("d:webhook", 1, 1),
+    ]
+    # The click that it came from was hers.
+    assert warehouse.rows(
+        "SELECT match FROM conversions WHERE conversion_type = 'add_to_cart'"
+    ) == [("none",)]
+    ((events, duplicates, _, erased),) = warehouse.rows(COUNTED)
+    # The repeat stays one: as a duplicate of the stream, or of the warehouse.
+    assert (events, duplicates, erased) == (4, 1, 2)
+    assert warehouse.rows("SELECT events, duplicates FROM erasures") == [(2, 0)]
+    assert warehouse.broken() == {}
+
+
+def test_e3_the_device_goes_on_and_the_customers_events_do_not_come_back(
+    warehouse: Warehouse,
+) -> None:
+    log = Log(warehouse.rules)
+    hers, anyones = click(0, "token", customer_id="ann"), click(1, "other")
+    log.send(hers, anyones)
+    warehouse.load(log.outcomes)
+    warehouse.load([log.erase(60, customer="ann")])
+    again = log.send(
+        hers, anyones, cart(31, "other"), cart(32, "token"), cart(61, customer_id="ann")
+    )
+    assert (again.facts, len(again.late)) == ([], 5)
+    warehouse.load([again])
+    assert warehouse.rows("SELECT match FROM conversions ORDER BY occurred_at") == [
+        ("direct",),
+        ("orphan",),
+        ("carried",),
+    ]
+    assert warehouse.rows(COUNTED) == [(4, 1, 0, 2)]
+    assert warehouse.broken() == {}
+    # Of another device of hers nothing is known to be erased, unless it is late.
+    log.send(cart(2, customer_id="ann"), device="d:second")
+    log.send(make_event(minute=300), device="d:second")
+    log.send(cart(3, customer_id="ann"), device="d:second")
+    warehouse.load(log.outcomes)
+    assert warehouse.rows(COUNTED) == [(6, 1, 0, 3)]
+    assert warehouse.broken() == {}
+
+
+def test_e3_what_was_rejected_of_the_customer_goes(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    raws = ('{"customer_id":"ann"}', '{"customer_id":"ben","device_id":"device"}')
+    warehouse.load_rejected(rejected(raw, index=n) for n, raw in enumerate(raws))
+    warehouse.load([log.erase(60, customer="ann")])
+    warehouse.load_rejected([rejected(raws[0], index=7)])
+    assert warehouse.rows("SELECT raw FROM rejected_events") == [(raws[1],)]
+    assert warehouse.rows("SELECT rejected FROM erasures") == [(1,)]

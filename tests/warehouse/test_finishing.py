@@ -214,9 +214,11 @@ def test_e1_it_is_not_finished_while_old_files_are_left(
     with connect_live(live, RULES) as connection:
         archiver = Archiver(connection, archive_folder(live), snapshot, after=timedelta(days=1))
         monkeypatch.setattr(archiver, "remove_leftovers", lambda: False)
+        before = snapshot.stat().st_ino
         said = finishing.Finishing(live)
         with pytest.raises(OSError, match="could not be removed"):
             said.finish(connection, SnapshotPublisher(connection, live, snapshot), archiver)
         archiver.close()
+    assert snapshot.stat().st_ino != before
     with connect_published(snapshot):
         assert not list(live.with_name("erasures").glob("*"))

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from pipeline.domain.erasure import devices_named
+from pipeline.domain.erasure import customer_key, named_in
 from pipeline.domain.events import Event
 from pipeline.domain.outcomes import ConversionRow, Outcome
 from pipeline.domain.rules import Rules
@@ -45,7 +45,10 @@ class Watermark:
 
 @dataclass(slots=True)
 class LoadBatch:
-    """What one transaction will write. A later row of a key replaces an earlier one."""
+    """What one transaction will write. A later row of a key replaces an earlier one.
+
+    Of devices on `merged_partitions` the warehouse takes nothing of the stream but events.
+    """
 
     rules: Rules
     events: list[Row] = field(default_factory=list)
@@ -60,6 +63,7 @@ class LoadBatch:
     ledger: dict[int, Watermark] = field(default_factory=dict)
     positions: dict[tuple[str, int], Row] = field(default_factory=dict)
     known_erasures: Erasures = field(default_factory=Erasures)
+    merged_partitions: frozenset[int] = frozenset()
     erasures: dict[tuple[str, str], Erasure] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -89,6 +93,7 @@ class LoadBatch:
                 outcome.erased_at,
                 origin.partition,
                 origin.offset,
+                outcome.erased_customer,
             )
         elif outcome.store_id:
             self.stores.setdefault(outcome.store_id, outcome.timezone)
@@ -103,7 +108,7 @@ class LoadBatch:
         """Add an event that ingest rejected. A repeat is ignored, and so is an erased one (E2)."""
         # Without any, no rejected event is parsed.
         if self.known_erasures and self.known_erasures.have(
-            rejected.store_id, devices_named(rejected.raw) or [], received_at=rejected.received_at
+            rejected.store_id, named_in(rejected.raw) or [], received_at=rejected.received_at
         ):
             return
         if rejected.request_id:
@@ -127,17 +132,20 @@ class LoadBatch:
 
     def _facts(self, outcome: Outcome, watermark: Watermark) -> None:
         until = self.known_erasures.until(outcome.store_id, outcome.device_key)
+        origin = outcome.origin
         for facts, is_late in ((outcome.facts, False), (outcome.late, True)):
             for fact in facts:
                 event = _event.decode(fact)
-                if until is not None and event.occurred_at <= until:
+                if (until is not None and event.occurred_at <= until) or (
+                    self._is_unknown(is_late, origin.partition)
+                    and self._is_erased_customers(event, outcome.store_id)
+                ):
                     watermark.erased += 1
                     continue
                 watermark.events += 1
                 self.events.append(
                     rows.event_row(event, outcome, is_late=is_late, place=len(self.events))
                 )
-        origin = outcome.origin
         for duplicate in outcome.duplicates:
             self.duplicates.append(
                 (
@@ -159,6 +167,19 @@ class LoadBatch:
             self.rejected.append(
                 (outcome.store_id, at, None, failed.reason, failed.detail, failed.raw, None)
             )
+
+    def _is_unknown(self, is_late: bool, partition: int) -> bool:  # noqa: FBT001
+        """Whether no row of the stream can be of an event that it accepted, or of which it is late.
+
+        Of other devices of a customer the stream knows no erasure: what it counts must stay.
+        """
+        return is_late or partition in self.merged_partitions
+
+    def _is_erased_customers(self, event: Event, store_id: str) -> bool:
+        if not self.known_erasures or event.customer_id is None:
+            return False
+        until = self.known_erasures.until(store_id, customer_key(event.customer_id))
+        return until is not None and event.occurred_at <= until
 
     def _derived(self, outcome: Outcome) -> None:
         device = (outcome.store_id, outcome.device_key)

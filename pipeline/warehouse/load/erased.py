@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipeline.domain.erasure import devices_of
+from pipeline.domain.erasure import customer_key, known_in
 from pipeline.warehouse.aggregates import AGGREGATES
 from pipeline.warehouse.erasing.erasures import ErasureKey, Erasures
 from pipeline.warehouse.erasing.rewriting import rewritten
@@ -22,13 +22,22 @@ Run = Callable[[Sequence[Step]], None]
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What a record asks for: the rows of a device, all of which are at or before `until` (ms)."""
+    """What a record asks for: the rows of a device, all of which are at or before `until` (ms).
+
+    With `customer` only those made from events of that customer (E3).
+    """
 
     store_id: str
     device_key: str
     until: int
     partition: int
     offset: int
+    customer: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Whose the erasure is: the device, or the customer."""
+        return self.device_key if self.customer is None else customer_key(self.customer)
 
 
 class Eraser:
@@ -47,6 +56,7 @@ class Eraser:
         self.erasures = Erasures.read(connection, live)
         connection.execute(dict(files("erase"))["staging_tables"])
         self._steps = _steps(connection)
+        self._adding = _adding(connection)
 
     def erase(self, asked: Sequence[Erasure], run: Run) -> None:
         """Within a transaction: as if the devices had never sent anything.
@@ -61,11 +71,12 @@ class Eraser:
                 (
                     each.store_id,
                     each.device_key,
-                    key.hash_of(each.store_id, each.device_key),
+                    key.hash_of(each.store_id, each.key),
                     key.hash,
                     each.until,
                     each.partition,
                     each.offset,
+                    each.customer,
                 )
                 for each in asked
             ],
@@ -84,32 +95,43 @@ class Eraser:
                 """)  # quoted
             archive.name(connection)
             run(self._steps)
+            if any(each.customer is not None for each in asked):
+                run(self._adding)
         except BaseException:
             archive.discard()
             raise
+
+    def merged_partitions(self) -> frozenset[int]:
+        """Those of which the warehouse takes nothing of the stream but events (decision 0012)."""
+        if not self.erasures:
+            return frozenset()
+        rows = self._connection.execute(
+            "SELECT partition FROM ledger WHERE missing_until IS NOT NULL"
+        ).fetchall()
+        return frozenset(partition for (partition,) in rows)
 
     def remember(self, asked: Sequence[Erasure]) -> None:
         """After the commit: take nothing more of the devices."""
         for each in asked:
             key = ErasureKey.made(self._live)
-            self.erasures.add(key, each.store_id, each.device_key, until=each.until)
+            self.erasures.add(key, each.store_id, each.key, until=each.until)
 
     def _rejected(self, asked: Sequence[Erasure]) -> list[tuple[str, str, int]]:
         """Rows of the devices in `rejected_events`, which has no column for a device."""
-        until = {(each.store_id, each.device_key): each.until for each in asked}
+        whose = {(each.store_id, each.key): each for each in asked}
         stores: dict[str, set[str]] = {}
-        for store, device in until:
-            stores.setdefault(store, set()).add(device)
+        for store, key in whose:
+            stores.setdefault(store, set()).add(key)
         rows = self._connection.execute(
             "SELECT store_id, epoch_ms(received_at), raw, rowid FROM rejected_events"
             " WHERE store_id IN (SELECT unnest(?)) AND received_at IS NOT NULL",
             [list(stores)],
         ).fetchall()
         return [
-            (store, device, row)
+            (store, whose[store, key].device_key, row)
             for store, received_at, raw, row in rows
-            for device in devices_of(raw, stores[store])
-            if received_at <= until[store, device]
+            for key in known_in(raw, stores[store])
+            if received_at <= whose[store, key].until
         ]
 
     def _stage(self, table: str, rows: Sequence[tuple[Any, ...]], columns: str = "*") -> None:
@@ -130,6 +152,7 @@ def _steps(connection: duckdb.DuckDBPyConnection) -> list[Step]:
     erasing = {name: Step(name, text) for name, text in files("erase")}
     return [
         loading["clear_working_tables"],
+        erasing["kept_events"],
         erasing["duplicates"],
         erasing["rejected_events"],
         erasing["order_lines"],
@@ -146,3 +169,29 @@ def _steps(connection: duckdb.DuckDBPyConnection) -> list[Step]:
         *aggregate_steps(connection, [each.erased() for each in AGGREGATES]),
         erasing["erasures"],
     ]
+
+
+# What has run already, or is about records and not about events.
+_DONE = {
+    "missing_events_at_start",
+    "rejected_events",
+    "late_events",
+    "facts",
+    "merged_devices",
+    "ledger",
+    "missing_events_settled",
+}
+
+
+def _adding(connection: duckdb.DuckDBPyConnection) -> list[Step]:
+    """Then, for customers: the events that stay come as if they were new."""
+    erasing = {name: Step(name, text) for name, text in files("erase")}
+    steps: list[Step] = []
+    for step in load_steps(connection):
+        if step.name == "facts":
+            steps.append(erasing["arrive_again"])
+        if step.name == "merged_devices":
+            steps.append(erasing["merged_again"])
+        if step.name not in _DONE:
+            steps.append(step)
+    return steps

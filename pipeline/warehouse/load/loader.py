@@ -165,7 +165,11 @@ class Loader:
         return True
 
     def _new_batch(self) -> LoadBatch:
-        return LoadBatch(self._rules, known_erasures=self._eraser.erasures)
+        return LoadBatch(
+            self._rules,
+            known_erasures=self._eraser.erasures,
+            merged_partitions=self._eraser.merged_partitions(),
+        )
 
     def _commit(self, batch: LoadBatch) -> None:
         self._transactions.commit(batch)
