@@ -57,7 +57,7 @@ COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-ha
 	--no-emit-index-url --custom-compile-command "make lock" $(ARGS)
 lock:  ## Write the locks again after a change to pyproject.toml (needs uv)
 	$(COMPILE) --output-file requirements.lock pyproject.toml
-	$(COMPILE) --constraints requirements.lock --extra local --group dev \
+	$(COMPILE) --constraints requirements.lock --extra local --extra delta --group dev \
 		--output-file requirements-dev.lock pyproject.toml
 	$(COMPILE) --constraints requirements-dev.lock --group build \
 		--output-file requirements-build.lock

@@ -33,11 +33,14 @@ from pipeline.config import Settings
 from pipeline.devstack.broker.server import Broker
 from pipeline.kafka.admin import create_topics, end_offsets, topic_ids
 from pipeline.stream.checkpoint import Checkpoint
+from pipeline.stream.devices import Devices
+from pipeline.stream.local_folder import LocalFolder
 from pipeline.stream.partition import PartitionState
 from pipeline.topics import topics
 
 POLL_SECONDS = 0.1
 PARTITIONS = 4
+GIB = 1024**3
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,15 @@ def bare(settings: Settings) -> None:
     )
     numbers = range(settings.partitions)
     consumer.assign([TopicPartition(ours.beacons.name, number, 0) for number in numbers])
-    partitions = [PartitionState(number, settings.rules, b"w" * 16) for number in numbers]
+    local = LocalFolder(settings.home / "bare", topic_id, settings.rules, {})
+    partitions = [
+        PartitionState(
+            number,
+            settings.rules,
+            Devices(local.open(number), b"w" * 16, lambda: settings.state_memory_bytes or GIB),
+        )
+        for number in numbers
+    ]
     for partition in partitions:
         partition.start_at(
             Checkpoint(offset=0, stream_time=None, topic_id=topic_id, rules=settings.rules.digest())

@@ -66,7 +66,7 @@ class Settings(BaseSettings):
         default=4,
         ge=1,
         le=1024,
-        description="Partitions of each topic keyed by device. Cannot be changed later.",
+        description="Partitions of each topic keyed by device. `pipeline partitions` adds some.",
     )
     replication: int = Field(
         default=1, ge=1, le=9, description="Replicas of each partition. Use 3 on a cluster."
@@ -245,6 +245,23 @@ class Settings(BaseSettings):
         description="The worker stops when more than this share of recent events fail.",
     )
 
+    state_memory_bytes: int | None = Field(
+        default=None,
+        ge=0,
+        description=(
+            "Memory of a worker's devices; others wait in <home>/state. Empty: a quarter of the"
+            " machine's, divided by PIPELINE_WORKERS."
+        ),
+    )
+
+    standby: bool = Field(
+        default=False,
+        description=(
+            "Whether a worker also keeps in <home>/state what the others own, so that it can take"
+            " over within seconds."
+        ),
+    )
+
     # Loader
     load_records: int = Field(
         default=10000, ge=1, description="Maximum outcomes in one transaction."
@@ -260,22 +277,46 @@ class Settings(BaseSettings):
         description="Memory limit of the loader's DuckDB. Empty: a quarter of the machine's.",
     )
     load_threads: int = Field(
-        default=2, ge=1, le=1024, description="Threads of the loader's DuckDB."
+        default=1, ge=1, le=1024, description="Threads of the loader's DuckDB."
     )
     temp_directory: Path | None = Field(
         default=None,
         description="Directory for what exceeds that memory. Empty: <home>/tmp.",
     )
     publish_interval: timedelta = Field(
-        default=timedelta(seconds=5),
+        default=timedelta(seconds=1),
         ge=timedelta(0),
-        description="Minimum time between two snapshots. Large ones are copied less often.",
+        description="Minimum time between two snapshots. Large ones are made less often.",
     )
     archive_after: timedelta = Field(
         default=timedelta(days=3),
         ge=timedelta(0),
         le=100 * YEAR,
         description="How long after its end, in stream time, a day moves into the archive.",
+    )
+    keep_duplicates: timedelta = Field(
+        default=timedelta(days=30),
+        ge=timedelta(0),
+        le=100 * YEAR,
+        description="How long the warehouse keeps duplicates, by day of arrival. 0: forever.",
+    )
+    keep_rejected: timedelta = Field(
+        default=timedelta(days=30),
+        ge=timedelta(0),
+        le=100 * YEAR,
+        description="How long it keeps rejected events and their bytes, likewise. 0: forever.",
+    )
+    keep_derived: timedelta = Field(
+        default=timedelta(days=395),
+        ge=timedelta(0),
+        le=100 * YEAR,
+        description="How long it keeps sessions, orders, conversions, touches (T11). 0: forever.",
+    )
+    keep_events: timedelta = Field(
+        default=timedelta(0),
+        ge=timedelta(0),
+        le=100 * YEAR,
+        description="How long it keeps events: lookback and a day longer than those. 0: forever.",
     )
     snapshots_kept: int = Field(
         default=2, ge=0, description="How many daily snapshots to keep. Each is a full database."

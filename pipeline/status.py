@@ -13,6 +13,7 @@ import duckdb
 from pipeline.config import Settings
 from pipeline.kafka.admin import committed_offsets, end_offsets, require_topics, topic_ids
 from pipeline.topics import group, topics
+from pipeline.warehouse.backup.last_backup import LastBackup
 from pipeline.warehouse.database import NoSnapshotError, connect_published
 from pipeline.warehouse.queries import QueryResult
 from pipeline.warehouse.snapshots.copy_record import Copy
@@ -28,6 +29,7 @@ class LedgerRow:
     events: int
     duplicates: int
     failed: int
+    expired: int
 
 
 @dataclass(frozen=True)
@@ -80,13 +82,15 @@ class SnapshotState:
     archive: ArchiveState
     # Topics that have another id in Kafka than when they were loaded.
     other_topics: tuple[str, ...] = ()
+    # Since when sessions, orders and conversions are kept (T11); None: since the beginning.
+    derived_from: datetime | None = None
     # How it was made, as text; empty for one of an earlier version.
     making: str = ""
 
 
 @dataclass(frozen=True)
 class Status:
-    """All partitions, the rejected events, and the snapshot, None before the first.
+    """All partitions, the rejected events, and snapshot and backup, None before the first.
 
     `topic_id` is the id of `beacons` in Kafka.
     """
@@ -95,6 +99,7 @@ class Status:
     rejected_end: int
     snapshot: SnapshotState | None
     topic_id: str = ""
+    backup: LastBackup | None = None
 
     @property
     def published(self) -> int:
@@ -120,13 +125,14 @@ class Status:
         for place in self.partitions:
             held = place.ledger
             counts = (
-                (None,) * 4
+                (None,) * 5
                 if held is None
-                else (held.records, held.events, held.duplicates, held.failed)
+                else (held.records, held.events, held.duplicates, held.failed, held.expired)
             )
             reached = (place.partition, place.end, place.committed, place.published, place.behind)
             rows.append((*reached, *counts))
-        return QueryResult([*columns, "records", "events", "duplicates", "failed"], rows)
+        counted = ["records", "events", "duplicates", "failed", "expired"]
+        return QueryResult([*columns, *counted], rows)
 
     def ages(self, now: datetime) -> str:
         """Rejected events, ages and the archive, as text. `now` is UTC."""
@@ -139,6 +145,20 @@ class Status:
             + (f"; newest event received {_age(now - newest)} ago" if newest else "; no event yet")
             + (f"\nsnapshot: {self.snapshot.making}" if self.snapshot.making else "")
             + f"\n{self.snapshot.archive}"
+            + f"\nbackup: {self._backup(now)}"
+            + (
+                f"\nsessions, orders and conversions: from {self.snapshot.derived_from:%Y-%m-%d} on"
+                if self.snapshot.derived_from
+                else ""
+            )
+        )
+
+    def _backup(self, now: datetime) -> str:
+        if self.backup is None:
+            return "none"
+        return (
+            f"taken {_age(now - self.backup.taken_at)} ago, {self.backup.folder},"
+            f" {self.backup.files:,} files, {self.backup.bytes / 1e6:,.1f} MB"
         )
 
 
@@ -175,6 +195,7 @@ def status(settings: Settings) -> Status:
         rejected,
         snapshot,
         ids[ours.beacons.name],
+        LastBackup.recorded(settings.home),
     )
 
 
@@ -204,6 +225,7 @@ def read_snapshot(
             " CAST(coalesce(sum(bytes), 0) AS BIGINT), min(first_day), max(last_day)"
             " FROM archive_files",
         )[0]
+        kept = _rows(connection, "SELECT max(derived_from) FROM retention")[0][0]
         rejected_end = _rows(
             connection,
             "SELECT coalesce(sum(next_offset), 0) FROM positions"
@@ -211,7 +233,7 @@ def read_snapshot(
             rejected,
             ids[rejected],
         )[0][0]
-        columns = "partition, next_origin, records, events, duplicates, failed"
+        columns = "partition, next_origin, records, events, duplicates, failed, expired"
         rows = _rows(
             connection,
             f"SELECT {columns} FROM ledger WHERE topic_id = $1",  # noqa: S608  # the line above
@@ -229,6 +251,7 @@ def read_snapshot(
         int(rejected_end),
         ArchiveState(*archive),
         tuple(sorted({name for name, topic_id in held if ids.get(name, topic_id) != topic_id})),
+        kept and kept.replace(tzinfo=UTC),
     )
 
 

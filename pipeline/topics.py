@@ -2,10 +2,13 @@
 
 | topic | key | value | writer | readers |
 |---|---|---|---|---|
-| beacons | store, device (netstrings) | JSON `domain.events.Beacon` | ingest, erase | worker |
+| beacons | store, device (netstrings) | JSON `events.Beacon` | ingest, worker, erase | worker |
 | outcomes | the same, same partition | JSON `domain.outcomes.Outcome` | worker | loader, anyone |
 | rejected | store | JSON `Rejected` below | ingest | loader |
 | devices-changelog | writer, device | msgpack `domain.device.Device` | worker | worker |
+
+A worker writes to beacons only what ingest sent to a partition that the device has left
+(`pipeline partitions`).
 """
 
 from __future__ import annotations
@@ -48,10 +51,14 @@ class Rejected(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic's name under the prefix, partitions and Kafka configuration."""
+    """One topic's name under the prefix, partitions and Kafka configuration.
+
+    `is_by_device`: a device's key says the partition, and the number may grow.
+    """
 
     name: str
     partitions: int
+    is_by_device: bool
     config: dict[str, str] = field(default_factory=dict)
 
 
@@ -77,15 +84,15 @@ def group(settings: Settings) -> str:
 def topics(settings: Settings) -> Topics:
     """The topics under the prefix of `settings`."""
 
-    def topic(name: str, partitions: int, **config: str) -> Topic:
+    def topic(name: str, partitions: int, *, is_by_device: bool, **config: str) -> Topic:
         config["max.message.bytes"] = str(MAX_RECORD_BYTES)
         # So one broker may be away.
         fewest = settings.min_insync_replicas or max(1, settings.replication - 1)
         config["min.insync.replicas"] = str(fewest)
-        return Topic(settings.topic_prefix + name, partitions, config)
+        return Topic(settings.topic_prefix + name, partitions, is_by_device, config)
 
     def keyed(name: str, **config: str) -> Topic:
-        return topic(name, settings.partitions, **config)
+        return topic(name, settings.partitions, is_by_device=True, **config)
 
     # LogAppendTime: a record stamped with an event's time of years ago would be deleted at once. If
     # a worker's clock is ahead, Kafka would refuse its states after it has accepted its outcomes.
@@ -94,7 +101,10 @@ def topics(settings: Settings) -> Topics:
         beacons=keyed("beacons", **{**stamped, "retention.ms": _ms(settings.beacons_retention)}),
         outcomes=keyed("outcomes", **{**stamped, "retention.ms": _ms(settings.outcomes_retention)}),
         rejected=topic(
-            "rejected", 1, **{**stamped, "retention.ms": _ms(settings.rejected_retention)}
+            "rejected",
+            1,
+            is_by_device=False,
+            **{**stamped, "retention.ms": _ms(settings.rejected_retention)},
         ),
         changelog=keyed(
             f"worker-{CHANGELOG_TABLE}-changelog", **{**stamped, "cleanup.policy": "compact"}

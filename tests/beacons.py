@@ -12,6 +12,7 @@ from confluent_kafka import Producer
 from pipeline.config import Settings
 from pipeline.ingest.accept import Accepted
 from pipeline.ingest.intake import Intake
+from pipeline.kafka.partitioner import home
 from pipeline.replay.files import BadLine, read_requests
 from pipeline.topics import topics
 from pipeline.traffic import lines
@@ -40,9 +41,13 @@ def accepted(path: Path) -> Iterator[Accepted]:
 
 
 class BeaconProducer:
-    """Writes records to Kafka as ingest does: acknowledged, keyed, in order."""
+    """Writes records to Kafka as ingest does: acknowledged, keyed, in order.
 
-    def __init__(self, settings: Settings) -> None:
+    With `partitions` it is one that knows of no more than so many.
+    """
+
+    def __init__(self, settings: Settings, partitions: int | None = None) -> None:
+        self._partitions = partitions
         self._topics = topics(settings)
         self._producer = Producer(
             {
@@ -58,7 +63,8 @@ class BeaconProducer:
         count = 0
         for one in batch:
             for key, value in one.records:
-                self._producer.produce(self._topics.beacons.name, value, key)
+                number = -1 if self._partitions is None else home(key, self._partitions)
+                self._producer.produce(self._topics.beacons.name, value, key, number)
                 count += 1
             for rejected in one.rejected:
                 self._producer.produce(

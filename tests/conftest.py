@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +27,14 @@ def _no_settings_of_the_user() -> Iterator[None]:
         for name in os.environ:
             if name.startswith("PIPELINE_") and name != "PIPELINE_CACHE":
                 patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _temporary_files_in_pytest_s_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Also those of helpers that have no `tmp_path`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("unnamed")))
         yield
 
 

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, Self, TypeVar
 
 from factories import RULES
@@ -21,8 +23,11 @@ from stream_log import FakeRecord, first_of_each, outcome_in
 from pipeline.config import Settings
 from pipeline.domain.outcomes import Outcome
 from pipeline.stream.agents import Agent, FailureLimit
+from pipeline.stream.batch_producer import Span
 from pipeline.stream.checkpoint import Checkpoint
-from pipeline.stream.partition import Pair, PartitionState
+from pipeline.stream.devices import Devices, Pair
+from pipeline.stream.local_folder import LocalFolder
+from pipeline.stream.partition import PartitionState
 from pipeline.stream.transport import RecordBatch
 from pipeline.topics import topics
 
@@ -56,6 +61,7 @@ class Kafka:
     changelog: list[Pair] = field(default_factory=list)
     commit: Commit | None = None
     generation: int = 0
+    folder: Path = field(default_factory=lambda: Path(mkdtemp()))
     beginning: int = 0
     """The first offset of `beacons` that retention has kept."""
 
@@ -88,6 +94,8 @@ class WorkerProcess:
 
     def __init__(self, kafka: Kafka, *, lost: Iterable[int] = ()) -> None:
         self.kafka = kafka
+        # Every worker of a test is on one machine: one finds what another left.
+        self._local = LocalFolder(kafka.folder, "", RULES, {})
         self._lost = dict.fromkeys(lost, True)
         self.generation = -1
         self.end_reason: str | None = None
@@ -141,11 +149,16 @@ class WorkerProcess:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for held in self._partitions.values():
+            held.devices.store.abandon()
+        self._partitions.clear()
 
     def revoke_now(self) -> None:
         """Take the partition from it without waiting for the batches in progress."""
         self.checkpoints.clear()
         self.committed_offsets.clear()
+        for held in self._partitions.values():
+            held.devices.close()
         self._partitions.clear()
 
     async def _ask(self, effect: Callable[[], T]) -> T:
@@ -193,7 +206,9 @@ class WorkerProcess:
         )
         # Recovery reads up to the end that it asked for at its start.
         for offset, (key, value) in enumerate(await self._ask(lambda: [*self.kafka.changelog])):
-            self.partition(0).recovered.apply(key, value, offset=offset)
+            devices = self.partition(0).devices
+            if offset >= devices.next_offset:
+                devices.apply(key, value, offset=offset)
 
     async def _revoke(self) -> None:
         while not self._queue.empty():
@@ -233,8 +248,11 @@ class WorkerProcess:
 
     def partition(self, number: int) -> PartitionState:
         if number not in self._partitions:
+            self._local.ends[number] = len(self.kafka.changelog)
+            store = self._local.open(number)
             writer = b"%016d" % next(self._writers)
-            self._partitions[number] = PartitionState(number, RULES, writer)
+            devices = Devices(store, writer, lambda: 0, write_bytes=0)
+            self._partitions[number] = PartitionState(number, RULES, devices)
         return self._partitions[number]
 
     def is_current(self, partition: PartitionState) -> bool:
@@ -242,9 +260,15 @@ class WorkerProcess:
 
     # The producer
 
-    async def send(self, topic: str, _partition: int, pairs: list[Pair]) -> None:
+    async def send(self, topic: str, _partition: int, pairs: list[Pair]) -> Span | None:
         log = self.kafka.outcomes if topic == OUTCOMES.topic else self.kafka.changelog
-        await self._ask(lambda: log.extend(pairs))
+
+        def append() -> Span | None:
+            first = len(log)
+            log.extend(pairs)
+            return (first, len(log)) if pairs else None
+
+        return await self._ask(append)
 
     # The consumer
 

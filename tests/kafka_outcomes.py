@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 from confluent_kafka import Producer
-from factories import Log
+from factories import MORNING, Log
 from processes import wait_for
 from tables import broken_checks
 
@@ -50,7 +50,7 @@ class OutcomeTopics:
             rejected = Rejected(
                 request_id=request_id,
                 store_id="store",
-                received_at=0,
+                received_at=MORNING,
                 index=index,
                 reason=reason,
                 detail="",

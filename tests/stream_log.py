@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import msgspec
@@ -16,8 +18,10 @@ from pipeline.domain.outcomes import Outcome
 from pipeline.domain.reached import KnownKeys, Reached
 from pipeline.domain.rules import Rules
 from pipeline.stream.checkpoint import Checkpoint
+from pipeline.stream.devices import Devices, Pair
 from pipeline.stream.fresh_start import adopted, state_of
-from pipeline.stream.partition import BatchResult, Pair, PartitionState
+from pipeline.stream.local_folder import LocalFolder
+from pipeline.stream.partition import BatchResult, PartitionState
 
 _writers = count()
 
@@ -42,6 +46,10 @@ class PartitionLog:
     outcomes: list[Outcome] = field(default_factory=list)
     changelog: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     commit: Checkpoint = field(default_factory=lambda: checkpoint(0))
+    all: list[PartitionLog] = field(default_factory=list, repr=False)
+    """The partitions among which devices are divided by key; without any, all belong here."""
+    memory: int = 1 << 30
+    write_bytes: int = 0
 
     def send(
         self,
@@ -74,11 +82,16 @@ class PartitionLog:
         """A record of `beacons`, which Kafka appended at `timestamp` (ms)."""
         self.beacons.append(FakeRecord(len(self.beacons), key, value, timestamp))
 
-    def assigned(self) -> PartitionState:
-        """A worker's partition after assignment and recovery, positioned at the commit."""
-        partition = PartitionState(self.number, self.rules, b"%016d" % next(_writers))
+    def assigned(self, folder: Path | None = None) -> PartitionState:
+        """A worker's partition after assignment and recovery, positioned at the commit.
+
+        What it has not in memory is in `folder`: that of a worker before, or a new one.
+        """
+        devices = opened(self, folder or Path(mkdtemp()))
+        partition = PartitionState(self.number, self.rules, devices, len(self.all))
         for offset, (key, value) in enumerate(self.changelog):
-            partition.recovered.apply(key, value, offset=offset)
+            if offset >= devices.next_offset:
+                devices.apply(key, value, offset=offset)
         partition.start_at(self.commit)
         return partition
 
@@ -94,9 +107,14 @@ class PartitionLog:
         if not records:
             return False
         result: BatchResult = partition.process(records, committed=self.commit.offset)
+        for other, strays in result.strays.items():
+            for key, value in strays:
+                self.all[other].append(key, value or b"")
         self.outcomes += map(outcome_in, result.outcomes)
         if until in ("states", "commit"):
+            first = len(self.changelog)
             self.changelog += result.states
+            partition.acknowledged(result, (first, len(self.changelog)) if result.states else None)
         if until == "commit":
             self.commit = result.checkpoint
         return True
@@ -112,13 +130,14 @@ class PartitionLog:
         """Let workers go on under adopted `rules`, from what the warehouse has `reached`."""
         self.rules = rules
         self.commit = adopted(
-            reached, beginning=0, topic_id="topic", rules=rules.digest(), adoptions=adoptions
+            reached,
+            beginning=0,
+            topic_id="topic",
+            rules=rules.digest(),
+            adoptions=adoptions,
+            partitions=0,
         )
-        self.changelog += [
-            state_of(device, self.commit, rules)
-            for device in known
-            if device.partition == self.number
-        ]
+        self.changelog += [state_of(device, self.commit, rules) for device in known]
 
     def accepted(self) -> list[Outcome]:
         return first_of_each(self.outcomes)
@@ -126,6 +145,14 @@ class PartitionLog:
     def state(self) -> dict[bytes, bytes]:
         """The changelog after compaction."""
         return {key: value for key, value in dict(self.changelog).items() if value is not None}
+
+
+def opened(log: PartitionLog, folder: Path) -> Devices:
+    local = LocalFolder(folder, "", log.rules, {log.number: len(log.changelog)})
+    store = local.open(log.number)
+    return Devices(
+        store, b"%016d" % next(_writers), lambda: log.memory, write_bytes=log.write_bytes
+    )
 
 
 def outcome_in(pair: Pair) -> Outcome:

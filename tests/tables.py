@@ -17,6 +17,7 @@ OF_THE_LOG_TABLES = {
     "ledger",
     "positions",
     "duplicates",
+    "dropped_rows",
     "late_devices",
     "migrations",
     "rules",

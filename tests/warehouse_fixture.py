@@ -85,11 +85,7 @@ class Warehouse:
 
     def _new_batch(self) -> LoadBatch:
         assert self._eraser is not None
-        return LoadBatch(
-            self.rules,
-            known_erasures=self._eraser.erasures,
-            merged_partitions=self._eraser.merged_partitions(),
-        )
+        return LoadBatch(self.rules, known_erasures=self._eraser.erasures)
 
     def load_of_any_era(self, outcomes: Iterable[Outcome]) -> None:
         """One transaction, as the loader makes it where rules were adopted."""

@@ -135,7 +135,10 @@ def one_line(error: Exception) -> str:
     # DuckDB's first line is the error; the query and its stack follow.
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if isinstance(error, duckdb.CatalogException):
-        return f"{line} The database is of another version of the pipeline: create it again"
+        return (
+            f"{line} The database is of another version of the pipeline: this version's loader"
+            " upgrades it and publishes a new snapshot; create a file of `pipeline local` again"
+        )
     return line
 
 

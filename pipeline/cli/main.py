@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.backup import backup, restore
 from pipeline.cli.erase import erase
+from pipeline.cli.export import export
+from pipeline.cli.partitions import partitions
 from pipeline.cli.rebuild import rebuild
 from pipeline.cli.rules import rules
 from pipeline.cli.stores import stores, zone
@@ -59,9 +64,13 @@ def demo(settings: Settings, *, and_exit: bool, devices: int) -> int:
 
 
 cli.add_command(stores)
+cli.add_command(backup)
+cli.add_command(restore)
+cli.add_command(export)
 cli.add_command(rebuild)
 cli.add_command(erase)
 cli.add_command(rules)
+cli.add_command(partitions)
 
 
 @cli.command()
@@ -284,15 +293,28 @@ DATABASE = click.option(
 @click.argument("name", required=False)
 @click.option("-p", "parameters", multiple=True, metavar="NAME=VALUE", callback=_named)
 @DATABASE
+@click.option(
+    "--attach",
+    "several",
+    multiple=True,
+    metavar="NAME=PATH",
+    callback=_named,
+    help="A snapshot to read with others of other stores; once for each.",
+)
 @with_settings
 def query(
-    settings: Settings, name: str | None, parameters: tuple[str, ...], database: Path | None
+    settings: Settings,
+    name: str | None,
+    parameters: tuple[str, ...],
+    database: Path | None,
+    several: tuple[str, ...],
 ) -> None:
     """Answer the question NAME, or list all questions."""
     from pipeline.cli.command import show
     from pipeline.warehouse.database import connect_published
     from pipeline.warehouse.limits import limited
     from pipeline.warehouse.queries import ask, questions, refuse_unknown_store, required
+    from pipeline.warehouse.several import connect_several
 
     if name is None:
         for question, purpose in questions().items():
@@ -302,10 +324,14 @@ def query(
     missing = [f"-p {wanted}=VALUE" for wanted in required(name) if wanted not in values]
     if missing:
         raise click.UsageError(f"query {name!r} also needs {' '.join(missing)}")
+    if several and database is not None:
+        raise click.UsageError("--database is one snapshot, --attach is several")
+    memory = settings.query_memory_bytes
+    snapshots = dict(each.split("=", 1) for each in several)
     with (
-        connect_published(
-            database or settings.database, memory=settings.query_memory_bytes
-        ) as connection,
+        connect_several({name: Path(path) for name, path in snapshots.items()}, memory=memory)
+        if snapshots
+        else connect_published(database or settings.database, memory=memory) as connection,
         limited(connection, settings.query_timeout),
     ):
         answer = ask(connection, name, values)
@@ -320,13 +346,28 @@ def query(
 @DATABASE
 @with_settings
 def check(settings: Settings, database: Path | None) -> int:
-    """Run every check of sql/checks on the snapshot. Exit with 1 if one fails."""
+    """Compare the snapshot's archive with its SHA-256 sums, then run every check of sql/checks.
+
+    Exit with 1 if one fails.
+    """
     from pipeline.cli.command import show
+    from pipeline.printable import printable
+    from pipeline.warehouse.archive.integrity import damaged_of
     from pipeline.warehouse.database import connect_published
     from pipeline.warehouse.queries import broken
 
+    path = database or settings.database
+    if path.exists():
+        problems = damaged_of(path)
+        click.echo(f"{'broken' if problems else 'holds':<7} archive_files")
+        for problem in problems:
+            click.echo(printable(problem))
+        if problems:
+            # They would fail for want of a file, or say of wrong bytes what they say of a bug.
+            click.echo("no other check was run: restore these files first", err=True)
+            return 1
     failed = 0
-    with connect_published(database or settings.database) as connection:
+    with connect_published(path) as connection:
         for name, answer in broken(connection).items():
             click.echo(f"{'broken' if answer.rows else 'holds':<7} {name}")
             if answer.rows:
@@ -341,18 +382,27 @@ def check(settings: Settings, database: Path | None) -> int:
     type=click.IntRange(min=0),
     help="Exit with 1 if the snapshot is more records behind than this.",
 )
+@click.option("--disk", is_flag=True, help="Show what takes space on the disk, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as one JSON object.")
 @with_settings
-def status(settings: Settings, behind: int | None) -> int:
+def status(settings: Settings, behind: int | None, *, disk: bool, as_json: bool) -> int:
     """Show the progress of each stage by partition, and the snapshot's age."""
     from pipeline.cli.command import on_kafka, show
+    from pipeline.disk import disk_use
     from pipeline.printable import printable
     from pipeline.status import status as read_status
     from pipeline.stream.commits import refused_commits
 
     settings = on_kafka(settings)
     found = read_status(settings)
-    show(found.table())
-    click.echo(found.ages(datetime.now(UTC)))
+    if as_json:
+        used = dict(disk_use(settings).rows)
+        click.echo(json.dumps({**asdict(found), "behind": found.behind, "disk": used}, default=str))
+    else:
+        show(found.table())
+        click.echo(found.ages(datetime.now(UTC)))
+        if disk:
+            show(disk_use(settings))
     trouble = refused_commits(settings, topic_id=found.topic_id, rules=None)
     if found.snapshot is not None and found.snapshot.other_topics:
         trouble.append(

@@ -15,7 +15,8 @@ from pipeline.cli.verb import with_settings
 if TYPE_CHECKING:
     from pipeline.config import Settings
     from pipeline.domain.reached import Reached
-    from pipeline.warehouse.rebuild.adopt import GoOn, Plan
+    from pipeline.warehouse.rebuild.adopt import Plan
+    from pipeline.warehouse.rebuild.begin_anew import GoOn
 
 
 @click.group()
@@ -70,7 +71,7 @@ def adopt_rules(settings: Settings) -> None:
         def stream(reached: dict[int, Reached], adoptions: int) -> GoOn:
             from pipeline.stream.handover import hand_over
 
-            return hand_over(kafka.enter_context(_kafka(settings)), reached, adoptions)
+            return hand_over(kafka.enter_context(embedded_kafka(settings)), reached, adoptions)
 
         found = adopt(
             settings.live_database,
@@ -85,7 +86,7 @@ def adopt_rules(settings: Settings) -> None:
 
 
 @contextmanager
-def _kafka(settings: Settings) -> Iterator[Settings]:
+def embedded_kafka(settings: Settings) -> Iterator[Settings]:
     """`settings` with Kafka's address; the embedded one runs for as long as it is needed."""
     from pipeline.cli.command import on_kafka
     from pipeline.devstack.broker.server import Broker

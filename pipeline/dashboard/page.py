@@ -129,9 +129,9 @@ def _option(value: str, label: str, *, chosen: bool) -> Markup:
 def _footer(report: Report, published: datetime, stale: str | None) -> Markup:
     ledger = report.ledger
     counted = (
-        f"{whole(ledger['events'])} events, {whole(ledger['duplicates'])} duplicates and"
-        f" {whole(ledger['failed'])} failed, from {whole(ledger['records'])} records of"
-        f" {ledger['partitions']} partitions."
+        f"{whole(ledger['events'])} events, {whole(ledger['duplicates'])} duplicates,"
+        f" {whole(ledger['failed'])} failed and {whole(ledger['expired'])} expired, from"
+        f" {whole(ledger['records'])} records of {ledger['partitions']} partitions."
     )
     older = [tag("p", f"This is the last snapshot that could be read. {stale}", role="alert")]
     return tag(

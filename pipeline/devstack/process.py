@@ -19,11 +19,15 @@ LAST_LINES = 5
 
 @dataclass(slots=True)
 class ManagedProcess:
-    """A process to keep running; consecutive `deaths` set the pause before the next start."""
+    """A process to keep running; consecutive `deaths` set the pause before the next start.
+
+    `last_work` is what it does when it is stopped, if that may take any time.
+    """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
+    last_work: str = ""
     process: subprocess.Popen[bytes] | None = None
     reader: threading.Thread | None = None
     started: float = 0.0

@@ -40,6 +40,7 @@ class Supervisor:
         self._left: list[Future[None]] = []
         # A plain flag: with an Event's lock a signal handler could deadlock.
         self._is_stopping = False
+        self._is_asked_again = False
 
     @property
     def children(self) -> Sequence[ManagedProcess]:
@@ -52,12 +53,22 @@ class Supervisor:
         return self._is_stopping
 
     def request_stop(self) -> None:
-        """End `watch` and `during`. Safe in a signal handler, and may be repeated."""
-        self._is_stopping = True
+        """End `watch` and `during`; then what `stop` waits for. Safe in a signal handler."""
+        self._is_stopping = self._is_asked_again = True
 
-    def add(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start a process and keep it running. Raises OSError."""
-        child = ManagedProcess(name, command, environment)
+    def add(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        last_work: str = "",
+    ) -> None:
+        """Start a process and keep it running; `last_work` is as in `ManagedProcess`.
+
+        Raises OSError.
+        """
+        child = ManagedProcess(name, command, environment, last_work)
         child.start(self._show)
         self._children.append(child)
 
@@ -122,7 +133,8 @@ class Supervisor:
     def stop(self, timeout: float = 10.0) -> None:
         """Stop all processes; the first started, on which the others depend, is stopped last.
 
-        What does not end within `timeout` seconds is killed.
+        What does not end within `timeout` seconds is killed; a process with `last_work` once
+        another stop is requested.
         """
         self._is_stopping = True
         for group in (self._children[1:], self._children[:1]):
@@ -139,6 +151,21 @@ class Supervisor:
         try:
             child.process.wait(max(0.1, until - time.monotonic()))
         except subprocess.TimeoutExpired:
+            if child.last_work and self._has_finished(child):
+                return
             log.warning("%s did not end in time and was killed", child.name)
             os.killpg(child.process.pid, signal.SIGKILL)
             child.process.wait()
+
+    def _has_finished(self, child: ManagedProcess) -> bool:
+        """Wait until `child` has ended, or a stop is requested once more: False."""
+        log.warning(
+            "%s still %s; Ctrl-C ends it without that, and loses nothing",
+            *(child.name, child.last_work),
+        )
+        self._is_asked_again = False
+        while not child.is_dead():
+            if self._is_asked_again:
+                return False
+            time.sleep(INTERVAL)
+        return True

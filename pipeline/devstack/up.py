@@ -33,6 +33,8 @@ from pipeline.kafka.security import refuse_for_our_own, security
 VERBS = ("ingest", "worker", "load", "dashboard")
 # A restart would not help if one of these ends at its first start: the user must act.
 MUST_START = ("kafka", "ingest", "dashboard")
+# A copy of a large database takes minutes where the file system has no reflinks.
+LAST_WORK = {"load": "publishes its last snapshot"}
 START_SECONDS = 60.0
 # This many deaths in a row, each soon after a start, are no accident.
 DEATHS = 3
@@ -120,7 +122,8 @@ class Up:
         for verb in VERBS:
             command = [sys.executable, "-m", "pipeline", verb]
             if verb != "worker":
-                self._supervisor.add(verb, command, shared)
+                last_work = LAST_WORK.get(verb, "")
+                self._supervisor.add(verb, command, shared, last_work=last_work)
                 continue
             for number in range(self.settings.workers):
                 # A worker restarted under its name gets its partitions back at once.

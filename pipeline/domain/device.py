@@ -83,6 +83,20 @@ def leave_to_warehouse(device: Device, *, until: int) -> None:
     device.over_limit_until = max(until, device.over_limit_until or until)
 
 
+def needed_until(device: Device, rules: Rules) -> int | None:
+    """The latest horizon (ms) at which `forget` keeps any of it; None when it is empty."""
+    return max(
+        (
+            *(kept_until for kept_until, _ in device.keys.values()),
+            *(session.ended_at + rules.gap_ms for session in device.sessions),
+            *(touch.touched_at + rules.lookback_ms for touch in device.touches),
+            *(conversion.occurred_at for conversion in device.conversions),
+            *(() if device.over_limit_until is None else (device.over_limit_until,)),
+        ),
+        default=None,
+    )
+
+
 def is_over_limit(device: Device, event: Event, *, horizon: int, rules: Rules) -> bool:
     """Whether the device's state is over its limit, so that `event` is handled like a late one.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -9,13 +10,26 @@ from dataclasses import dataclass
 class Reached:
     """The records before offset `next_origin`; `stream_time` (T6, ms) is the one after them.
 
-    `horizon` (ms) is the time before which an event was late by then (T7).
+    `next_origin` is None where none of them was loaded. Before `horizon` (ms) every event is late
+    (T7): that of the partition that is furthest, because devices change their partition when their
+    number grows.
     """
 
     topic_id: str
-    next_origin: int
+    next_origin: int | None
     stream_time: int | None
     horizon: int | None
+
+
+def unread(reached: Collection[Reached]) -> Reached | None:
+    """Of a partition without a loaded record, beside those that have `reached` something.
+
+    Its devices may have been in any of them.
+    """
+    for one in reached:
+        times = [each.stream_time for each in reached if each.stream_time is not None]
+        return Reached(one.topic_id, None, max(times, default=None), one.horizon)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +39,6 @@ class KnownKeys:
     `keys` are as in `domain.device.Device`: (kept until, in ms; payload) by key.
     """
 
-    partition: int
     store_id: str
     device_key: str
     keys: dict[bytes, tuple[int, bytes]]

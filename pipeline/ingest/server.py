@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -35,6 +34,7 @@ from pipeline.ingest.stores import Stores, StoresError
 from pipeline.kafka.admin import check_topics
 from pipeline.kafka.errors import KafkaUnusableError, UnfitTopicError
 from pipeline.kafka.security import security
+from pipeline.little_garbage import little_garbage
 from pipeline.sockets import UNIX, ListenError, is_loopback, written
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ async def serve(
     operators = ReportServer(app.state) if in_group else Server(app.pages, few(settings))
     await strangers.open(beacons)
     await operators.open(admin)
-    with _little_garbage():
+    with little_garbage():
         opened()
         await stop.wait()
         app.state.drain()
@@ -92,25 +92,6 @@ def few(settings: Settings) -> Limits:
     """Of the address for operators."""
     most = limits(settings)
     return replace(most, max_bodies_bytes=most.max_body_bytes, max_connections=OPERATORS)
-
-
-@contextmanager
-def _little_garbage() -> Iterator[None]:
-    """Collect garbage rarely.
-
-    What exists now stays, and the objects of a thousand requests in flight are no garbage: to look
-    at them every 700 objects costs a sixth of the CPU time.
-    """
-    before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
-    try:
-        yield
-    finally:
-        # Extension modules report what is still alive when the process ends.
-        gc.unfreeze()
-        gc.set_threshold(*before)
 
 
 def run(

@@ -17,6 +17,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its names have no __all__
     ConfigResource,
+    NewPartitions,
     NewTopic,
     OffsetSpec,
     ResourceType,
@@ -66,6 +67,30 @@ def create_topics(settings: Settings) -> list[str]:
     return created
 
 
+def add_partitions(settings: Settings, wanted: int) -> None:
+    """Let each topic that is keyed by device have `wanted` partitions; what has them stays.
+
+    Raises `KafkaUnusableError`, and `UnfitTopicError` where one has more.
+    """
+    kafka, ours = KafkaAdmin(settings), [t for t in topics(settings).all() if t.is_by_device]
+    counts = {name: len(found.partitions) for name, found in _known(kafka, ours).items()}
+    for topic in ours:
+        if counts[topic.name] > wanted:
+            raise UnfitTopicError(
+                f"topic {topic.name} has {counts[topic.name]} partitions, and Kafka can take none"
+                " away: more partitions than workers cost little"
+            )
+    fewer = [topic.name for topic in ours if counts[topic.name] < wanted]
+    if not fewer:
+        return
+    asked = kafka.admin.create_partitions(
+        [NewPartitions(name, wanted) for name in fewer], request_timeout=SECONDS
+    )
+    for name, future in asked.items():
+        kafka.call(future.result, f"add partitions to topic {name} (an ACL?)")
+    _wait_until_known(kafka, fewer, partitions=wanted)
+
+
 def _is_new(future: Future[None]) -> bool:
     try:
         future.result()
@@ -76,14 +101,14 @@ def _is_new(future: Future[None]) -> bool:
     return True
 
 
-def _wait_until_known(kafka: KafkaAdmin, names: list[str]) -> None:
-    # Kafka acknowledges a new topic before every broker knows its leaders.
+def _wait_until_known(kafka: KafkaAdmin, names: list[str], *, partitions: int = 1) -> None:
+    # Kafka acknowledges a new topic or partition before every broker knows its leaders.
     until = time.monotonic() + SECONDS
     while names and time.monotonic() < until:
         known = kafka.call(lambda: kafka.admin.list_topics(timeout=SECONDS), "list topics").topics
         if all(
             name in known
-            and known[name].partitions
+            and len(known[name].partitions) >= partitions
             and all(part.leader >= 0 for part in known[name].partitions.values())
             for name in names
         ):
@@ -116,7 +141,7 @@ def _known(kafka: KafkaAdmin, ours: list[Topic]) -> dict[str, TopicMetadata]:
     missing = [topic.name for topic in ours if topic.name not in known]
     if missing:
         raise MissingTopicError(f"no topic {missing[0]}: run `pipeline topics` first")
-    return known
+    return {topic.name: known[topic.name] for topic in ours}
 
 
 def check_topics(settings: Settings, *, patience: float = SECONDS) -> None:

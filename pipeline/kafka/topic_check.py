@@ -41,9 +41,14 @@ def findings(topic: Topic, actual: ActualTopic, *, replication: int) -> list[Fin
 
 def _of_shape(topic: Topic, actual: ActualTopic, replication: int) -> Iterator[Finding]:
     if actual.partitions != topic.partitions:
+        advice = "give PIPELINE_TOPIC_PREFIX another value"
+        if topic.is_by_device:
+            advice = f"set PIPELINE_PARTITIONS={actual.partitions}"
+            if actual.partitions < topic.partitions:
+                advice += f", or add partitions with `pipeline partitions {topic.partitions}`"
         yield Finding(
-            f"topic {actual.name} has {actual.partitions} partitions, not {topic.partitions}: the"
-            " number cannot change; set PIPELINE_PARTITIONS or PIPELINE_TOPIC_PREFIX",
+            f"topic {actual.name} has {actual.partitions} partitions, not {topic.partitions}:"
+            f" {advice}",
             is_refusal=True,
         )
     fewest = actual.number("min.insync.replicas")

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import lmdb
+import msgspec
 from faust.types import TP
 
 from pipeline.stream.batch_producer import BatchProducer
@@ -90,7 +92,7 @@ class Agent:
             except StateError as error:
                 self.end(str(error))
             except Exception as error:  # noqa: BLE001  # no batch may follow a broken one
-                self.end(f"{type(error).__name__}: {error}")
+                self.end(_cause(error))
 
     async def _process(self, event: Any) -> None:
         batch: RecordBatch = event.value
@@ -137,15 +139,19 @@ class Agent:
         try:
             # Tasks start, and the lock is granted, in order: batches of a partition never overlap.
             async with self._locks[number]:
+                # Before its outcome, which says that nothing is left to do with it.
+                for other, records in result.strays.items():
+                    await self.producer.send(self.topics.beacons.name, other, records)
                 # The outcomes go first: a state ahead of its outcome would hide a loss.
                 await self.producer.send(self.topics.outcomes.name, number, result.outcomes)
-                await self.producer.send(self.topics.changelog.name, number, result.states)
+                span = await self.producer.send(self.topics.changelog.name, number, result.states)
+                # A batch that outlived its assignment must not move the position of the next one.
+                if self.table.is_current(partition):
+                    partition.acknowledged(result, span)
+                    self.consumer().checkpoints[event.value.tp] = result.checkpoint
         except Exception as error:  # noqa: BLE001  # nothing may follow a failed delivery
-            self.end(f"{type(error).__name__}: {error}")
+            self.end(_cause(error))
         self._free.release()
-        # A batch that outlived its assignment must not move the position of the next one.
-        if self.table.is_current(partition):
-            self.consumer().checkpoints[event.value.tp] = result.checkpoint
         event.ack()
 
     async def _start_of(self, partition: PartitionState, tp: TP) -> Checkpoint:
@@ -160,18 +166,29 @@ class Agent:
             refuse_missing_commit(number, outcomes=ends[outcomes], changelog=ends[changelog])
             beginning = await consumer.beginning(tp)
             checkpoint = Checkpoint(
-                offset=beginning, stream_time=None, topic_id=self.topic_id, rules=self.digest
+                offset=beginning,
+                stream_time=None,
+                topic_id=self.topic_id,
+                rules=self.digest,
+                partitions=self.topics.beacons.partitions,
             )
             # Committed before anything is written, so that its absence always means a loss.
             if not await consumer.commit_checkpoint(tp, checkpoint):
                 raise StateError(f"partition {number}: its first commit was refused")
             return checkpoint
         checkpoint = read_checkpoint(commit.offset, commit.metadata, partition=number)
-        checkpoint.refuse_mismatch(topic_id=self.topic_id, rules=self.digest, partition=number)
+        checkpoint.refuse_mismatch(
+            topic_id=self.topic_id,
+            rules=self.digest,
+            partition=number,
+            partitions=self.topics.beacons.partitions,
+        )
+        # That of an earlier version does not say it.
+        checkpoint = msgspec.structs.replace(checkpoint, partitions=self.topics.beacons.partitions)
         # After the commit is read, because all that was written before it must be recovered: while
         # this worker was paused, another may have recovered, written and committed.
         end = (await consumer.ends(changelog))[changelog]
-        recovered = partition.recovered.next_offset
+        recovered = partition.devices.next_offset
         if recovered < end:
             raise StateError(
                 f"partition {number}: recovery ended at {recovered} of {end} records of the"
@@ -179,3 +196,12 @@ class Agent:
             )
         consumer.committed_offsets[tp] = checkpoint.offset
         return checkpoint
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, lmdb.Error):
+        return (
+            f"the local state cannot be written ({error}): see that PIPELINE_HOME/state has room,"
+            " and start the worker again"
+        )
+    return f"{type(error).__name__}: {error}"

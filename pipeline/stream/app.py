@@ -6,16 +6,20 @@ import logging
 import os
 import secrets
 import sys
-from typing import cast
+from typing import Any, cast
 
 import faust
 from faust.auth import Credentials, SASLCredentials, SSLCredentials
+from faust.types import TP
 
 from pipeline.config import Settings
 from pipeline.kafka.security import Security, security
+from pipeline.memory import quarter_of_memory
 from pipeline.stream.agents import Agent, FailureLimit
 from pipeline.stream.batch_producer import BatchProducer
 from pipeline.stream.dropped import DroppedRecords
+from pipeline.stream.local_folder import LocalFolder
+from pipeline.stream.standby import Standby
 from pipeline.stream.table import DeviceTable
 from pipeline.stream.transport import BatchConsumer, BatchSchema, BatchTransport
 from pipeline.topics import CHANGELOG_TABLE, MAX_RECORD_BYTES, group, topics
@@ -33,7 +37,13 @@ class WorkerApp(faust.App):
         return BatchTransport(self.conf.broker_consumer, self)
 
 
-def create_app(settings: Settings, *, topic_id: str, producer: BatchProducer) -> WorkerApp:
+def create_app(
+    settings: Settings,
+    *,
+    topic_id: str,
+    local: LocalFolder,
+    producer: BatchProducer,
+) -> WorkerApp:
     """The worker for `settings`; `topic_id` is the one Kafka gave `beacons`."""
     bootstrap = settings.kafka_bootstrap_servers
     app = WorkerApp(
@@ -61,9 +71,12 @@ def create_app(settings: Settings, *, topic_id: str, producer: BatchProducer) ->
         stream_buffer_maxsize=WAITING_BATCHES,
         stream_wait_empty=True,
     )
+    standby = Standby(settings, local, end_process)
     table = DeviceTable(
         app,
-        rules=settings.rules,
+        local=local,
+        standby=standby,
+        memory=settings.state_memory_bytes or quarter_of_memory() // max(1, settings.workers),
         end=end_process,
         name=CHANGELOG_TABLE,
         partitions=settings.partitions,
@@ -89,6 +102,14 @@ def create_app(settings: Settings, *, topic_id: str, producer: BatchProducer) ->
     )
     app.agent(beacons, name="process")(agent.run)
     app.task(DroppedRecords(table, consumer).watch)
+    if settings.standby:
+        app.task(standby.run)
+
+    async def assigned(_app: Any, places: set[TP], **_signal: Any) -> None:
+        owned = {tp.partition for tp in places if tp.topic == topics(settings).beacons.name}
+        standby.follow_all_but(owned)
+
+    app.on_partitions_assigned.connect(cast("Any", assigned))
     return app
 
 

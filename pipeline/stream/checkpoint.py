@@ -18,7 +18,8 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     `stream_time` (T6, epoch ms) is the one before the record at `offset`, None until an event's
     time has been read; `rules` is the digest of the rules that judged the records before it.
     Where rules were adopted, so many times, the state began anew, without keys of before
-    `late_before` (ms): what is older stays late under any rules (decision 0032).
+    `late_before` (ms): what is older stays late under any rules (decision 0032). `partitions` is
+    the number among which devices are divided, 0 in a commit of an earlier version.
     """
 
     offset: int
@@ -27,6 +28,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     rules: str
     adoptions: int = 0
     late_before: int | None = None
+    partitions: int = 0
 
     @property
     def era(self) -> str:
@@ -42,8 +44,10 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
         """The text that is committed beside the offset."""
         return msgspec.json.encode(self).decode()
 
-    def refuse_mismatch(self, *, topic_id: str, rules: str, partition: int) -> None:
-        """Raise `StateError` if the checkpoint is of another topic or of other rules."""
+    def refuse_mismatch(
+        self, *, topic_id: str, rules: str, partition: int, partitions: int
+    ) -> None:
+        """Raise `StateError` if it is of another topic, other rules or other `partitions`."""
         if self.topic_id != topic_id:
             raise StateError(
                 f"partition {partition}: the group's commit is of another topic (id"
@@ -55,6 +59,12 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
                 f"partition {partition}: the state was made by other rules ({self.rules}, here"
                 f" {rules}): give the worker the settings and the version that it had, or adopt the"
                 " new ones with `pipeline rules adopt`"
+            )
+        if self.partitions not in (0, partitions):
+            raise StateError(
+                f"partition {partition}: the state was made with {self.partitions} partitions, now"
+                f" there are {partitions}: devices are in others now; stop all workers and the"
+                f" loader, and run `pipeline partitions {partitions}`"
             )
 
 

@@ -45,6 +45,7 @@ def refused_commits(settings: Settings, *, topic_id: str, rules: str | None) -> 
                     topic_id=topic_id,
                     rules=checkpoint.rules if rules is None else rules,
                     partition=number,
+                    partitions=settings.partitions,
                 )
             except StateError as error:
                 refused.append(str(error))

@@ -7,11 +7,17 @@ from pipeline.domain.identity import record_key
 from pipeline.domain.reached import KnownKeys, Reached
 from pipeline.domain.rules import Rules
 from pipeline.stream.checkpoint import Checkpoint, StateError
-from pipeline.stream.recovered import WRITER_BYTES
+from pipeline.stream.local_state import WRITER_BYTES
 
 
 def adopted(
-    loaded: Reached | None, *, beginning: int, topic_id: str, rules: str, adoptions: int
+    loaded: Reached | None,
+    *,
+    beginning: int,
+    topic_id: str,
+    rules: str,
+    adoptions: int,
+    partitions: int,
 ) -> Checkpoint:
     """Where the workers of a partition begin anew under adopted `rules`.
 
@@ -26,25 +32,28 @@ def adopted(
             topic_id=topic_id,
             rules=rules,
             adoptions=adoptions,
+            partitions=partitions,
         )
     if loaded.topic_id != topic_id:
         raise StateError(
             f"the warehouse was loaded from topic {loaded.topic_id}, and beacons is now {topic_id}:"
             " reconnect the old Kafka"
         )
-    if loaded.next_origin < beginning:
+    following = beginning if loaded.next_origin is None else loaded.next_origin
+    if following < beginning:
         raise StateError(
-            f"beacons no longer holds offset {loaded.next_origin}, the next that the warehouse"
+            f"beacons no longer holds offset {following}, the next that the warehouse"
             " lacks: start worker and loader with the former settings until the warehouse has"
             " caught up"
         )
     return Checkpoint(
-        offset=loaded.next_origin,
+        offset=following,
         stream_time=loaded.stream_time,
         topic_id=topic_id,
         rules=rules,
         adoptions=adoptions,
         late_before=loaded.horizon,
+        partitions=partitions,
     )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import groupby
-from operator import attrgetter
+from itertools import islice
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
@@ -15,14 +15,33 @@ from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from pipeline.config import Settings
-from pipeline.domain.reached import KnownKeys, Reached
+from pipeline.domain.identity import record_key
+from pipeline.domain.reached import KnownKeys, Reached, unread
 from pipeline.kafka.admin import topic_ids
 from pipeline.kafka.client_log import refusals_as_one_line
+from pipeline.kafka.partitioner import home
 from pipeline.kafka.security import security
 from pipeline.stream.batch_producer import BatchProducer
 from pipeline.stream.checkpoint import Checkpoint, StateError, read_checkpoint
 from pipeline.stream.fresh_start import adopted, state_of
 from pipeline.topics import group, topics
+
+# Whose states are made and sent at a time.
+_DEVICES = 1_000
+
+
+def has_begun(settings: Settings, era: str) -> bool:
+    """Whether each partition goes on in `era`, with the number of partitions of `settings`."""
+    beacons = topics(settings).beacons.name
+    with _consumer(settings) as consumer:
+        for number in range(settings.partitions):
+            held = consumer.committed(TopicPartition(beacons, number), metadata=True)
+            if held is None or held.offset < 0:
+                return False
+            commit = read_checkpoint(held.offset, held.metadata, partition=number)
+            if (commit.era, commit.partitions) != (era, settings.partitions):
+                return False
+    return True
 
 
 def hand_over(
@@ -30,24 +49,25 @@ def hand_over(
 ) -> Callable[[Iterable[KnownKeys]], None]:
     """Prepare that each partition begins anew under the rules of `settings`.
 
-    What is returned writes the keys that its devices know, which come in order of partition, to the
-    changelog, and then commits; a partition that has begun with this adoption stays as it is.
+    What is returned writes the keys that its devices know to the changelog, and then commits; a
+    partition that has begun with this adoption stays as it is.
     Raises `StateError` if a worker is in the group, now or then, and as `adopted` does.
     """
     beacons = topics(settings).beacons
     topic_id = topic_ids(settings, [beacons.name])[beacons.name]
-    _refuse_running_workers(settings)
+    refuse_running_workers(settings)
     places = [TopicPartition(beacons.name, number) for number in range(settings.partitions)]
     starts = {}
     with _consumer(settings) as consumer:
         beginnings = consumer.beginning_offsets(places)
         for place in places:
             start = adopted(
-                reached.get(place.partition),
+                reached.get(place.partition) or unread(reached.values()),
                 beginning=beginnings[place],
                 topic_id=topic_id,
                 rules=settings.rules.digest(),
                 adoptions=adoptions,
+                partitions=settings.partitions,
             )
             held = consumer.committed(place, metadata=True)
             if held is None or held.offset < 0 or not _is_of(start, held):
@@ -67,20 +87,26 @@ async def _write(
     producer = BatchProducer(settings)
     changelog = topics(settings).changelog.name
     try:
-        for number, devices in groupby(known, key=attrgetter("partition")):
-            if start := starts.get(number):
-                states = (state_of(device, start, settings.rules) for device in devices)
-                await producer.send(changelog, number, states)
+        devices = iter(known)
+        while some := list(islice(devices, _DEVICES)):
+            states = defaultdict(list)
+            for device in some:
+                number = home(record_key(device.store_id, device.device_key), settings.partitions)
+                if start := starts.get(number):
+                    states[number].append(state_of(device, start, settings.rules))
+            for number, pairs in states.items():
+                await producer.send(changelog, number, pairs)
     finally:
         await producer.stop()
 
 
-def _refuse_running_workers(settings: Settings) -> None:
+def refuse_running_workers(settings: Settings) -> None:
+    """Raises `StateError` if a worker is in the group."""
     # A worker with a name that has just ended is a member for so long.
     until = time.monotonic() + settings.session_timeout.total_seconds() + 2
     while _has_members(settings):
         if time.monotonic() > until:
-            raise StateError("workers are running: stop all of them, and adopt again")
+            raise StateError("workers are running: stop all of them, and start this again")
         time.sleep(1)
 
 
@@ -120,7 +146,8 @@ def _commit(settings: Settings, starts: Mapping[int, Checkpoint]) -> None:
         except KafkaError as error:
             # Kafka takes a commit from outside only while the group has no members.
             raise StateError(
-                f"the workers' group took no commit ({error}): stop all workers, and adopt again"
+                f"the workers' group took no commit ({error}): stop all workers, and start this"
+                " again"
             ) from None
 
 

@@ -5,24 +5,25 @@ Pure, except for the random writer id that it is given: no Kafka, no clock.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 import msgspec
 
-from pipeline.domain.device import Device, encode, forget
-from pipeline.domain.outcomes import Origin
+from pipeline.domain.device import Device, forget
+from pipeline.domain.outcomes import Origin, Outcome
 from pipeline.domain.process import process, read
 from pipeline.domain.rules import Rules
+from pipeline.kafka.partitioner import home
 from pipeline.stream.checkpoint import Checkpoint, StateError
-from pipeline.stream.recovered import Recovered
+from pipeline.stream.devices import Devices, Pair
 
 _outcomes = msgspec.json.Encoder()
 
-Pair = tuple[bytes, bytes | None]
-"""Key and value of a record; None is a tombstone."""
+# Rows looked at in a batch, in search of what is expired: the more change, the sooner it is found.
+_SWEPT_LEAST, _SWEPT_PER_CHANGED = 16, 2
 
 
 class JumpError(StateError):
@@ -31,8 +32,12 @@ class JumpError(StateError):
 
 @dataclass(slots=True)
 class BatchResult:
-    """What a batch has changed: records for `outcomes`, then for the changelog; the checkpoint."""
+    """What a batch has changed: records for `outcomes`, then for the changelog; the checkpoint.
 
+    `strays` are records of devices of other partitions, by those.
+    """
+
+    strays: dict[int, list[Pair]]
     outcomes: list[Pair]
     states: list[Pair]
     checkpoint: Checkpoint
@@ -46,15 +51,15 @@ class PartitionState:
 
     `writer` (16 bytes) is random at each assignment: a worker that was paused and is no longer
     the owner can then overwrite only what it wrote itself. Where rules were adopted it begins with
-    their era.
+    their era. The devices are those whose records belong here by their keys, of so many
+    `partitions`; with 0 all that come.
     """
 
     number: int
     rules: Rules
-    writer: bytes
-    recovered: Recovered = field(default_factory=Recovered)
+    devices: Devices
+    partitions: int = 0
     _checkpoint: Checkpoint | None = None
-    _devices: dict[bytes, Device] = field(default_factory=dict)
     _tombstones: list[Pair] = field(default_factory=list)
 
     @property
@@ -74,8 +79,9 @@ class PartitionState:
         self._checkpoint = checkpoint
         if checkpoint.adoptions:
             mark = bytes.fromhex(checkpoint.era)
-            self.writer = mark + self.writer[len(mark) :]
-            self.recovered.mark = mark
+            self.devices.writer = mark + self.devices.writer[len(mark) :]
+            self.devices.mark = mark
+        self.devices.finish_recovery()
 
     def new_records(self, records: Sequence[Any]) -> Sequence[Any]:
         """The records at and after the checkpoint; those before it are a redelivery (D3).
@@ -103,13 +109,25 @@ class PartitionState:
         """
         checkpoint = self.checkpoint
         stream_time, digest = checkpoint.stream_time, checkpoint.era
+        strays: defaultdict[int, list[Pair]] = defaultdict(list)
         outcomes: list[Pair] = []
-        changed: dict[bytes, Device] = {}
+        changed: dict[bytes, None] = {}
         events = failed = offset = 0
         for record in records:
             offset, key = record.offset, record.key or b""
-            device = self._device(key)
+            device = self.devices.get(key)
             beacon = read(record.value or b"", appended_at=record.timestamp)
+            if (other := self._home(key, device)) != self.number:
+                # Ingest sent it before it knew of new partitions: its device is in another one.
+                strays[other].append((key, record.value))
+                outcome = Outcome(
+                    origin=Origin(checkpoint.topic_id, self.number, offset),
+                    rules=digest,
+                    stream_time=stream_time,
+                    stream_time_after=stream_time,
+                )
+                outcomes.append((key, _outcomes.encode(outcome)))
+                continue
             # At or below the device's origin the outcome is acknowledged already; time still moves.
             if offset > device.origin:
                 outcome = process(
@@ -123,7 +141,7 @@ class PartitionState:
                     horizon=checkpoint.horizon(self.rules, stream_time),
                 )
                 outcomes.append((key, _outcomes.encode(outcome)))
-                changed[key] = device
+                changed[key] = None
                 events += len(beacon.events) + len(beacon.failed)
                 failed += len(outcome.failed)
             stream_time = beacon.latest(stream_time)
@@ -131,46 +149,33 @@ class PartitionState:
             checkpoint, offset=offset + 1, stream_time=stream_time
         )
         states = self._states(changed, committed)
-        return BatchResult(outcomes, states, self._checkpoint, events, failed)
+        return BatchResult(strays, outcomes, states, self._checkpoint, events, failed)
 
-    def _device(self, key: bytes) -> Device:
-        device = self._devices.get(key)
-        if device is None:
-            device = self._devices[key] = self.recovered.device(key) or Device()
-        return device
+    def _home(self, key: bytes, device: Device) -> int:
+        # It has been found to be here. The state of a former era, which does not count, has none.
+        if not self.partitions or not key or device.origin >= 0:
+            return self.number
+        return home(key, self.partitions)
 
-    def _states(self, changed: dict[bytes, Device], committed: int) -> list[Pair]:
+    def _states(self, changed: Iterable[bytes], committed: int) -> list[Pair]:
         # Tombstones wait for a batch: our own values that replace those keys are acknowledged now.
         states, self._tombstones = self._tombstones, []
-        horizon = self._horizon()
-        for key, device in changed.items():
-            forget(device, horizon=horizon, rules=self.rules)
-            states.append((self.writer + key, encode(device)))
-            self._tombstones += self._others(key)
-            self._devices[key] = self._devices.pop(key)  # the sweep begins with the longest idle
-        return states + self._swept(2 * len(changed) + 16, horizon, committed)
+        horizon, count = self._horizon(), _SWEPT_LEAST
+        for key in changed:
+            forget(self.devices.get(key), horizon=horizon, rules=self.rules)
+            state, tombstones = self.devices.put(key)
+            states.append(state)
+            self._tombstones += tombstones
+            count += _SWEPT_PER_CHANGED
+        self.devices.shrink()
+        return states + self.devices.expired(horizon, committed=committed, count=count)
 
-    def _swept(self, count: int, horizon: int, committed: int) -> list[Pair]:
-        """Tombstones of empty devices, among the `count` that were looked at longest ago."""
-        for key in list(islice(self.recovered.keys(), count)):
-            self._device(key)
-        states: list[Pair] = []
-        for key in list(islice(self._devices, count)):
-            device = self._devices.pop(key)
-            forget(device, horizon=horizon, rules=self.rules)
-            # Records from the committed offset on may be read again, with the state before them.
-            if device.is_empty() and device.origin < committed:
-                states += [*self._others(key), (self.writer + key, None)]
-            else:
-                self._devices[key] = device
-        return states
-
-    def _others(self, key: bytes) -> list[Pair]:
-        writers = self.recovered.forget_writers(key)
-        return [(writer + key, None) for writer in writers if writer != self.writer]
+    def acknowledged(self, result: BatchResult, span: tuple[int, int] | None) -> None:
+        """Kafka has the states of `result`, at the offsets `span`; None: others between them."""
+        self.devices.acknowledged(result.states, span)
 
     def _horizon(self) -> int:
         return self.checkpoint.horizon(self.rules, self.checkpoint.stream_time)
 
     def __len__(self) -> int:
-        return len(self._devices) + len(self.recovered)
+        return len(self.devices)

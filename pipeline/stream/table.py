@@ -8,12 +8,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import faust
+import lmdb
 from faust.tables.table import Table
+from faust.types import TP
 
-from pipeline.domain.rules import Rules
 from pipeline.stream.checkpoint import Checkpoint
+from pipeline.stream.devices import Devices
+from pipeline.stream.local_folder import LocalFolder
+from pipeline.stream.local_state import WRITER_BYTES
 from pipeline.stream.partition import PartitionState
-from pipeline.stream.recovered import WRITER_BYTES
+from pipeline.stream.standby import Standby
 from pipeline.stream.transport import BatchSchema
 
 log = logging.getLogger(__name__)
@@ -22,14 +26,24 @@ log = logging.getLogger(__name__)
 class DeviceTable(Table[bytes, Any]):
     """Partitions by number instead of Faust's store, so that a device is decoded at most once.
 
-    Faust decides when a changelog is read; `PartitionState.recovered` applies its records.
+    Faust decides when a changelog is read; `Devices` applies its records. `memory` is how many
+    bytes of devices stay decoded.
     """
 
     def __init__(
-        self, app: faust.App, *, rules: Rules, end: Callable[[str], None], **options: Any
+        self,
+        app: faust.App,
+        *,
+        local: LocalFolder,
+        standby: Standby,
+        memory: int,
+        end: Callable[[str], None],
+        **options: Any,
     ) -> None:
         super().__init__(app, **options)
-        self._rules = rules
+        self._local = local
+        self._standby = standby
+        self._memory = memory
         self._end = end
         self._partitions: dict[int, PartitionState] = {}
 
@@ -37,9 +51,24 @@ class DeviceTable(Table[bytes, Any]):
         """The partition as this assignment holds it."""
         held = self._partitions.get(number)
         if held is None:
-            held = PartitionState(number, self._rules, os.urandom(WRITER_BYTES))
+            self._standby.release(number)
+            store = self._local.open(number)
+            devices = Devices(store, os.urandom(WRITER_BYTES), self._share)
+            held = PartitionState(number, self._local.rules, devices, self.partitions or 0)
             self._partitions[number] = held
         return held
+
+    def _share(self) -> int:
+        return self._memory // max(1, len(self._partitions))
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        """The last offset of the changelog that needs not be read; None: all of it."""
+        try:
+            following = self.partition(tp.partition).devices.next_offset
+        except (OSError, lmdb.Error) as error:
+            self._end(f"partition {tp.partition}: its local state cannot be opened: {error}")
+            raise
+        return following - 1 if following else None
 
     def checkpoint(self, number: int) -> Checkpoint | None:
         """The position of a partition; None before its first batch."""
@@ -53,15 +82,18 @@ class DeviceTable(Table[bytes, Any]):
     def drop(self, numbers: Iterable[int]) -> None:
         """Forget revoked partitions: from now on another worker may write them."""
         for number in numbers:
-            self._partitions.pop(number, None)
+            held = self._partitions.pop(number, None)
+            if held is not None:
+                self._local.reached(number, held.devices.next_offset)
+                held.devices.close()
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
         """Apply batches of the changelog during recovery."""
         try:
             for event in batch:
-                recovered = self.partition(event.message.partition).recovered
+                devices = self.partition(event.message.partition).devices
                 for record in event.value.records:
-                    recovered.apply(record.key, record.value, offset=record.offset)
+                    devices.apply(record.key, record.value, offset=record.offset)
         except Exception as error:  # noqa: BLE001  # Faust would log it and continue with half a state
             self._end(f"the changelog cannot be read: {type(error).__name__}: {error}")
 

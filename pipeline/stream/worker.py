@@ -8,12 +8,13 @@ import signal
 import threading
 
 from pipeline.config import Settings
-from pipeline.kafka.admin import check_topics, topic_ids
+from pipeline.kafka.admin import check_topics, end_offsets, topic_ids
 from pipeline.kafka.client_log import log_causes
 from pipeline.kafka.errors import KafkaUnusableError
 from pipeline.stream.app import WorkerApp, create_app, end_process
 from pipeline.stream.batch_producer import BatchProducer
 from pipeline.stream.commits import refused_commits
+from pipeline.stream.local_folder import LocalFolder
 from pipeline.topics import topics
 
 log = logging.getLogger(__name__)
@@ -46,22 +47,30 @@ def run(settings: Settings) -> int:
         "%s: %s: %s", ended.thread and ended.thread.name, ended.exc_type.__name__, ended.exc_value
     )
     check_topics(settings)
-    beacons = topics(settings).beacons
-    topic_id = topic_ids(settings, [beacons.name])[beacons.name]
+    ours = topics(settings)
+    ids = topic_ids(settings, [ours.beacons.name, ours.changelog.name])
+    topic_id = ids[ours.beacons.name]
     refused = refused_commits(settings, topic_id=topic_id, rules=settings.rules.digest())
     if refused:
         raise KafkaUnusableError(refused[0])
     log_causes(settings)
-    return asyncio.run(_serve(settings, topic_id))
+    ends = end_offsets(settings, ours.changelog)
+    local = LocalFolder.of(settings, ids[ours.changelog.name], ends)
+    return asyncio.run(_serve(settings, topic_id, local))
 
 
-async def _serve(settings: Settings, topic_id: str) -> int:
+async def _serve(settings: Settings, topic_id: str, local: LocalFolder) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     producer = BatchProducer(settings)
-    app = create_app(settings, topic_id=topic_id, producer=producer)
+    app = create_app(
+        settings,
+        topic_id=topic_id,
+        local=local,
+        producer=producer,
+    )
     await app.start()
     log.info("processing %s", topics(settings).beacons.name)
     await _until_either(stop, app)

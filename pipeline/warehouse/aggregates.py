@@ -29,6 +29,11 @@ class Aggregate:
             self, added=("no_events", *self.added[1:]), removed=("erased_events", *others)
         )
 
+    @property
+    def only_added(self) -> Aggregate:
+        """The same where a transaction removes nothing."""
+        return replace(self, removed=())
+
 
 AGGREGATES = (
     Aggregate(

@@ -21,10 +21,8 @@ class LimitError(Exception):
     """A query exceeded a limit. The message is one line that names the setting."""
 
 
-def lock(
-    connection: duckdb.DuckDBPyConnection, archive: Path, *, memory: int | None = None
-) -> None:
-    """Forbid `connection` to access other files than those in `archive`, and to change settings.
+def lock(connection: duckdb.DuckDBPyConnection, *folders: Path, memory: int | None = None) -> None:
+    """Forbid `connection` to access other files than those in `folders`, and to change settings.
 
     `memory` is in bytes; None is DuckDB's default share of the machine. What exceeds it is spilled
     to files beside the database if the folder is writable.
@@ -32,7 +30,7 @@ def lock(
     if memory is not None:
         connection.execute(f"SET memory_limit = '{memory}B'")
     # Only before external access ends; a view in a foreign file must reach nothing else.
-    connection.execute("SET allowed_directories = [?]", [str(archive)])
+    connection.execute("SET allowed_directories = ?", [[str(folder) for folder in folders]])
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 

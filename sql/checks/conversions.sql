@@ -1,5 +1,5 @@
 -- Every conversion, its match, its last touch and its money equal a recompute (A1-A6, A9, A11).
-WITH stored AS (FROM conversion_facts),
+WITH stored AS (FROM conversion_facts WHERE has_events_of_conversion(occurred_at)),
 
 recomputed AS (FROM recompute_conversion_facts('events', 'order_lines')),
 

@@ -1,7 +1,7 @@
--- `daily_attribution`, kept by difference, equals its sum over the rows.
-WITH stored AS (FROM daily_attribution),
+-- `daily_attribution`, kept by difference, equals its sum over the rows, of days that are whole.
+WITH stored AS (FROM daily_attribution WHERE is_whole_day(day)),
 
-recomputed AS (FROM recompute_daily_attribution('conversion_facts')),
+recomputed AS (FROM recompute_daily_attribution('conversion_facts') WHERE is_whole_day(day)),
 
 by_name AS (FROM stored WHERE false UNION ALL BY NAME FROM recomputed)
 

@@ -1,7 +1,7 @@
--- `daily_products`, kept by difference, equals its sum over the rows.
-WITH stored AS (FROM daily_products),
+-- `daily_products`, kept by difference, equals its sum over the rows, of days that are whole.
+WITH stored AS (FROM daily_products WHERE is_whole_day(day)),
 
-recomputed AS (FROM recompute_daily_products('events', 'order_lines')),
+recomputed AS (FROM recompute_daily_products('events', 'order_lines') WHERE is_whole_day(day)),
 
 by_name AS (FROM stored WHERE false UNION ALL BY NAME FROM recomputed)
 

@@ -1,7 +1,7 @@
--- `daily_traffic`, kept by difference, equals its sum over the rows.
-WITH stored AS (FROM daily_traffic),
+-- `daily_traffic`, kept by difference, equals its sum over the rows, of days that are whole.
+WITH stored AS (FROM daily_traffic WHERE is_whole_day(day)),
 
-recomputed AS (FROM recompute_daily_traffic('events')),
+recomputed AS (FROM recompute_daily_traffic('events') WHERE is_whole_day(day)),
 
 by_name AS (FROM stored WHERE false UNION ALL BY NAME FROM recomputed)
 

@@ -1,4 +1,4 @@
--- The ledger's counts are the rows of the tables, partition by partition.
+-- The ledger's counts are the rows of the tables and those that have gone, partition by partition.
 WITH counted AS (
     SELECT partition, count(*) AS events FROM events GROUP BY ALL
 ),
@@ -16,6 +16,7 @@ SELECT
 FROM ledger
 LEFT JOIN counted USING (partition)
 LEFT JOIN dropped USING (partition)
-WHERE ledger.events <> coalesce(counted.events, 0)
-    OR ledger.duplicates <> coalesce(dropped.duplicates, 0)
+LEFT JOIN dropped_rows AS gone USING (partition)
+WHERE ledger.events <> coalesce(counted.events, 0) + coalesce(gone.events, 0)
+    OR ledger.duplicates <> coalesce(dropped.duplicates, 0) + coalesce(gone.duplicates, 0)
     OR ledger.next_origin - ledger.first_origin <> ledger.records;

@@ -1,5 +1,8 @@
 -- Every order line, what of it counts (A9) and at whose price (A11), is what `events` say.
-WITH stored AS (FROM order_lines),
+WITH stored AS (
+    FROM order_lines
+    WHERE order_key_of(store_id, order_id, event_key, occurred_at) NOT IN (FROM settled_orders)
+),
 
 recomputed AS (FROM recompute_order_lines()),
 

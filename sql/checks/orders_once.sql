@@ -8,16 +8,17 @@ WITH counted AS (
     GROUP BY ALL
 ),
 
--- An order whose best report is a bot's, in a person's session, is nobody's.
+-- An order whose best report is a bot's, in a person's session, is nobody's. So is one whose best report was in
+-- a session that has gone (T11).
 left_out AS (
     SELECT l.store_id, count(*) AS orders
     FROM order_lines AS l
-    JOIN sessions AS s
+    LEFT JOIN sessions AS s
         ON s.store_id = l.store_id
         AND s.device_key = l.device_key
         AND s.session_id = l.session_id
         AND l.occurred_at BETWEEN s.started_at AND s.ended_at
-    WHERE l.counts_order AND s.is_bot <> l.is_bot
+    WHERE l.counts_order AND coalesce(s.is_bot <> l.is_bot, NOT is_kept(l.occurred_at))
     GROUP BY ALL
 ),
 

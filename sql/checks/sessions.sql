@@ -1,5 +1,7 @@
 -- Every session equals a recompute from `events` (S1-S6), orders included (A9).
-WITH stored AS (SELECT * EXCLUDE (is_open) FROM sessions),
+WITH stored AS (
+    SELECT * EXCLUDE (is_open) FROM sessions WHERE has_events_of_session(started_at)
+),
 
 recomputed AS (
     SELECT
@@ -8,6 +10,7 @@ recomputed AS (
         coalesce(o.orders, 0) AS orders
     FROM recompute_sessions('events') AS s
     LEFT JOIN recompute_session_orders('sessions', 'order_lines') AS o USING (session_key)
+    WHERE is_kept_session(s.ended_at) AND has_events_of_session(s.started_at)
 ),
 
 by_name AS (FROM stored WHERE false UNION ALL BY NAME FROM recomputed)

@@ -1,7 +1,7 @@
 -- Every touch equals a recompute from `events` (A1).
 WITH stored AS (FROM touches),
 
-recomputed AS (FROM recompute_touches('events')),
+recomputed AS (FROM recompute_touches('events') WHERE is_kept_touch(touched_at)),
 
 by_name AS (FROM stored WHERE false UNION ALL BY NAME FROM recomputed)
 

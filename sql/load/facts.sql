@@ -1,4 +1,2 @@
--- Facts, and the duplicates that the worker found.
+-- New events.
 INSERT INTO hot_events SELECT * EXCLUDE (place) FROM in_events;
-
-INSERT INTO duplicates FROM in_duplicates;

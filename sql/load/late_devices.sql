@@ -15,6 +15,6 @@ USING (
     )
     GROUP BY ALL
 ) AS new
-    ON held.store_id = new.store_id AND held.device_key = new.device_key
+    ON held.store_id = new.store_id AND held.device_key = new.device_key AND held.partition = new.partition
 WHEN MATCHED THEN UPDATE SET reaches = greatest(held.reaches, new.reaches)
 WHEN NOT MATCHED THEN INSERT;

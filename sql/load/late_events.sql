@@ -67,3 +67,15 @@ WHERE repeats IS NOT NULL;
 -- What is left is new.
 DELETE FROM in_events
 WHERE place IN (SELECT place FROM late_candidates WHERE repeats IS NOT NULL);
+
+-- What counts as a duplicate is no event of the ledger.
+UPDATE in_ledger SET
+    events = in_ledger.events - repeats.count,
+    duplicates = in_ledger.duplicates + repeats.count
+FROM (
+    SELECT partition, count(*) AS count
+    FROM late_candidates
+    WHERE repeats IS NOT NULL
+    GROUP BY ALL
+) AS repeats
+WHERE in_ledger.partition = repeats.partition;

@@ -32,10 +32,15 @@ WHERE near_old_sessions(started_at) AND session_key IN (SELECT session_key FROM 
 DELETE FROM session_revenue
 WHERE near_old_sessions(started_at) AND session_key IN (SELECT session_key FROM old_revenue);
 
--- S7: silence longer than the gap, in stream time, closes a session.
-UPDATE new_sessions SET is_open = in_ledger.stream_time <= ended_at + (SELECT gap FROM rules)
-FROM in_ledger
-WHERE new_sessions.partition = in_ledger.partition;
+-- S7: silence longer than the gap, in stream time, closes a session. Its last event may be of a partition that
+-- its device has left.
+UPDATE new_sessions SET is_open = stream.stream_time <= ended_at + (SELECT gap FROM rules)
+FROM (
+    SELECT partition, stream_time FROM in_ledger
+    UNION ALL
+    SELECT partition, stream_time FROM ledger ANTI JOIN in_ledger USING (partition)
+) AS stream
+WHERE new_sessions.partition = stream.partition;
 
 INSERT INTO sessions FROM new_sessions;
 INSERT INTO session_revenue BY NAME

@@ -5,5 +5,6 @@ SELECT
     CAST(coalesce(sum(events), 0) AS BIGINT) AS events,
     CAST(coalesce(sum(duplicates), 0) AS BIGINT) AS duplicates,
     CAST(coalesce(sum(failed), 0) AS BIGINT) AS failed,
+    CAST(coalesce(sum(expired), 0) AS BIGINT) AS expired,
     max(stream_time) AS stream_time
 FROM ledger;

@@ -30,6 +30,14 @@ rejects AS (
     GROUP BY reason
 ),
 
+too_old AS (
+    SELECT CAST(sum(events) AS BIGINT) AS found
+    FROM daily_expired
+    WHERE store_id = $store
+        AND day BETWEEN CAST($first AS DATE) AND CAST($last AS DATE)
+    HAVING count(*) > 0
+),
+
 measures AS (
     SELECT 1 AS place, 'Accepted' AS measure, NULL AS detail, accepted AS events FROM facts
     UNION ALL
@@ -48,6 +56,8 @@ measures AS (
     SELECT 8, 'Duplicate', kind, found FROM repeats
     UNION ALL
     SELECT 9, 'Rejected', reason, found FROM rejects
+    UNION ALL
+    SELECT 10, 'Expired', 'counted only, its time has gone', found FROM too_old
 )
 
 SELECT measure, detail, events

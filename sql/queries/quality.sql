@@ -5,6 +5,7 @@ SELECT
     CAST(sum(duplicates) AS BIGINT) AS duplicates,
     CAST(sum(conflicts) AS BIGINT) AS conflicts,
     CAST(sum(rejected) AS BIGINT) AS rejected,
+    CAST(sum(expired) AS BIGINT) AS expired,
     CAST(sum(late) AS BIGINT) AS late,
     CAST(sum(clock_skewed) AS BIGINT) AS clock_skewed,
     CAST(sum(bot_events) AS BIGINT) AS bot_events

@@ -1,7 +1,7 @@
--- Grain: one row per partition and device with keys that an event on time may repeat (D2, D4). T3 may have
--- moved an event by up to 26 hours, and its copy less: its key is kept so much longer.
+-- Grain: one row per device with keys that an event on time may repeat (D2, D4), in whichever partition it
+-- comes: the threshold is the furthest one. T3 may have moved an event by up to 26 hours, and its copy less:
+-- its key is kept so much longer.
 SELECT
-    partition,
     store_id,
     device_key,
     list(event_key) AS keys,
@@ -13,10 +13,7 @@ FROM (
         CASE WHEN is_clock_skewed THEN occurred_at + INTERVAL 26 HOURS ELSE occurred_at END
             AS kept_until
     FROM events
-    WHERE occurred_at >= (SELECT min(stream_time) - INTERVAL 26 HOURS FROM ledger)
-        - (SELECT lateness FROM old.rules)
+    WHERE occurred_at >= (SELECT max(stream_time) - INTERVAL 26 HOURS FROM ledger) - $lateness
 )
-JOIN ledger USING (partition)
-WHERE kept_until >= stream_time - (SELECT lateness FROM old.rules)
-GROUP BY ALL
-ORDER BY partition;
+WHERE kept_until >= (SELECT max(stream_time) FROM ledger) - $lateness
+GROUP BY ALL;

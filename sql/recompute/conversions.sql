@@ -138,7 +138,8 @@ WITH found AS (FROM recompute_paths(source))
 
 FROM conversions_of('found');
 
--- The same with what counts of a purchase, and at whose price (A9, A11), by the lines in `line_rows`.
+-- The same with what counts of a purchase, and at whose price (A9, A11), by the lines in `line_rows`: without a
+-- line its order has gone (T11).
 CREATE OR REPLACE TEMP MACRO recompute_conversion_facts(source, line_rows) AS TABLE
 SELECT c.* REPLACE (
     CASE WHEN l.event_key IS NULL THEN c.quantity ELSE l.quantity END AS quantity,
@@ -151,7 +152,9 @@ LEFT JOIN query_table(line_rows) AS l
     ON c.conversion_type = 'purchase'
     AND c.event_key = l.event_key
     AND c.occurred_at = l.occurred_at
-    AND c.line = l.line;
+    AND c.line = l.line
+WHERE has_events_of_conversion(c.occurred_at)
+    AND CASE c.conversion_type WHEN 'purchase' THEN l.event_key IS NOT NULL ELSE is_kept(c.occurred_at) END;
 
 CREATE OR REPLACE TEMP MACRO recompute_conversion_touches(source) AS TABLE
 WITH found AS (FROM recompute_paths(source))

@@ -36,7 +36,7 @@ merged AS (
         store_id,
         device_key,
         session_id,
-        any_value(partition) AS partition,
+        max({'at': ended_at, 'partition': partition}).partition AS partition,
         min(started_at) AS started_at,
         max(ended_at) AS ended_at,
         CAST(sum(events) AS BIGINT) AS events,

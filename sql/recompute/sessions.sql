@@ -1,6 +1,7 @@
 -- Grain: one row per session in `source`, a relation shaped like `events` (S1-S6).
 -- Prefetched events are in none (P2). Orders, has_converted and is_open are not here: they need other
--- devices, or the log. Of what a session takes from an event, `…_event` is the event's place in T5 order,
+-- devices, or the log. The partition is that of the last event: a device is in another one from the day on which
+-- their number grew. Of what a session takes from an event, `…_event` is the event's place in T5 order,
 -- NULL where it is the first event.
 CREATE OR REPLACE TEMP MACRO recompute_sessions(source) AS TABLE
 WITH placed AS (
@@ -36,7 +37,7 @@ numbered AS (
 
 SELECT
     store_id,
-    any_value(partition) AS partition,
+    max({'at': occurred_at, 'partition': partition}).partition AS partition,
     session_key_of(store_id, device_key, session_id, min(occurred_at)) AS session_key,
     session_id,
     device_key,

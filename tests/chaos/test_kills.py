@@ -30,6 +30,8 @@ def kills(request: pytest.FixtureRequest) -> int:
 def test_kills_of_two_workers_and_the_loader_leave_the_tables_of_a_quiet_day(
     settings: Settings, kills: int, tmp_path: Path
 ) -> None:
+    # Three devices: all others come from the local store.
+    settings = settings.model_copy(update={"state_memory_bytes": 4500, "standby": True})
     create_topics(settings)
     traffic = write_traffic(tmp_path / "traffic.ndjson", devices=150 * kills)
     requests = list(accepted(traffic))

@@ -31,7 +31,9 @@ def test_a_worker_that_resumes_beside_its_replacement_changes_no_table(
     def committed() -> int:
         return sum(committed_offsets(settings, group(settings), ours.beacons).values())
 
-    settings = settings.model_copy(update={"session_timeout": timedelta(seconds=6)})
+    settings = settings.model_copy(
+        update={"session_timeout": timedelta(seconds=6), "state_memory_bytes": 4500}
+    )
     paused, loader = Verb("worker", settings, "paused"), Verb("load", settings)
     kept = [paused, loader]
     try:

@@ -32,7 +32,10 @@ for name, module in sorted(sys.modules.items()):
 OURS = {
     "pipeline.cli",
     "pipeline.cli.erase",
+    "pipeline.cli.backup",
+    "pipeline.cli.export",
     "pipeline.cli.main",
+    "pipeline.cli.partitions",
     "pipeline.cli.rebuild",
     "pipeline.cli.rules",
     "pipeline.cli.stores",

@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from pipeline.status import ArchiveState, LedgerRow, PartitionLag, SnapshotState, Status
+from pipeline.warehouse.backup.last_backup import LastBackup
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 EMPTY = ArchiveState(0, 0, 0, None, None)
-LEDGER = LedgerRow(next_origin=8, records=8, events=20, duplicates=3, failed=1)
+LEDGER = LedgerRow(next_origin=8, records=8, events=20, duplicates=3, failed=1, expired=4)
 
 
 def made(
@@ -54,6 +55,7 @@ def test_the_table_has_a_row_for_each_partition() -> None:
             "events": 20,
             "duplicates": 3,
             "failed": 1,
+            "expired": 4,
         },
         {
             "partition": 1,
@@ -65,6 +67,7 @@ def test_the_table_has_a_row_for_each_partition() -> None:
             "events": None,
             "duplicates": None,
             "failed": None,
+            "expired": None,
         },
     ]
 
@@ -75,6 +78,7 @@ def test_ages_of_the_snapshot_and_of_its_newest_event() -> None:
         "rejected events: 2, published: 2",
         "snapshot: published 0:00:04 ago; newest event received 1 day, 6:00:07 ago",
         "archive: empty",
+        "backup: none",
     ]
 
 
@@ -92,7 +96,14 @@ def test_how_the_snapshot_is_made_follows_its_ages() -> None:
     assert found.ages(NOW).splitlines()[2:] == [
         "snapshot: 2.10 GB, copied in 7.0 s: up to 77 s old",
         "archive: empty",
+        "backup: none",
     ]
+
+
+def test_what_has_gone_is_told_by_what_is_kept() -> None:
+    found = status_of(replace(made(), derived_from=datetime(2025, 6, 1, tzinfo=UTC)))
+    last = found.ages(NOW).splitlines()[-1]
+    assert last == "sessions, orders and conversions: from 2025-06-01 on"
 
 
 def test_the_archive_is_told_by_its_days_and_sizes() -> None:
@@ -100,4 +111,14 @@ def test_the_archive_is_told_by_its_days_and_sizes() -> None:
     archive = ArchiveState(151, 1_234_567, 67_891_234, *days)
     assert status_of(made(archive=archive)).ages(NOW).splitlines()[2] == (
         "archive: 1,234,567 events of 2026-01-01 to 2026-05-31 in 151 files, 67.9 MB"
+    )
+
+
+def test_the_newest_backup_is_named() -> None:
+    backup = LastBackup(
+        NOW - timedelta(hours=3), "/mnt/backups/20260701T090000.000Z", 1_234, 56_789_012
+    )
+    found = replace(status_of(made()), backup=backup)
+    assert found.ages(NOW).splitlines()[-1] == (
+        "backup: taken 3:00:00 ago, /mnt/backups/20260701T090000.000Z, 1,234 files, 56.8 MB"
     )

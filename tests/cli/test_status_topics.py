@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -43,9 +44,9 @@ def commit(topics: OutcomeTopics, *, topic_id: str) -> None:
     consumer.close()
 
 
-def status(settings: Settings) -> subprocess.CompletedProcess[str]:
+def status(settings: Settings, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "pipeline", "status"],
+        [sys.executable, "-m", "pipeline", "status", *options],
         env=environment(settings),
         capture_output=True,
         text=True,
@@ -58,6 +59,19 @@ def test_unchanged_topics_are_no_error(topics: OutcomeTopics) -> None:
     commit(topics, topic_id=topics.logs[0].topic_id)
     done = status(topics.settings)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_all_of_it_is_one_json_object(topics: OutcomeTopics) -> None:
+    found = json.loads(status(topics.settings, "--json").stdout)
+    assert found["behind"] == 0
+    assert found["partitions"][0]["ledger"]["events"] == 1
+    assert found["snapshot"]["rejected"] == 1
+    assert found["disk"]["snapshot"] == topics.settings.database.stat().st_size
+
+
+def test_disk_use_is_a_table_of_its_own(topics: OutcomeTopics) -> None:
+    assert "table hot_events" in status(topics.settings, "--disk").stdout
+    assert "table hot_events" not in status(topics.settings).stdout
 
 
 def test_a_commit_of_another_topic_is_reported(topics: OutcomeTopics) -> None:

@@ -54,7 +54,8 @@ INSERT INTO rejected_events BY NAME SELECT
     $store AS store_id, '2025-11-24 12:00:03' AS received_at,
     DATE '2025-11-24' AS received_day, 0 AS index, 'too_old' AS reason,
     'x' AS detail, '{}' AS raw;
-INSERT INTO ledger VALUES ('t', 0, 0, 9, '2025-11-24 12:00:00', 9, 31, 4, 0, 0, NULL)
+INSERT INTO daily_expired VALUES ($store, '2025-11-24', 123);
+INSERT INTO ledger VALUES ('t', 0, 0, 9, '2025-11-24 12:00:00', 9, 31, 4, 0, 0, NULL, 123)
 """
 
 Get = Callable[..., str]
@@ -155,10 +156,11 @@ def test_the_figures_are_those_of_the_snapshot(get: Get, settings: Settings) -> 
         "Orders 6",
         "Late",
         "too_old",
+        "Expired counted only, its time has gone 123",
     ):
         assert figure in seen, figure
     assert "77" not in re.findall(r"Events (\S+)", seen)
-    assert "31 events, 4 duplicates" in seen
+    assert "31 events, 4 duplicates, 0 failed and 123 expired, from 9 records" in seen
     assert "Stream time 2025-11-24 12:00:00 UTC" in seen
 
 

@@ -108,7 +108,7 @@ def test_it_installs_and_runs_outside_the_repository(programs: Path, tmp_path: P
     said("pipeline local traffic.ndjson --database traffic.duckdb")
     assert "broken" not in said("pipeline check --database traffic.duckdb")
     assert "kiosk" in said("pipeline query funnel --database traffic.duckdb")
-    for part in ("ingest.server", "stream.worker", "warehouse.loader", "dashboard.server"):
+    for part in ("ingest.server", "stream.worker", "warehouse.load.loader", "dashboard.server"):
         said(f"python -c 'import pipeline.{part}'")
     # The embedded Kafka is an extra.
     up = run("pipeline up")

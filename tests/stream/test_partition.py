@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 from factories import DAY, MINUTE, MORNING, cart, click, make_event, purchase
 from hypothesis import given, settings
@@ -147,7 +148,7 @@ def test_a_device_taken_over_loses_the_key_of_its_former_writer_after_its_own() 
     assert len(log.state()) == 2
     log.send(make_event(minute=2), device="d:other")
     log.run(second)
-    assert {key[:16] for key in log.state()} == {second.writer}
+    assert {key[:16] for key in log.state()} == {second.devices.writer}
 
 
 def test_recovered_devices_that_never_come_back_are_forgotten_too() -> None:
@@ -195,8 +196,20 @@ def test_a_commit_of_another_program_is_refused(metadata: str) -> None:
         read_checkpoint(7, metadata, partition=2)
 
 
+def test_another_number_of_partitions_is_refused_unless_an_earlier_version_committed() -> None:
+    held = checkpoint(0)
+    for partitions in (0, 4, 6):
+        made = msgspec.structs.replace(held, partitions=partitions)
+        fitting = {"topic_id": "topic", "rules": held.rules, "partition": 0}
+        made.refuse_mismatch(**fitting, partitions=partitions or 4)
+    with pytest.raises(StateError, match=r"with 6 partitions, now there are 4: .* partitions 4`"):
+        made.refuse_mismatch(**fitting, partitions=4)
+
+
 def test_other_rules_or_another_topic_are_refused() -> None:
     with pytest.raises(StateError, match="other rules"):
-        checkpoint(0).refuse_mismatch(topic_id="topic", rules="0" * 16, partition=0)
+        checkpoint(0).refuse_mismatch(topic_id="topic", rules="0" * 16, partition=0, partitions=4)
     with pytest.raises(StateError, match="beacons was recreated"):
-        checkpoint(0).refuse_mismatch(topic_id="new", rules=checkpoint(0).rules, partition=0)
+        checkpoint(0).refuse_mismatch(
+            topic_id="new", rules=checkpoint(0).rules, partition=0, partitions=4
+        )

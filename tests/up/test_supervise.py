@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -27,14 +27,18 @@ class RecordingSupervisor(Supervisor):
         self.lines: list[str] = []
         super().__init__(self.lines.append, pauses=PAUSES)
 
-    def run(self, code: str, *arguments: str, name: str = "child") -> None:
-        self.add(name, [sys.executable, "-c", code, *arguments], {})
+    def run(self, code: str, *arguments: str, name: str = "child", last_work: str = "") -> None:
+        command = [sys.executable, "-c", code, *arguments]
+        self.add(name, command, {}, last_work=last_work)
 
 
 @pytest.fixture
 def supervisor() -> Iterator[RecordingSupervisor]:
     made = RecordingSupervisor()
     yield made
+    for child in made.children:
+        if child.process is not None and child.last_work:
+            child.process.kill()
     made.stop(timeout=2)
 
 
@@ -98,6 +102,62 @@ def test_a_process_that_does_not_end_in_time_is_killed(
     assert process is not None
     assert process.returncode == -signal.SIGKILL
     assert "child did not end in time" in caplog.text
+
+
+WORKING = """
+import pathlib, signal, sys, time
+def work(*_):
+    while not pathlib.Path(sys.argv[1]).exists():
+        time.sleep(0.01)
+    sys.exit()
+signal.signal(signal.SIGTERM, work)
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def finished(supervisor: RecordingSupervisor, tmp_path: Path) -> Path:
+    """A file for which a process waits that is stopped, and that the supervisor waits for."""
+    path = tmp_path / "finished"
+    supervisor.run(WORKING, str(path), last_work="waits for a file")
+    supervisor.watch(lambda: "child     ready" in supervisor.lines)
+    return path
+
+
+def ends(supervisor: RecordingSupervisor, caplog: pytest.LogCaptureFixture) -> Callable[[], bool]:
+    """Have it stop in a thread of its own; returns whether it has ended."""
+    stopping = threading.Thread(target=supervisor.stop, args=(0.1,))
+    stopping.start()
+    wait_for(lambda: "child still waits for a file; Ctrl-C ends it" in caplog.text, 20)
+    time.sleep(0.3)
+    assert stopping.is_alive()
+    return lambda: not stopping.is_alive()
+
+
+def test_last_work_is_waited_for_and_said(
+    supervisor: RecordingSupervisor, finished: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Before it is said, it means no more than one signal.
+    supervisor.request_stop()
+    supervisor.request_stop()
+    is_ended = ends(supervisor, caplog)
+    finished.touch()
+    wait_for(is_ended, 20)
+    assert supervisor.children[0].process is not None
+    assert supervisor.children[0].process.returncode == 0
+    assert "did not end in time" not in caplog.text
+
+
+@pytest.mark.usefixtures("finished")
+def test_another_signal_cuts_last_work_off(
+    supervisor: RecordingSupervisor, caplog: pytest.LogCaptureFixture
+) -> None:
+    is_ended = ends(supervisor, caplog)
+    supervisor.request_stop()
+    wait_for(is_ended, 20)
+    assert supervisor.children[0].process is not None
+    assert supervisor.children[0].process.returncode == -signal.SIGKILL
 
 
 LEAVING = """

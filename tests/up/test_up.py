@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 import urllib3
+from copy_programs import HANGS, hanging
 from processes import wait_for
 
 Start = Callable[..., Any]
@@ -159,6 +160,40 @@ def test_a_first_start_creates_a_store_and_prints_a_working_command(
     stores = tmp_path / "home" / "stores.toml"
     assert token not in stores.read_text()
     assert stat.S_IMODE(stores.stat().st_mode) == 0o600
+
+
+# Python imports it at each start.
+SITE = f"""
+import sys
+if sys.orig_argv[-1] == "load":
+    from pipeline.warehouse.snapshots import copying
+    copying.PROGRAM = {HANGS!r}
+"""
+
+
+def test_it_waits_for_the_last_snapshot_until_it_is_stopped_again(
+    start: Start, elsewhere: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SITE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "hang").touch()
+    run = start("up", **elsewhere)
+    copy = hanging(home)
+    family = run.family()
+    run.process.send_signal(signal.SIGTERM)
+    wait_for(lambda: "load still publishes its last snapshot; Ctrl-C ends it" in run.errors)
+    assert copy.is_running()
+    assert not run.end_all(signal.SIGTERM)
+    _, alive = psutil.wait_procs([*family, copy], 60)
+    assert not alive
+    assert not (home / "analytics.duckdb").exists()
+    again = start("up", **elsewhere)
+    wait_for(lambda: is_ready(again))
+    assert not again.end_all()
+    assert (home / "analytics.duckdb").exists()
+    assert not list(home.glob("*.new"))
 
 
 def test_status_shows_when_events_are_in_the_snapshot_and_its_age(

@@ -14,11 +14,13 @@ from strategies import MOST_PARTITIONS, Step, Story, answered, gathered, records
 from stream_log import PartitionLog
 from warehouse_fixture import RULES, TIGHT, Warehouse
 
+from pipeline.domain.identity import record_key
 from pipeline.domain.outcomes import Outcome
-from pipeline.domain.reached import KnownKeys, Reached
+from pipeline.domain.reached import KnownKeys, Reached, unread
 from pipeline.domain.rules import Rules
 from pipeline.stream.checkpoint import Checkpoint
-from pipeline.warehouse.rebuild.adopt import GoOn, adopt
+from pipeline.warehouse.rebuild.adopt import adopt
+from pipeline.warehouse.rebuild.begin_anew import GoOn
 
 LONGER = Rules(
     gap=timedelta(minutes=60),
@@ -67,13 +69,23 @@ class Told:
             outcomes, turn = outcomes[size:], turn + 1
         return batches
 
+    def home(self, known: KnownKeys) -> PartitionLog | None:
+        """Where the device's records go; None for one of another story."""
+        if known.store_id != self.store:
+            return None
+        return self.logs[crc32(record_key(known.store_id, known.device_key)) % len(self.logs)]
+
     def adopts(
         self, rules: Rules, reached: dict[int, Reached], known: list[KnownKeys]
     ) -> list[Outcome]:
         """Begin anew under `rules`; what a paused worker of the former ones still writes."""
         paused = [log.assigned() for log in self.logs]
         for log in self.logs:
-            log.begin_anew(rules, reached.get(log.number), known)
+            log.begin_anew(
+                rules,
+                reached.get(log.number) or unread(reached.values()),
+                [one for one in known if self.home(one) is log],
+            )
         # It has read what no one has answered yet.
         step = shifted(self.story.steps[-1], SHIFTS[1])
         for key, value in records_of(step, store=self.store, timezone=self.story.timezone):

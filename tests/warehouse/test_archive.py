@@ -13,16 +13,20 @@ from pathlib import Path
 import duckdb
 import pytest
 from archive_kills import CALLS, EXPECTED, STATEMENTS
-from archived import FIRST, contents, day, freeze, merge
+from archived import FIRST, contents, day, flip, freeze, merge
 from factories import DAY, MINUTE, Log, click, make_event, purchase
 from warehouse_fixture import RULES, Warehouse
 
 from pipeline.status import ArchiveState, read_snapshot
 from pipeline.warehouse import database
 from pipeline.warehouse.archive.freezing import Freezer, Span
+from pipeline.warehouse.archive.integrity import damaged_of
+from pipeline.warehouse.archive.leftovers import Leftovers
 from pipeline.warehouse.database import DatabaseError, connect_live, connect_published
 from pipeline.warehouse.manifest import ArchiveError, archive_files, archive_folder
 from pipeline.warehouse.queries import broken
+from pipeline.warehouse.rebuild.adopt import plan
+from pipeline.warehouse.rebuild.rebuild import rebuild
 from pipeline.warehouse.snapshots.publish import PublishError, SnapshotPublisher
 from pipeline.warehouse.sql import files
 
@@ -305,6 +309,71 @@ def test_a_damaged_file_is_named_and_nothing_starts(
     warehouse.connection.close()
     with pytest.raises(DatabaseError, match=error):
         connect_live(path, RULES)
+
+
+def test_a_byte_that_changed_is_found_by_its_sum_and_nothing_is_made_of_it(
+    warehouse: Warehouse, folder: Path, path: Path
+) -> None:
+    freeze(warehouse.connection, folder, day(0))
+    file = folder / freeze(warehouse.connection, folder, day(1)).name
+    snapshot = path.with_name("analytics.duckdb")
+    SnapshotPublisher(warehouse.connection, path, snapshot).publish()
+    assert damaged_of(snapshot) == []
+    flip(file)
+    (problem,) = damaged_of(snapshot)
+    assert problem.startswith(f"archived events are damaged: {file} has the SHA-256 ")
+    span = Span(day(0).first, day(1).last)
+    with pytest.raises(ArchiveError, match=f"damaged: {file}"):
+        merge(warehouse.connection, folder, span)
+    warehouse.connection.close()
+    for remake in (
+        lambda: rebuild(path, RULES),
+        lambda: plan(snapshot, path, RULES, zones={}, progress=lambda *_: None),
+    ):
+        with pytest.raises(DatabaseError, match=f"damaged: {file}"):
+            remake()
+    assert sorted(each.name for each in path.parent.iterdir() if each.is_file()) == [
+        "analytics.duckdb",
+        "live.duckdb",
+        "publish.json",
+    ]
+
+
+def test_every_damaged_file_is_named_at_once(
+    warehouse: Warehouse, folder: Path, path: Path
+) -> None:
+    files = [folder / freeze(warehouse.connection, folder, day(n)).name for n in range(3)]
+    warehouse.connection.close()
+    files[0].unlink()
+    os.truncate(files[1], 99)
+    flip(files[2])
+    problems = sorted(damaged_of(path))
+    assert len(problems) == 3
+    for file in files:
+        assert sum(str(file) in problem for problem in problems) == 1
+
+
+def test_a_snapshot_that_is_open_answers_while_its_files_are_merged(
+    warehouse: Warehouse, folder: Path, path: Path
+) -> None:
+    before = contents(warehouse.connection)
+    files = [freeze(warehouse.connection, folder, day(n)) for n in range(2)]
+    snapshot = path.with_name("analytics.duckdb")
+    publisher = SnapshotPublisher(warehouse.connection, path, snapshot)
+    publisher.publish()
+    leftovers = Leftovers(warehouse.connection, folder, snapshot)
+    with connect_published(snapshot) as reader:
+        merge(warehouse.connection, folder, Span(day(0).first, day(1).last))
+        leftovers.add(file.name for file in files)
+        leftovers.remove()
+        assert contents(reader) == before
+        publisher.publish()
+        leftovers.remove()
+        # It is one of a snapshot that is no longer there: it says so, and never answers with less.
+        with pytest.raises(duckdb.IOException, match="No files found"):
+            contents(reader)
+    with connect_published(snapshot) as reader:
+        assert contents(reader) == before
 
 
 def test_without_a_file_no_snapshot_is_published(

@@ -11,11 +11,10 @@ from warehouse_fixture import Warehouse
 
 from pipeline.warehouse.sql import files
 
-STORED = {
-    name: found[1]
-    for name, text in files("checks")
-    if (found := re.search(r"WITH stored AS \([^)]*(?:\)[^)]*)?FROM (\w+)\),\n\nrecomputed", text))
-}
+COMPARED = re.compile(
+    r"WITH stored AS \([^)]*?(?:\)[^)]*?)?FROM (\w+)(?:\s+WHERE .*?)?\n?\),\n\nrecomputed"
+)
+STORED = {name: found[1] for name, text in files("checks") if (found := COMPARED.search(text))}
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ def test_a_published_file_cannot_be_written(snapshot: Path) -> None:
 
 def test_every_file_of_a_load_is_a_step_once(path: Path) -> None:
     with connect_live(path, RULES) as connection:
-        # One step has no statement: it only says which days the aggregates need.
+        # Two steps have no statement: they only say near what the next ones read.
         steps = [step.name for step in load_steps(connection) if step.text]
     aggregates = {aggregate.name for aggregate in AGGREGATES}
     loaded = [name for name in steps if name not in aggregates]

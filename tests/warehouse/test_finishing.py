@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from archived import day, freeze
 from erasing_kills import DEVICE, OUTCOME
-from factories import DAY, MINUTE, Log, cart, click, make_event, purchase
+from factories import DAY, MINUTE, MORNING, Log, cart, click, make_event, purchase
 from kafka_outcomes import OutcomeTopics, loading, positions, rows
 from processes import wait_for
 from searched import places_of
@@ -52,7 +52,7 @@ def visits(log: Log, device: str, *days: int) -> None:
 
 def rejection(device: str) -> Rejected:
     raw = json.dumps({"device_id": device})
-    return Rejected(store_id="store", received_at=1, index=0, reason="r", detail="d", raw=raw)
+    return Rejected(store_id="store", received_at=MORNING, index=0, reason="r", detail="d", raw=raw)
 
 
 def kept(settings: Settings) -> list[Path]:

@@ -46,9 +46,9 @@ class Profiled:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 
-    def execute(self, text: str, *values: Any) -> duckdb.DuckDBPyConnection:
-        statements = self._connection.extract_statements(text)
-        for statement in statements:
+    def execute(self, what: str | duckdb.Statement, *values: Any) -> duckdb.DuckDBPyConnection:
+        parsed = self._connection.extract_statements(what) if isinstance(what, str) else [what]
+        for statement in parsed:
             self._profile.unlink(missing_ok=True)
             answer = self._connection.execute(statement, *values)
             if self._profile.exists():

@@ -183,6 +183,25 @@ def test_copying_takes_at_most_a_tenth_of_the_time(
     assert pause(interval * SECOND, seconds) == expected
 
 
+def test_what_is_committed_just_after_a_small_snapshot_waits_no_longer_than_a_transaction() -> None:
+    defaults = Settings(_env_file=None)
+    copy_seconds = 0.05
+    assert timedelta(seconds=pause(defaults.publish_interval, copy_seconds)) <= (
+        defaults.load_interval
+    )
+
+
+def test_the_checkpoint_that_holds_up_the_loader_counts_like_the_copy(
+    loader: Loading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "import shutil, sys; shutil.copy(*sys.argv[1:3]); print('copy 0')"
+    monkeypatch.setattr(copying, "PROGRAM", (sys.executable, "-c", said))
+    begun = time.monotonic()
+    loader.publisher.start()
+    held_up = time.monotonic() - begun
+    assert 0 < loader.publisher.finish().seconds <= held_up
+
+
 def test_after_a_slow_copy_the_next_one_waits(
     loader: Loading, monkeypatch: pytest.MonkeyPatch
 ) -> None:

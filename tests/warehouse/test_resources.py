@@ -7,13 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
-import pytest
-
 from pipeline.config import MEBIBYTE, Settings
 from pipeline.domain.rules import Rules
 from pipeline.warehouse.database import DatabaseError, connect_live
-from pipeline.warehouse.resources import Resources, default_memory
+from pipeline.warehouse.resources import Resources
 
 SPILL = "CREATE TEMP TABLE spilled AS SELECT n, md5(n::VARCHAR) AS text FROM range(3000000) r(n)"
 # A loader that is killed while some of its rows are in temporary files.
@@ -78,21 +75,3 @@ def test_a_second_loader_deletes_no_temporary_file_of_the_first(tmp_path: Path) 
         assert files(folder) == before != []
         count = connection.execute("SELECT count(DISTINCT text) FROM spilled").fetchall()
     assert count == [(3_000_000,)]
-
-
-@pytest.mark.parametrize("name", ["memory.max", "memory/memory.limit_in_bytes"])
-def test_the_default_is_a_quarter_of_the_container_or_of_the_machine(
-    tmp_path: Path, name: str
-) -> None:
-    machine = psutil.virtual_memory().total // 4
-    assert default_memory(tmp_path) == max(machine, 512 * MEBIBYTE)
-    limit = tmp_path / name
-    limit.parent.mkdir(exist_ok=True)
-    for text, expected in (
-        ("max\n", max(machine, 512 * MEBIBYTE)),
-        ("9223372036854771712\n", max(machine, 512 * MEBIBYTE)),
-        (f"{1000 * MEBIBYTE}\n", 512 * MEBIBYTE),
-        (f"{2400 * MEBIBYTE}\n", 600 * MEBIBYTE),
-    ):
-        limit.write_text(text)
-        assert default_memory(tmp_path) == expected

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 from functools import partial
@@ -98,6 +98,10 @@ class Archiver:
                 log.error("nothing moves into the archive: %s", reason)  # noqa: TRY400  # one line
             self._error = reason
             return False
+
+    def unnamed(self, names: Iterable[str]) -> None:
+        """Delete the files `names`, which a transaction no longer names, once no snapshot does."""
+        self._leftovers.add(names)
 
     @property
     def is_busy(self) -> bool:

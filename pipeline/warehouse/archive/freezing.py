@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import duckdb
 
+from pipeline.warehouse.archive.integrity import refuse_damaged
 from pipeline.warehouse.manifest import (
     ArchiveError,
     ArchiveFile,
@@ -119,6 +120,8 @@ class Freezer:
         ]
         if not files:
             return None
+        # The merged file would give the damage a sum of its own.
+        refuse_damaged(files, self._folder)
         files.sort(key=lambda file: file.first_day)
         # Then a file after the other: a sort would take the memory of a month.
         is_sorted = all(one.last_day < other.first_day for one, other in pairwise(files))

@@ -41,14 +41,12 @@ class Watermark:
     duplicates: int = 0
     failed: int = 0
     erased: int = 0
+    expired: int = 0
 
 
 @dataclass(slots=True)
 class LoadBatch:
-    """What one transaction will write. A later row of a key replaces an earlier one.
-
-    Of devices on `merged_partitions` the warehouse takes nothing of the stream but events.
-    """
+    """What one transaction will write. A later row of a key replaces an earlier one."""
 
     rules: Rules
     events: list[Row] = field(default_factory=list)
@@ -63,8 +61,10 @@ class LoadBatch:
     ledger: dict[int, Watermark] = field(default_factory=dict)
     positions: dict[tuple[str, int], Row] = field(default_factory=dict)
     known_erasures: Erasures = field(default_factory=Erasures)
-    merged_partitions: frozenset[int] = frozenset()
     erasures: dict[tuple[str, str], Erasure] = field(default_factory=dict)
+    kinds: set[str] = field(default_factory=set)
+    """Types of its events, and `late_events` if some are late."""
+    _tables: dict[str, pa.Table] | None = None
 
     def __len__(self) -> int:
         return sum(watermark.records for watermark in self.ledger.values()) + len(self.rejected)
@@ -97,6 +97,8 @@ class LoadBatch:
             )
         elif outcome.store_id:
             self.stores.setdefault(outcome.store_id, outcome.timezone)
+        if outcome.late:
+            self.kinds.add("late_events")
         self._facts(outcome, watermark)
         self._derived(outcome)
 
@@ -136,13 +138,14 @@ class LoadBatch:
         for facts, is_late in ((outcome.facts, False), (outcome.late, True)):
             for fact in facts:
                 event = _event.decode(fact)
+                # Of other devices of a customer the stream knows no erasure: what it counts stays.
                 if (until is not None and event.occurred_at <= until) or (
-                    self._is_unknown(is_late, origin.partition)
-                    and self._is_erased_customers(event, outcome.store_id)
+                    is_late and self._is_erased_customers(event, outcome.store_id)
                 ):
                     watermark.erased += 1
                     continue
                 watermark.events += 1
+                self.kinds.add(event.event_type)
                 self.events.append(
                     rows.event_row(event, outcome, is_late=is_late, place=len(self.events))
                 )
@@ -167,13 +170,6 @@ class LoadBatch:
             self.rejected.append(
                 (outcome.store_id, at, None, failed.reason, failed.detail, failed.raw, None)
             )
-
-    def _is_unknown(self, is_late: bool, partition: int) -> bool:  # noqa: FBT001
-        """Whether no row of the stream can be of an event that it accepted, or of which it is late.
-
-        Of other devices of a customer the stream knows no erasure: what it counts must stay.
-        """
-        return is_late or partition in self.merged_partitions
 
     def _is_erased_customers(self, event: Event, store_id: str) -> bool:
         if not self.known_erasures or event.customer_id is None:
@@ -201,7 +197,12 @@ class LoadBatch:
             self.conversions[conversion.conversion_key] = (outcome, conversion)
 
     def tables(self) -> dict[str, pa.Table]:
-        """The rows of each staging table, by its name."""
+        """The rows of each staging table, by its name. Made once: nothing is added afterwards."""
+        if self._tables is None:
+            self._tables = self._made()
+        return self._tables
+
+    def _made(self) -> dict[str, pa.Table]:
         return {
             "in_events": rows.table(rows.EVENTS, self.events),
             "in_duplicates": rows.table(rows.DUPLICATES, self.duplicates),
@@ -239,5 +240,6 @@ _counts = attrgetter(
     "duplicates",
     "failed",
     "erased",
+    "expired",
     "stream_time_before",
 )

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from pipeline.domain.catalog import RANK
 from pipeline.domain.erasure import customer_key, known_in
 from pipeline.warehouse.aggregates import AGGREGATES
 from pipeline.warehouse.erasing.erasures import ErasureKey, Erasures
@@ -17,7 +18,8 @@ from pipeline.warehouse.erasing.rewriting import rewritten
 from pipeline.warehouse.load.steps import Step, aggregate_steps, load_steps
 from pipeline.warehouse.sql import files
 
-Run = Callable[[Sequence[Step]], None]
+Run = Callable[[Sequence[Step], set[str]], None]
+"""Runs steps; the names are those of what is there (`Step`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Eraser:
         self._mode = mode
         self.erasures = Erasures.read(connection, live)
         connection.execute(dict(files("erase"))["staging_tables"])
+        self._clearing = _clearing(connection)
         self._steps = _steps(connection)
         self._adding = _adding(connection)
 
@@ -86,29 +89,26 @@ class Eraser:
         devices = [(each.store_id, each.device_key) for each in asked]
         with connection.cursor() as beside:
             archive = rewritten(beside, self._live, devices, mode=self._mode)
+        in_files = f"""
+            INSERT INTO erased_events BY NAME
+            FROM {archive.rows} SEMI JOIN erased_devices USING (store_id, device_key)
+        """  # our own names
+        found = [
+            self._clearing,
+            Step("hot_events", dict(files("erase"))["hot_events"]),
+            *([Step("archived events", in_files)] if archive.rows else []),
+        ]
         try:
-            run([Step("hot_events", dict(files("erase"))["hot_events"])])
-            if archive.rows:
-                connection.execute(f"""
-                    INSERT INTO erased_events BY NAME
-                    FROM {archive.rows} SEMI JOIN erased_devices USING (store_id, device_key)
-                """)  # quoted
+            there: set[str] = set()
+            run(found, there)
             archive.name(connection)
-            run(self._steps)
+            run(self._steps, there)
             if any(each.customer is not None for each in asked):
-                run(self._adding)
+                run([self._clearing], set())
+                run(self._adding, {*RANK, *_STANDING, "in_events"})
         except BaseException:
             archive.discard()
             raise
-
-    def merged_partitions(self) -> frozenset[int]:
-        """Those of which the warehouse takes nothing of the stream but events (decision 0012)."""
-        if not self.erasures:
-            return frozenset()
-        rows = self._connection.execute(
-            "SELECT partition FROM ledger WHERE missing_until IS NOT NULL"
-        ).fetchall()
-        return frozenset(partition for (partition,) in rows)
 
     def remember(self, asked: Sequence[Erasure]) -> None:
         """After the commit: take nothing more of the devices."""
@@ -146,18 +146,27 @@ class Eraser:
             connection.unregister("arrived")
 
 
+def _clearing(connection: duckdb.DuckDBPyConnection) -> Step:
+    """Empties the working tables of the steps before."""
+    names = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE temporary ORDER BY ALL"
+    ).fetchall()
+    kept = ("in_", "erased_", "kept_")
+    return Step("clear", ";".join(f"TRUNCATE {n}" for (n,) in names if not n.startswith(kept)))
+
+
 def _steps(connection: duckdb.DuckDBPyConnection) -> list[Step]:
     """After `hot_events`, when `erased_events` are all events of the devices."""
     loading = {step.name: step for step in load_steps(connection)}
     erasing = {name: Step(name, text) for name, text in files("erase")}
     return [
-        loading["clear_working_tables"],
         erasing["kept_events"],
         erasing["duplicates"],
         erasing["rejected_events"],
         erasing["order_lines"],
-        # Of an order that only they reported nothing is left to settle.
-        replace(loading["settled_lines"], if_any=("competing_lines",)),
+        loading["settled_lines"],
+        loading["old_lines"],
+        erasing["old_lines"],
         loading["replaced_lines"],
         loading["new_lines"],
         erasing["sessions"],
@@ -165,20 +174,26 @@ def _steps(connection: duckdb.DuckDBPyConnection) -> list[Step]:
         replace(loading["write_sessions"], if_any=("old_sessions",)),
         erasing["conversions"],
         loading["conversions_of_old_lines"],
+        loading["near conversions of old lines"],
         loading["write_conversions"],
         *aggregate_steps(connection, [each.erased() for each in AGGREGATES]),
         erasing["erasures"],
     ]
 
 
+# What of earlier transactions may matter to the events that stay.
+_STANDING = ("late_devices", "expired_orders")
 # What has run already, or is about records and not about events.
 _DONE = {
     "missing_events_at_start",
     "rejected_events",
+    "expired_events",
     "late_events",
     "facts",
+    "duplicates",
     "merged_devices",
     "ledger",
+    "positions",
     "missing_events_settled",
 }
 

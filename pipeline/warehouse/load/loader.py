@@ -18,6 +18,7 @@ from pipeline.domain.outcomes import Outcome
 from pipeline.kafka.admin import check_topics, topic_ids
 from pipeline.kafka.client_log import log_causes, refusals_as_one_line
 from pipeline.kafka.security import security
+from pipeline.little_garbage import little_garbage
 from pipeline.topics import MAX_RECORD_BYTES, Rejected, topics
 from pipeline.warehouse.archive.archiver import Archiver
 from pipeline.warehouse.database import DatabaseError, connect_live
@@ -25,10 +26,13 @@ from pipeline.warehouse.erasing.compaction import compact
 from pipeline.warehouse.erasing.finishing import Finishing
 from pipeline.warehouse.held import HeldRules
 from pipeline.warehouse.load.batch import LoadBatch
+from pipeline.warehouse.load.committing import Committing
 from pipeline.warehouse.load.erased import Eraser
 from pipeline.warehouse.load.transaction import Ledger, Transactions
 from pipeline.warehouse.manifest import archive_folder
 from pipeline.warehouse.resources import Resources
+from pipeline.warehouse.retention.retention import Retention
+from pipeline.warehouse.retention.terms import Terms
 from pipeline.warehouse.snapshots.publish import SnapshotPublisher
 from pipeline.warehouse.snapshots.publishing import Publishing
 
@@ -49,6 +53,7 @@ class Loader:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._rules = settings.rules
+        Terms.of(settings)  # refuses those that are too short, before anything is opened
         self._topics = topics(settings)
         check_topics(settings)
         names = [self._topics.beacons.name, self._topics.outcomes.name, self._topics.rejected.name]
@@ -79,6 +84,7 @@ class Loader:
         self._held = HeldRules.of(self._connection)
         self._eraser = Eraser(self._connection, settings.live_database, mode=settings.snapshot_mode)
         self._transactions = Transactions(self._connection, self._eraser)
+        self._committing = Committing(self._transactions)
         self._publisher = SnapshotPublisher(
             self._connection,
             settings.live_database,
@@ -94,8 +100,16 @@ class Loader:
             after=settings.archive_after,
             mode=settings.snapshot_mode,
         )
+        self._retention = Retention(
+            self._connection,
+            Terms.of(settings),
+            partitions=settings.partitions,
+            folder=archive_folder(settings.live_database),
+            unnamed=self._archiver.unnamed,
+        )
 
     def _close_database(self) -> None:
+        self._committing.close()
         self._archiver.close()
         try:
             self._publisher.cancel()
@@ -134,21 +148,30 @@ class Loader:
 
     def run(self, stop: threading.Event) -> None:
         """Load until `stop`. Raises `DatabaseError` on a hole or on outcomes of other rules."""
-        while not stop.is_set():
-            committed = self._load()
-            if self._finishing.is_due():
-                self._finish_erasures()
-                committed = True
-            self._publishing.go_on(committed=self._archiver.step() or committed)
-        self._publishing.stop()
+        with little_garbage():
+            while not stop.is_set():
+                batch = self._gather()
+                self._finish()
+                moved, expired = self._archiver.step(), self._retention.step()
+                if moved or expired:
+                    self._publishing.go_on(committed=True)
+                if self._finishing.is_due():
+                    self._finish_erasures()
+                if batch.positions:
+                    self._committing.start(batch)
+                if batch.erasures:
+                    # What is gathered next must know them.
+                    self._finish()
+            self._finish()
+            self._publishing.stop()
 
     def close(self) -> None:
         """Close the consumer and the database. A copy that is running ends, unpublished."""
         self._consumer.close()
         self._close_database()
 
-    def _load(self) -> bool:
-        """Commit what arrives within the interval; False when nothing arrived."""
+    def _gather(self) -> LoadBatch:
+        """What arrives within the interval, while the batch before is committed."""
         batch = self._new_batch()
         until = time.monotonic() + self._settings.load_interval.total_seconds()
         while len(batch) < self._settings.load_records:
@@ -158,26 +181,24 @@ class Loader:
             # Short enough that a copy is published soon after it ends.
             for place, record in self._poll(min(left, _LONGEST_POLL)):
                 batch = self._take(batch, place, record)
-            self._publishing.go_on()
-        if not batch.positions:
-            return False
-        self._commit(batch)
-        return True
+            if not self._committing.is_running:
+                self._finish()
+        batch.tables()  # in this thread: it is Python's time, not DuckDB's
+        return batch
+
+    def _finish(self) -> None:
+        """Wait for the commit that is running: nothing else may use the connection before."""
+        batch = self._committing.finish()
+        if batch is not None:
+            self._finishing.is_needed = self._finishing.is_needed or bool(batch.erasures)
+            self._report_other_zones(batch)
+        self._publishing.go_on(committed=batch is not None)
 
     def _new_batch(self) -> LoadBatch:
-        return LoadBatch(
-            self._rules,
-            known_erasures=self._eraser.erasures,
-            merged_partitions=self._eraser.merged_partitions(),
-        )
-
-    def _commit(self, batch: LoadBatch) -> None:
-        self._transactions.commit(batch)
-        self._finishing.is_needed = self._finishing.is_needed or bool(batch.erasures)
-        self._report_other_zones(batch)
+        return LoadBatch(self._rules, known_erasures=self._eraser.erasures)
 
     def _finish_erasures(self) -> None:
-        """Nothing is loaded meanwhile."""
+        """Between two commits. Nothing is loaded meanwhile."""
         settings, finishing = self._settings, self._finishing
         self._close_database()
         is_compact = finishing.attempt(
@@ -228,11 +249,14 @@ class Loader:
             raise DatabaseError(
                 f"outcomes {place.partition}/{record.offset} were made with other rules"
                 f" ({outcome.rules}, here {self._held.era}): give the workers the settings and the"
-                " version of this loader"
+                " version of this loader; if `pipeline rules adopt` or `pipeline partitions` was"
+                " interrupted, run it again"
             ) from None
         is_next = is_present and self._ledger.accepts(outcome.origin)
         if is_next and not batch.may_hold(outcome):
-            self._commit(batch)
+            self._finish()
+            self._committing.start(batch)
+            self._finish()
             batch = self._new_batch()
         batch.positions[(place.topic, place.partition)] = position
         if is_next:

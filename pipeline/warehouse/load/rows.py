@@ -163,6 +163,7 @@ LEDGER = _schema(
     duplicates=_INT,
     failed=_INT,
     erased=_INT,
+    expired=_INT,
     missing_until=_TIME,
 )
 POSITIONS = _schema(topic=_TEXT, topic_id=_TEXT, partition=_INT, next_offset=_INT)

@@ -15,9 +15,11 @@ from pipeline.warehouse.sql import files
 
 @dataclass(frozen=True)
 class Step:
-    """Statements, skipped when none of the relations `if_any` has a row: they would change nothing.
+    """Statements, skipped where nothing of `if_any` is there: they would change nothing.
 
-    `near` is defined before them: the bounds of what they read.
+    What can be there: tables that have got rows in this transaction, types of its events, and what
+    `STANDING` finds. Anything of `unless` skips the step, too, and so does a `condition`, a
+    relation, without rows. `near` is defined before the statements: the bounds of what they read.
 
     Planning a statement costs DuckDB a millisecond or more, also over empty tables.
     """
@@ -25,7 +27,24 @@ class Step:
     name: str
     text: str
     if_any: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    condition: str = ""
     near: Near | Overlapping | None = None
+
+    def may_change(self, there: set[str]) -> bool:
+        """Whether to run it, by the names of what is `there`."""
+        wanted = not self.if_any or not there.isdisjoint(self.if_any)
+        return wanted and there.isdisjoint(self.unless)
+
+
+# What of earlier transactions matters to one that has no such thing itself.
+STANDING = """
+    SELECT
+        (SELECT count(*) FROM late_devices) AS late_devices,
+        (SELECT count(*) FROM expired_orders) AS expired_orders,
+        (SELECT count(missing_until) FROM ledger)
+        + (SELECT count(missing_until) FROM in_ledger) AS missing_events
+"""
 
 
 def staged(table: str) -> str:
@@ -41,28 +60,35 @@ def staged(table: str) -> str:
 def load_steps(connection: duckdb.DuckDBPyConnection) -> list[Step]:
     """The steps for the tables of `connection`. All but the aggregates are files of `sql/load`."""
     return [
-        _file("clear_working_tables"),
         _file("missing_events_at_start"),
-        _file("rejected_events", if_any="in_rejected"),
+        _file("rejected_events", "in_rejected"),
+        _file(
+            "expired_events",
+            "late_events",
+            condition="in_events WHERE is_late AND NOT is_kept(occurred_at)",
+        ),
         # A copy may have been moved by what a clock can run ahead (T3, D4).
         _file(
             "late_events",
-            if_any="in_events WHERE is_late",
+            "late_events",
             near=_around("late_events", "in_events WHERE is_late", "occurred_at", 26 * 60),
         ),
-        _file("facts"),
-        _file("touches", if_any="in_events WHERE event_type = 'product_click'"),
+        _file("facts", "in_events"),
+        _file("duplicates", "in_duplicates"),
+        _file("touches", "product_click"),
         *_order_lines(),
-        _file("merged_devices", if_any="in_devices"),
+        _file("merged_devices", "late_events", "late_devices", "missing_events"),
         *_sessions(),
         *_conversions(),
         *aggregate_steps(connection, AGGREGATES),
-        _file("late_devices", if_any="merged_devices"),
-        _file("forgotten_late_devices", if_any="late_devices"),
-        _file("ledger"),
+        _file("late_devices", "merged_devices"),
+        _file("forgotten_late_devices", "late_devices"),
+        _file("ledger", "in_ledger"),
+        _file("positions", "in_positions"),
         _file(
             "missing_events_settled",
-            if_any=f"{_MISSING} WHERE missing_until + greatest(gap, lookback) < {_HORIZON}",
+            "missing_events",
+            condition=f"{_MISSING} WHERE missing_until + greatest(gap, lookback) < {_HORIZON}",
             near=Near(
                 "near_missing_events",
                 f"SELECT min({_HORIZON} - gap), TIMESTAMP '9999-12-31' FROM {_MISSING}",  # noqa: S608
@@ -76,11 +102,11 @@ _MISSING, _HORIZON = "ledger CROSS JOIN rules", "stream_time - lateness"
 
 def _order_lines() -> list[Step]:
     return [
-        _file("order_reports", if_any="in_events WHERE event_type IN ('purchase', 'refund')"),
+        _file("order_reports", "purchase", "refund"),
         # An index of all orders, the one thing read whole: a number and a time a line.
         _file(
             "competing_lines",
-            if_any="order_reports WHERE order_id IS NOT NULL",
+            "order_reports",
             near=Near(
                 "near_order_reports",
                 """
@@ -89,9 +115,10 @@ def _order_lines() -> list[Step]:
                 """,
             ),
         ),
-        _file("settled_lines", if_any="order_reports"),
-        _file("replaced_lines", if_any="old_lines", near=_at("old_lines", "occurred_at")),
-        _file("new_lines", if_any="new_lines"),
+        _file("settled_lines", "order_reports"),
+        _file("old_lines", "competing_lines"),
+        _file("replaced_lines", "old_lines", near=_at("old_lines", "occurred_at")),
+        _file("new_lines", "new_lines"),
     ]
 
 
@@ -104,25 +131,25 @@ def _sessions() -> list[Step]:
         FROM ledger AS held JOIN in_ledger AS new USING (partition) CROSS JOIN rules
     """
     return [
-        _file("stream_sessions", if_any="in_sessions"),
+        _file("stream_sessions", "in_sessions"),
         _file(
             "replaced_sessions",
-            if_any="in_sessions",
+            "in_sessions",
             near=Near("near_stream_sessions", f"SELECT *, * FROM ({stream})"),  # noqa: S608
         ),
         _file(
             "merged_sessions",
-            if_any="added_sessions",
+            "added_sessions",
             near=Overlapping("overlaps_added_sessions", added),
         ),
         _file(
             "sessions_of_old_lines",
-            if_any="old_lines",
+            "old_lines",
             near=Overlapping("overlaps_old_lines", lines),
         ),
         _file(
             "write_sessions",
-            if_any="new_sessions",
+            "new_sessions",
             near=_at("old_sessions", "started_at"),
         ),
         _file("close_sessions", near=Near("near_closed_sessions", closing)),
@@ -134,21 +161,23 @@ def _conversions() -> list[Step]:
     lookbacks = "SELECT occurred_at - lookback, occurred_at FROM affected_conversions"
     new = _at("new_conversions", "occurred_at")
     return [
-        _file("stream_conversions", if_any="in_conversions"),
-        _file("new_conversions_of_merged", if_any="merged_events"),
+        _file("stream_conversions", "in_conversions"),
+        _file("new_conversions_of_merged", "merged_events"),
         _file(
             "restated_conversions",
-            if_any="recompute_touches('merged_events')",
+            "merged_events",
             near=Near("near_merged_touches", f"{touches} CROSS JOIN rules"),
         ),
         _file(
             "merged_conversions",
-            if_any="affected_conversions",
+            "affected_conversions",
             near=Near("near_lookbacks", f"{lookbacks} CROSS JOIN rules"),
         ),
-        _file("write_touches", if_any="new_conversions", near=new),
-        _file("conversions_of_old_lines", if_any="old_lines"),
-        _file("write_conversions", if_any="new_conversions", near=new),
+        _file("conversions_without_lines", "expired_orders", near=new),
+        _file("write_touches", "new_conversions", near=new),
+        _file("conversions_of_old_lines", "old_lines"),
+        Step("near conversions of old lines", "", ("old_lines",), near=new),
+        _file("write_conversions", "new_conversions"),
     ]
 
 
@@ -166,8 +195,10 @@ def _around(name: str, rows: str, column: str, minutes: int) -> Near:
     )
 
 
-def _file(name: str, *, if_any: str = "", near: Near | Overlapping | None = None) -> Step:
-    return Step(name, dict(files("load"))[name], (if_any,) if if_any else (), near)
+def _file(
+    name: str, *if_any: str, condition: str = "", near: Near | Overlapping | None = None
+) -> Step:
+    return Step(name, dict(files("load"))[name], if_any, condition=condition, near=near)
 
 
 def aggregate_steps(
@@ -175,12 +206,15 @@ def aggregate_steps(
 ) -> list[Step]:
     """The steps that add the difference of a transaction to each aggregate."""
     all_sources = sorted({name for each in aggregates for name in (*each.added, *each.removed)})
-    days = " UNION ".join(f"SELECT day FROM {name}" for name in all_sources)  # noqa: S608
+    days = " UNION ALL ".join(f"SELECT day FROM {name}" for name in all_sources)  # noqa: S608
     near = Near("near_days", f"SELECT day, day FROM ({days})", "DATE")  # noqa: S608  # our own
     steps = [Step("days", "", near=near)]
     for aggregate in aggregates:
         described = connection.execute(f"DESCRIBE {aggregate.name}").fetchall()
-        sources = tuple(sorted({*aggregate.added, *aggregate.removed}))
-        text = difference(aggregate, [row[0] for row in described])
-        steps.append(Step(aggregate.name, text, sources))
+        columns = [row[0] for row in described]
+        added = difference(aggregate.only_added, columns)
+        steps.append(Step(aggregate.name, added, aggregate.added, unless=aggregate.removed))
+        if aggregate.removed:
+            # Twice the statement takes twice the planning.
+            steps.append(Step(aggregate.name, difference(aggregate, columns), aggregate.removed))
     return steps

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import duckdb
 
@@ -12,9 +12,9 @@ from pipeline.domain.outcomes import Origin
 from pipeline.warehouse.database import DatabaseError
 from pipeline.warehouse.load.batch import LoadBatch
 from pipeline.warehouse.load.erased import Eraser, Erasure
-from pipeline.warehouse.load.steps import Step, load_steps, staged
+from pipeline.warehouse.load.steps import STANDING, Step, load_steps, staged
 
-NOTHING: Mapping[str, int] = MappingProxyType({})
+Parsed = tuple[Step, list[duckdb.Statement]]
 
 
 @dataclass(slots=True)
@@ -55,6 +55,9 @@ class Ledger:
         return True
 
 
+_INSERT = re.compile(r"^\s*(?:INSERT|MERGE) INTO (\w+)", re.MULTILINE)
+
+
 class Transactions:
     """Loads one batch at a time over one connection.
 
@@ -64,15 +67,22 @@ class Transactions:
     def __init__(self, connection: duckdb.DuckDBPyConnection, eraser: Eraser | None = None) -> None:
         self._connection = connection
         self._eraser = eraser
-        self._steps = load_steps(connection)
+        # Parsed once: that takes as long as some of them run.
+        self._steps = [
+            (step, connection.extract_statements(step.text)) for step in load_steps(connection)
+        ]
+        working = connection.execute("SELECT table_name FROM duckdb_tables() WHERE temporary")
+        self._working = {name for (name,) in working.fetchall()}
+        self._used = self._working
         held = connection.execute("SELECT store_id, timezone FROM stores").fetchall()
         self.zones: dict[str, str] = dict(held)
         """Of each store the zone that its days are in: that of its first record (T10)."""
 
-    def commit(self, batch: LoadBatch) -> None:
-        """Write all of `batch` or nothing. Raises duckdb.Error with the old state intact.
+    def commit(self, batch: LoadBatch) -> LoadBatch:
+        """Write all of `batch`, which is returned, or nothing.
 
-        Where it erases devices, also OSError and `ArchiveError`.
+        Raises duckdb.Error with the old state intact; where it erases devices, also OSError and
+        `ArchiveError`.
         """
         connection = self._connection
         new = {store: zone for store, zone in batch.stores.items() if store not in self.zones}
@@ -84,15 +94,8 @@ class Transactions:
                     "INSERT INTO stores VALUES ($store, $zone, zone_digest($zone))",
                     {"store": store, "zone": zone},
                 )
-            arrived: dict[str, int] = {}
-            for name, rows in batch.tables().items():
-                arrived[name] = len(rows)
-                connection.execute(f"TRUNCATE {name}")
-                if len(rows):
-                    connection.register("arrived", rows)
-                    connection.execute(staged(name))
-                    connection.unregister("arrived")
-            self._run(self._steps, arrived)
+            there = self._stage(batch)
+            self._run(self._steps, there)
             if batch.erasures:
                 # Last: what this batch brings of a device is before its erasure.
                 self._erase(list(batch.erasures.values()))
@@ -100,29 +103,54 @@ class Transactions:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
-        self.zones |= new
+        self._used = self._working if batch.erasures else there & self._working
         if self._eraser:
             self._eraser.remember(list(batch.erasures.values()))
+        self.zones |= new
+        return batch
+
+    def _run(self, steps: Sequence[Parsed], there: set[str]) -> None:
+        for step, statements in steps:
+            if step.may_change(there) and self._holds(step.condition):
+                if step.near:
+                    step.near.define(self._connection)
+                for statement in statements:
+                    self._execute(statement, there)
 
     def _erase(self, asked: Sequence[Erasure]) -> None:
         if self._eraser is None:
             raise RuntimeError("a batch that erases a device needs an eraser")
-        self._eraser.erase(asked, self._run)
+        parsed = self._connection.extract_statements
+        self._eraser.erase(
+            asked,
+            lambda steps, there: self._run([(step, parsed(step.text)) for step in steps], there),
+        )
 
-    def _run(self, steps: Sequence[Step], arrived: Mapping[str, int] = NOTHING) -> None:
-        for step in steps:
-            if not step.if_any or any(self._is_some(one, arrived) for one in step.if_any):
-                if step.near:
-                    step.near.define(self._connection)
-                if step.text:
-                    self._connection.execute(step.text)
+    def _stage(self, batch: LoadBatch) -> set[str]:
+        """Fill the staging tables. Returns the names of what is there (`Step`)."""
+        connection = self._connection
+        for name in self._used:
+            connection.execute(f"TRUNCATE {name}")
+        there = set(batch.kinds)
+        for name, rows in batch.tables().items():
+            if len(rows):
+                connection.register("arrived", rows)
+                connection.execute(staged(name))
+                connection.unregister("arrived")
+                there.add(name)
+        (counts,) = connection.execute(STANDING).fetchall()
+        there |= {
+            about[0] for about, count in zip(connection.description, counts, strict=True) if count
+        }
+        return there
 
-    def _is_some(self, relation: str, arrived: Mapping[str, int]) -> bool:
-        """Whether `relation`, a table with or without a condition, may have a row.
+    def _holds(self, condition: str) -> bool:
+        if not condition:
+            return True
+        return bool(self._connection.execute(f"SELECT EXISTS (FROM {condition})").fetchall()[0][0])
 
-        `arrived` is how many rows came for each staging table: most need no query.
-        """
-        table, _, condition = relation.partition(" ")
-        if table in arrived and (not arrived[table] or not condition):
-            return arrived[table] > 0
-        return bool(self._connection.execute(f"SELECT EXISTS (FROM {relation})").fetchall()[0][0])
+    def _execute(self, statement: duckdb.Statement, there: set[str]) -> None:
+        (answer,) = self._connection.execute(statement).fetchall()
+        inserted = _INSERT.search(statement.query)
+        if inserted and answer[0]:
+            there.add(inserted[1])

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-from pipeline.domain.duplicates import PAYLOAD_BYTES
-from pipeline.domain.reached import KnownKeys, Reached
-from pipeline.domain.rules import MILLISECOND, Rules
+from pipeline.domain.reached import Reached
+from pipeline.domain.rules import Rules
 from pipeline.warehouse.beside import beside
 from pipeline.warehouse.database import (
     DatabaseError,
@@ -20,12 +19,16 @@ from pipeline.warehouse.database import (
 )
 from pipeline.warehouse.held import HeldRules
 from pipeline.warehouse.queries import QueryResult
+from pipeline.warehouse.rebuild.begin_anew import (
+    GoOn,
+    begin_with_keys,
+    known_keys,
+    reached,
+)
 from pipeline.warehouse.rebuild.rebuild import Progress, rebuilt, replaced, settled
 from pipeline.warehouse.resources import Resources
 from pipeline.warehouse.snapshots.copying import CopyError, copied
 from pipeline.warehouse.sql import files
-
-FETCHED_DEVICES = 1_000
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,11 @@ class Plan:
     days: QueryResult
 
 
-GoOn = Callable[[Iterator[KnownKeys]], None]
 Stream = Callable[[dict[int, Reached], int], GoOn]
 """Prepares that workers begin anew from where partitions stand, after so many adoptions of rules.
 
-What it returns takes the keys by which they will find repeats, in order of partition, and lets them
-begin. Both raise where that cannot be.
+What it returns takes the keys by which they will find repeats, and lets them begin. Both raise
+where that cannot be.
 """
 
 
@@ -99,19 +101,13 @@ def adopt(
         go_on: GoOn | None = None
         if held.digest != rules.digest():
             former.append(held.era)
-            go_on = stream(_reached(connection, held), len(former))
+            go_on = stream(reached(connection, held), len(former))
     with replaced(live, rules, zones=zones, resources=resources, progress=progress) as connection:
         connection.execute("UPDATE rules SET former = ?", [former])
         difference = _difference(connection)
         if go_on is not None:
-            # The workers begin with keys alone: sessions and touches of before are as unknown to
-            # them as what they never read (decision 0012).
-            # Nor do they know what was erased, of which more may come (E2).
-            connection.execute(
-                "UPDATE ledger SET missing_until ="
-                " greatest(stream_time, (SELECT max(erased_at) FROM erasures))"
-            )
-            go_on(_known_keys(connection))
+            begin_with_keys(connection)
+            go_on(known_keys(connection, held))
         return difference
 
 
@@ -124,31 +120,6 @@ def _difference(connection: duckdb.DuckDBPyConnection) -> Plan:
         return QueryResult([column[0] for column in result.description or []], result.fetchall())
 
     return Plan(totals=answered("changed_totals"), days=answered("changed_days"))
-
-
-def _reached(connection: duckdb.DuckDBPyConnection, held: HeldRules) -> dict[int, Reached]:
-    rows = connection.execute(
-        "SELECT partition, topic_id, next_origin, epoch_ms(stream_time) FROM ledger"
-    ).fetchall()
-    lateness = held.lateness // MILLISECOND
-    return {
-        partition: Reached(topic, following, time, None if time is None else time - lateness)
-        for partition, topic, following, time in rows
-    }
-
-
-def _known_keys(connection: duckdb.DuckDBPyConnection) -> Iterator[KnownKeys]:
-    result = connection.execute(dict(files("rebuild"))["known_keys"])
-    while rows := result.fetchmany(FETCHED_DEVICES):
-        for partition, store, device, keys, until, fingerprints in rows:
-            payloads = (fingerprint.bytes[:PAYLOAD_BYTES] for fingerprint in fingerprints)
-            known = zip(until, payloads, strict=True)
-            yield KnownKeys(
-                partition,
-                store,
-                device,
-                {key.bytes: kept for key, kept in zip(keys, known, strict=True)},
-            )
 
 
 def compared(

@@ -12,7 +12,8 @@ from pathlib import Path
 import duckdb
 
 from pipeline.domain.rules import Rules
-from pipeline.warehouse.aggregates import AGGREGATES
+from pipeline.warehouse.aggregates import AGGREGATES, Aggregate
+from pipeline.warehouse.archive.integrity import refuse_damaged
 from pipeline.warehouse.beside import beside, sync
 from pipeline.warehouse.database import (
     DatabaseError,
@@ -25,7 +26,13 @@ from pipeline.warehouse.database import (
     refuse_other_zones,
 )
 from pipeline.warehouse.days import DAYS
-from pipeline.warehouse.manifest import archive_folder, define_events, quoted
+from pipeline.warehouse.manifest import (
+    ArchiveError,
+    archive_files,
+    archive_folder,
+    define_events,
+    quoted,
+)
 from pipeline.warehouse.queries import broken
 from pipeline.warehouse.resources import Resources
 from pipeline.warehouse.snapshots.copying import CopyError, copied
@@ -72,6 +79,8 @@ _MOVED = """
         WHERE (stores.timezone, stores.zone_digest) <> (held.timezone, held.zone_digest)
     )
 """
+# A session that other rules end earlier no longer keeps its orders (T11).
+_EXPIRED_AGAIN = "SET VARIABLE cut = (SELECT derived_from FROM retention);"
 
 
 def _silent(_name: str, _done: int, _steps: int) -> None:
@@ -107,12 +116,18 @@ def rebuild(
 def settled(path: Path, resources: Resources | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to the migrated file, after which nothing of it is in a log.
 
-    Raises `DatabaseError` if another process has it open.
+    Raises `DatabaseError` if another process has it open, or its archive is damaged.
     """
     with open_live(path, resources) as connection:
         migrate(connection)
+        folder = archive_folder(path)
+        try:
+            # Tables that are made of damaged events would pass every check.
+            refuse_damaged(archive_files(connection), folder)
+        except ArchiveError as error:
+            raise DatabaseError(str(error)) from None
         # Its home may have moved.
-        define_events(connection, archive_folder(path))
+        define_events(connection, folder)
         yield connection
         connection.execute("CHECKPOINT")
 
@@ -242,20 +257,25 @@ def _recomputes(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
 
     return [
         ("buckets", f"SET VARIABLE buckets = {buckets}; {text['buckets']}"),
+        ("settled orders", text["settled"]),
         *in_buckets("orders"),
         ("writing order_lines", _write("order_lines")),
         *in_buckets("devices"),
         *((f"writing {name}", _write(name)) for name in _DERIVED if name != "order_lines"),
-        *(
-            (
-                f"writing {aggregate.name}",
-                f"INSERT INTO {aggregate.name} BY NAME FROM recompute_{aggregate.name}("
-                + ", ".join(f"'{table}'" for table in aggregate.tables)
-                + ") ORDER BY day",
-            )
-            for aggregate in AGGREGATES
-        ),
+        ("expired orders", _EXPIRED_AGAIN + dict(files("retention"))["expired_days"]),
+        *((f"writing {aggregate.name}", _sum(aggregate)) for aggregate in AGGREGATES),
     ]
+
+
+def _sum(aggregate: Aggregate) -> str:
+    """Days whose rows have gone stay as they are (T11)."""
+    sources = ", ".join(f"'{table}'" for table in aggregate.tables)
+    return f"""
+        INSERT INTO {aggregate.name} BY NAME
+        FROM old.{aggregate.name} WHERE NOT is_whole_day(day) ORDER BY day;
+        INSERT INTO {aggregate.name} BY NAME
+        FROM recompute_{aggregate.name}({sources}) WHERE is_whole_day(day) ORDER BY day;
+    """  # our own names
 
 
 def _copy(table: str, *, thaw: bool) -> str:

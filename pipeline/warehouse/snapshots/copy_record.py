@@ -12,7 +12,10 @@ from pipeline.warehouse.database import DatabaseError
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """How a file was copied: `reflink` or `copy`, in how many seconds, how many bytes."""
+    """How a file was copied: `reflink` or `copy`, in how many seconds, how many bytes.
+
+    Those of a snapshot include the checkpoint before the copy.
+    """
 
     method: str
     seconds: float

@@ -5,14 +5,17 @@ Readers either keep the old file open or open the complete new one.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 
 from pipeline.warehouse.database import CHECKPOINT_THRESHOLD
-from pipeline.warehouse.manifest import absent, archive_files, archive_folder
+from pipeline.warehouse.manifest import ArchiveFile, absent, archive_files, archive_folder
+from pipeline.warehouse.snapshots.archive_list import ArchiveList
 from pipeline.warehouse.snapshots.copy_record import Copy
 from pipeline.warehouse.snapshots.copying import CopyError, Copying
 from pipeline.warehouse.snapshots.reach import Reach, lost
@@ -44,6 +47,10 @@ class SnapshotPublisher:
         self._snapshot = snapshot
         self._files = SnapshotFiles(snapshot, kept=kept, mode=mode)
         self._copying: Copying | None = None
+        self._held_up = 0.0
+        self._mode = mode
+        self._archived: list[ArchiveFile] = []  # by the commit that is being copied
+        self._listed: list[ArchiveFile] | None = None  # by the last list that was written
         self._ours: int | None = None  # inode of the snapshot that this object published
 
     def is_held(self) -> bool:
@@ -65,9 +72,11 @@ class SnapshotPublisher:
             self._files.protect()
             self._refuse_less()
             self._refuse_incomplete()
+            begun = time.monotonic()
             self._connection.execute("CHECKPOINT")
             self._copying = Copying(self._live, self._snapshot)
             self._connection.execute("SET checkpoint_threshold = '1TB'")
+            self._held_up = time.monotonic() - begun
 
     @property
     def is_copying(self) -> bool:
@@ -79,12 +88,20 @@ class SnapshotPublisher:
         return self._copying is not None and self._copying.is_done()
 
     def finish(self) -> Copy:
-        """Wait for the copy that `start` began, and make it the snapshot."""
+        """Wait for the copy that `start` began, and make it the snapshot.
+
+        Its seconds include those for which `start` held up the caller.
+        """
         if self._copying is None:
             raise RuntimeError("no copy was started")
         try:
             with self._errors():
-                copy = self._copying.result()
+                copied = self._copying.result()
+                copy = replace(copied, seconds=self._held_up + copied.seconds)
+                # Before the snapshot: files that only the former one names may then be removed.
+                if self._archived != self._listed:
+                    ArchiveList(self._archived).write(self._snapshot, mode=self._mode)
+                    self._listed = self._archived
                 self._ours = self._files.replace(self._copying.path, copy)
                 return copy
         finally:
@@ -131,7 +148,7 @@ class SnapshotPublisher:
 
     def _refuse_incomplete(self) -> None:
         """Keep a snapshot whose archive was whole: readers would get no answers from the new."""
-        folder = archive_folder(self._live)
-        missing = absent(archive_files(self._connection), folder)
+        self._archived = archive_files(self._connection)
+        missing = absent(self._archived, archive_folder(self._live))
         if missing:
             raise PublishError(f"no new snapshot: {missing}")

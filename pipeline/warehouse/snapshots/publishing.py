@@ -1,4 +1,4 @@
-"""When the loader publishes: in the background, and copying for at most a tenth of the time."""
+"""When the loader publishes: in the background, and for at most a tenth of the time."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pipeline.warehouse.snapshots.publish import PublishError, SnapshotPublisher
 
 log = logging.getLogger(__name__)
 
-# Copying takes at most one part in so many of the time.
+# A checkpoint and its copy take at most one part in so many of the time.
 PARTS = 10
 
 
 def pause(interval: timedelta, seconds: float) -> float:
-    """Seconds from the start of a copy, which took `seconds`, to that of the next one."""
+    """Seconds from the start of a snapshot, which took `seconds`, to that of the next one."""
     return max(interval.total_seconds(), PARTS * seconds)
 
 

@@ -1,0 +1,117 @@
+"""Where a worker's local states are, and which of them it may trust (architecture, Local state)."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import IO
+
+import lmdb
+
+from pipeline.config import Settings
+from pipeline.domain.rules import Rules
+from pipeline.stream.local_state import LocalState, Meta
+
+log = logging.getLogger(__name__)
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+# Kafka may drop a tombstone after a day (`delete.retention.ms`): a state that missed it would stay.
+MOST_BEHIND = timedelta(hours=12)
+# So that what a worker wrote that was paused, and no longer the owner, is gone some day.
+MOST_AGE = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFolder:
+    """The folder of local states of a home.
+
+    `identity` is all that has to be the same for a state to be of use: the changelog's topic id,
+    the digest of the rules, the number of partitions. `ends` says how far each partition of the
+    changelog is known to reach.
+    """
+
+    path: Path
+    identity: str
+    rules: Rules
+    ends: dict[int, int]
+
+    @classmethod
+    def of(cls, settings: Settings, changelog_id: str, ends: dict[int, int]) -> LocalFolder:
+        """That of a worker; `changelog_id` is the one Kafka gave the changelog."""
+        identity = f"{changelog_id} {settings.rules.digest()} {settings.partitions}"
+        return cls(settings.home / "state", identity, settings.rules, ends)
+
+    def reached(self, partition: int, offset: int) -> None:
+        """Remember that the changelog of `partition` has all before `offset`."""
+        self.ends[partition] = max(self.ends.get(partition, 0), offset)
+
+    def open(self, partition: int) -> LocalState:
+        """The state of `partition`, to be read on from its offset, or a new one.
+
+        Another process may hold a folder, also one that is no longer the owner and does not know
+        it: then there is a second one. Raises OSError and `lmdb.Error`.
+        """
+        slot = 0
+        while (lock := _lock(self.path / f"{partition}-{slot}")) is None:
+            slot += 1
+        folder = self.path / f"{partition}-{slot}"
+        try:
+            state = LocalState.open(folder, self.rules, self._new(), lock)
+        except lmdb.Error as error:
+            reason: str | None = str(error)
+        else:
+            reason = untrusted(state.meta, self._new(), end=self.ends.get(partition, 0))
+            if reason is None:
+                state.begin(boot())
+                log.info(
+                    "partition %d: %d states are here; its changelog is read from offset %d",
+                    *(partition, len(state), state.meta.offset),
+                )
+                return state
+            state.abandon()
+        log.info("partition %d: its local state is made anew: %s", partition, reason)
+        (folder / "data.mdb").unlink(missing_ok=True)
+        return LocalState.open(folder, self.rules, self._new(), lock)
+
+    def _new(self) -> Meta:
+        now = time.time()
+        return Meta(identity=self.identity, begun_at=now, moved_at=now, boot=boot())
+
+
+def untrusted(held: Meta, now: Meta, *, end: int) -> str | None:
+    """Why a state with `held` cannot be read on from its offset; None if it can.
+
+    `now` is what a new one would have, `end` the end of the changelog.
+    """
+    if held.identity != now.identity:
+        return "it is of another topic, other rules or another number of partitions"
+    if held.offset > end:
+        return f"it is at offset {held.offset} of a changelog that ends at {end}"
+    if held.boot not in (None, now.boot):
+        return "it was not synced before the machine was started"
+    if held.offset < end and now.moved_at - held.moved_at > MOST_BEHIND.total_seconds():
+        return f"it is more than {MOST_BEHIND} behind"
+    if now.begun_at - held.begun_at > MOST_AGE.total_seconds():
+        return f"it is older than {MOST_AGE}"
+    return None
+
+
+def boot() -> str:
+    """What names this start of the machine."""
+    return _BOOT.read_text().strip()
+
+
+def _lock(folder: Path) -> IO[bytes] | None:
+    """A file by which this process alone has `folder`; None if another has it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = (folder / "owner").open("wb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file

@@ -1,0 +1,265 @@
+"""Rows of a partition's changelog in LMDB: what of its devices does not fit in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+from struct import Struct
+from typing import IO, Any
+
+import lmdb
+import msgspec
+
+from pipeline.domain.device import decode, needed_until
+from pipeline.domain.rules import Rules
+
+WRITER_BYTES = 16
+
+HOUR_MS = 60 * 60 * 1000
+# Address space, of which the disk gives what is written.
+_MAP_BYTES = 1 << 38
+_HASH_BYTES = 16
+# Before a value: the hour under which it is indexed, 0 for none, and the length of the device key.
+_HEADER = Struct(">IH")
+_HOUR = Struct(">I")
+_META = b"meta"
+# A device without anything, and one of before 1970, is due at once.
+_FIRST_HOUR = 1
+
+Rows = dict[bytes, bytes]
+"""The encoded states of a device, by writer."""
+Changes = Mapping[bytes, Mapping[bytes, bytes | None]]
+"""By device key and writer; None deletes."""
+
+
+class Meta(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store knows of itself. Times in seconds since 1970.
+
+    The rows are those of the changelog before `offset`, and perhaps some after it; `moved_at` is
+    when `offset` last moved, `begun_at` when the first row was read. `boot` is that of the machine,
+    None once all is synced. `has_unindexed` says that some rows are under no hour.
+    """
+
+    identity: str
+    begun_at: float
+    moved_at: float
+    boot: str | None
+    offset: int = 0
+    has_unindexed: bool = False
+
+
+@dataclass(slots=True)
+class LocalState:
+    """States by device and writer, and an index of them by the hour at which they are forgotten.
+
+    A kill keeps every transaction, for the pages are the kernel's. Methods raise `lmdb.Error`.
+    """
+
+    rules: Rules
+    meta: Meta
+    _env: lmdb.Environment
+    _lock: IO[bytes]
+    _rows: Any = field(init=False)
+    _hours: Any = field(init=False)
+
+    @classmethod
+    def open(cls, folder: Path, rules: Rules, meta: Meta, lock: IO[bytes]) -> LocalState:
+        """The store in `folder`, which `lock` gives to this process; `meta` is that of a new one.
+
+        A damaged one raises `lmdb.Error`.
+        """
+        env = lmdb.open(
+            str(folder),
+            map_size=_MAP_BYTES,
+            max_dbs=3,
+            # Read at random, and trusted after a power cut only if synced since.
+            readahead=False,
+            sync=False,
+            # `lock` does it, also for a process that has not noticed its own pause.
+            lock=False,
+            mode=0o600,
+        )
+        held = cls(rules, meta, env, lock)
+        try:
+            held._refuse_torn(folder)
+        except lmdb.Error:
+            env.close()
+            raise
+        held._rows = env.open_db(b"rows")
+        held._hours = env.open_db(b"hours")
+        with env.begin() as transaction:
+            known = transaction.get(_META)
+        if known is not None:
+            held.meta = msgspec.json.decode(known, type=Meta)
+        return held
+
+    def _refuse_torn(self, folder: Path) -> None:
+        # Reading beyond the file's end would kill the process.
+        pages = self._env.info()["last_pgno"] + 1
+        size = (folder / "data.mdb").stat().st_size
+        if size < pages * self._env.stat()["psize"]:
+            raise lmdb.CorruptedError(f"{folder}: {size} bytes are not {pages} pages")
+
+    def read(self, key: bytes) -> Rows:
+        """The states of a device."""
+        prefix = _hashed(key)
+        rows = {}
+        with self._env.begin(db=self._rows) as transaction:
+            cursor = transaction.cursor()
+            if cursor.set_range(prefix):
+                for row, value in cursor:
+                    if not row.startswith(prefix):
+                        break
+                    rows[row[_HASH_BYTES:]] = _state_in(value)
+        return rows
+
+    def write(self, changes: Changes, meta: Meta) -> None:
+        """Apply `changes` and remember `meta`, in one transaction."""
+        with self._env.begin(write=True) as transaction:
+            for row, key, value in _sorted(changes):
+                before = transaction.get(row, db=self._rows)
+                hour = 0 if before is None else _HEADER.unpack_from(before)[0]
+                if value is None:
+                    transaction.delete(row, db=self._rows)  # `due` finds that its entry is stale
+                    continue
+                if not hour:
+                    hour = self._hour_of(value)
+                    transaction.put(_HOUR.pack(hour) + row, b"", db=self._hours)
+                transaction.put(row, _row(hour, key, value), db=self._rows)
+            self._remember(transaction, meta)
+
+    def write_unindexed(self, changes: Changes, meta: Meta) -> None:
+        """The same for rows read from the changelog: `index_some` finds their hours later.
+
+        To decode all of them would take longer than the reading.
+        """
+        with self._env.begin(write=True) as transaction:
+            for row, key, value in _sorted(changes):
+                if value is None:
+                    transaction.delete(row, db=self._rows)
+                else:
+                    transaction.put(row, _row(0, key, value), db=self._rows)
+            self._remember(transaction, msgspec.structs.replace(meta, has_unindexed=True))
+
+    def index_some(self, after: bytes, count: int) -> bytes:
+        """Index the next `count` rows after row `after`; returns the last one, b"" at the end."""
+        unindexed, last = [], b""
+        with self._env.begin(db=self._rows) as transaction:
+            cursor = transaction.cursor()
+            if cursor.set_range(after):
+                for row, value in islice(cursor, count):
+                    last = row
+                    if not _HEADER.unpack_from(value)[0]:
+                        unindexed.append((row, value))
+                if not cursor.next():
+                    last = b""
+        meta = self.meta if last else msgspec.structs.replace(self.meta, has_unindexed=False)
+        with self._env.begin(write=True) as transaction:
+            for row, value in unindexed:
+                self._index(transaction, row, value)
+            self._remember(transaction, meta)
+        return last
+
+    def due(self, horizon: int, after: bytes, count: int) -> tuple[list[bytes], bytes]:
+        """Devices of which nothing is needed at `horizon` (ms), by their rows here.
+
+        Among the `count` index entries after `after`; also returns the last of them, b"" at the
+        end. An entry whose row has changed since is moved.
+        """
+        limit = _HOUR.pack(max(0, horizon // HOUR_MS))
+        keys: list[bytes] = []
+        moved: list[tuple[bytes, bytes | None]] = []
+        last = b""
+        with self._env.begin() as transaction:
+            cursor = transaction.cursor(db=self._hours)
+            if cursor.set_range(after):
+                for entry in islice(cursor.iternext(values=False), count):
+                    if entry[: _HOUR.size] > limit:
+                        last = b""
+                        break
+                    last, row = entry, entry[_HOUR.size :]
+                    value = transaction.get(row, db=self._rows)
+                    if value is None or _HOUR.pack(_HEADER.unpack_from(value)[0]) + row != entry:
+                        moved.append((entry, None))
+                    elif self._hour_of(_state_in(value)) * HOUR_MS > horizon:
+                        moved.append((entry, value))
+                    else:
+                        keys.append(_key_in(value))
+                else:
+                    last = last if cursor.next() else b""
+        if moved:
+            with self._env.begin(write=True) as transaction:
+                for entry, value in moved:
+                    transaction.delete(entry, db=self._hours)
+                    if value is not None:
+                        self._index(transaction, entry[_HOUR.size :], value)
+        return keys, last
+
+    def begin(self, boot: str | None) -> None:
+        """Remember that this boot of the machine writes, before it does."""
+        self._remember_synced(boot=boot)
+
+    def close(self) -> None:
+        """Sync, so that what is here may be trusted after another boot of the machine."""
+        self._env.sync(True)
+        self._remember_synced(boot=None)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Give the folder free."""
+        self._env.close()
+        self._lock.close()
+
+    def _remember_synced(self, *, boot: str | None) -> None:
+        if self.meta.boot != boot:
+            with self._env.begin(write=True) as transaction:
+                self._remember(transaction, msgspec.structs.replace(self.meta, boot=boot))
+            self._env.sync(True)
+
+    def __len__(self) -> int:
+        with self._env.begin() as transaction:
+            return int(transaction.stat(self._rows)["entries"])
+
+    def _index(self, transaction: lmdb.Transaction, row: bytes, value: bytes) -> None:
+        hour = self._hour_of(_state_in(value))
+        transaction.put(row, _row(hour, _key_in(value), _state_in(value)), db=self._rows)
+        transaction.put(_HOUR.pack(hour) + row, b"", db=self._hours)
+
+    def _hour_of(self, state: bytes) -> int:
+        """The first hour at whose beginning nothing of `state` is needed."""
+        until = needed_until(decode(state), self.rules)
+        return _FIRST_HOUR if until is None else max(_FIRST_HOUR, until // HOUR_MS + 1)
+
+    def _remember(self, transaction: lmdb.Transaction, meta: Meta) -> None:
+        transaction.put(_META, msgspec.json.encode(meta))
+        self.meta = meta
+
+
+def _hashed(key: bytes) -> bytes:
+    # LMDB takes keys of up to 511 bytes.
+    return blake2b(key, digest_size=_HASH_BYTES).digest()
+
+
+def _sorted(changes: Changes) -> Iterable[tuple[bytes, bytes, bytes | None]]:
+    """(row, device key, value) in the order of the pages."""
+    return sorted(
+        (_hashed(key) + writer, key, value)
+        for key, by_writer in changes.items()
+        for writer, value in by_writer.items()
+    )
+
+
+def _row(hour: int, key: bytes, state: bytes) -> bytes:
+    return _HEADER.pack(hour, len(key)) + key + state
+
+
+def _key_in(value: bytes) -> bytes:
+    length = _HEADER.unpack_from(value)[1]
+    return value[_HEADER.size : _HEADER.size + length]
+
+
+def _state_in(value: bytes) -> bytes:
+    return value[_HEADER.size + _HEADER.unpack_from(value)[1] :]

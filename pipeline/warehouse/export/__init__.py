@@ -1,0 +1,1 @@
+"""Exports of a snapshot's tables for other engines, by day."""

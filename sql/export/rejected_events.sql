@@ -1,0 +1,2 @@
+-- By the day on which they arrived.
+SELECT *, received_day AS day FROM rejected_events

@@ -1,0 +1,3 @@
+-- By the day of the session.
+SELECT held.*, sessions.day
+FROM session_revenue AS held JOIN sessions USING (store_id, session_key)

@@ -1,0 +1,2 @@
+-- The duplicates that the worker found.
+INSERT INTO duplicates FROM in_duplicates;
