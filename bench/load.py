@@ -1,16 +1,22 @@
 """Seconds of a loader's transaction as the warehouse grows, beside a bare insert of its events.
 
     python bench/load.py [--millions 0 1 5] [--devices 3000] [--records 1200] [--lateness 72]
+    python bench/load.py --against CHECKOUT [--devices 6000] [--records 1200 10000] [--rounds 3]
 
 The same outcomes, of generated traffic, go into warehouses that hold so many
 million events before: copies of the traffic itself, under other devices, in the weeks before. A
 typical day brings 1,157 requests a second, about as many records. The bare insert writes the rows
 of `events` alone, into a file of its own, with a commit: what DuckDB costs at least.
+
+With `--against`, the events a second of this checkout and of another one, in turns: gathering
+and committing as the loader does, in an empty warehouse, with checkpoints.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -58,28 +64,65 @@ def bare(folder: Path, outcomes: list[Outcome], rules: Rules, size: int) -> floa
     return median(seconds)
 
 
+def capacity(checkout: Path, traffic: Path, size: int) -> dict[str, float]:
+    """Events a second, and a CPU second, of `checkout`; its longest time between two commits."""
+    program = str(Path(__file__).with_name("capacity.py"))
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, program, checkout, traffic, str(size), str(48_000 // size), folder],
+            check=True,
+            stdout=subprocess.PIPE,
+        )
+    found = json.loads(done.stdout)
+    return {
+        "a second": found["events"] / found["seconds"],
+        "a CPU second": found["events"] / found["cpu"],
+        "longest": max(found["each"]),
+    }
+
+
+def compare(against: Path, sizes: list[int], *, devices: int, rounds: int) -> None:
+    """Print what both checkouts load, in turns, and the ratio of the medians."""
+    ours = Path(__file__).parent.parent
+    with tempfile.TemporaryDirectory() as folder:
+        traffic = write_traffic(Path(folder) / "traffic.ndjson", devices=devices)
+        for size in sizes:
+            found: dict[Path, list[dict[str, float]]] = {against: [], ours: []}
+            for checkout in [against, ours] * rounds:
+                found[checkout].append(capacity(checkout.resolve(), traffic, size))
+            for name in ("a second", "a CPU second", "longest"):
+                theirs, now = (median(one[name] for one in found[of]) for of in (against, ours))
+                both = f"{theirs:,.2f} and {now:,.2f}: {now / theirs:.2f} times"
+                print(f"{size} records, {name}: {both}")
+
+
 def main() -> None:
     """Print one line a size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--millions", type=float, nargs="+", default=[0, 1, 5])
     parser.add_argument("--devices", type=int, default=3000)
-    parser.add_argument("--records", type=int, default=1200)
+    parser.add_argument("--records", type=int, nargs="+", default=[1200])
+    parser.add_argument("--against", type=Path, help="Another checkout, to compare with.")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--lateness", type=float, default=72, help="Hours; less makes more late.")
     options = parser.parse_args()
-    rules = Rules(lateness=timedelta(hours=options.lateness))
+    if options.against:
+        compare(options.against, options.records, devices=options.devices, rounds=options.rounds)
+        return
+    rules, (size, *_) = Rules(lateness=timedelta(hours=options.lateness)), options.records
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = write_traffic(folder / "traffic.ndjson", devices=options.devices)
         outcomes = list(outcomes_of(path, rules))
-        before, after = outcomes[: -40 * options.records], outcomes[-40 * options.records :]
+        before, after = outcomes[: -40 * size], outcomes[-40 * size :]
         base = folder / "base.duckdb"
         with connect_live(base, rules) as connection:
             transactions = Transactions(connection)
             for batch, _ in batches(before, rules, 20_000):
                 transactions.commit(batch)
             each = connection.execute("SELECT count(*) FROM events").fetchall()[0][0]
-        floor = bare(folder, after, rules, options.records)
-        print(f"bare insert of {options.records} records' events: {floor * 1000:.0f} ms")
+        floor = bare(folder, after, rules, size)
+        print(f"bare insert of {size} records' events: {floor * 1000:.0f} ms")
         for millions in options.millions:
             live = folder / f"{millions}.duckdb"
             with connect_live(live, rules) as connection:
@@ -88,14 +131,14 @@ def main() -> None:
                 held = weeks * each
                 transactions = Transactions(connection)
                 seconds, gathering, late = [], [], 0
-                for batch, gathered in batches(after, rules, options.records):
+                for batch, gathered in batches(after, rules, size):
                     begun = time.perf_counter()
                     transactions.commit(batch)
                     seconds.append(time.perf_counter() - begun)
                     gathering.append(gathered)
                     counted = connection.execute("SELECT count(*) FROM merged_devices")
                     late += counted.fetchall()[0][0]
-                rate = options.records / (median(seconds) + median(gathering))
+                rate = size / (median(seconds) + median(gathering))
                 print(
                     f"{held:>9} more events: {median(seconds) * 1000:.0f} ms,"
                     f" longest {max(seconds) * 1000:.0f} ms, gathering"

@@ -39,6 +39,8 @@ class Profiled:
         self._connection = connection
         self._profile = folder / "profile.json"
         self.read: dict[str, int] = {}
+        # What is staged is a variable of the caller's caller.
+        connection.execute("SET python_scan_all_frames = true")
         connection.execute("SET enable_profiling = 'json'")
         connection.execute("SET profiling_mode = 'detailed'")
         connection.execute(f"SET profiling_output = '{self._profile}'")

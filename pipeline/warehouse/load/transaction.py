@@ -74,6 +74,11 @@ class Transactions:
         working = connection.execute("SELECT table_name FROM duckdb_tables() WHERE temporary")
         self._working = {name for (name,) in working.fetchall()}
         self._used = self._working
+        self._staged = {
+            name: connection.extract_statements(staged(name))[0]
+            for name in self._working
+            if name.startswith("in_")
+        }
         held = connection.execute("SELECT store_id, timezone FROM stores").fetchall()
         self.zones: dict[str, str] = dict(held)
         """Of each store the zone that its days are in: that of its first record (T10)."""
@@ -132,11 +137,10 @@ class Transactions:
         for name in self._used:
             connection.execute(f"TRUNCATE {name}")
         there = set(batch.kinds)
-        for name, rows in batch.tables().items():
-            if len(rows):
-                connection.register("arrived", rows)
-                connection.execute(staged(name))
-                connection.unregister("arrived")
+        # DuckDB finds the variable `arrived` by its name: to register a view takes longer.
+        for name, arrived in batch.tables().items():
+            if len(arrived):
+                connection.execute(self._staged[name])
                 there.add(name)
         (counts,) = connection.execute(STANDING).fetchall()
         there |= {
