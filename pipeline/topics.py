@@ -2,7 +2,7 @@
 
 | topic | key | value | writer | readers |
 |---|---|---|---|---|
-| beacons | store, device (netstrings) | JSON `domain.events.Beacon` | ingest, worker | worker |
+| beacons | store, device (netstrings) | JSON `events.Beacon` | ingest, worker, erase | worker |
 | outcomes | the same, same partition | JSON `domain.outcomes.Outcome` | worker | loader, anyone |
 | rejected | store | JSON `Rejected` below | ingest | loader |
 | devices-changelog | writer, device | msgpack `domain.device.Device` | worker | worker |

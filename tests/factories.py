@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from pipeline.domain.events import Beacon, Request
+from pipeline.domain.erasure import erasure
+from pipeline.domain.events import CLOCK_TOLERANCE_MS, Beacon, Request
 from pipeline.domain.identity import fingerprint_of, record_key
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import MILLISECOND, Rules
@@ -120,6 +121,21 @@ class Log(MemoryWorker):
         sent = {"sender": "bot" if is_bot else "visitor", **sent}
         key, value = make_record(events, store, device, received_at=at, **sent)
         return self.append(key, value, appended_at=appended_at or at)
+
+    def erase(
+        self,
+        minute: float,
+        *,
+        store: str = "store",
+        device: str = "d:device",
+        customer: str | None = None,
+    ) -> Outcome:
+        """Append a record that erases events of a device, or a customer's, up to `minute`."""
+        at = MORNING + round(minute * MINUTE)
+        return self.append(
+            *erasure(store, device, received_at=at, customer=customer),
+            appended_at=at - 2 * CLOCK_TOLERANCE_MS,
+        )
 
     def append(self, key: bytes, value: bytes, *, appended_at: int) -> Outcome:
         """Append a record of any bytes. Its outcome goes through JSON, as on Kafka."""

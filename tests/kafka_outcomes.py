@@ -59,6 +59,12 @@ class OutcomeTopics:
             self._producer.produce(self.topics.rejected.name, msgspec.json.encode(rejected))
         assert self._producer.flush(60) == 0
 
+    def write_rejected(self, *events: Rejected) -> None:
+        """Records of `rejected`, acknowledged."""
+        for rejected in events:
+            self._producer.produce(self.topics.rejected.name, msgspec.json.encode(rejected))
+        assert self._producer.flush(60) == 0
+
     def ends(self) -> dict[tuple[str, int], int]:
         """The end offset of each partition that the loader reads and that has records."""
         read = (self.topics.outcomes, self.topics.rejected)

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from stream_log import PartitionLog
 
+from pipeline.domain.identity import record_key
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
 from pipeline.ingest.accept import accept
@@ -34,7 +35,9 @@ Death = Literal["outcomes", "states", "commit", "restart"]
 class Step(msgspec.Struct):
     """One record of one device: its events, `ms` of each after the morning.
 
-    It is received a day later, or, where `ahead` is given, so many ms before its last event.
+    It is received a day later, or, where `ahead` is given, so many ms before its last event. With
+    `erases_until` it has no events, and erases its device up to so many ms after the morning, or
+    of it `erased_customer`.
     """
 
     device: int
@@ -43,6 +46,8 @@ class Step(msgspec.Struct):
     is_trusted: bool = False
     needs_confirmation: bool = False
     ahead: int | None = None
+    erases_until: int | None = None
+    erased_customer: str | None = None
 
 
 class Run(msgspec.Struct):
@@ -182,6 +187,12 @@ def transactions_of(story: Story, rules: Rules, *, number: int = 0) -> list[list
         for partition in range(story.partitions)
     ]
     for step in story.steps:
+        if step.erases_until is not None:
+            minute = step.erases_until / MINUTE
+            for device in keys_of(step.device):
+                topic = topics[crc32(record_key(store, device)) % story.partitions]
+                topic.erase(minute, store=store, device=device, customer=step.erased_customer)
+            continue
         for key, value in records_of(step, store=store, timezone=story.timezone):
             topics[crc32(key) % story.partitions].append(key, value)
     outcomes = [o for o in answered(topics, story.runs) if o.origin.offset >= story.begins]
@@ -191,6 +202,11 @@ def transactions_of(story: Story, rules: Rules, *, number: int = 0) -> list[list
         batches.append(outcomes[:size])
         outcomes, turn = outcomes[size:], turn + 1
     return batches
+
+
+def keys_of(device: int) -> list[str]:
+    """The device keys (I1) under which events of a story's device may stand."""
+    return ["s:s1", "s:s2"] if device == NAMELESS else [f"d:{device}"]
 
 
 def records_of(step: Step, *, store: str, timezone: str) -> list[tuple[bytes, bytes]]:

@@ -10,8 +10,10 @@ from tempfile import mkdtemp
 from typing import Any
 
 import msgspec
-from factories import MORNING, RULES, make_record
+from factories import MINUTE, MORNING, RULES, make_record
 
+from pipeline.domain.erasure import erasure
+from pipeline.domain.events import CLOCK_TOLERANCE_MS
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.reached import KnownKeys, Reached
 from pipeline.domain.rules import Rules
@@ -61,9 +63,24 @@ class PartitionLog:
         at = received_at or max(event["timestamp"] for event in events)
         self.append(*make_record(events, store, device, received_at=at, **sent))
 
-    def append(self, key: bytes, value: bytes) -> None:
-        """A record of `beacons`."""
-        self.beacons.append(FakeRecord(len(self.beacons), key, value))
+    def erase(
+        self,
+        minute: float,
+        *,
+        store: str = "store",
+        device: str = "d:device",
+        customer: str | None = None,
+    ) -> None:
+        """A record that erases events of a device, or a customer's, up to `minute`."""
+        at = MORNING + round(minute * MINUTE)
+        self.append(
+            *erasure(store, device, received_at=at, customer=customer),
+            timestamp=at - 2 * CLOCK_TOLERANCE_MS,
+        )
+
+    def append(self, key: bytes, value: bytes, *, timestamp: int = MORNING * 2) -> None:
+        """A record of `beacons`, which Kafka appended at `timestamp` (ms)."""
+        self.beacons.append(FakeRecord(len(self.beacons), key, value, timestamp))
 
     def assigned(self, folder: Path | None = None) -> PartitionState:
         """A worker's partition after assignment and recovery, positioned at the commit.

@@ -13,8 +13,10 @@ from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
 from pipeline.topics import Rejected
 from pipeline.warehouse.database import connect_live
+from pipeline.warehouse.erasing.erasures import Erasures
 from pipeline.warehouse.held import HeldRules
 from pipeline.warehouse.load.batch import LoadBatch
+from pipeline.warehouse.load.erased import Eraser
 from pipeline.warehouse.load.transaction import Ledger, Transactions
 from pipeline.warehouse.manifest import archive_folder, define_events
 from pipeline.warehouse.queries import broken
@@ -37,17 +39,22 @@ class Warehouse:
     def __init__(self, path: Path, rules: Rules = RULES, *, keep: bool = False) -> None:
         self.rules = rules
         self.path = path
+        self._eraser: Eraser | None = None
         self.connection = connect_live(path, rules)
         if not keep:
             self._truncate()
-        self._begin()
+        self.restart()
 
     def clear(self) -> None:
         self._truncate()
-        self._begin()
+        self.restart()
 
-    def _begin(self) -> None:
-        self._transactions = Transactions(self.connection)
+    def restart(self) -> None:
+        """Read what a new process would."""
+        # Once a connection: it makes temporary tables.
+        self._eraser = self._eraser or Eraser(self.connection, self.path)
+        self._eraser.erasures = Erasures.read(self.connection, self.path)
+        self._transactions = Transactions(self.connection, self._eraser)
         self._ledger = Ledger.read(self.connection)
         self._held = HeldRules.of(self.connection)
 
@@ -60,13 +67,25 @@ class Warehouse:
                 self.connection.execute(f"TRUNCATE {name}")
         define_events(self.connection, archive_folder(self.path))
 
-    def load(self, outcomes: Iterable[Outcome]) -> None:
-        """One transaction, of outcomes under these rules."""
-        batch = LoadBatch(self.rules)
+    def load(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
+        """One transaction, of outcomes under these rules; more after an erasure, as the loader.
+
+        Returns those that were not loaded before.
+        """
+        batch, taken = self._new_batch(), []
         for outcome in outcomes:
             if self._ledger.accepts(outcome.origin):
+                taken.append(outcome)
+                if not batch.may_hold(outcome):
+                    self._transactions.commit(batch)
+                    batch = self._new_batch()
                 batch.add(outcome)
         self._transactions.commit(batch)
+        return taken
+
+    def _new_batch(self) -> LoadBatch:
+        assert self._eraser is not None
+        return LoadBatch(self.rules, known_erasures=self._eraser.erasures)
 
     def load_of_any_era(self, outcomes: Iterable[Outcome]) -> None:
         """One transaction, as the loader makes it where rules were adopted."""
@@ -74,7 +93,7 @@ class Warehouse:
 
     def load_rejected(self, events: Iterable[Rejected]) -> None:
         """Load rejected events in one transaction."""
-        batch = LoadBatch(self.rules)
+        batch = self._new_batch()
         for rejected in events:
             batch.add_rejected(rejected)
         self._transactions.commit(batch)

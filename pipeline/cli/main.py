@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.backup import backup, restore
+from pipeline.cli.erase import erase
 from pipeline.cli.export import export
 from pipeline.cli.partitions import partitions
 from pipeline.cli.rebuild import rebuild
@@ -67,6 +68,7 @@ cli.add_command(backup)
 cli.add_command(restore)
 cli.add_command(export)
 cli.add_command(rebuild)
+cli.add_command(erase)
 cli.add_command(rules)
 cli.add_command(partitions)
 

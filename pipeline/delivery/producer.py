@@ -23,6 +23,8 @@ from pipeline.delivery.pending import PendingRecord
 from pipeline.kafka.security import security
 from pipeline.topics import MAX_RECORD_BYTES
 
+# The worker names partitions by Java's rule; librdkafka's own differs.
+PARTITIONER = "murmur2_random"
 QUEUE_BYTES = 256 * 1024 * 1024
 
 # How often acknowledgements are fetched: while requests wait for them, and while only the spool
@@ -81,8 +83,7 @@ class RecordProducer:
                 "enable.idempotence": True,
                 "compression.type": "lz4",
                 "linger.ms": 0,
-                # The worker names partitions by Java's rule; librdkafka's own differs.
-                "partitioner": "murmur2_random",
+                "partitioner": PARTITIONER,
                 "message.max.bytes": MAX_RECORD_BYTES,
                 "message.timeout.ms": 0,
                 "queue.buffering.max.kbytes": QUEUE_BYTES // 1024,

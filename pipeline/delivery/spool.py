@@ -123,6 +123,10 @@ class Spool:
         for records, size in removed:
             self.depth -= records
             self.bytes -= size
+        if removed and not self.depth and not row:
+            # Nor in the WAL; a reader delays that until the spool is used again.
+            with suppress(sqlite3.Error):
+                spool_file.truncate_wal(connection)
         if row:
             self.depth += row[2]
             self.bytes += row[3]

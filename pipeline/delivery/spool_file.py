@@ -61,6 +61,8 @@ def _open(path: Path) -> tuple[sqlite3.Connection, Contents]:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        # What was sent is someone's data: it must not stay in free pages.
+        connection.execute("PRAGMA secure_delete = ON")
         # A checkpoint delays the next commit: 256 KB often, not SQLite's 4 MB, which take 15 ms.
         connection.execute("PRAGMA wal_autocheckpoint = 64")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")

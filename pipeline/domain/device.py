@@ -7,7 +7,7 @@ from collections import Counter
 import msgspec
 
 from pipeline.domain.attribution import Conversion, Touch, conversions_of, touch_of
-from pipeline.domain.events import Event
+from pipeline.domain.events import BACKFILL_LIMIT_MS, Event
 from pipeline.domain.rules import Rules
 from pipeline.domain.sessions import Session
 
@@ -16,7 +16,7 @@ class Device(msgspec.Struct, array_like=True):
     """One device's state. `origin` is the offset of the last record that is in it.
 
     `keys` maps an event key to (kept until, in ms; payload), for D2 and D4. `over_limit_until` is
-    the latest event (ms) that found no room here.
+    the latest event (ms) that found no room here. Events up to `erased_at` (ms) are erased (E2).
     """
 
     origin: int = -1
@@ -25,11 +25,14 @@ class Device(msgspec.Struct, array_like=True):
     touches: list[Touch] = []
     conversions: list[Conversion] = []
     over_limit_until: int | None = None
+    erased_at: int | None = None
 
     def is_empty(self) -> bool:
         """Whether no rule can need anything of it."""
-        return self.over_limit_until is None and not (
-            self.keys or self.sessions or self.touches or self.conversions
+        return (
+            self.over_limit_until is None
+            and self.erased_at is None
+            and not (self.keys or self.sessions or self.touches or self.conversions)
         )
 
 
@@ -57,6 +60,27 @@ def forget(device: Device, *, horizon: int, rules: Rules) -> None:
     device.conversions = [c for c in device.conversions if c.occurred_at >= horizon]
     if device.over_limit_until is not None and device.over_limit_until < horizon:
         device.over_limit_until = None
+    # What is older than T4 lets in comes only by backfill: late, and dropped by the warehouse.
+    if device.erased_at is not None and device.erased_at + BACKFILL_LIMIT_MS < horizon:
+        device.erased_at = None
+
+
+def erase(device: Device, *, until: int) -> None:
+    """Drop all that is known of the device (E1). Events up to `until` (ms) do not bring it back."""
+    device.keys = {}
+    device.sessions, device.touches, device.conversions = [], [], []
+    device.over_limit_until = None
+    device.erased_at = max(until, device.erased_at or until)
+
+
+def leave_to_warehouse(device: Device, *, until: int) -> None:
+    """Drop all that is known of the device (E3): its rows change, and the state is made of sums.
+
+    Until `until` (ms) is behind the horizon it is like one over its limit.
+    """
+    device.keys = {}
+    device.sessions, device.touches, device.conversions = [], [], []
+    device.over_limit_until = max(until, device.over_limit_until or until)
 
 
 def needed_until(device: Device, rules: Rules) -> int | None:

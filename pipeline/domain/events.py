@@ -121,6 +121,7 @@ class Beacon(msgspec.Struct, kw_only=True, omit_defaults=True):
     has the right `orders`, `needs_confirmation`: another token of the store has it (A11).
     Each event stays the JSON it is, so the worker can hand it on as a fact without encoding it.
     `raw` has each event's bytes as the store sent them, in the order of `events`, and stays here.
+    A record that erases its device (E1), or of it the events of a customer (E3), has no events.
     """
 
     store_id: str
@@ -132,6 +133,8 @@ class Beacon(msgspec.Struct, kw_only=True, omit_defaults=True):
     timezone: str = "UTC"
     is_trusted: bool = False
     needs_confirmation: bool = False
+    is_erasure: bool = False
+    erased_customer: str | None = None
 
     def sent(self) -> list[msgspec.Raw]:
         """Of each event what the store sent; in a record of an earlier ingest, the event itself."""
@@ -141,6 +144,11 @@ class Beacon(msgspec.Struct, kw_only=True, omit_defaults=True):
 def bounded(received_at: int, *, appended_at: int) -> int:
     """Rule T8: ingest's clock may not run ahead of Kafka's by more than five minutes."""
     return min(received_at, appended_at + CLOCK_TOLERANCE_MS)
+
+
+def erased_until(appended_at: int) -> int:
+    """Rule E1: no event before the record can be later, whatever the clocks (T3, T8)."""
+    return appended_at + 2 * CLOCK_TOLERANCE_MS
 
 
 def is_too_old(timestamp: int, *, received_at: int) -> bool:

@@ -112,7 +112,9 @@ class Outcome(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     `stream_time` is the partition's before this record (T6, T7), None for the first one;
     `stream_time_after` with it, None while no event's time could be read. Each of `facts` and
-    `late` is the JSON of an `Event`, complete.
+    `late` is the JSON of an `Event`, complete. `erased` events were dropped (E2). With `erased_at`
+    (ms) the record has erased its device: no row of it is left but those of later outcomes; with
+    `erased_customer` no row that is made from that customer's events (E3).
     """
 
     origin: Origin
@@ -134,3 +136,6 @@ class Outcome(msgspec.Struct, kw_only=True, omit_defaults=True):
     sessions_gone: list[SessionGone] = []
     conversions: list[ConversionRow] = []
     touches: list[TouchRow] = []
+    erased: int = 0
+    erased_at: int | None = None
+    erased_customer: str | None = None

@@ -8,13 +8,14 @@ import msgspec
 
 from pipeline.domain.attribute import attribute
 from pipeline.domain.deduplicate import deduplicate
-from pipeline.domain.device import Device, is_over_limit
+from pipeline.domain.device import Device, erase, is_over_limit, leave_to_warehouse
 from pipeline.domain.duplicates import event_key, payload_of, remembered_until
 from pipeline.domain.events import (
     Beacon,
     Event,
     Request,
     bounded,
+    erased_until,
     place_in_time,
     visitor_of,
 )
@@ -43,12 +44,14 @@ class BeaconRecord:
     """A record of `beacons`: the events that could be decoded, and the failures.
 
     `received_at` is bounded by T8. Beside each event stand its JSON and what the store sent.
+    `erases_until` (ms) is that of a record that erases its device (E1).
     """
 
     beacon: Beacon | None
     received_at: int
     events: list[ReadEvent]
     failed: list[Failed]
+    erases_until: int | None = None
 
     def latest(self, stream_time: int | None) -> int | None:
         """Stream time after the record: every time that can be read moves it (T6)."""
@@ -73,6 +76,8 @@ def read(value: bytes, *, appended_at: int) -> BeaconRecord:
         return BeaconRecord(None, 0, [], [_failed(error, value)])
     received_at = bounded(beacon.received_at, appended_at=appended_at)
     record = BeaconRecord(beacon, received_at, [], [])
+    if beacon.is_erasure:
+        record.erases_until = erased_until(appended_at)
     for fields, raw in zip(beacon.events, beacon.sent(), strict=True):
         try:
             event = _events.decode(fields)
@@ -116,9 +121,22 @@ def process(
         outcome.request = beacon.request
         outcome.timezone, outcome.is_trusted = beacon.timezone, beacon.is_trusted
         outcome.needs_confirmation = beacon.needs_confirmation
+        if record.erases_until is not None:
+            _erase(device, beacon, outcome, until=record.erases_until, rules=rules)
         _apply(record.events, device, outcome, key=key, horizon=horizon, rules=rules)
     device.origin = origin.offset
     return outcome
+
+
+def _erase(device: Device, beacon: Beacon, outcome: Outcome, *, until: int, rules: Rules) -> None:
+    if beacon.erased_customer is None:
+        erase(device, until=until)
+        outcome.erased_at = device.erased_at
+        return
+    # No row of the device is later than that, or can be reached for longer.
+    latest = until if outcome.stream_time is None else max(until, outcome.stream_time)
+    leave_to_warehouse(device, until=latest + max(rules.gap_ms, rules.lookback_ms))
+    outcome.erased_at, outcome.erased_customer = until, beacon.erased_customer
 
 
 def _apply(
@@ -136,7 +154,14 @@ def _apply(
     duplicates: list[Duplicate] = []
     failed = list(outcome.failed)
     request = outcome.request
+    erased_at = BEGINNING if device.erased_at is None else device.erased_at
+    if outcome.received_at <= erased_at:
+        # Nothing says when these occurred, and they hold what the device sent.
+        outcome.erased, failed = len(failed), []
     for event, fields, raw in events:
+        if event.occurred_at <= erased_at:
+            outcome.erased += 1
+            continue
         before = (device.sessions, device.touches, device.conversions)
         try:
             identity = event_key(

@@ -20,6 +20,15 @@ class Aggregate:
     added: tuple[str, ...]
     removed: tuple[str, ...]
 
+    def erased(self) -> Aggregate:
+        """The same in a transaction that brings no events and takes `erased_events` away."""
+        if "in_events" not in self.added:
+            return self
+        others = self.removed[1:]
+        return replace(
+            self, added=("no_events", *self.added[1:]), removed=("erased_events", *others)
+        )
+
     @property
     def only_added(self) -> Aggregate:
         """The same where a transaction removes nothing."""

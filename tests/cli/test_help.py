@@ -31,6 +31,7 @@ for name, module in sorted(sys.modules.items()):
 # The modules of ours that `--help` may load.
 OURS = {
     "pipeline.cli",
+    "pipeline.cli.erase",
     "pipeline.cli.backup",
     "pipeline.cli.export",
     "pipeline.cli.main",

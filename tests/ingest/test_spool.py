@@ -240,3 +240,35 @@ def test_a_wal_that_grew_below_the_cap_is_truncated_by_the_next_commits(tmp_path
     for _ in range(2):
         keep(spool, delete=(keep(spool, ONE),))
     assert wal.stat().st_size <= WAL_BYTES
+
+
+# Longer than a page.
+SOMEONES = Record("beacons", b"key", b"someone's" * 1000)
+
+
+def named_in(folder: Path) -> list[str]:
+    """The files that hold a part of what someone sent."""
+    found = [path.name for path in folder.iterdir() if b"someone's" in path.read_bytes()]
+    assert list(folder.iterdir())
+    return found
+
+
+def test_what_was_sent_leaves_nothing_in_free_pages(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    first = keep(spool, SOMEONES, SOMEONES)
+    keep(spool, ONE)
+    keep(spool, delete=(first,))
+    spool.close()
+    assert named_in(tmp_path) == []
+
+
+def test_a_spool_that_is_empty_has_nothing_in_its_log(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    seqs = [keep(spool, SOMEONES) for _ in range(3)]
+    assert named_in(tmp_path) != []
+    keep(spool, delete=tuple(seqs[:2]))
+    keep(spool, delete=(seqs[2],))
+    assert named_in(tmp_path) == []
+    keep(spool, ONE)
+    assert read_all(spool) == [ONE]
+    spool.close()

@@ -9,7 +9,7 @@ from zlib import crc32
 
 import msgspec
 import pytest
-from factories import DAY, HOUR, MORNING, make_event
+from factories import DAY, HOUR, MORNING, cart, click, make_event
 from strategies import MOST_PARTITIONS, Step, Story, answered, gathered, records_of
 from stream_log import PartitionLog
 from warehouse_fixture import RULES, TIGHT, Warehouse
@@ -201,3 +201,37 @@ def load(warehouse: Warehouse, turns: list[list[list[Outcome]]]) -> None:
             [o for batches in turns if turn < len(batches) for o in batches[turn]]
         )
         assert warehouse.broken() == {}, turn
+
+
+def test_e2_what_the_new_state_does_not_know_to_be_erased_counts_nowhere(tmp_path: Path) -> None:
+    path = tmp_path / "live.duckdb"
+    warehouse = Warehouse(path, RULES)
+    log = PartitionLog(RULES, commit=begun(RULES))
+
+    def loaded() -> None:
+        seen = len(log.outcomes)
+        log.run(log.assigned())
+        warehouse.load(log.outcomes[seen:])
+        assert warehouse.broken() == {}
+
+    log.send(click(1), device="d:device")
+    log.erase(400, device="d:device")  # its clock is far ahead of the log's times
+    loaded()
+    warehouse.connection.close()
+
+    def stream(reached: dict[int, Reached], _: int) -> GoOn:
+        return lambda known: log.begin_anew(LONGER, reached.get(0), known)
+
+    adopt(path, LONGER, zones={}, stream=stream, progress=lambda *_: None)
+    warehouse = Warehouse(path, LONGER, keep=True)
+    # Longer after the adoption than anything of before would reach.
+    log.send(make_event(minute=300), device="d:other")
+    log.send(make_event(minute=300), device="d:other")
+    loaded()
+    log.send(click(390), device="d:device")
+    log.send(cart(401, "token"), device="d:device")
+    loaded()
+    assert warehouse.rows("SELECT events FROM sessions WHERE device_key = 'd:device'") == [(1,)]
+    assert warehouse.rows("SELECT match FROM conversions") == [("orphan",)]
+    assert warehouse.rows("SELECT erased FROM ledger") == [(2,)]
+    warehouse.connection.close()

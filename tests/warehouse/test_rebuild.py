@@ -15,6 +15,7 @@ import duckdb
 import pytest
 from archived import freeze
 from expired import restless
+from factories import Log
 from strategies import gathered, transactions_of
 from warehouse_fixture import RULES, Warehouse
 
@@ -88,6 +89,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for turn in range(3):
         thirds = [t[len(t) * turn // 3 : len(t) * (turn + 1) // 3] for t in told]
         warehouse.load([outcome for t in thirds for batch in t for outcome in batch])
+    warehouse.load([Log(RULES, 5000).erase(0)])
     warehouse.connection.execute(
         "INSERT INTO rejected_events BY NAME SELECT store_id, received_at, 0 AS index,"
         " 'reason' AS reason, '' AS detail, '{}' AS raw, received_day FROM events LIMIT 9"

@@ -108,6 +108,10 @@ class Archiver:
         """Whether a file is being written, or looked for."""
         return self._writing is not None
 
+    def remove_leftovers(self) -> bool:
+        """Remove files that nothing names any more; whether none is left. Raises OSError."""
+        return self._leftovers.remove()
+
     def close(self) -> None:
         """Stop writing; the rows of an unfinished file stay where they are."""
         while self._writing is not None and not wait([self._writing], timeout=INTERRUPT).done:

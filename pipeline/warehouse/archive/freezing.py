@@ -134,6 +134,19 @@ class Freezer:
         merged = self._write(connection, span, rows, is_sorted=is_sorted)
         return None if merged is None else WrittenFile(merged, tuple(file.name for file in files))
 
+    def without(
+        self, connection: duckdb.DuckDBPyConnection, file: ArchiveFile, condition: str
+    ) -> WrittenFile | None:
+        """Write the rows of `file` that do not meet `condition`; None when there are none.
+
+        Raises like `freeze`.
+        """
+        span = Span(file.first_day, file.last_day)
+        held = f"FROM {_read(self._folder / file.name)} WHERE NOT ({condition})"
+        rows = f"(FROM (FROM hot_events LIMIT 0) UNION ALL BY NAME {held})"
+        written = self._write(connection, span, rows, is_sorted=True)
+        return None if written is None else WrittenFile(written, (file.name,))
+
     def name(self, connection: duckdb.DuckDBPyConnection, written: WrittenFile) -> bool:
         """Name `written` in place of what it replaces, in one transaction.
 

@@ -45,16 +45,16 @@ class Leftovers:
         """Files that the last change of `archive_files` no longer names."""
         self._waiting |= dict.fromkeys(names, self._changes(self._connection))
 
-    def remove(self) -> None:
-        """Remove those that no snapshot names any more."""
+    def remove(self) -> bool:
+        """Remove those that no snapshot names any more; whether none is left."""
         if not self._waiting:
-            return
+            return True
         try:
             newest, named = self._named()
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             log.warning("old files of the archive stay: a snapshot cannot be read (%s)", reason)
-            return
+            return False
         for name, change in list(self._waiting.items()):
             # A copy that is being made is at least as new as the newest snapshot.
             if change <= newest and name not in named:
@@ -63,6 +63,7 @@ class Leftovers:
                 if not any(path.parent.iterdir()):
                     path.parent.rmdir()
                 del self._waiting[name]
+        return not self._waiting
 
     def _named(self) -> tuple[int, set[str]]:
         """How many changes the newest snapshot holds, and the files that any of them names."""

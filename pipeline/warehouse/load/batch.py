@@ -9,11 +9,14 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from pipeline.domain.erasure import customer_key, named_in
 from pipeline.domain.events import Event
 from pipeline.domain.outcomes import ConversionRow, Outcome
 from pipeline.domain.rules import Rules
 from pipeline.topics import Rejected
+from pipeline.warehouse.erasing.erasures import Erasures
 from pipeline.warehouse.load import rows
+from pipeline.warehouse.load.erased import Erasure
 
 _event = msgspec.json.Decoder(Event)
 
@@ -57,6 +60,8 @@ class LoadBatch:
     devices: dict[tuple[str, str, int], int | None] = field(default_factory=dict)
     ledger: dict[int, Watermark] = field(default_factory=dict)
     positions: dict[tuple[str, int], Row] = field(default_factory=dict)
+    known_erasures: Erasures = field(default_factory=Erasures)
+    erasures: dict[tuple[str, str], Erasure] = field(default_factory=dict)
     kinds: set[str] = field(default_factory=set)
     """Types of its events, and `late_events` if some are late."""
     _tables: dict[str, pa.Table] | None = None
@@ -65,7 +70,10 @@ class LoadBatch:
         return sum(watermark.records for watermark in self.ledger.values()) + len(self.rejected)
 
     def add(self, outcome: Outcome) -> None:
-        """Add the next outcome of its partition. The caller has checked that it is (`Ledger`)."""
+        """Add the next outcome of its partition.
+
+        The caller has checked that it is (`Ledger`), and that the batch `may_hold` it.
+        """
         origin = outcome.origin
         watermark = self.ledger.get(origin.partition)
         if watermark is None:
@@ -76,18 +84,35 @@ class LoadBatch:
         watermark.next_origin = origin.offset + 1
         watermark.stream_time = outcome.stream_time_after
         watermark.records += 1
-        watermark.events += len(outcome.facts) + len(outcome.late)
         watermark.duplicates += len(outcome.duplicates)
-        watermark.failed += len(outcome.failed)
-        if outcome.store_id:
+        watermark.erased += outcome.erased
+        if outcome.erased_at is not None:
+            self.erasures[outcome.store_id, outcome.device_key] = Erasure(
+                outcome.store_id,
+                outcome.device_key,
+                outcome.erased_at,
+                origin.partition,
+                origin.offset,
+                outcome.erased_customer,
+            )
+        elif outcome.store_id:
             self.stores.setdefault(outcome.store_id, outcome.timezone)
         if outcome.late:
             self.kinds.add("late_events")
-        self._facts(outcome)
+        self._facts(outcome, watermark)
         self._derived(outcome)
 
+    def may_hold(self, outcome: Outcome) -> bool:
+        """False for what a device sent after its erasure in this batch, which erases last."""
+        return (outcome.store_id, outcome.device_key) not in self.erasures
+
     def add_rejected(self, rejected: Rejected) -> None:
-        """Add an event that ingest rejected. A repeat is ignored."""
+        """Add an event that ingest rejected. A repeat is ignored, and so is an erased one (E2)."""
+        # Without any, no rejected event is parsed.
+        if self.known_erasures and self.known_erasures.have(
+            rejected.store_id, named_in(rejected.raw) or [], received_at=rejected.received_at
+        ):
+            return
         if rejected.request_id:
             identity = (rejected.request_id, rejected.index)
             if identity in self.seen_rejected:
@@ -107,15 +132,23 @@ class LoadBatch:
             )
         )
 
-    def _facts(self, outcome: Outcome) -> None:
+    def _facts(self, outcome: Outcome, watermark: Watermark) -> None:
+        until = self.known_erasures.until(outcome.store_id, outcome.device_key)
+        origin = outcome.origin
         for facts, is_late in ((outcome.facts, False), (outcome.late, True)):
             for fact in facts:
                 event = _event.decode(fact)
+                # Of other devices of a customer the stream knows no erasure: what it counts stays.
+                if (until is not None and event.occurred_at <= until) or (
+                    is_late and self._is_erased_customers(event, outcome.store_id)
+                ):
+                    watermark.erased += 1
+                    continue
+                watermark.events += 1
                 self.kinds.add(event.event_type)
                 self.events.append(
                     rows.event_row(event, outcome, is_late=is_late, place=len(self.events))
                 )
-        origin = outcome.origin
         for duplicate in outcome.duplicates:
             self.duplicates.append(
                 (
@@ -127,12 +160,22 @@ class LoadBatch:
                     origin.offset,
                 )
             )
+        if until is not None and outcome.received_at <= until:
+            watermark.erased += len(outcome.failed)
+            return
+        watermark.failed += len(outcome.failed)
         for failed in outcome.failed:
             # An unreadable record names no store and no time.
             at = outcome.received_at or None
             self.rejected.append(
                 (outcome.store_id, at, None, failed.reason, failed.detail, failed.raw, None)
             )
+
+    def _is_erased_customers(self, event: Event, store_id: str) -> bool:
+        if not self.known_erasures or event.customer_id is None:
+            return False
+        until = self.known_erasures.until(store_id, customer_key(event.customer_id))
+        return until is not None and event.occurred_at <= until
 
     def _derived(self, outcome: Outcome) -> None:
         device = (outcome.store_id, outcome.device_key)

@@ -22,9 +22,12 @@ from pipeline.little_garbage import little_garbage
 from pipeline.topics import MAX_RECORD_BYTES, Rejected, topics
 from pipeline.warehouse.archive.archiver import Archiver
 from pipeline.warehouse.database import DatabaseError, connect_live
+from pipeline.warehouse.erasing.compaction import compact
+from pipeline.warehouse.erasing.finishing import Finishing
 from pipeline.warehouse.held import HeldRules
 from pipeline.warehouse.load.batch import LoadBatch
 from pipeline.warehouse.load.committing import Committing
+from pipeline.warehouse.load.erased import Eraser
 from pipeline.warehouse.load.transaction import Ledger, Transactions
 from pipeline.warehouse.manifest import archive_folder
 from pipeline.warehouse.resources import Resources
@@ -50,14 +53,37 @@ class Loader:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._rules = settings.rules
-        terms = Terms.of(settings)
+        Terms.of(settings)  # refuses those that are too short, before anything is opened
         self._topics = topics(settings)
         check_topics(settings)
         names = [self._topics.beacons.name, self._topics.outcomes.name, self._topics.rejected.name]
         self._ids = topic_ids(settings, names)
+        self._finishing = Finishing(settings.live_database)
+        self._open_database()
+        self._other_zones: set[tuple[str, str]] = set()
+        self._ledger = Ledger.read(self._connection)
+        self._refuse_other_topics()
+        self._consumer = KafkaConsumer(
+            bootstrap_servers=settings.kafka_bootstrap_servers,
+            **security(settings).for_python(),
+            group_id=None,
+            enable_auto_commit=False,
+            # A position that retention has deleted must be an error, not a jump.
+            auto_offset_reset="none",
+            max_partition_fetch_bytes=MAX_RECORD_BYTES,
+            fetch_max_bytes=4 * MAX_RECORD_BYTES,
+            max_poll_records=settings.load_records,
+            fetch_max_wait_ms=200,
+        )
+        self._seek()
+
+    def _open_database(self) -> None:
+        settings = self._settings
         self._connection = connect_live(settings.live_database, self._rules, Resources.of(settings))
+        self._finishing.look(self._connection)
         self._held = HeldRules.of(self._connection)
-        self._transactions = Transactions(self._connection)
+        self._eraser = Eraser(self._connection, settings.live_database, mode=settings.snapshot_mode)
+        self._transactions = Transactions(self._connection, self._eraser)
         self._committing = Committing(self._transactions)
         self._publisher = SnapshotPublisher(
             self._connection,
@@ -76,27 +102,19 @@ class Loader:
         )
         self._retention = Retention(
             self._connection,
-            terms,
+            Terms.of(settings),
             partitions=settings.partitions,
             folder=archive_folder(settings.live_database),
             unnamed=self._archiver.unnamed,
         )
-        self._other_zones: set[tuple[str, str]] = set()
-        self._ledger = Ledger.read(self._connection)
-        self._refuse_other_topics()
-        self._consumer = KafkaConsumer(
-            bootstrap_servers=settings.kafka_bootstrap_servers,
-            **security(settings).for_python(),
-            group_id=None,
-            enable_auto_commit=False,
-            # A position that retention has deleted must be an error, not a jump.
-            auto_offset_reset="none",
-            max_partition_fetch_bytes=MAX_RECORD_BYTES,
-            fetch_max_bytes=4 * MAX_RECORD_BYTES,
-            max_poll_records=settings.load_records,
-            fetch_max_wait_ms=200,
-        )
-        self._seek()
+
+    def _close_database(self) -> None:
+        self._committing.close()
+        self._archiver.close()
+        try:
+            self._publisher.cancel()
+        finally:
+            self._connection.close()
 
     def _refuse_other_topics(self) -> None:
         beacons = self._ids[self._topics.beacons.name]
@@ -134,26 +152,26 @@ class Loader:
             while not stop.is_set():
                 batch = self._gather()
                 self._finish()
+                if self._finishing.is_due():
+                    self._finish_erasures()
                 if batch.positions:
                     self._committing.start(batch)
                 else:
                     self._settle(committed=False)
+                if batch.erasures:
+                    # What is gathered next must know them.
+                    self._finish()
             self._finish()
             self._publishing.stop()
 
     def close(self) -> None:
         """Close the consumer and the database. A copy that is running ends, unpublished."""
         self._consumer.close()
-        self._committing.close()
-        self._archiver.close()
-        try:
-            self._publisher.cancel()
-        finally:
-            self._connection.close()
+        self._close_database()
 
     def _gather(self) -> LoadBatch:
         """What arrives within the interval, while the batch before is committed."""
-        batch = LoadBatch(self._rules)
+        batch = self._new_batch()
         until = time.monotonic() + self._settings.load_interval.total_seconds()
         while len(batch) < self._settings.load_records:
             left = until - time.monotonic()
@@ -161,7 +179,7 @@ class Loader:
                 break
             # Short enough that a copy is published soon after it ends.
             for place, record in self._poll(min(left, _LONGEST_POLL)):
-                self._take(batch, place, record)
+                batch = self._take(batch, place, record)
             if not self._committing.is_running:
                 self._finish()
         batch.tables()  # in this thread: it is Python's time, not DuckDB's
@@ -173,6 +191,7 @@ class Loader:
         if batch is None:
             self._publishing.go_on()
         else:
+            self._finishing.is_needed = self._finishing.is_needed or bool(batch.erasures)
             self._report_other_zones(batch)
             self._settle(committed=True)
 
@@ -180,6 +199,22 @@ class Loader:
         """Move a day into the archive, or let one go, if it is time; and publish."""
         moved, expired = self._archiver.step(), self._retention.step()
         self._publishing.go_on(committed=committed or moved or expired)
+
+    def _new_batch(self) -> LoadBatch:
+        return LoadBatch(self._rules, known_erasures=self._eraser.erasures)
+
+    def _finish_erasures(self) -> None:
+        """Between two commits. Nothing is loaded meanwhile."""
+        settings, finishing = self._settings, self._finishing
+        self._close_database()
+        is_compact = finishing.attempt(
+            lambda: compact(settings.live_database, self._rules, Resources.of(settings))
+        )
+        self._open_database()
+        if is_compact:
+            finishing.attempt(
+                lambda: finishing.finish(self._connection, self._publisher, self._archiver)
+            )
 
     def _report_other_zones(self, batch: LoadBatch) -> None:
         """Log, once, that a store's days stay those of the zone that the warehouse keeps (T10)."""
@@ -206,16 +241,13 @@ class Loader:
             for record in records:
                 yield place, record
 
-    def _take(self, batch: LoadBatch, place: TopicPartition, record: Any) -> None:
-        batch.positions[(place.topic, place.partition)] = (
-            place.topic,
-            self._ids[place.topic],
-            place.partition,
-            record.offset + 1,
-        )
+    def _take(self, batch: LoadBatch, place: TopicPartition, record: Any) -> LoadBatch:
+        """Add the record to `batch`, or to the next one, which is then returned."""
+        position = (place.topic, self._ids[place.topic], place.partition, record.offset + 1)
         if place.topic == self._topics.rejected.name:
+            batch.positions[(place.topic, place.partition)] = position
             batch.add_rejected(_rejected.decode(record.value))
-            return
+            return batch
         outcome = _outcomes.decode(record.value)
         try:
             is_present = self._held.takes(outcome.rules)
@@ -226,8 +258,16 @@ class Loader:
                 " version of this loader; if `pipeline rules adopt` or `pipeline partitions` was"
                 " interrupted, run it again"
             ) from None
-        if is_present and self._ledger.accepts(outcome.origin):
+        is_next = is_present and self._ledger.accepts(outcome.origin)
+        if is_next and not batch.may_hold(outcome):
+            self._finish()
+            self._committing.start(batch)
+            self._finish()
+            batch = self._new_batch()
+        batch.positions[(place.topic, place.partition)] = position
+        if is_next:
             batch.add(outcome)
+        return batch
 
 
 def run(settings: Settings) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
 
-from pipeline.warehouse.aggregates import AGGREGATES, difference
+from pipeline.warehouse.aggregates import AGGREGATES, Aggregate, difference
 from pipeline.warehouse.days import DAYS
 from pipeline.warehouse.load.near import Near, Overlapping
 from pipeline.warehouse.sql import files
@@ -79,7 +80,7 @@ def load_steps(connection: duckdb.DuckDBPyConnection) -> list[Step]:
         _file("merged_devices", "late_events", "late_devices", "missing_events"),
         *_sessions(),
         *_conversions(),
-        *_aggregates(connection),
+        *aggregate_steps(connection, AGGREGATES),
         _file("late_devices", "merged_devices"),
         _file("forgotten_late_devices", "late_devices"),
         _file("ledger", "in_ledger"),
@@ -200,12 +201,15 @@ def _file(
     return Step(name, dict(files("load"))[name], if_any, condition=condition, near=near)
 
 
-def _aggregates(connection: duckdb.DuckDBPyConnection) -> list[Step]:
-    all_sources = sorted({name for each in AGGREGATES for name in (*each.added, *each.removed)})
+def aggregate_steps(
+    connection: duckdb.DuckDBPyConnection, aggregates: Sequence[Aggregate]
+) -> list[Step]:
+    """The steps that add the difference of a transaction to each aggregate."""
+    all_sources = sorted({name for each in aggregates for name in (*each.added, *each.removed)})
     days = " UNION ALL ".join(f"SELECT day FROM {name}" for name in all_sources)  # noqa: S608
     near = Near("near_days", f"SELECT day, day FROM ({days})", "DATE")  # noqa: S608  # our own
     steps = [Step("days", "", near=near)]
-    for aggregate in AGGREGATES:
+    for aggregate in aggregates:
         described = connection.execute(f"DESCRIBE {aggregate.name}").fetchall()
         columns = [row[0] for row in described]
         added = difference(aggregate.only_added, columns)

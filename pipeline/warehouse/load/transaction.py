@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -10,7 +11,10 @@ import duckdb
 from pipeline.domain.outcomes import Origin
 from pipeline.warehouse.database import DatabaseError
 from pipeline.warehouse.load.batch import LoadBatch
-from pipeline.warehouse.load.steps import STANDING, load_steps, staged
+from pipeline.warehouse.load.erased import Eraser, Erasure
+from pipeline.warehouse.load.steps import STANDING, Step, load_steps, staged
+
+Parsed = tuple[Step, list[duckdb.Statement]]
 
 
 @dataclass(slots=True)
@@ -55,10 +59,14 @@ _INSERT = re.compile(r"^\s*(?:INSERT|MERGE) INTO (\w+)", re.MULTILINE)
 
 
 class Transactions:
-    """Loads one batch at a time over one connection."""
+    """Loads one batch at a time over one connection.
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    Without an `eraser` no batch may erase a device.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, eraser: Eraser | None = None) -> None:
         self._connection = connection
+        self._eraser = eraser
         # Parsed once: that takes as long as some of them run.
         self._steps = [
             (step, connection.extract_statements(step.text)) for step in load_steps(connection)
@@ -78,7 +86,8 @@ class Transactions:
     def commit(self, batch: LoadBatch) -> LoadBatch:
         """Write all of `batch`, which is returned, or nothing.
 
-        Raises duckdb.Error with the old state intact.
+        Raises duckdb.Error with the old state intact; where it erases devices, also OSError and
+        `ArchiveError`.
         """
         connection = self._connection
         new = {store: zone for store, zone in batch.stores.items() if store not in self.zones}
@@ -91,19 +100,36 @@ class Transactions:
                     {"store": store, "zone": zone},
                 )
             there = self._stage(batch)
-            for step, statements in self._steps:
-                if step.may_change(there) and self._holds(step.condition):
-                    if step.near:
-                        step.near.define(connection)
-                    for statement in statements:
-                        self._execute(statement, there)
+            self._run(self._steps, there)
+            if batch.erasures:
+                # Last: what this batch brings of a device is before its erasure.
+                self._erase(list(batch.erasures.values()))
         except BaseException:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
-        self._used = there & self._working
+        self._used = self._working if batch.erasures else there & self._working
+        if self._eraser:
+            self._eraser.remember(list(batch.erasures.values()))
         self.zones |= new
         return batch
+
+    def _run(self, steps: Sequence[Parsed], there: set[str]) -> None:
+        for step, statements in steps:
+            if step.may_change(there) and self._holds(step.condition):
+                if step.near:
+                    step.near.define(self._connection)
+                for statement in statements:
+                    self._execute(statement, there)
+
+    def _erase(self, asked: Sequence[Erasure]) -> None:
+        if self._eraser is None:
+            raise RuntimeError("a batch that erases a device needs an eraser")
+        parsed = self._connection.extract_statements
+        self._eraser.erase(
+            asked,
+            lambda steps, there: self._run([(step, parsed(step.text)) for step in steps], there),
+        )
 
     def _stage(self, batch: LoadBatch) -> set[str]:
         """Fill the staging tables. Returns the names of what is there (`Step`)."""

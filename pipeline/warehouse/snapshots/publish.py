@@ -114,6 +114,10 @@ class SnapshotPublisher:
             self._copying = None
             self._connection.execute(f"SET checkpoint_threshold = '{CHECKPOINT_THRESHOLD}'")
 
+    def delete_earlier(self) -> None:
+        """Delete the snapshots of earlier days. Raises OSError."""
+        self._files.delete_earlier()
+
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:

@@ -59,6 +59,13 @@ class SnapshotFiles:
             sync_folder(self.path.parent)
         return inode
 
+    def delete_earlier(self) -> None:
+        """Delete the snapshots of earlier days, however many. Who has one open keeps reading it."""
+        for path in self.path.parent.glob(f"{self.path.name}.*"):
+            if path.suffix[1:].isdigit():
+                path.unlink()
+        sync_folder(self.path.parent)
+
     def _keep(self) -> None:
         if not self._kept or not self.path.exists():
             return

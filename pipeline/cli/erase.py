@@ -1,0 +1,86 @@
+"""`pipeline erase`: leave nothing of a device, or of a customer's devices."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.verb import with_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.config import Settings
+    from pipeline.delivery.erasing import Asked
+
+# Seconds between two looks.
+PAUSE = 0.2
+
+
+@click.command()
+@click.option("--store", required=True, help="Store that the events were sent for.")
+@click.option("--device", "devices", multiple=True, metavar="ID", help="A device_id.")
+@click.option(
+    "--session", "sessions", multiple=True, metavar="ID", help="A session_id without a device_id."
+)
+@click.option("--customer", metavar="ID", help="Events with this customer_id.")
+@click.option(
+    "--devices", "is_whole", is_flag=True, help="With --customer: whole devices, whoever used them."
+)
+@with_settings
+def erase(
+    settings: Settings,
+    *,
+    store: str,
+    devices: tuple[str, ...],
+    sessions: tuple[str, ...],
+    customer: str | None,
+    is_whole: bool,
+) -> None:
+    """Erase devices, or a customer's events, from every table and file, and print receipts.
+
+    Run it where the loader runs. It waits until worker and loader have erased them; asking again
+    does no harm.
+    """
+    from pipeline.cli.command import on_kafka
+    from pipeline.delivery.erasing import ask
+    from pipeline.domain.erasure import customer_key
+    from pipeline.warehouse.erasing.erasures import ErasureKey
+    from pipeline.warehouse.erasing.receipts import receipt_file
+
+    settings = on_kafka(settings)
+    asked: list[Asked] = [(store, f"d:{device}", None) for device in devices]
+    asked += [(store, f"s:{session}", None) for session in sessions]
+    if customer is not None:
+        whose = None if is_whole else customer
+        asked += [(store, key, whose) for key in _devices_of(settings, store, customer)]
+    if not asked:
+        raise click.UsageError("name a --device, a --session or a --customer")
+    live = settings.live_database
+    secret = ErasureKey.made(live)
+    places = ask(settings, asked)
+    click.echo(f"{len(asked)} to erase: waiting for worker and loader", err=True)
+    for (_, device, whose), (partition, offset) in zip(asked, places, strict=True):
+        key = device if whose is None else customer_key(whose)
+        path = receipt_file(live, secret.hash_of(store, key), partition, offset)
+        click.echo(_awaited(path))
+
+
+def _awaited(path: Path) -> str:
+    while not path.exists():
+        time.sleep(PAUSE)
+    return path.read_text()
+
+
+def _devices_of(settings: Settings, store: str, customer: str) -> list[str]:
+    """The device keys of a customer, as the snapshot knows them."""
+    from pipeline.warehouse.database import connect_published
+    from pipeline.warehouse.erasing.customers import devices_of_customer
+
+    with connect_published(settings.database) as connection:
+        found = devices_of_customer(connection, store, customer)
+    if not found:
+        raise click.ClickException(f"the snapshot holds no event of customer {customer!r}")
+    return found
