@@ -7,8 +7,9 @@ from pathlib import Path
 from pipeline.domain.rules import Rules
 from pipeline.warehouse.beside import beside, sync
 from pipeline.warehouse.database import DatabaseError, connect_live, open_live
-from pipeline.warehouse.manifest import archive_folder, define_events, quoted
+from pipeline.warehouse.manifest import archive_folder, define_events
 from pipeline.warehouse.resources import Resources
+from pipeline.warehouse.sql import quoted
 
 
 def compact(live: Path, rules: Rules, resources: Resources | None = None) -> None:

@@ -14,8 +14,8 @@ from pipeline.warehouse.manifest import (
     archive_files,
     archive_folder,
     define_events,
-    quoted,
 )
+from pipeline.warehouse.sql import quoted
 
 Device = tuple[str, str]
 """Store and device key."""
