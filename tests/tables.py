@@ -12,8 +12,11 @@ from pipeline.replay.local import replay
 from pipeline.warehouse.database import connect_published
 from pipeline.warehouse.queries import broken
 
-# They depend on the log and not only on the events: on the order and place of records.
+# They depend on the log and not only on the events: on the order and place of records, and on how
+# far a loader has let rows go, even if there were none.
 OF_THE_LOG_TABLES = {
+    "aggregate_rules",
+    "retention",
     "ledger",
     "positions",
     "duplicates",

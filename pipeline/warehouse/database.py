@@ -19,7 +19,7 @@ from pipeline.warehouse.manifest import (
     verify_types,
 )
 from pipeline.warehouse.resources import Resources
-from pipeline.warehouse.sql import files, in_order, inlined, table_macros
+from pipeline.warehouse.sql import files, in_order, inlined, quoted, table_macros
 
 # Clients from 1.2 on can read it; the default of 2.0 excludes all of 1.x.
 STORAGE_VERSION = "v1.2.0"
@@ -117,10 +117,9 @@ def attached(path: Path, **config: str | bool | int) -> duckdb.DuckDBPyConnectio
     locks, and keep reading a file that was replaced. Raises duckdb.Error.
     """
     connection = duckdb.connect(config={"autoinstall_known_extensions": False, **config})
-    text = str(path).replace("'", "''")
     try:
-        connection.execute(f"SET temp_directory = '{text}.tmp'")
-        connection.execute(f"ATTACH '{text}' AS snapshot (READ_ONLY)")
+        connection.execute(f"SET temp_directory = {quoted(f'{path}.tmp')}")
+        connection.execute(f"ATTACH {quoted(path)} AS snapshot (READ_ONLY)")
         connection.execute("USE snapshot")
     except BaseException:
         connection.close()

@@ -16,6 +16,8 @@ from typing import Any
 
 import duckdb
 
+from pipeline.warehouse.sql import quoted
+
 FOLDER = "archive"
 # They would mean something in a path that DuckDB reads.
 SPECIAL = "*?[="
@@ -97,11 +99,6 @@ def _branches(files: list[ArchiveFile], folder: Path) -> Iterator[str]:
             f" WHERE day BETWEEN DATE '{first_day}' AND DATE '{last_day}'"
             f" AND occurred_at BETWEEN TIMESTAMP '{first_at}' AND TIMESTAMP '{last_at}'"
         )
-
-
-def quoted(path: Path) -> str:
-    """`path` as text in SQL."""
-    return "'{}'".format(str(path).replace("'", "''"))
 
 
 def verify(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:

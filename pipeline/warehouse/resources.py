@@ -10,6 +10,7 @@ import duckdb
 
 from pipeline.config import MEBIBYTE, Settings
 from pipeline.memory import quarter_of_memory
+from pipeline.warehouse.sql import quoted
 
 _LEAST = 512 * MEBIBYTE
 
@@ -48,5 +49,4 @@ class Resources:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for leftover in folder.iterdir():
             leftover.unlink()  # of a killed process
-        name = str(folder).replace("'", "''")
-        connection.execute(f"SET temp_directory = '{name}'")
+        connection.execute(f"SET temp_directory = {quoted(folder)}")

@@ -16,7 +16,8 @@ from pipeline.warehouse.database import (
     define_views,
 )
 from pipeline.warehouse.limits import lock
-from pipeline.warehouse.manifest import archive_folder, quoted
+from pipeline.warehouse.manifest import archive_folder
+from pipeline.warehouse.sql import quoted
 
 # Where the rows of `events` are in each.
 _PLACES = {"hot_events", "archive_files", "archive_folder"}

@@ -62,3 +62,8 @@ def inlined(text: str) -> str:
 
 def _without_comments(text: str) -> str:
     return re.sub(r"--.*", "", text)
+
+
+def quoted(path: Path | str) -> str:
+    """`path` as text in SQL."""
+    return "'{}'".format(str(path).replace("'", "''"))

@@ -77,7 +77,7 @@ def test_an_export_says_what_it_wrote(pipeline: Pipeline, tmp_path: Path) -> Non
     assert said == ["lake: 2 of 2 days written, 6 rows\n", "lake: 0 of 2 days written, 0 rows\n"]
     assert {path.stat().st_mode & 0o077 for path in (tmp_path / "lake").rglob("*")} == {0}
     for arguments, code, reason in (
-        (("lake", "evnts"), 1, "there is no table 'evnts' to export; choose of: conversion"),
+        (("lake", "evnts"), 1, "there is no table 'evnts' to export; choose of: "),
         (("lake", "--since", "yesterday"), 2, "does not match the format"),
     ):
         done = pipeline("export", *arguments)

@@ -57,7 +57,8 @@ def test_a_limit_on_bytes_is_refused() -> None:
 
 
 def test_a_time_is_less_than_for_ever() -> None:
-    for_ever = Topic("beacons", 4, {**wanted().config, "retention.ms": "-1"})
+    config = {**wanted().config, "retention.ms": "-1"}
+    for_ever = Topic("beacons", 4, is_by_device=True, config=config)
     found = findings(for_ever, actual(), replication=3)
     assert [one.is_refusal for one in found] == [True]
 

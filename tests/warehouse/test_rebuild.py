@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -21,6 +20,7 @@ from warehouse_fixture import RULES, Warehouse
 
 from pipeline.warehouse.aggregates import AGGREGATES
 from pipeline.warehouse.archive.freezing import Span
+from pipeline.warehouse.beside import beside
 from pipeline.warehouse.database import DatabaseError, connect_live
 from pipeline.warehouse.manifest import archive_folder
 from pipeline.warehouse.queries import broken
@@ -48,6 +48,7 @@ EMPTY = {"positions", "retention", "daily_expired", "expired_orders", "aggregate
 SPOIL = """
 import os, sys
 from pathlib import Path
+from pipeline.warehouse.beside import beside
 from pipeline.warehouse.database import open_live
 connection = open_live(Path(sys.argv[1]))
 connection.execute(sys.argv[2])
@@ -244,10 +245,13 @@ def opened(live: Path) -> list[str]:
 
 
 def test_files_of_a_running_process_stay(live: Path) -> None:
-    running = live.with_name(f"live.duckdb.{os.getppid()}.rebuilt")
-    running.touch()
-    connect_live(live, RULES).close()
-    assert running.exists()
+    with beside(live) as running:
+        running.touch()
+        connect_live(live, RULES).close()
+        with beside(live) as other:
+            assert other != running
+        assert running.exists()
+    assert list(live.parent.glob("*.rebuilt*")) == []
 
 
 def test_a_lost_live_database_is_made_of_the_snapshot(live: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from calendar import monthrange
 from dataclasses import dataclass
@@ -27,11 +28,13 @@ from pipeline.warehouse.manifest import (
     define_events,
     layout_of,
     own_folder,
-    quoted,
     refuse_special,
 )
 from pipeline.warehouse.snapshots.snapshot_files import sync_folder
+from pipeline.warehouse.sql import quoted
 
+# DuckDB tells of its writers in JSON: `…"Could not write file \\"/…\\": No space left on device"…`.
+_CAUSE = re.compile(r'\\": ([^"]+)"')
 # A device's rows of a day are together, so that one device reads a row group or two.
 _ORDER = "day, store_id, device_key, occurred_at"
 # Equal for equal rows in any order. A row is never changed, only added or erased.
@@ -168,7 +171,13 @@ class Freezer:
         path = folder / f"{uuid4().hex}.parquet"
         fresh = path.with_suffix(".new")
         try:
-            held = _copy(connection, rows, fresh, is_sorted=is_sorted)
+            try:
+                held = _copy(connection, rows, fresh, is_sorted=is_sorted)
+            except duckdb.IOException as error:
+                # Without the name and the place of this attempt: the same error is the same line.
+                said = _CAUSE.search(str(error))
+                reason = said[1] if said else str(error).splitlines()[0]
+                raise ArchiveError(f"{folder} cannot be written: {reason}") from None
             if held is None:
                 return None
             set_mode(fresh, self._mode)

@@ -13,8 +13,8 @@ import duckdb
 from pipeline.warehouse.archive.freezing import make_folders
 from pipeline.warehouse.export.contents import Export, ExportedFile
 from pipeline.warehouse.export.selection import Days, Table
-from pipeline.warehouse.manifest import quoted
 from pipeline.warehouse.snapshots.snapshot_files import sync_folder
+from pipeline.warehouse.sql import quoted
 
 _UNFINISHED = "unfinished"
 # Folders are for whoever runs the export; the shell opens them to others.

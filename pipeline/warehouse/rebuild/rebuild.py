@@ -31,12 +31,11 @@ from pipeline.warehouse.manifest import (
     archive_files,
     archive_folder,
     define_events,
-    quoted,
 )
 from pipeline.warehouse.queries import broken
 from pipeline.warehouse.resources import Resources
 from pipeline.warehouse.snapshots.copying import CopyError, copied
-from pipeline.warehouse.sql import files
+from pipeline.warehouse.sql import files, quoted
 
 Progress = Callable[[str, int, int], None]
 """Takes what is being done, how many steps are done, and how many there are."""
@@ -257,6 +256,7 @@ def _recomputes(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
 
     return [
         ("buckets", f"SET VARIABLE buckets = {buckets}; {text['buckets']}"),
+        *((f"buckets of {name}", _staged(name)) for name in _DERIVED),
         ("settled orders", text["settled"]),
         *in_buckets("orders"),
         ("writing order_lines", _write("order_lines")),
@@ -288,6 +288,11 @@ def _copy(table: str, *, thaw: bool) -> str:
         SELECT held.* REPLACE ({days})
         FROM old.{source} AS held LEFT JOIN stores USING (store_id)
     """  # noqa: S608  # our own names
+
+
+def _staged(table: str) -> str:
+    # The rows of all buckets, until they are written in the order of time of the loader's bounds.
+    return f"CREATE TEMP TABLE rebuilt_{table} AS FROM {table} WITH NO DATA"
 
 
 def _write(table: str) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.warehouse.manifest import define_events, quoted
+from pipeline.warehouse.manifest import define_events
 from pipeline.warehouse.retention.transaction import run
-from pipeline.warehouse.sql import files
+from pipeline.warehouse.sql import files, quoted
 
 # Of a file that is no longer named. The same as `expired_events.sql` counts of the table.
 _COUNTED = """
