@@ -92,6 +92,7 @@ def needed_until(device: Device, rules: Rules) -> int | None:
             *(touch.touched_at + rules.lookback_ms for touch in device.touches),
             *(conversion.occurred_at for conversion in device.conversions),
             *(() if device.over_limit_until is None else (device.over_limit_until,)),
+            *(() if device.erased_at is None else (device.erased_at + BACKFILL_LIMIT_MS,)),
         ),
         default=None,
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from pipeline.domain.device import Device, decode, encode, needed_until
-from pipeline.stream.local_state import WRITER_BYTES, LocalState, Meta, Rows
+from pipeline.stream.local_state import ERASED, WRITER_BYTES, LocalState, Meta, Rows
 
 Pair = tuple[bytes, bytes | None]
 """Key and value of a record; None is a tombstone."""
@@ -73,6 +73,7 @@ class Devices:
     _written_at: float = field(default_factory=time.monotonic)
     _removed: set[bytes] = field(default_factory=set)
     _is_contiguous: bool = True
+    _has_erased: bool = False
     _indexed: bytes = b""
     _swept: bytes = b""
 
@@ -93,6 +94,7 @@ class Devices:
         if self._unwritten:
             self.store.write_unindexed(self._unwritten, self._meta())
             self._forget_unwritten()
+        self._drop_erased()
 
     # Batches
 
@@ -152,13 +154,13 @@ class Devices:
         """
         for key, value in pairs:
             self._remember(key, value)
-            if value is not None:
+            if value is not None and key != ERASED:
                 self._decoded[key[WRITER_BYTES:]].sending -= 1
         self._is_contiguous &= span is not None and span[0] == self.next_offset
         if self._is_contiguous and span is not None:
             self.next_offset = span[1]
         is_long_ago = time.monotonic() - self._written_at > _WRITE_SECONDS
-        if self._unwritten_bytes >= self.write_bytes or is_long_ago:
+        if self._unwritten_bytes >= self.write_bytes or is_long_ago or self._has_erased:
             self.write()
 
     def shrink(self) -> None:
@@ -177,6 +179,7 @@ class Devices:
             self.store.write(self._unwritten, self._meta())
             self._removed -= self._unwritten.keys()
             self._forget_unwritten()
+        self._drop_erased()
         self._written_at = time.monotonic()
 
     def close(self) -> None:
@@ -189,7 +192,15 @@ class Devices:
         held = {writer: value for writer, value in rows.items() if value is not None}
         return _Decoded.of(held, self.mark)
 
+    def _drop_erased(self) -> None:
+        if self._has_erased:
+            self.store.compact()
+            self._has_erased = False
+
     def _remember(self, key: bytes, value: bytes | None) -> None:
+        if key == ERASED:
+            self._has_erased = True
+            return
         self._unwritten.setdefault(key[WRITER_BYTES:], {})[key[:WRITER_BYTES]] = value
         self._unwritten_bytes += len(key) + len(value or b"")
 
@@ -199,6 +210,8 @@ class Devices:
 
     def _meta(self) -> Meta:
         meta = self.store.meta
+        if self._has_erased:  # so that a kill before the file is written again changes nothing
+            meta = msgspec.structs.replace(meta, has_erased=True)
         if meta.offset == self.next_offset:
             return meta
         return msgspec.structs.replace(meta, offset=self.next_offset, moved_at=time.time())

@@ -67,6 +67,8 @@ class LocalFolder:
             reason = untrusted(state.meta, self._new(), end=self.ends.get(partition, 0))
             if reason is None:
                 state.begin(boot())
+                if state.meta.has_erased:
+                    state.compact()
                 log.info(
                     "partition %d: %d states are here; its changelog is read from offset %d",
                     *(partition, len(state), state.meta.offset),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -17,6 +18,8 @@ from pipeline.domain.device import decode, needed_until
 from pipeline.domain.rules import Rules
 
 WRITER_BYTES = 16
+ERASED = b"\0" * WRITER_BYTES + b"erased"
+"""Key of the record by which a changelog says that states before it were erased; no device's."""
 
 HOUR_MS = 60 * 60 * 1000
 # Address space, of which the disk gives what is written.
@@ -26,6 +29,7 @@ _HASH_BYTES = 16
 _HEADER = Struct(">IH")
 _HOUR = Struct(">I")
 _META = b"meta"
+_COMPACT = "compact"
 # A device without anything, and one of before 1970, is due at once.
 _FIRST_HOUR = 1
 
@@ -40,7 +44,8 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
 
     The rows are those of the changelog before `offset`, and perhaps some after it; `moved_at` is
     when `offset` last moved, `begun_at` when the first row was read. `boot` is that of the machine,
-    None once all is synced. `has_unindexed` says that some rows are under no hour.
+    None once all is synced. `has_unindexed` says that some rows are under no hour, `has_erased`
+    that the file may still hold what was erased.
     """
 
     identity: str
@@ -49,6 +54,7 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
     boot: str | None
     offset: int = 0
     has_unindexed: bool = False
+    has_erased: bool = False
 
 
 @dataclass(slots=True)
@@ -60,8 +66,9 @@ class LocalState:
 
     rules: Rules
     meta: Meta
-    _env: lmdb.Environment
+    _folder: Path
     _lock: IO[bytes]
+    _env: lmdb.Environment = field(init=False)
     _rows: Any = field(init=False)
     _hours: Any = field(init=False)
 
@@ -71,8 +78,18 @@ class LocalState:
 
         A damaged one raises `lmdb.Error`.
         """
-        env = lmdb.open(
-            str(folder),
+        held = cls(rules, meta, folder, lock)
+        shutil.rmtree(folder / _COMPACT, ignore_errors=True)  # of a killed process
+        held._open()
+        with held._env.begin() as transaction:
+            known = transaction.get(_META)
+        if known is not None:
+            held.meta = msgspec.json.decode(known, type=Meta)
+        return held
+
+    def _open(self) -> None:
+        self._env = lmdb.open(
+            str(self._folder),
             map_size=_MAP_BYTES,
             max_dbs=3,
             # Read at random, and trusted after a power cut only if synced since.
@@ -82,26 +99,20 @@ class LocalState:
             lock=False,
             mode=0o600,
         )
-        held = cls(rules, meta, env, lock)
         try:
-            held._refuse_torn(folder)
+            self._refuse_torn()
         except lmdb.Error:
-            env.close()
+            self._env.close()
             raise
-        held._rows = env.open_db(b"rows")
-        held._hours = env.open_db(b"hours")
-        with env.begin() as transaction:
-            known = transaction.get(_META)
-        if known is not None:
-            held.meta = msgspec.json.decode(known, type=Meta)
-        return held
+        self._rows = self._env.open_db(b"rows")
+        self._hours = self._env.open_db(b"hours")
 
-    def _refuse_torn(self, folder: Path) -> None:
+    def _refuse_torn(self) -> None:
         # Reading beyond the file's end would kill the process.
         pages = self._env.info()["last_pgno"] + 1
-        size = (folder / "data.mdb").stat().st_size
+        size = (self._folder / "data.mdb").stat().st_size
         if size < pages * self._env.stat()["psize"]:
-            raise lmdb.CorruptedError(f"{folder}: {size} bytes are not {pages} pages")
+            raise lmdb.CorruptedError(f"{self._folder}: {size} bytes are not {pages} pages")
 
     def read(self, key: bytes) -> Rows:
         """The states of a device."""
@@ -201,6 +212,22 @@ class LocalState:
     def begin(self, boot: str | None) -> None:
         """Remember that this boot of the machine writes, before it does."""
         self._remember_synced(boot=boot)
+
+    def compact(self) -> None:
+        """Write the file again: LMDB overwrites what was deleted only when it needs the page (E1).
+
+        Raises OSError, too.
+        """
+        fresh = self._folder / _COMPACT
+        fresh.mkdir(mode=0o700)
+        self._env.copy(str(fresh), compact=True)
+        self._env.close()
+        (fresh / "data.mdb").chmod(0o600)
+        (fresh / "data.mdb").replace(self._folder / "data.mdb")
+        fresh.rmdir()
+        self._open()
+        with self._env.begin(write=True) as transaction:
+            self._remember(transaction, msgspec.structs.replace(self.meta, has_erased=False))
 
     def close(self) -> None:
         """Sync, so that what is here may be trusted after another boot of the machine."""

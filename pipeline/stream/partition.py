@@ -19,6 +19,7 @@ from pipeline.domain.rules import Rules
 from pipeline.kafka.partitioner import home
 from pipeline.stream.checkpoint import Checkpoint, StateError
 from pipeline.stream.devices import Devices, Pair
+from pipeline.stream.local_state import ERASED
 
 _outcomes = msgspec.json.Encoder()
 
@@ -113,6 +114,7 @@ class PartitionState:
         outcomes: list[Pair] = []
         changed: dict[bytes, None] = {}
         events = failed = offset = 0
+        erases = False
         for record in records:
             offset, key = record.offset, record.key or b""
             device = self.devices.get(key)
@@ -144,11 +146,16 @@ class PartitionState:
                 changed[key] = None
                 events += len(beacon.events) + len(beacon.failed)
                 failed += len(outcome.failed)
+                erases |= outcome.erased_at is not None
             stream_time = beacon.latest(stream_time)
         self._checkpoint = msgspec.structs.replace(
             checkpoint, offset=offset + 1, stream_time=stream_time
         )
         states = self._states(changed, committed)
+        if erases:
+            # Now: what others wrote of the device must not outlive the mark that it is erased.
+            states += [*self._tombstones, (ERASED, b"%d" % offset)]
+            self._tombstones = []
         return BatchResult(strays, outcomes, states, self._checkpoint, events, failed)
 
     def _home(self, key: bytes, device: Device) -> int:

@@ -16,7 +16,7 @@ from aiokafka.structs import TopicPartition
 from pipeline.config import Settings
 from pipeline.kafka.security import security
 from pipeline.stream.local_folder import LocalFolder
-from pipeline.stream.local_state import WRITER_BYTES, LocalState
+from pipeline.stream.local_state import ERASED, WRITER_BYTES, LocalState
 from pipeline.topics import MAX_RECORD_BYTES, topics
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class Standby:
                 for place, records in fetched.items():
                     # It may have been released while Kafka was asked.
                     if (held := self._followed.get(place.partition)) is not None:
-                        _apply(held, records)
+                        apply(held, records)
         except Exception as error:  # noqa: BLE001  # Faust would restart it without its states
             self.end(f"the standby cannot go on: {type(error).__name__}: {error}")
         finally:
@@ -106,13 +106,22 @@ class Standby:
         return new
 
 
-def _apply(state: LocalState, records: Sequence[Any]) -> None:
+def apply(state: LocalState, records: Sequence[Any]) -> None:
+    """Write neighbouring `records` of the changelog, from the state's offset or before it."""
     changes: dict[bytes, dict[bytes, bytes | None]] = {}
+    has_erased = False
     for record in records:
+        if record.key == ERASED:
+            has_erased = True
+            continue
         writer, device = record.key[:WRITER_BYTES], record.key[WRITER_BYTES:]
         changes.setdefault(device, {})[writer] = record.value
     following = records[-1].offset + 1
     # While Kafka was asked, the partition may have been owned, and be further since.
     if following > state.meta.offset:
-        meta = msgspec.structs.replace(state.meta, offset=following, moved_at=time.time())
+        meta = msgspec.structs.replace(
+            state.meta, offset=following, moved_at=time.time(), has_erased=has_erased
+        )
         state.write_unindexed(changes, meta)
+        if has_erased:
+            state.compact()

@@ -120,7 +120,10 @@ def test_e1_nothing_of_a_device_is_left_and_nothing_comes_back(settings: Setting
         assert nobody.returncode == 1
         assert "holds no event of customer" in nobody.stderr
     assert broken_checks(settings.database) == []
-    # As docs/privacy.md says: the workers' own copy of the changelog.
+    # The workers' own copy of the changelog names the device, as that does.
+    state = b"".join(path.read_bytes() for path in (settings.home / "state").rglob("data.mdb"))
+    assert DEVICE.encode() in state
+    assert f"{DEVICE}-visit".encode() not in state
     shutil.rmtree(settings.home / "state")
     assert places_of(DEVICE, settings.home) == []
     # In Kafka, once retention and compaction are done: only that this device was erased.
