@@ -29,6 +29,7 @@ class LedgerRow:
     events: int
     duplicates: int
     failed: int
+    erased: int
     expired: int
 
 
@@ -121,17 +122,12 @@ class Status:
     def table(self) -> QueryResult:
         """A row for each partition."""
         columns = ["partition", "on Kafka", "committed", "published", "behind"]
+        counted = ["records", "events", "duplicates", "failed", "erased", "expired"]
         rows = []
         for place in self.partitions:
-            held = place.ledger
-            counts = (
-                (None,) * 5
-                if held is None
-                else (held.records, held.events, held.duplicates, held.failed, held.expired)
-            )
             reached = (place.partition, place.end, place.committed, place.published, place.behind)
+            counts = (place.ledger and getattr(place.ledger, name) for name in counted)
             rows.append((*reached, *counts))
-        counted = ["records", "events", "duplicates", "failed", "expired"]
         return QueryResult([*columns, *counted], rows)
 
     def ages(self, now: datetime) -> str:
@@ -233,7 +229,7 @@ def read_snapshot(
             rejected,
             ids[rejected],
         )[0][0]
-        columns = "partition, next_origin, records, events, duplicates, failed, expired"
+        columns = "partition, next_origin, records, events, duplicates, failed, erased, expired"
         rows = _rows(
             connection,
             f"SELECT {columns} FROM ledger WHERE topic_id = $1",  # noqa: S608  # the line above

@@ -61,12 +61,17 @@ class Watched:
     def __init__(self, connection: duckdb.DuckDBPyConnection, killer: Killer) -> None:
         self._connection = connection
         self._killer = killer
+        # The tables of a batch are variables of whoever called us.
+        connection.execute("SET python_scan_all_frames = true")
 
-    def execute(self, text: str, values: object = None) -> duckdb.DuckDBPyConnection:
+    def execute(
+        self, query: str | duckdb.Statement, values: object = None
+    ) -> duckdb.DuckDBPyConnection:
         """As the connection's own."""
+        text = query if isinstance(query, str) else query.query
         if text.split(maxsplit=1)[0] in STATEMENTS:
             self._killer.touch(text.split(maxsplit=1)[0])
-        return self._connection.execute(text, values)
+        return self._connection.execute(query, values)
 
 
 def life(live: Path, number: int) -> None:

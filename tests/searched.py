@@ -33,15 +33,16 @@ def _values(text: str, home: Path) -> Iterator[str]:
     for path in _files(home):
         name = str(path.relative_to(home))
         if path.suffix == ".parquet":
-            if duckdb.execute(_FOUND.format(f"read_parquet('{path}')"), [text]).fetchone():
-                yield name
+            with duckdb.connect() as connection:
+                if connection.execute(_FOUND.format(f"read_parquet('{path}')"), [text]).fetchall():
+                    yield name
         elif ".duckdb" in path.name and not path.name.endswith(".wal"):
             with duckdb.connect() as connection:
                 connection.execute(f"ATTACH '{path}' AS searched (READ_ONLY)")
                 for (table,) in connection.execute(
                     "SELECT table_name FROM duckdb_tables() WHERE database_name = 'searched'"
                 ).fetchall():
-                    if connection.execute(_FOUND.format(f"searched.{table}"), [text]).fetchone():
+                    if connection.execute(_FOUND.format(f"searched.{table}"), [text]).fetchall():
                         yield f"{name}: {table}"
 
 

@@ -10,7 +10,7 @@ from pipeline.warehouse.backup.last_backup import LastBackup
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 EMPTY = ArchiveState(0, 0, 0, None, None)
-LEDGER = LedgerRow(next_origin=8, records=8, events=20, duplicates=3, failed=1, expired=4)
+LEDGER = LedgerRow(next_origin=8, records=8, events=20, duplicates=3, failed=1, erased=2, expired=4)
 
 
 def made(
@@ -55,6 +55,7 @@ def test_the_table_has_a_row_for_each_partition() -> None:
             "events": 20,
             "duplicates": 3,
             "failed": 1,
+            "erased": 2,
             "expired": 4,
         },
         {
@@ -67,6 +68,7 @@ def test_the_table_has_a_row_for_each_partition() -> None:
             "events": None,
             "duplicates": None,
             "failed": None,
+            "erased": None,
             "expired": None,
         },
     ]

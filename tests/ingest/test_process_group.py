@@ -130,9 +130,10 @@ def test_a_killed_process_loses_nothing_that_was_acknowledged_and_the_other_goes
             wait_for(lambda: outcomes[204] >= before[204] + 200, seconds=60)
             wait_for(lambda: group.status() == "ready", seconds=60)
             assert killed.pid not in [member.pid for member in group.members()]
-        # One connection of each client at most was in its hands.
+        # One connection of each client at most was in its hands, and the next one in the queue of
+        # its socket, until the kernel had closed that.
         assert set(outcomes) <= {204, "broken"}
-        assert outcomes["broken"] <= 4
+        assert outcomes["broken"] <= 8
         assert group.ingest.stop() == 0
         assert "ended with code -9; starting it again" in group.ingest.said()
     assert sessions(read_topic(topics(two).beacons)) >= set(group.taken)

@@ -334,6 +334,7 @@ def test_a_byte_that_changed_is_found_by_its_sum_and_nothing_is_made_of_it(
             remake()
     assert sorted(each.name for each in path.parent.iterdir() if each.is_file()) == [
         "analytics.duckdb",
+        "archive.json",
         "live.duckdb",
         "publish.json",
     ]

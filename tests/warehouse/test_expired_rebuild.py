@@ -25,7 +25,7 @@ from pipeline.warehouse.retention import derived, events
 SLOWER = slower(RULES)
 STORES = 6
 # Nothing of them goes, or they are not loaded here.
-EMPTY = {"positions", "duplicates", "rejected_events", "dropped_rows", "archive_files"}
+EMPTY = {"positions", "duplicates", "rejected_events", "dropped_rows", "archive_files", "erasures"}
 AGGREGATES = (
     "daily_traffic",
     "daily_sessions",
