@@ -91,8 +91,8 @@ class ManualProducer:
 class WatchedCircuit(Circuit):
     """Notes why it opened, and what had been sent each time it closed."""
 
-    def __init__(self, producer: Any, backlog: Backlog) -> None:
-        self.probe = Probe(producer, "beacons", limit=timedelta(seconds=1))
+    def __init__(self, producer: Any, backlog: Backlog, *, quick: float = 1) -> None:
+        self.probe = Probe(producer, "beacons", limit=timedelta(seconds=quick))
         self.replay = Replay(producer, backlog, self.probe, rejected="rejected")
         self.openings: list[str] = []
         self.closings: list[list[Record]] = []

@@ -108,7 +108,8 @@ def test_a_record_of_the_spool_that_fails_opens_the_circuit_again(tmp_path: Path
 
     async def scenario() -> None:
         backlog = backlog_of(Spool(tmp_path, cap=ROOM))
-        circuit = WatchedCircuit(producer, backlog)
+        # Its record has no answer while it closes, however long this machine stalls.
+        circuit = WatchedCircuit(producer, backlog, quick=60)
         backlog.add(PendingRecord(ONE))
         circuit.start()
         await until(lambda: not circuit.is_open)
