@@ -79,6 +79,27 @@ class LocalFolder:
         (folder / "data.mdb").unlink(missing_ok=True)
         return LocalState.open(folder, self.rules, self._new(), lock)
 
+    def delete_unusable(self) -> None:
+        """Delete states that nobody holds and none may read on from: they hold what is past.
+
+        Raises OSError.
+        """
+        for file in self.path.glob("*-*/data.mdb"):
+            partition = int(file.parent.name.split("-")[0])
+            lock = _lock(file.parent)
+            if lock is None:
+                continue
+            try:
+                state = LocalState.open(file.parent, self.rules, self._new(), lock)
+            except lmdb.Error:
+                file.unlink()
+                lock.close()
+                continue
+            reason = untrusted(state.meta, self._new(), end=self.ends.get(partition, 0))
+            if reason is not None:
+                file.unlink()
+            state.abandon()
+
     def _new(self) -> Meta:
         now = time.time()
         return Meta(identity=self.identity, begun_at=now, moved_at=now, boot=boot())

@@ -56,6 +56,7 @@ def run(settings: Settings) -> int:
     log_causes(settings)
     ends = end_offsets(settings, ours.changelog)
     local = LocalFolder.of(settings, ids[ours.changelog.name], ends)
+    local.delete_unusable()
     return asyncio.run(_serve(settings, topic_id, local))
 
 

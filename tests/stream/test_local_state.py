@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -302,6 +303,33 @@ def test_a_folder_that_another_holds_is_left_alone(tmp_path: Path) -> None:
     other.abandon()
     local.open(0).close()
     assert {path.parent.name for path in tmp_path.glob("*/owner")} == {"0-0", "0-1"}
+
+
+def test_a_state_that_none_may_read_on_from_is_deleted_unless_it_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = visits(PartitionLog())
+    first = log.assigned(tmp_path)
+    log.run(first, 10)
+    end = len(log.changelog) + 1  # something was written since
+    local = LocalFolder(tmp_path, "", log.rules, {0: end})
+    (file,) = tmp_path.glob("0-0/data.mdb")
+    later = time.time() + MOST_BEHIND.total_seconds() + 60
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: later)
+        local.delete_unusable()
+        assert file.exists()  # held
+        first.devices.close()
+        replace(local, ends={0: len(log.changelog)}).delete_unusable()
+        assert file.exists()  # complete
+    local.delete_unusable()
+    assert file.exists()  # not so far behind
+    monkeypatch.setattr(time, "time", lambda: later)
+    local.delete_unusable()
+    assert not file.exists()
+    file.write_bytes(b"garbage")
+    local.delete_unusable()
+    assert not file.exists()
 
 
 def test_the_folder_is_private(tmp_path: Path) -> None:
