@@ -142,12 +142,14 @@ def forked(what: Callable[[], None]) -> tuple[int, str]:
     return os.waitpid(child, 0)[1], text
 
 
-def main(folder: Path) -> None:
-    number = 0
+def kill_each(
+    folder: Path, life: Callable[..., None], look: Callable[[Path], None], *, every: int = 1
+) -> None:
+    """Kill `life` of a copy of `folder` before its first thing, and so on; `look` at each after."""
+    number = 1
     while True:
-        number += 1
         home = folder.with_name(f"kill-{number}")
-        shutil.copytree(folder, home)
+        shutil.copytree(folder, home, symlinks=True)
         live = home / "live.duckdb"
         status, about = forked(partial(life, live, number))
         assert status in (0, signal.SIGKILL), about
@@ -156,7 +158,8 @@ def main(folder: Path) -> None:
         shutil.rmtree(home)
         if status == 0:
             return
+        number += every
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    kill_each(Path(sys.argv[1]), life, look)

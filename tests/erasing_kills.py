@@ -7,17 +7,14 @@ outcome that erases DEVICE in the file `OUTCOME`.
 
 from __future__ import annotations
 
-import shutil
-import signal
 import sys
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import msgspec
-from archive_kills import CALLS, Killer, Watched, forked
+from archive_kills import CALLS, Killer, Watched, kill_each
 from searched import places_of
 from warehouse_fixture import RULES
 
@@ -102,21 +99,5 @@ def look(live: Path) -> None:
     assert places_of(DEVICE, live.parent) == []
 
 
-def main(folder: Path, every: int) -> None:
-    number = 1
-    while True:
-        home = folder.with_name(f"kill-{number}")
-        shutil.copytree(folder, home, symlinks=True)
-        live = home / "live.duckdb"
-        status, about = forked(partial(life, live, number))
-        assert status in (0, signal.SIGKILL), about
-        wrong, text = forked(partial(look, live))
-        print(f"{about or 'the end'}: {text if wrong else 'whole'}", flush=True)
-        shutil.rmtree(home)
-        if status == 0:
-            return
-        number += every
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    kill_each(Path(sys.argv[1]), life, look, every=int(sys.argv[2]))

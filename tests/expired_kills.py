@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import sys
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
-from archive_kills import forked
+from archive_kills import kill_each
 from expired import restless
 from warehouse_fixture import RULES, Warehouse
 
@@ -82,21 +80,5 @@ LEFT = """
 EXPECTED = [(2, 1, 2, 4, 2, 2, 4, 4)]
 
 
-def main(folder: Path) -> None:
-    number = 0
-    while True:
-        number += 1
-        home = folder.with_name(f"kill-{number}")
-        shutil.copytree(folder, home)
-        live = home / "live.duckdb"
-        status, about = forked(partial(life, live, number))
-        assert status in (0, signal.SIGKILL), about
-        wrong, text = forked(partial(look, live))
-        print(f"{about or 'the end'}: {text if wrong else 'whole'}", flush=True)
-        shutil.rmtree(home)
-        if status == 0:
-            return
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    kill_each(Path(sys.argv[1]), life, look)
