@@ -12,9 +12,9 @@ import msgspec
 
 from pipeline.config import Settings
 from pipeline.warehouse.database import DatabaseError
+from pipeline.warehouse.erasing.erasures import key_file
 
 SNAPSHOT = "analytics.duckdb"
-ERASURE_KEY = "erasures.key"
 _LIST = "backup.json"
 _CHUNK = 16 * 1024 * 1024
 
@@ -72,7 +72,8 @@ class Backup(msgspec.Struct, frozen=True):
 
 def other_files(settings: Settings) -> dict[str, Path]:
     """Where the files are that a home needs besides snapshot and archive, by name in a backup."""
-    return {"stores.toml": settings.stores, ERASURE_KEY: settings.home / ERASURE_KEY}
+    secret = key_file(settings.live_database)
+    return {"stores.toml": settings.stores, secret.name: secret}
 
 
 def backups(folder: Path) -> list[Path]:
