@@ -6,6 +6,7 @@ All that the child does is real; only where it hesitates, or how large a file ma
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -49,7 +50,7 @@ HANGS = (sys.executable, "-c", _HANGS)
 FULL = (sys.executable, "-c", _FULL)
 
 
-def hanging(folder: Path) -> psutil.Process:
-    """The child that hangs, once it does."""
-    wait_for((folder / "hangs").exists)
+def hanging(folder: Path, each: Callable[[], None] = int) -> psutil.Process:
+    """The child that hangs, once it does; `each` is called while waiting."""
+    wait_for((folder / "hangs").exists, each=each)
     return psutil.Process(int((folder / "hangs").read_text()))
