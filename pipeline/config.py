@@ -326,6 +326,18 @@ class Settings(BaseSettings):
         description="Who may read snapshots: owner, group or all (docs/operating.md).",
     )
 
+    # What each process tells its operators
+    metrics_host: str = Field(
+        default="127.0.0.1",
+        description="Address of metrics and probes of all processes but ingest. Keep it private.",
+    )
+    metrics_port: int = Field(
+        default=8090,
+        ge=0,
+        le=65535,
+        description="The first free of 100 ports from this one on. 0 picks any free port.",
+    )
+
     # Queries of the dashboard (one page each) and of `pipeline query`
     query_timeout: timedelta = Field(
         default=timedelta(minutes=1),

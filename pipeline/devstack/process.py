@@ -21,18 +21,21 @@ LAST_LINES = 5
 class ManagedProcess:
     """A process to keep running; consecutive `deaths` set the pause before the next start.
 
-    `last_work` is what it does when it is stopped, if that may take any time.
+    `last_work` is what it does when it is stopped, if that may take any time; `label` tells it from
+    others of its name; `last_death` says how it ended last.
     """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
     last_work: str = ""
+    label: str = ""
     process: subprocess.Popen[bytes] | None = None
     reader: threading.Thread | None = None
     started: float = 0.0
     start_at: float = 0.0
     deaths: int = 0
+    last_death: str = ""
     last_output: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
 
     def start(self, show: Callable[[str], None]) -> None:

@@ -38,6 +38,8 @@ class Supervisor:
         self._pauses = pauses
         self._children: list[ManagedProcess] = []
         self._left: list[Future[None]] = []
+        self.on_restart: Callable[[ManagedProcess], None] = lambda _: None
+        """Called with each process that was started again."""
         # A plain flag: with an Event's lock a signal handler could deadlock.
         self._is_stopping = False
         self._is_asked_again = False
@@ -63,14 +65,21 @@ class Supervisor:
         environment: Mapping[str, str],
         *,
         last_work: str = "",
-    ) -> None:
+    ) -> ManagedProcess:
         """Start a process and keep it running; `last_work` is as in `ManagedProcess`.
 
         Raises OSError.
         """
-        child = ManagedProcess(name, command, environment, last_work)
+        same = self.count(name)
+        label = f"{name}-{same + 1}" if same else name
+        child = ManagedProcess(name, command, environment, last_work, label)
         child.start(self._show)
         self._children.append(child)
+        return child
+
+    def count(self, name: str) -> int:
+        """How many processes have this name."""
+        return sum(child.name == name for child in self._children)
 
     def watch(self, until: Callable[[], bool] = lambda: False) -> None:
         """Restart what dies, until `until` is true or a stop is requested."""
@@ -119,6 +128,8 @@ class Supervisor:
             child.start(self._show)
         except OSError as error:  # short of memory or processes, for now
             self._plan(child, f"{child.name} cannot be started: {error.strerror}")
+        else:
+            self.on_restart(child)
 
     def _plan(self, child: ManagedProcess, what: str) -> None:
         now = time.monotonic()
@@ -127,6 +138,7 @@ class Supervisor:
         output = "".join(f"\n    {line}" for line in child.last_output)
         last = f"; its last output:{output}" if output else ""
         log.warning("%s; starting it again in %g s%s", what, pause, last)
+        child.last_death = what
         child.process = None
         child.start_at = now + pause
 

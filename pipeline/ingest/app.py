@@ -14,9 +14,10 @@ from pipeline.ingest.beacon import BeaconEndpoint
 from pipeline.ingest.enrichment import warm_up
 from pipeline.ingest.explain import Explained
 from pipeline.ingest.metrics import Counts
-from pipeline.ingest.ops_endpoints import NOT_FOUND, OpsEndpoints
+from pipeline.ingest.ops_endpoints import ops_pages
 from pipeline.ingest.state import ProcessState
 from pipeline.ingest.stores import Stores
+from pipeline.monitoring.pages import NOT_FOUND, Pages
 from pipeline.sockets import is_loopback
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def create_app(
             explained=explained,
         ),
         state=state,
-        pages=OpsEndpoints(
+        pages=ops_pages(
             state,
             explains=explained is not None,
             is_local=is_loopback(settings.admin_host),
@@ -82,7 +83,7 @@ class App:
         *,
         beacon: BeaconEndpoint,
         state: ProcessState,
-        pages: OpsEndpoints,
+        pages: Pages,
         stores: Stores,
         publisher: Publisher,
         chores: Callable[[], None],

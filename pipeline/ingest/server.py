@@ -27,7 +27,7 @@ from pipeline.ingest.explain import Explained
 from pipeline.ingest.json_log import log_problems
 from pipeline.ingest.listeners import Listeners, open_listeners
 from pipeline.ingest.open_files import OPERATORS, TooFewFilesError, connections
-from pipeline.ingest.ops_endpoints import OpsEndpoints
+from pipeline.ingest.ops_endpoints import ops_pages
 from pipeline.ingest.process_group import ProcessGroup
 from pipeline.ingest.reports import ReportServer
 from pipeline.ingest.stores import Stores, StoresError
@@ -141,7 +141,7 @@ async def _run_group(
     settings: Settings, listeners: Listeners, folder: Path, *, explain: bool
 ) -> int:
     group = ProcessGroup(settings, listeners.beacons, folder, explain=explain)
-    pages = OpsEndpoints(group.state, explains=explain, is_local=is_loopback(settings.admin_host))
+    pages = ops_pages(group.state, explains=explain, is_local=is_loopback(settings.admin_host))
     server = Server(pages, few(settings))
     _on_stop(group.stop)
     await server.open(listeners.admin)

@@ -187,9 +187,11 @@ def topic_ids(settings: Settings, names: list[str]) -> dict[str, str]:
     }
 
 
-def end_offsets(settings: Settings, topic: Topic) -> dict[int, int]:
-    """The end offset of each partition."""
-    kafka = KafkaAdmin(settings)
+def end_offsets(
+    settings: Settings, topic: Topic, *, kafka: KafkaAdmin | None = None
+) -> dict[int, int]:
+    """The end offset of each partition. Raises `KafkaUnusableError`."""
+    kafka = kafka or KafkaAdmin(settings)
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # untyped
     wanted = {TopicPartition(topic.name, number): latest for number in range(topic.partitions)}
     found = kafka.admin.list_offsets(wanted, request_timeout=SECONDS)
