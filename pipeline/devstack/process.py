@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
 from pipeline.parent_death import end_with
@@ -22,7 +23,8 @@ class ManagedProcess:
     """A process to keep running; consecutive `deaths` set the pause before the next start.
 
     `last_work` is what it does when it is stopped, if that may take any time; `label` tells it from
-    others of its name; `last_death` says how it ended last.
+    others of its name; `last_death` says how it ended last, at `died_at` (UTC), and
+    `deaths_of_one_cause` how often in a row in the same way.
     """
 
     name: str
@@ -35,7 +37,10 @@ class ManagedProcess:
     started: float = 0.0
     start_at: float = 0.0
     deaths: int = 0
+    restarts: int = 0
     last_death: str = ""
+    died_at: datetime | None = None
+    deaths_of_one_cause: int = 0
     last_output: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
 
     def start(self, show: Callable[[str], None]) -> None:

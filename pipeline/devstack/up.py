@@ -24,7 +24,7 @@ from pipeline.devstack.broker.progress import download_shown
 from pipeline.devstack.broker.server import Broker
 from pipeline.devstack.first_store import as_curl, make_first_store
 from pipeline.devstack.process import ManagedProcess
-from pipeline.devstack.supervised import Supervised
+from pipeline.devstack.supervised import Supervised, hopeless
 from pipeline.devstack.supervisor import StartError, Supervisor
 from pipeline.ingest.stores import Stores
 from pipeline.kafka.admin import create_topics
@@ -57,7 +57,7 @@ class Up:
         self.settings = settings
         self._broker: Broker | None = None
         self._supervisor = Supervisor(_print_error)
-        self._supervised = Supervised(self._supervisor)
+        self._supervised = Supervised(self._supervisor, settings.home)
         self._opened = ExitStack()
         self._metrics: dict[str, int] = {}
 
@@ -236,8 +236,23 @@ class Up:
         return self._supervisor.during(work)
 
     def watch(self) -> None:
-        """Keep everything running until a stop is requested."""
-        self._supervisor.watch()
+        """Keep everything running until a stop is requested.
+
+        Raises `StartError` if a process dies again and again of one cause: starting it once more
+        does not help, and only the log would say so.
+        """
+        self._supervisor.watch(until=lambda: self._hopeless() is not None)
+        child = self._hopeless()
+        if child is not None and not self.is_stopping:
+            error = (
+                f"{child.label} has died {child.deaths_of_one_cause} times in a row, at last:"
+                f" {child.last_death}; mend that and start again (PIPELINE_MAX_RESTARTS)"
+            )
+            self._supervised.record(ended=error)
+            raise StartError(error)
+
+    def _hopeless(self) -> ManagedProcess | None:
+        return hopeless(self._supervisor.children, most=self.settings.max_restarts)
 
     def _stop(self) -> None:
         self._supervisor.stop(10.0 + self.settings.drain_delay.total_seconds())

@@ -82,6 +82,12 @@ METRICS: dict[str, tuple[Metric, ...]] = {
             "0 or 1",
             "1 while the stores' file cannot be used, and is not.",
         ),
+        (
+            "downstream_stalled_seconds",
+            "gauge",
+            "seconds",
+            "How long beacons have had no outcome, or outcomes no snapshot, and none has moved.",
+        ),
         ("processes", "gauge", "processes", "Ingest processes that answer."),
     ),
     "worker": _metrics(
