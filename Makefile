@@ -38,7 +38,7 @@ format: .venv/ready  ## Format the code and fix what can be fixed
 hooks: .venv/ready  ## Let git run the checks of .pre-commit-config.yaml before each commit
 	$(BIN)/pre-commit install
 
-docs: .venv/ready  ## Write the parts of documents and SQL that pipeline/domain/catalog.py declares
+docs: .venv/ready  ## Write the parts of documents and SQL that the code declares: events, metrics
 	$(BIN)/python docs/generate.py
 
 screenshot: .venv/ready  ## Write docs/images/dashboard.png again (needs chromium and chromedriver)

@@ -1,4 +1,4 @@
-"""Write what documents and SQL say of the events, from the catalog: `make docs`.
+"""Write what documents and SQL say of events and metrics, as declared in the code: `make docs`.
 
 The files stay plain text for their readers; only the parts named here are written. Prints the
 files that changed. `tests/test_generated.py` fails where one is not as it would be written.
@@ -26,6 +26,7 @@ from pipeline.domain.catalog import (
     GivenLine,
 )
 from pipeline.domain.fields import Shown, said
+from pipeline.monitoring.declarations import METRICS
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,6 +39,7 @@ def generated() -> dict[str, str]:
     made = {
         "docs/contract.md": contract,
         "docs/glossary.md": glossary,
+        "docs/metrics.md": metrics,
         "docs/openapi.yaml": openapi,
         "docs/semantics.md": semantics,
         "sql/macros/event_rank.sql": event_rank,
@@ -116,6 +118,21 @@ def with_rows(text: str, heading: str, rows: Mapping[str, list[str]]) -> str:
             missing.pop(column, None)
     lines[last + 1 : last + 1] = [_rows([row]) for row in missing.values()]
     return text[: place.start()] + "".join(lines) + text[place.end() :]
+
+
+def metrics(text: str) -> str:
+    """A table for each process."""
+    made = text.partition("\n## ")[0].rstrip("\n") + "\n"
+    for process, declared in METRICS.items():
+        made += f"\n## {process.capitalize()}\n\n"
+        made += "| metric | type | unit | by | meaning |\n|---|---|---|---|---|\n"
+        made += _rows(
+            [
+                [f"`{one.name}`", one.kind, one.unit, ", ".join(one.labels), one.meaning]
+                for one in declared
+            ]
+        )
+    return made
 
 
 def openapi(text: str) -> str:

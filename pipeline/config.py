@@ -197,6 +197,12 @@ class Settings(BaseSettings):
         le=timedelta(hours=1),
         description="How long ingest still takes requests after SIGTERM, with `/readyz` at 503.",
     )
+    downstream_timeout: timedelta = Field(
+        default=timedelta(minutes=5),
+        ge=timedelta(0),
+        le=YEAR,
+        description="After so long without progress behind ingest `/readyz` is degraded. 0: never.",
+    )
     ack_timeout: timedelta = Field(
         default=timedelta(seconds=5),
         ge=TICK,
@@ -220,6 +226,13 @@ class Settings(BaseSettings):
         default="", description="Header in which your edge sends the region."
     )
     city_header: str = Field(default="", description="Header in which your edge sends the city.")
+
+    # `up`
+    max_restarts: int = Field(
+        default=10,
+        ge=0,
+        description="`up` ends when a process has died so often in a row of one cause. 0: never.",
+    )
 
     # Worker
     workers: int = Field(default=1, ge=0, le=64, description="Worker processes that `up` starts.")
@@ -324,6 +337,18 @@ class Settings(BaseSettings):
     snapshot_readers: Literal["owner", "group", "all"] = Field(
         default="owner",
         description="Who may read snapshots: owner, group or all (docs/operating.md).",
+    )
+
+    # What each process tells its operators
+    metrics_host: str = Field(
+        default="127.0.0.1",
+        description="Address of metrics and probes of all processes but ingest. Keep it private.",
+    )
+    metrics_port: int = Field(
+        default=8090,
+        ge=0,
+        le=65535,
+        description="The first free of 100 ports from this one on. 0 picks any free port.",
     )
 
     # Queries of the dashboard (one page each) and of `pipeline query`

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +21,19 @@ def disk_use(settings: Settings) -> QueryResult:
     with suppress(NoSnapshotError):
         rows += _of_tables(settings.database)
     return QueryResult(["what", "bytes"], [(what, size) for what, size in rows])
+
+
+def free_bytes(settings: Settings) -> int:
+    """Free bytes of the disk that has the home, or will have it."""
+    path = settings.home.resolve()
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def free(settings: Settings) -> str:
+    """The same, as text."""
+    return f"disk: {free_bytes(settings) / 1e9:,.1f} GB free"
 
 
 def _of_files(settings: Settings) -> list[tuple[str, int]]:

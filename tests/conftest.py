@@ -69,5 +69,6 @@ def settings(kafka: Broker, tmp_path: Path) -> Settings:
         ingest_port=0,
         admin_port=0,
         dashboard_port=0,
+        metrics_port=0,
         publish_interval=timedelta(milliseconds=200),
     )

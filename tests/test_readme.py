@@ -27,7 +27,7 @@ COMMANDS = [text for language, text in BLOCKS if language == "sh"]
 DEMO, TEST = "make demo\n", "make test\n"
 ADDRESS = "http://127.0.0.1:8080/"
 # Ports that are free, where the README has the defaults.
-FREE = {f"PIPELINE_{name}_PORT": "0" for name in ("INGEST", "ADMIN", "DASHBOARD")}
+FREE = {f"PIPELINE_{name}_PORT": "0" for name in ("INGEST", "ADMIN", "DASHBOARD", "METRICS")}
 
 
 @dataclass(frozen=True)

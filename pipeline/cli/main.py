@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +16,7 @@ from pipeline.cli.export import export
 from pipeline.cli.partitions import partitions
 from pipeline.cli.rebuild import rebuild
 from pipeline.cli.rules import rules
+from pipeline.cli.status import status
 from pipeline.cli.stores import stores, zone
 from pipeline.cli.verb import with_settings
 from pipeline.umask import write_for_ourselves
@@ -71,6 +70,7 @@ cli.add_command(rebuild)
 cli.add_command(erase)
 cli.add_command(rules)
 cli.add_command(partitions)
+cli.add_command(status)
 
 
 @cli.command()
@@ -374,47 +374,6 @@ def check(settings: Settings, database: Path | None) -> int:
                 failed += 1
                 show(answer)
     return 1 if failed else 0
-
-
-@cli.command()
-@click.option(
-    "--behind",
-    type=click.IntRange(min=0),
-    help="Exit with 1 if the snapshot is more records behind than this.",
-)
-@click.option("--disk", is_flag=True, help="Show what takes space on the disk, too.")
-@click.option("--json", "as_json", is_flag=True, help="Print all of it as one JSON object.")
-@with_settings
-def status(settings: Settings, behind: int | None, *, disk: bool, as_json: bool) -> int:
-    """Show the progress of each stage by partition, and the snapshot's age."""
-    from pipeline.cli.command import on_kafka, show
-    from pipeline.disk import disk_use
-    from pipeline.printable import printable
-    from pipeline.status import status as read_status
-    from pipeline.stream.commits import refused_commits
-
-    settings = on_kafka(settings)
-    found = read_status(settings)
-    if as_json:
-        used = dict(disk_use(settings).rows)
-        click.echo(json.dumps({**asdict(found), "behind": found.behind, "disk": used}, default=str))
-    else:
-        show(found.table())
-        click.echo(found.ages(datetime.now(UTC)))
-        if disk:
-            show(disk_use(settings))
-    trouble = refused_commits(settings, topic_id=found.topic_id, rules=None)
-    if found.snapshot is not None and found.snapshot.other_topics:
-        trouble.append(
-            "the snapshot was loaded from other topics than Kafka has now (topic ids differ): "
-            + ", ".join(found.snapshot.other_topics)
-            + "; start with a new database, or reconnect the old Kafka"
-        )
-    for line in trouble:
-        click.echo(printable(f"Error: {line}"), err=True)
-    if trouble:
-        return 1
-    return 1 if behind is not None and found.behind > behind else 0
 
 
 def main(arguments: Iterable[str] | None = None) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.span import span
 from pipeline.cli.verb import with_settings
 
 if TYPE_CHECKING:
@@ -17,16 +18,6 @@ if TYPE_CHECKING:
 
 # Characters of a hash: enough to tell tokens apart, and they reveal no token.
 SHOWN = 8
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-def _span(_: click.Context, option: click.Parameter, value: str) -> timedelta:
-    match = re.fullmatch(r"(\d{1,4})([smhdw])", value)
-    if not match:
-        raise click.BadParameter(
-            f"{value!r} is not a time span such as 30m, 12h or 7d", param=option
-        )
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def _origins(_: click.Context, option: click.Parameter, values: Sequence[str]) -> list[str]:
@@ -154,7 +145,7 @@ def add(
     "--overlap",
     default="7d",
     show_default=True,
-    callback=_span,
+    callback=span,
     help="How long the old tokens remain valid.",
 )
 @click.option("--orders", is_flag=True, help="Replace the tokens that confirm orders instead.")

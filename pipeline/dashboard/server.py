@@ -17,8 +17,10 @@ from starlette.routing import Route
 
 from pipeline.config import Settings
 from pipeline.dashboard import page
+from pipeline.dashboard.monitored import Monitored
 from pipeline.dashboard.report import Report, report
 from pipeline.dashboard.snapshot import NotPublishedError, SnapshotReader
+from pipeline.monitoring.monitor import Monitor
 from pipeline.sockets import ListenError, bare, listening_for, written
 from pipeline.warehouse.limits import LimitError, limited
 
@@ -31,12 +33,12 @@ _HEADERS = {
 }
 
 
-def create_app(settings: Settings) -> Starlette:
-    """The page over `settings.database`, which need not exist yet."""
+def create_app(settings: Settings, monitored: Monitored | None = None) -> Starlette:
+    """The page over `settings.database`, which need not exist yet; `monitored` counts its pages."""
     snapshot = SnapshotReader(settings.database, memory=settings.query_memory_bytes)
 
     # Not async: Starlette runs them in threads, because DuckDB would block the loop.
-    def show(request: Request) -> Response:
+    def page_of(request: Request) -> Response:
         def query(connection: duckdb.DuckDBPyConnection) -> Report:
             with limited(connection, settings.query_timeout):
                 return report(connection, wanted=request.query_params)
@@ -58,6 +60,9 @@ def create_app(settings: Settings) -> Starlette:
             )
         return HTMLResponse(text, status, headers=_HEADERS)
 
+    def show(request: Request) -> Response:
+        return monitored.counted(page_of, request) if monitored else page_of(request)
+
     def version(_request: Request) -> Response:
         return PlainTextResponse(snapshot.version(), headers=_HEADERS)
 
@@ -69,16 +74,20 @@ def create_app(settings: Settings) -> Starlette:
 
 
 def run(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT. Prints an error and returns 1 when the address is taken."""
+    """Serve until SIGTERM or SIGINT. Prints an error and returns 1 when the address is taken.
+
+    Raises `ListenError` where that of the metrics is.
+    """
     host, port = settings.dashboard_host, settings.dashboard_port
     try:
         listener = listening_for("PIPELINE_DASHBOARD_PORT", host, port)
     except ListenError as error:
         sys.stderr.write(f"dashboard: {error}\n")
         return 1
+    monitored = Monitored(settings)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings),
+            create_app(settings, monitored),
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -93,7 +102,7 @@ def run(settings: Settings) -> int:
     # signal may arrive before uvicorn handles any.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    with listener:
+    with listener, Monitor(settings, monitored.metrics, monitored.health):
         sys.stdout.write(f"dashboard: http://{written(*listener.getsockname()[:2])}\n")
         sys.stdout.flush()
         server.run(sockets=[listener])

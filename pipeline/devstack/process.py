@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
 from pipeline.parent_death import end_with
@@ -21,18 +22,25 @@ LAST_LINES = 5
 class ManagedProcess:
     """A process to keep running; consecutive `deaths` set the pause before the next start.
 
-    `last_work` is what it does when it is stopped, if that may take any time.
+    `last_work` is what it does when it is stopped, if that may take any time; `label` tells it from
+    others of its name; `last_death` says how it ended last, at `died_at` (UTC), and
+    `deaths_of_one_cause` how often in a row in the same way.
     """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
     last_work: str = ""
+    label: str = ""
     process: subprocess.Popen[bytes] | None = None
     reader: threading.Thread | None = None
     started: float = 0.0
     start_at: float = 0.0
     deaths: int = 0
+    restarts: int = 0
+    last_death: str = ""
+    died_at: datetime | None = None
+    deaths_of_one_cause: int = 0
     last_output: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
 
     def start(self, show: Callable[[str], None]) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from pipeline.devstack.process import ManagedProcess
@@ -24,6 +26,9 @@ log = logging.getLogger(__name__)
 INTERVAL = 0.1
 
 T = TypeVar("T")
+
+
+_NUMBER = re.compile(r"\d+")
 
 
 class StartError(Exception):
@@ -38,6 +43,8 @@ class Supervisor:
         self._pauses = pauses
         self._children: list[ManagedProcess] = []
         self._left: list[Future[None]] = []
+        self.on_change: Callable[[ManagedProcess], None] = lambda _: None
+        """Called with each process that has started, again or first, or has died."""
         # A plain flag: with an Event's lock a signal handler could deadlock.
         self._is_stopping = False
         self._is_asked_again = False
@@ -63,14 +70,22 @@ class Supervisor:
         environment: Mapping[str, str],
         *,
         last_work: str = "",
-    ) -> None:
+    ) -> ManagedProcess:
         """Start a process and keep it running; `last_work` is as in `ManagedProcess`.
 
         Raises OSError.
         """
-        child = ManagedProcess(name, command, environment, last_work)
+        same = self.count(name)
+        label = f"{name}-{same + 1}" if same else name
+        child = ManagedProcess(name, command, environment, last_work, label)
         child.start(self._show)
         self._children.append(child)
+        self.on_change(child)
+        return child
+
+    def count(self, name: str) -> int:
+        """How many processes have this name."""
+        return sum(child.name == name for child in self._children)
 
     def watch(self, until: Callable[[], bool] = lambda: False) -> None:
         """Restart what dies, until `until` is true or a stop is requested."""
@@ -119,6 +134,9 @@ class Supervisor:
             child.start(self._show)
         except OSError as error:  # short of memory or processes, for now
             self._plan(child, f"{child.name} cannot be started: {error.strerror}")
+        else:
+            child.restarts += 1
+            self.on_change(child)
 
     def _plan(self, child: ManagedProcess, what: str) -> None:
         now = time.monotonic()
@@ -127,8 +145,14 @@ class Supervisor:
         output = "".join(f"\n    {line}" for line in child.last_output)
         last = f"; its last output:{output}" if output else ""
         log.warning("%s; starting it again in %g s%s", what, pause, last)
+        death = ": ".join([what, *list(child.last_output)[-1:]])
+        is_same = child.deaths > 1 and _cause(death) == _cause(child.last_death)
+        child.deaths_of_one_cause = child.deaths_of_one_cause + 1 if is_same else 1
+        child.last_death = death
+        child.died_at = datetime.now(UTC)
         child.process = None
         child.start_at = now + pause
+        self.on_change(child)
 
     def stop(self, timeout: float = 10.0) -> None:
         """Stop all processes; the first started, on which the others depend, is stopped last.
@@ -169,3 +193,8 @@ class Supervisor:
                 return False
             time.sleep(INTERVAL)
         return True
+
+
+def _cause(death: str) -> str:
+    """What two deaths of one cause have in common."""
+    return _NUMBER.sub("0", death)

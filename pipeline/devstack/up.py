@@ -18,16 +18,18 @@ import psutil  # type: ignore[import-untyped]  # it brings none
 import urllib3
 
 from pipeline.config import Settings
-from pipeline.devstack.addresses import admin_address, dashboard_address, ingest_address
+from pipeline.devstack.addresses import Address, admin_address, dashboard_address, ingest_address
 from pipeline.devstack.broker.node import last_error
 from pipeline.devstack.broker.progress import download_shown
 from pipeline.devstack.broker.server import Broker
 from pipeline.devstack.first_store import as_curl, make_first_store
 from pipeline.devstack.process import ManagedProcess
+from pipeline.devstack.supervised import Supervised, hopeless
 from pipeline.devstack.supervisor import StartError, Supervisor
 from pipeline.ingest.stores import Stores
 from pipeline.kafka.admin import create_topics
 from pipeline.kafka.security import refuse_for_our_own, security
+from pipeline.monitoring.monitor import Monitor, operators_socket
 
 # The processes besides Kafka, in the order of their start; docker-compose.yml runs the same.
 VERBS = ("ingest", "worker", "load", "dashboard")
@@ -55,6 +57,9 @@ class Up:
         self.settings = settings
         self._broker: Broker | None = None
         self._supervisor = Supervisor(_print_error)
+        self._supervised = Supervised(self._supervisor, settings.home)
+        self._opened = ExitStack()
+        self._metrics: dict[str, int] = {}
 
     @property
     def is_stopping(self) -> bool:
@@ -108,6 +113,10 @@ class Up:
         with ExitStack() as sockets:
             for port, address in addresses.items():
                 self._change(**{port: sockets.enter_context(address.held()).getsockname()[1]})
+            monitor = Monitor(
+                self.settings, self._supervised.metrics, self._supervised.health, announces=True
+            )
+            self._metrics["up"] = self._opened.enter_context(monitor).port
             if not self.settings.kafka_bootstrap_servers:
                 self._start_kafka()
         self.during(lambda: create_topics(self.settings))
@@ -118,17 +127,32 @@ class Up:
         if token is not None:
             _print(f"Created {path} with one store. Its token (shown only once): {token}")
             _print(as_curl(self.beacon_url, token) + "\n")
+        self._add_processes()
+
+    def _add_processes(self) -> None:
         shared = self.settings.environment()
-        for verb in VERBS:
-            command = [sys.executable, "-m", "pipeline", verb]
-            if verb != "worker":
-                last_work = LAST_WORK.get(verb, "")
-                self._supervisor.add(verb, command, shared, last_work=last_work)
-                continue
-            for number in range(self.settings.workers):
-                # A worker restarted under its name gets its partitions back at once.
-                own = {"PIPELINE_WORKER_NAME": f"{_HOST}-{number + 1}"}
-                self._supervisor.add(verb, command, {**shared, **own})
+        verbs = [verb for verb in VERBS for _ in range(self._count(verb))]
+        with ExitStack() as sockets:
+            # All of them are held first: no two get the same. A restart keeps its port.
+            ports = [
+                sockets.enter_context(operators_socket(self.settings)).getsockname()[1]
+                for _ in verbs
+            ]
+        for verb, port in zip(verbs, ports, strict=True):
+            own = {"PIPELINE_METRICS_PORT": str(port)}
+            if verb == "worker":
+                # Restarted under its name, it gets its partitions back at once.
+                own["PIPELINE_WORKER_NAME"] = f"{_HOST}-{self._supervisor.count(verb) + 1}"
+            child = self._supervisor.add(
+                verb,
+                [sys.executable, "-m", "pipeline", verb],
+                {**shared, **own},
+                last_work=LAST_WORK.get(verb, ""),
+            )
+            self._metrics[child.label] = self.settings.admin_port if verb == "ingest" else port
+
+    def _count(self, verb: str) -> int:
+        return self.settings.workers if verb == "worker" else 1
 
     def _change(self, **values: object) -> None:
         self.settings = self.settings.model_copy(update=values)
@@ -189,8 +213,16 @@ class Up:
                 f"Send beacons to {self.beacon_url}\n"
                 f"See the dashboard at {dashboard_address(self.settings).url('')}\n"
                 f"Query {self.settings.database} in any DuckDB client\n"
+                f"See metrics at {self._metrics_urls()}\n"
                 "Ctrl-C stops everything"
             )
+
+    def _metrics_urls(self) -> str:
+        host, own = self.settings.metrics_host, self.settings.admin_host
+        return ", ".join(
+            f"{Address(own if name == 'ingest' else host, port, '').url('metrics')} ({name})"
+            for name, port in self._metrics.items()
+        )
 
     def refuse_dying(self) -> None:
         """Raises `StartError` if a process has died soon after each of its last starts."""
@@ -204,11 +236,27 @@ class Up:
         return self._supervisor.during(work)
 
     def watch(self) -> None:
-        """Keep everything running until a stop is requested."""
-        self._supervisor.watch()
+        """Keep everything running until a stop is requested.
+
+        Raises `StartError` if a process dies again and again of one cause: starting it once more
+        does not help, and only the log would say so.
+        """
+        self._supervisor.watch(until=lambda: self._hopeless() is not None)
+        child = self._hopeless()
+        if child is not None and not self.is_stopping:
+            error = (
+                f"{child.label} has died {child.deaths_of_one_cause} times in a row, at last:"
+                f" {child.last_death}; mend that and start again (PIPELINE_MAX_RESTARTS)"
+            )
+            self._supervised.record(ended=error)
+            raise StartError(error)
+
+    def _hopeless(self) -> ManagedProcess | None:
+        return hopeless(self._supervisor.children, most=self.settings.max_restarts)
 
     def _stop(self) -> None:
         self._supervisor.stop(10.0 + self.settings.drain_delay.total_seconds())
+        self._opened.close()
         if self._broker is not None:
             self._broker.release()
 

@@ -11,12 +11,14 @@ from pipeline.delivery.publisher import Publisher
 from pipeline.http.exchange import Exchange, OnBody
 from pipeline.http.response import Response
 from pipeline.ingest.beacon import BeaconEndpoint
+from pipeline.ingest.downstream import Downstream
 from pipeline.ingest.enrichment import warm_up
 from pipeline.ingest.explain import Explained
 from pipeline.ingest.metrics import Counts
-from pipeline.ingest.ops_endpoints import NOT_FOUND, OpsEndpoints
+from pipeline.ingest.ops_endpoints import ops_pages
 from pipeline.ingest.state import ProcessState
 from pipeline.ingest.stores import Stores
+from pipeline.monitoring.pages import NOT_FOUND, Pages
 from pipeline.sockets import is_loopback
 
 log = logging.getLogger(__name__)
@@ -32,11 +34,13 @@ def create_app(
     publisher: Publisher,
     clock: Callable[[], float],
     explained: Explained | None = None,
+    downstream: Downstream | None = None,
     chores: Callable[[], None] = lambda: None,
 ) -> App:
     """The app; it closes `publisher`. `clock` returns epoch seconds (T2).
 
-    `explained` keeps the last events for `/explain`; `chores` is called every second.
+    `explained` keeps the last events for `/explain`; `downstream` is what becomes of them behind
+    Kafka; `chores` is called every second.
     """
 
     def gauges() -> dict[str, float]:
@@ -49,10 +53,14 @@ def create_app(
             "pipeline_ingest_clock_ahead_seconds": publisher.clock.ahead or 0.0,
             "pipeline_ingest_stores": stores.count,
             "pipeline_ingest_stores_outdated": stores.is_outdated,
+            "pipeline_ingest_downstream_stalled_seconds": (
+                downstream.stalled_seconds() if downstream else 0.0
+            ),
         }
 
     counts = Counts()
-    state = ProcessState(publisher, counts, gauges, explained)
+    problem = downstream.problem if downstream else lambda: ""
+    state = ProcessState(publisher, counts, gauges, explained, problem)
     return App(
         beacon=BeaconEndpoint(
             settings,
@@ -63,7 +71,7 @@ def create_app(
             explained=explained,
         ),
         state=state,
-        pages=OpsEndpoints(
+        pages=ops_pages(
             state,
             explains=explained is not None,
             is_local=is_loopback(settings.admin_host),
@@ -82,7 +90,7 @@ class App:
         *,
         beacon: BeaconEndpoint,
         state: ProcessState,
-        pages: OpsEndpoints,
+        pages: Pages,
         stores: Stores,
         publisher: Publisher,
         chores: Callable[[], None],

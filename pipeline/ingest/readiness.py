@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from pipeline.delivery.publisher import Publisher
 
@@ -12,16 +13,20 @@ KEPT_SECONDS = 1.0
 
 
 class Readiness:
-    """The answer of `/readyz`, found at most once a second."""
+    """The answer of `/readyz`, found at most once a second.
 
-    def __init__(self, publisher: Publisher) -> None:
+    `downstream` says what does not move behind ingest.
+    """
+
+    def __init__(self, publisher: Publisher, downstream: Callable[[], str] = lambda: "") -> None:
         self._publisher = publisher
+        self._downstream = downstream
         self._until = 0.0
         self.is_stopping = False
         self._probe: asyncio.Task[tuple[bool, dict[str, str]]] | None = None
 
     async def ask(self) -> tuple[bool, dict[str, str]]:
-        """Whether beacons can be taken; and `status`, `kafka`, `spool`, `clock` in words."""
+        """Whether beacons can be taken; and `status`, `kafka` and the rest in words."""
         if self.is_stopping:
             return False, {"status": "stopping"}
         probe = self._probe
@@ -35,7 +40,16 @@ class Readiness:
         self._until = time.monotonic() + KEPT_SECONDS
         spool = self._publisher.spool()
         is_on_kafka = is_ready and not spool.is_circuit_open
-        status = "ready" if is_on_kafka else "degraded" if is_ready else "unavailable"
+        # Still ready: to take fewer beacons would lose them, and mend nothing.
+        problem = self._downstream()
+        is_well = is_on_kafka and not problem
+        status = "ready" if is_well else "degraded" if is_ready else "unavailable"
         kafka = "answers" if is_on_kafka else spool.why or "does not answer"
         clock = str(self._publisher.clock)
-        return is_ready, {"status": status, "kafka": kafka, "spool": str(spool), "clock": clock}
+        return is_ready, {
+            "status": status,
+            "kafka": kafka,
+            "spool": str(spool),
+            "clock": clock,
+            "downstream": problem or "moves",
+        }

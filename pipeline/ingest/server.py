@@ -23,11 +23,12 @@ from pipeline.delivery.kafka_publisher import KafkaPublisher
 from pipeline.http.limits import Limits
 from pipeline.http.server import Server
 from pipeline.ingest.app import App, create_app
+from pipeline.ingest.downstream import Downstream
 from pipeline.ingest.explain import Explained
 from pipeline.ingest.json_log import log_problems
 from pipeline.ingest.listeners import Listeners, open_listeners
 from pipeline.ingest.open_files import OPERATORS, TooFewFilesError, connections
-from pipeline.ingest.ops_endpoints import OpsEndpoints
+from pipeline.ingest.ops_endpoints import ops_pages
 from pipeline.ingest.process_group import ProcessGroup
 from pipeline.ingest.reports import ReportServer
 from pipeline.ingest.stores import Stores, StoresError
@@ -141,7 +142,7 @@ async def _run_group(
     settings: Settings, listeners: Listeners, folder: Path, *, explain: bool
 ) -> int:
     group = ProcessGroup(settings, listeners.beacons, folder, explain=explain)
-    pages = OpsEndpoints(group.state, explains=explain, is_local=is_loopback(settings.admin_host))
+    pages = ops_pages(group.state, explains=explain, is_local=is_loopback(settings.admin_host))
     server = Server(pages, few(settings))
     _on_stop(group.stop)
     await server.open(listeners.admin)
@@ -162,6 +163,7 @@ def _run_process(
         return _failed(str(error))
     problems = log_problems()
     _refuse_unfit_topics(settings)
+    downstream = Downstream(settings)
     app = create_app(
         settings,
         stores=stores,
@@ -170,6 +172,7 @@ def _run_process(
         ),
         clock=time.time,
         explained=Explained() if explain else None,
+        downstream=downstream,
         chores=problems.write_repeats,
     )
     if most < settings.max_connections:
@@ -178,7 +181,9 @@ def _run_process(
             *(most, settings.max_connections),
         )
         settings = settings.model_copy(update={"max_connections": most})
+    downstream.start()
     uvloop.run(_serve_until_signal(app, settings, listeners, in_group=in_group))
+    downstream.stop()
     problems.close()
     return 0
 

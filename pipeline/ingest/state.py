@@ -40,8 +40,9 @@ class ProcessState:
         counts: Counts,
         gauges: Callable[[], dict[str, float]],
         explained: Explained | None,
+        downstream: Callable[[], str],
     ) -> None:
-        self._readiness = Readiness(publisher)
+        self._readiness = Readiness(publisher, downstream)
         self._counts = counts
         self._gauges = gauges
         self._explained = explained

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
@@ -187,13 +188,36 @@ def topic_ids(settings: Settings, names: list[str]) -> dict[str, str]:
     }
 
 
-def end_offsets(settings: Settings, topic: Topic) -> dict[int, int]:
-    """The end offset of each partition."""
-    kafka = KafkaAdmin(settings)
+def end_offsets(
+    settings: Settings, topic: Topic, *, kafka: KafkaAdmin | None = None
+) -> dict[int, int]:
+    """The end offset of each partition. Raises `KafkaUnusableError`."""
+    kafka = kafka or KafkaAdmin(settings)
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # untyped
     wanted = {TopicPartition(topic.name, number): latest for number in range(topic.partitions)}
     found = kafka.admin.list_offsets(wanted, request_timeout=SECONDS)
     task = f"read the end of topic {topic.name}"
+    return {
+        place.partition: kafka.call(future.result, task).offset for place, future in found.items()
+    }
+
+
+def offsets_at(
+    settings: Settings, topic: Topic, time: datetime | None, *, kafka: KafkaAdmin | None = None
+) -> dict[int, int]:
+    """The first offset of each partition that was written at `time` or later; -1: none was.
+
+    Without a time: the first that Kafka still holds. Raises `KafkaUnusableError`.
+    """
+    kafka = kafka or KafkaAdmin(settings)
+    spec = (
+        OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # untyped
+        if time is None
+        else OffsetSpec.for_timestamp(int(time.timestamp() * 1000))
+    )
+    wanted = {TopicPartition(topic.name, number): spec for number in range(topic.partitions)}
+    found = kafka.admin.list_offsets(wanted, request_timeout=SECONDS)
+    task = f"read offsets of topic {topic.name}"
     return {
         place.partition: kafka.call(future.result, task).offset for place, future in found.items()
     }

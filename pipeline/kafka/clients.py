@@ -63,7 +63,14 @@ class KafkaAdmin:
 
     def consumer(self, group: str) -> Consumer:
         """A consumer of `group` that reads its committed offsets."""
-        return Consumer({**self._config(), "group.id": group})
+        return Consumer(
+            {
+                **self._config(),
+                "group.id": group,
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+            }
+        )
 
     def call(self, request: Callable[[], T], task: str) -> T:
         """The result of `request`. Raises `KafkaUnusableError`, which names `task`."""

@@ -9,7 +9,7 @@ import ssl
 from confluent_kafka import KafkaError
 
 from pipeline.config import Settings
-from pipeline.kafka.errors import KafkaAwayError, KafkaRefusesError, KafkaUnusableError
+from pipeline.kafka.errors import AWAY, KafkaAwayError, KafkaRefusesError, KafkaUnusableError
 from pipeline.kafka.security import Security, security
 
 # librdkafka's own errors begin with an underscore.
@@ -61,7 +61,7 @@ def diagnose(
     if refused:
         return KafkaRefusesError(refused)
     return KafkaAwayError(
-        f"Kafka at {bootstrap} does not answer ({error.name()}): start it, or check"
+        f"Kafka at {bootstrap} {AWAY} ({error.name()}): start it, or check"
         " PIPELINE_KAFKA_BOOTSTRAP_SERVERS"
     )
 

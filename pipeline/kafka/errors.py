@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# In the message of each `KafkaAwayError`: what a supervisor sees of a process that ended with it.
+AWAY = "does not answer"
+
 
 class KafkaUnusableError(Exception):
     """Kafka cannot be used; the message is one line that says what to do."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from pipeline.stream.checkpoint import (
     read_checkpoint,
     refuse_missing_commit,
 )
+from pipeline.stream.figures import WorkerFigures
 from pipeline.stream.partition import BatchResult, JumpError, PartitionState
 from pipeline.stream.table import DeviceTable
 from pipeline.stream.transport import BatchConsumer, RecordBatch
@@ -74,6 +76,7 @@ class Agent:
     failure_limit: FailureLimit
     consumer: Callable[[], BatchConsumer]
     end: Callable[[str], None]
+    figures: WorkerFigures
     _free: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(MAX_BATCHES_IN_PROGRESS)
     )
@@ -110,10 +113,13 @@ class Agent:
             self._free.release()
             event.ack()
             return
-        committed = self.consumer().committed_offsets.get(batch.tp, 0)
+        committed, began = self.consumer().committed_offsets.get(batch.tp, 0), time.monotonic()
         result = partition.process(records, committed=committed)
         self.failure_limit.count(events=result.events, failed=result.failed)
-        delivery = asyncio.create_task(self._deliver(event, partition, result))
+        self.figures.processed(
+            partition.number, records=len(records), events=result.events, failed=result.failed
+        )
+        delivery = asyncio.create_task(self._deliver(event, partition, result, began))
         self._deliveries.add(delivery)
         delivery.add_done_callback(self._deliveries.discard)
 
@@ -134,7 +140,9 @@ class Agent:
             raise jump
         await self.consumer().read_from(tp, expected)
 
-    async def _deliver(self, event: Any, partition: PartitionState, result: BatchResult) -> None:
+    async def _deliver(
+        self, event: Any, partition: PartitionState, result: BatchResult, began: float
+    ) -> None:
         number = partition.number
         try:
             # Tasks start, and the lock is granted, in order: batches of a partition never overlap.
@@ -149,6 +157,9 @@ class Agent:
                 if self.table.is_current(partition):
                     partition.acknowledged(result, span)
                     self.consumer().checkpoints[event.value.tp] = result.checkpoint
+                    written_at = event.value.records[-1].timestamp / 1000
+                    self.figures.reached(number, result.checkpoint.offset, written_at)
+            self.figures.delivered(seconds=time.monotonic() - began, states=len(result.states))
         except Exception as error:  # noqa: BLE001  # nothing may follow a failed delivery
             self.end(_cause(error))
         self._free.release()

@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import sys
+from functools import partial
 from typing import Any, cast
 
 import faust
@@ -18,6 +19,7 @@ from pipeline.memory import quarter_of_memory
 from pipeline.stream.agents import Agent, FailureLimit
 from pipeline.stream.batch_producer import BatchProducer
 from pipeline.stream.dropped import DroppedRecords
+from pipeline.stream.figures import WorkerFigures
 from pipeline.stream.local_folder import LocalFolder
 from pipeline.stream.standby import Standby
 from pipeline.stream.table import DeviceTable
@@ -31,7 +33,9 @@ WAITING_BATCHES = 4
 
 
 class WorkerApp(faust.App):
-    """An app whose consumer delivers batches."""
+    """An app whose consumer delivers batches; `figures` is what operators see of it."""
+
+    figures: WorkerFigures
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)
@@ -71,6 +75,7 @@ def create_app(
         stream_buffer_maxsize=WAITING_BATCHES,
         stream_wait_empty=True,
     )
+    app.figures = figures = WorkerFigures(settings)
     standby = Standby(settings, local, end_process)
     table = DeviceTable(
         app,
@@ -78,6 +83,7 @@ def create_app(
         standby=standby,
         memory=settings.state_memory_bytes or quarter_of_memory() // max(1, settings.workers),
         end=end_process,
+        recovered=figures.recovered,
         name=CHANGELOG_TABLE,
         partitions=settings.partitions,
         recovery_buffer_size=2,  # batches; 1 has a special meaning in Faust
@@ -96,18 +102,21 @@ def create_app(
         FailureLimit(settings.max_failed_share),
         consumer,
         end_process,
+        figures,
     )
     beacons = app.topic(
         topics(settings).beacons.name, schema=BatchSchema(), partitions=settings.partitions
     )
     app.agent(beacons, name="process")(agent.run)
     app.task(DroppedRecords(table, consumer).watch)
+    app.task(partial(figures.watch, app, table.held, consumer))
     if settings.standby:
         app.task(standby.run)
 
     async def assigned(_app: Any, places: set[TP], **_signal: Any) -> None:
         owned = {tp.partition for tp in places if tp.topic == topics(settings).beacons.name}
         standby.follow_all_but(owned)
+        figures.owns(owned)
 
     app.on_partitions_assigned.connect(cast("Any", assigned))
     return app

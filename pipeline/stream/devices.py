@@ -187,6 +187,11 @@ class Devices:
         self.write()
         self.store.close()
 
+    @property
+    def memory_bytes(self) -> int:
+        """What the decoded devices take, about."""
+        return self._decoded_bytes
+
     def _load(self, key: bytes) -> _Decoded:
         rows: dict[bytes, bytes | None] = {**self.store.read(key), **self._unwritten.get(key, {})}
         held = {writer: value for writer, value in rows.items() if value is not None}

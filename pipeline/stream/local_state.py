@@ -246,6 +246,11 @@ class LocalState:
                 self._remember(transaction, msgspec.structs.replace(self.meta, boot=boot))
             self._env.sync(True)
 
+    @property
+    def disk_bytes(self) -> int:
+        """What it takes on the disk."""
+        return (self._folder / "data.mdb").stat().st_blocks * 512
+
     def __len__(self) -> int:
         with self._env.begin() as transaction:
             return int(transaction.stat(self._rows)["entries"])

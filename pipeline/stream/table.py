@@ -27,7 +27,7 @@ class DeviceTable(Table[bytes, Any]):
     """Partitions by number instead of Faust's store, so that a device is decoded at most once.
 
     Faust decides when a changelog is read; `Devices` applies its records. `memory` is how many
-    bytes of devices stay decoded.
+    bytes of devices stay decoded. `recovered` gets how many records of the changelog were applied.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class DeviceTable(Table[bytes, Any]):
         standby: Standby,
         memory: int,
         end: Callable[[str], None],
+        recovered: Callable[[int], None],
         **options: Any,
     ) -> None:
         super().__init__(app, **options)
@@ -45,6 +46,7 @@ class DeviceTable(Table[bytes, Any]):
         self._standby = standby
         self._memory = memory
         self._end = end
+        self._recovered = recovered
         self._partitions: dict[int, PartitionState] = {}
 
     def partition(self, number: int) -> PartitionState:
@@ -60,6 +62,10 @@ class DeviceTable(Table[bytes, Any]):
 
     def _share(self) -> int:
         return self._memory // max(1, len(self._partitions))
+
+    def held(self) -> list[PartitionState]:
+        """What memory holds, of each partition."""
+        return list(self._partitions.values())
 
     def persisted_offset(self, tp: TP) -> int | None:
         """The last offset of the changelog that needs not be read; None: all of it."""
@@ -94,6 +100,7 @@ class DeviceTable(Table[bytes, Any]):
                 devices = self.partition(event.message.partition).devices
                 for record in event.value.records:
                     devices.apply(record.key, record.value, offset=record.offset)
+                self._recovered(len(event.value.records))
         except Exception as error:  # noqa: BLE001  # Faust would log it and continue with half a state
             self._end(f"the changelog cannot be read: {type(error).__name__}: {error}")
 

@@ -11,6 +11,7 @@ from pipeline.config import Settings
 from pipeline.kafka.admin import check_topics, end_offsets, topic_ids
 from pipeline.kafka.client_log import log_causes
 from pipeline.kafka.errors import KafkaUnusableError
+from pipeline.monitoring.monitor import Monitor
 from pipeline.stream.app import WorkerApp, create_app, end_process
 from pipeline.stream.batch_producer import BatchProducer
 from pipeline.stream.commits import refused_commits
@@ -72,6 +73,14 @@ async def _serve(settings: Settings, topic_id: str, local: LocalFolder) -> int:
         local=local,
         producer=producer,
     )
+    app.figures.kafka.start()
+    with Monitor(settings, app.figures.metrics, app.figures.health):
+        return await _run(settings, app, producer, stop)
+
+
+async def _run(
+    settings: Settings, app: WorkerApp, producer: BatchProducer, stop: asyncio.Event
+) -> int:
     await app.start()
     log.info("processing %s", topics(settings).beacons.name)
     await _until_either(stop, app)

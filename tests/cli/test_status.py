@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from pipeline.status import ArchiveState, LedgerRow, PartitionLag, SnapshotState, Status
+from pipeline.status.waiting import Flow, Waiting, span
 from pipeline.warehouse.backup.last_backup import LastBackup
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -124,3 +125,43 @@ def test_the_newest_backup_is_named() -> None:
     assert found.ages(NOW).splitlines()[-1] == (
         "backup: taken 3:00:00 ago, /mnt/backups/20260701T090000.000Z, 1,234 files, 56.8 MB"
     )
+
+
+def test_without_kafka_nothing_is_published_and_nothing_is_behind() -> None:
+    found = Status([PartitionLag(0, None, None, LEDGER)], None, made())
+    assert (found.behind, found.is_published) == (None, False)
+    assert found.table().rows[0][:5] == (0, None, None, 8, None)
+    assert found.ages(NOW).splitlines()[0] == "rejected events: ?, published: 2"
+
+
+def test_a_span_is_told_in_its_two_largest_units() -> None:
+    told = {
+        timedelta(days=5, hours=3, minutes=59): "5 d 3 h",
+        timedelta(days=2): "2 d 0 h",
+        timedelta(hours=1, seconds=59): "1 h 0 min",
+        timedelta(minutes=2, seconds=5): "2 min 5 s",
+        timedelta(seconds=7): "7 s",
+        timedelta(seconds=-7): "0 s",
+    }
+    assert {time: span(time) for time in told} == told
+
+
+def waiting(partition: int, *, minutes: int, records: int = 1) -> Waiting:
+    at = NOW - timedelta(minutes=minutes)
+    expires = at + timedelta(days=7)
+    return Waiting("unprocessed beacons", "beacons", partition, records, at, expires)
+
+
+def test_what_waits_is_told_by_its_oldest_record_and_when_kafka_deletes_it() -> None:
+    found = Flow((waiting(0, minutes=5), waiting(1, minutes=90, records=1200)), 12.34, 0.0)
+    assert found.oldest(NOW) == timedelta(minutes=90)
+    assert found.lines(NOW) == [
+        "last 5 minutes: 12.3 beacons/s came in, 0.0/s were processed",
+        "unprocessed beacons: 1,201, the oldest for 1 h 30 min; they expire in 6 d 22 h",
+    ]
+
+
+def test_nothing_waits_at_the_end_of_the_log() -> None:
+    found = Flow((), 1.0, 1.0)
+    assert found.oldest(NOW) == timedelta(0)
+    assert len(found.lines(NOW)) == 1

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from datetime import datetime, timedelta
 
+import msgspec
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from factories import click
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
@@ -15,6 +19,7 @@ from processes import environment, wait_for
 
 from pipeline.config import Settings
 from pipeline.kafka.admin import create_topics
+from pipeline.monitoring.process_record import ProcessRecord, ProcessState
 from pipeline.stream.checkpoint import Checkpoint
 from pipeline.topics import group
 
@@ -67,6 +72,61 @@ def test_all_of_it_is_one_json_object(topics: OutcomeTopics) -> None:
     assert found["partitions"][0]["ledger"]["events"] == 1
     assert found["snapshot"]["rejected"] == 1
     assert found["disk"]["snapshot"] == topics.settings.database.stat().st_size
+
+
+def test_what_waits_is_told_with_its_age_and_its_end(topics: OutcomeTopics) -> None:
+    commit(topics, topic_id=topics.logs[0].topic_id)
+    producer = Producer({"bootstrap.servers": topics.settings.kafka_bootstrap_servers})
+    for partition in (0, 0, 2):  # the first is committed
+        producer.produce(topics.topics.beacons.name, b"x", partition=partition)
+    assert producer.flush(30) == 0
+    topics.write([topics.logs[0].send(click())])
+    found, at = json.loads(status(topics.settings, "--json").stdout), datetime.fromisoformat
+    waiting = {(each["what"], each["partition"]): each for each in found["flow"]["waiting"]}
+    assert {place: each["records"] for place, each in waiting.items()} == {
+        ("unprocessed beacons", 0): 1,
+        ("unprocessed beacons", 2): 1,
+        ("outcomes that are not published", 0): 1,
+    }
+    kept = {
+        name: at(each["expires_at"]) - at(each["written_at"]) for (name, _), each in waiting.items()
+    }
+    assert kept == {
+        "unprocessed beacons": timedelta(days=7),
+        "outcomes that are not published": timedelta(days=14),
+    }
+    assert found["flow"]["beacons_per_second"] == pytest.approx(3 / 300)
+    done = status(topics.settings)
+    assert re.search(r"unprocessed beacons: 2, .* they expire in 6 d 23 h", done.stdout)
+    assert status(topics.settings, "--older-than", "1h").returncode == 0
+    assert status(topics.settings, "--older-than", "0s").returncode == 1
+
+
+def test_without_kafka_the_snapshot_tells_what_it_knows(topics: OutcomeTopics) -> None:
+    away = topics.settings.model_copy(update={"kafka_bootstrap_servers": "127.0.0.1:9"})
+    done = status(away)
+    assert done.returncode == 1
+    assert "does not answer" in done.stderr
+    assert "rejected events: ?, published: 1" in done.stdout
+    found = json.loads(status(away, "--json").stdout)
+    assert (found["behind"], found["partitions"][0]["ledger"]["events"]) == (None, 1)
+    assert "does not answer" in found["errors"][0]
+
+
+def test_what_keeps_dying_is_named_while_up_runs(topics: OutcomeTopics) -> None:
+    home = topics.settings.home
+    state = ProcessState("worker-2", False, 3, 4, "worker ended with code 1: Error: no room")
+    record = ProcessRecord.of_this_process([state])
+    record.record(home)
+    said = (
+        "worker-2: restarted 3 times, and does not run; last: worker ended with code 1: Error: no"
+    )
+    assert said in status(topics.settings).stdout
+    # Another process has the number now: that `up` was killed.
+    msgspec.structs.replace(record, started=1.0).record(home)
+    assert "worker-2" not in status(topics.settings).stdout
+    msgspec.structs.replace(record, started=1.0, ended="worker-2 has died 10 times").record(home)
+    assert "`pipeline up` gave up: worker-2 has died 10" in status(topics.settings).stdout
 
 
 def test_disk_use_is_a_table_of_its_own(topics: OutcomeTopics) -> None:

@@ -74,6 +74,7 @@ def start(tmp_path: Path, cache: Path) -> Iterator[Callable[..., Run]]:
             "ingest_port": "0",
             "admin_port": "0",
             "dashboard_port": "0",
+            "metrics_port": "0",
             **settings,
         }
         with (folder / "output").open("wb") as output, (folder / "errors").open("wb") as errors:

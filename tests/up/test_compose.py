@@ -86,6 +86,8 @@ def test_unset_settings_have_the_defaults_of_up(
     for name, of in ports.items():
         assert ours[name]["ports"] == [f"127.0.0.1:{port}:{port}" for port in of]
         assert f"127.0.0.1:{of[-1]}/" in ours[name]["healthcheck"]["test"][-1]
+    for name in ("worker", "load"):
+        assert f"127.0.0.1:{settings.metrics_port}/" in ours[name]["healthcheck"]["test"][-1]
     assert ours["ingest"]["volumes"] == [f"data:{settings.home}"]
 
 

@@ -15,7 +15,10 @@ import psutil
 import pytest
 from processes import wait_for
 
+from pipeline.devstack.process import ManagedProcess
+from pipeline.devstack.supervised import hopeless
 from pipeline.devstack.supervisor import Supervisor
+from pipeline.kafka.errors import AWAY, KafkaAwayError
 
 PAUSES = (0.01, 0.02, 0.04)
 
@@ -267,3 +270,36 @@ def test_a_failed_start_is_tried_again(
     with caplog.at_level(logging.WARNING):
         supervisor.watch(lambda: supervisor.children[0].deaths == 3)
     assert "child cannot be started: No such file or directory" in caplog.text
+
+
+def test_deaths_of_one_cause_are_counted_and_another_cause_begins_anew(
+    supervisor: RecordingSupervisor, tmp_path: Path
+) -> None:
+    cause = tmp_path / "cause"
+    cause.write_text("no room at 12")
+    ends = "import pathlib, sys; sys.exit(pathlib.Path(sys.argv[1]).read_text())"
+    supervisor.run(ends, str(cause))
+    (child,) = supervisor.children
+    supervisor.watch(lambda: child.deaths_of_one_cause == 3)
+    assert child.last_death == "child ended with code 1: no room at 12"
+    cause.write_text("no room at 13")  # numbers are no cause
+    supervisor.watch(lambda: child.deaths == 6)
+    assert child.deaths_of_one_cause == 6
+    cause.write_text("a bug")
+    supervisor.watch(lambda: "a bug" in child.last_death)
+    assert child.deaths_of_one_cause < child.deaths
+
+
+def died(last_death: str, times: int) -> ManagedProcess:
+    child = ManagedProcess("worker", [], {})
+    child.last_death, child.deaths_of_one_cause = last_death, times
+    return child
+
+
+def test_a_process_is_given_up_after_so_many_deaths_of_one_cause_but_not_without_kafka() -> None:
+    child = died("worker ended with code 1: Error: no room", 3)
+    assert hopeless([died("", 1), child], most=3) is child
+    assert hopeless([child], most=4) is None
+    assert hopeless([child], most=0) is None
+    error = KafkaAwayError(f"Kafka at kafka-1:9092 {AWAY} (_TRANSPORT): start it")
+    assert hopeless([died(f"worker ended with code 1: Error: {error}", 99)], most=3) is None

@@ -265,3 +265,18 @@ def test_the_configured_number_of_workers_runs(start: Start, elsewhere: dict[str
     wait_for(lambda: is_ready(run))
     commands = [process.cmdline()[-1] for process in run.family()]
     assert sorted(commands) == ["dashboard", "ingest", "load", "worker", "worker"]
+
+
+def test_a_process_that_dies_again_and_again_of_one_cause_ends_up_with_the_cause(
+    start: Start, elsewhere: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "state").write_text("in the way of the folder")
+    run = start("up", max_restarts="2", **elsewhere)
+    assert run.process.wait(120) == 1
+    last = run.errors.splitlines()[-1]
+    assert last.startswith("Error: worker has died 2 times in a row, at last: worker ended with")
+    assert "its local state cannot be opened" in last
+    asked = start("status", **elsewhere)
+    asked.process.wait(60)
+    assert "`pipeline up` gave up: worker has died 2 times in a row" in asked.output

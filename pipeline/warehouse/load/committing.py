@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from pipeline.warehouse.load.batch import LoadBatch
@@ -23,6 +24,8 @@ class Committing:
         self._transactions = transactions
         self._thread = ThreadPoolExecutor(1, "commit")
         self._running: Future[LoadBatch] | None = None
+        self.seconds = 0.0
+        """What the last commit took."""
         sys.setswitchinterval(SWITCH_INTERVAL)
 
     @property
@@ -34,7 +37,14 @@ class Committing:
         """Begin to commit `batch`, after `finish` has returned the one before."""
         if self._running is not None:
             raise RuntimeError("the commit before was not finished")
-        self._running = self._thread.submit(self._transactions.commit, batch)
+        self._running = self._thread.submit(self._commit, batch)
+
+    def _commit(self, batch: LoadBatch) -> LoadBatch:
+        began = time.monotonic()
+        try:
+            return self._transactions.commit(batch)
+        finally:
+            self.seconds = time.monotonic() - began
 
     def finish(self) -> LoadBatch | None:
         """Wait for the commit. Returns its batch, None without one; raises what it raised."""

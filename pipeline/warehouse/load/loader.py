@@ -19,6 +19,7 @@ from pipeline.kafka.admin import check_topics, topic_ids
 from pipeline.kafka.client_log import log_causes, refusals_as_one_line
 from pipeline.kafka.security import security
 from pipeline.little_garbage import little_garbage
+from pipeline.monitoring.monitor import Monitor
 from pipeline.topics import MAX_RECORD_BYTES, Rejected, topics
 from pipeline.warehouse.archive.archiver import Archiver
 from pipeline.warehouse.database import DatabaseError, connect_live
@@ -28,6 +29,7 @@ from pipeline.warehouse.held import HeldRules
 from pipeline.warehouse.load.batch import LoadBatch
 from pipeline.warehouse.load.committing import Committing
 from pipeline.warehouse.load.erased import Eraser
+from pipeline.warehouse.load.figures import LoaderFigures
 from pipeline.warehouse.load.transaction import Ledger, Transactions
 from pipeline.warehouse.manifest import archive_folder
 from pipeline.warehouse.resources import Resources
@@ -59,6 +61,9 @@ class Loader:
         names = [self._topics.beacons.name, self._topics.outcomes.name, self._topics.rejected.name]
         self._ids = topic_ids(settings, names)
         self._finishing = Finishing(settings.live_database)
+        self.figures = LoaderFigures(settings)
+        self._written: dict[tuple[str, int], float] = {}
+        self._committing_written = self._written
         self._open_database()
         self._other_zones: set[tuple[str, str]] = set()
         self._ledger = Ledger.read(self._connection)
@@ -92,7 +97,10 @@ class Loader:
             kept=settings.snapshots_kept,
             mode=settings.snapshot_mode,
         )
-        self._publishing = Publishing(self._publisher, settings.publish_interval)
+        self._publishing = Publishing(
+            self._publisher, settings.publish_interval, self.figures.published
+        )
+        self.figures.follow(self._publishing)
         self._archiver = Archiver(
             self._connection,
             archive_folder(settings.live_database),
@@ -141,10 +149,14 @@ class Loader:
         ]
         self._consumer.assign(assigned)
         beginnings = self._consumer.beginning_offsets(assigned)
+        # A new warehouse reads the log from what is left of its beginning.
+        positions = {
+            (place.topic, place.partition): held.get((place.topic, place.partition), beginning)
+            for place, beginning in beginnings.items()
+        }
         for place in assigned:
-            # A new warehouse reads the log from what is left of its beginning.
-            following = held.get((place.topic, place.partition), beginnings[place])
-            self._consumer.seek(place, following)
+            self._consumer.seek(place, positions[place.topic, place.partition])
+        self.figures.reached(positions, {})
 
     def run(self, stop: threading.Event) -> None:
         """Load until `stop`. Raises `DatabaseError` on a hole or on outcomes of other rules."""
@@ -155,7 +167,7 @@ class Loader:
                 if self._finishing.is_due():
                     self._finish_erasures()
                 if batch.positions:
-                    self._committing.start(batch)
+                    self._commit(batch)
                 else:
                     self._settle(committed=False)
                 if batch.erasures:
@@ -177,6 +189,7 @@ class Loader:
             left = until - time.monotonic()
             if left <= 0:
                 break
+            self.figures.beat()
             # Short enough that a copy is published soon after it ends.
             for place, record in self._poll(min(left, _LONGEST_POLL)):
                 batch = self._take(batch, place, record)
@@ -185,12 +198,19 @@ class Loader:
         batch.tables()  # in this thread: it is Python's time, not DuckDB's
         return batch
 
+    def _commit(self, batch: LoadBatch) -> None:
+        self._committing_written, self._written = self._written, {}
+        self._committing.start(batch)
+
     def _finish(self) -> None:
         """Wait for the commit that is running: nothing else may use the connection before."""
         batch = self._committing.finish()
         if batch is None:
             self._publishing.go_on()
         else:
+            self.figures.committed(
+                batch, seconds=self._committing.seconds, written=self._committing_written
+            )
             self._finishing.is_needed = self._finishing.is_needed or bool(batch.erasures)
             self._report_other_zones(batch)
             self._settle(committed=True)
@@ -198,6 +218,7 @@ class Loader:
     def _settle(self, *, committed: bool) -> None:
         """Move a day into the archive, or let one go, if it is time; and publish."""
         moved, expired = self._archiver.step(), self._retention.step()
+        self.figures.look(self._connection)
         self._publishing.go_on(committed=committed or moved or expired)
 
     def _new_batch(self) -> LoadBatch:
@@ -244,8 +265,10 @@ class Loader:
     def _take(self, batch: LoadBatch, place: TopicPartition, record: Any) -> LoadBatch:
         """Add the record to `batch`, or to the next one, which is then returned."""
         position = (place.topic, self._ids[place.topic], place.partition, record.offset + 1)
+        written_at = record.timestamp / 1000
         if place.topic == self._topics.rejected.name:
             batch.positions[(place.topic, place.partition)] = position
+            self._written[place.topic, place.partition] = written_at
             batch.add_rejected(_rejected.decode(record.value))
             return batch
         outcome = _outcomes.decode(record.value)
@@ -261,10 +284,11 @@ class Loader:
         is_next = is_present and self._ledger.accepts(outcome.origin)
         if is_next and not batch.may_hold(outcome):
             self._finish()
-            self._committing.start(batch)
+            self._commit(batch)
             self._finish()
             batch = self._new_batch()
         batch.positions[(place.topic, place.partition)] = position
+        self._written[place.topic, place.partition] = written_at
         if is_next:
             batch.add(outcome)
         return batch
@@ -283,8 +307,10 @@ def run(settings: Settings) -> int:
         loader = Loader(settings)
         log_causes(settings)
         log.info("loading into %s", settings.live_database)
+        loader.figures.kafka.start()
         try:
-            loader.run(stop)
+            with Monitor(settings, loader.figures.metrics, loader.figures.health):
+                loader.run(stop)
         finally:
             loader.close()
     return 0

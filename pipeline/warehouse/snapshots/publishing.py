@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 from pipeline.warehouse.snapshots.copy_record import Copy
@@ -28,19 +29,44 @@ def described(copy: Copy, interval: timedelta) -> str:
 
 
 class Publishing:
-    """Publishes commits between the transactions of a loader, which never waits for a copy."""
+    """Publishes commits between the transactions of a loader, which never waits for a copy.
 
-    def __init__(self, publisher: SnapshotPublisher, interval: timedelta) -> None:
+    `observe` gets the seconds of each snapshot, None for one that failed.
+    """
+
+    def __init__(
+        self,
+        publisher: SnapshotPublisher,
+        interval: timedelta,
+        observe: Callable[[float | None], None] = lambda _: None,
+    ) -> None:
         self._publisher = publisher
         self._interval = interval
+        self._observe = observe
         self._has_changes = True  # a restart publishes what the last process could not
         self._started = self._due = time.monotonic()
         self._error = ""
         self._logged: Copy | None = None
+        # Since when there are changes: that no copy began with, and that the running one has.
+        self._waiting_since: float | None = self._due
+        self._copying_since: float | None = None
+
+    @property
+    def problem(self) -> str:
+        """Why the last snapshot failed; empty if it did not."""
+        return self._error
+
+    @property
+    def unpublished_seconds(self) -> float:
+        """Age of the oldest change that no snapshot has; 0 without any."""
+        since = self._copying_since or self._waiting_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def go_on(self, *, committed: bool = False) -> None:
         """Start or finish a copy, if it is time. `committed`: whether there is a new commit."""
         self._has_changes = self._has_changes or committed
+        if committed and self._waiting_since is None:
+            self._waiting_since = time.monotonic()
         if self._publisher.is_copying:
             if self._publisher.is_copied():
                 self._finish()
@@ -63,6 +89,8 @@ class Publishing:
 
     def _start(self) -> None:
         self._has_changes, self._started = False, time.monotonic()
+        self._copying_since = self._copying_since or self._waiting_since
+        self._waiting_since = None
         try:
             self._publisher.start()
         except PublishError as error:
@@ -74,7 +102,8 @@ class Publishing:
         except PublishError as error:
             self._fail(error)
         else:
-            self._error = ""
+            self._error, self._copying_since = "", None
+            self._observe(copy.seconds)
             self._due = self._started + pause(self._interval, copy.seconds)
             self._log(copy)
 
@@ -82,6 +111,7 @@ class Publishing:
         if str(error) != self._error:  # once, not each time
             log.error("%s", error)
         self._error, self._has_changes = str(error), True
+        self._observe(None)
         self._due = self._started + pause(self._interval, time.monotonic() - self._started)
 
     def _log(self, copy: Copy) -> None:

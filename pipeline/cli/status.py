@@ -1,0 +1,117 @@
+"""`pipeline status`: how far each stage is, for people, scripts and health checks."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli.span import span
+from pipeline.cli.verb import with_settings
+
+if TYPE_CHECKING:
+    from pipeline.config import Settings
+    from pipeline.status import Status
+    from pipeline.status.waiting import Flow
+
+
+@click.command()
+@click.option(
+    "--behind",
+    type=click.IntRange(min=0),
+    help="Exit with 1 if the snapshot is more records behind than this.",
+)
+@click.option(
+    "--older-than",
+    callback=span,
+    metavar="SPAN",
+    help="Exit with 1 if a record has waited longer than this, as 60s, to be in the snapshot.",
+)
+@click.option("--disk", is_flag=True, help="Show what takes space on the disk, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as one JSON object.")
+@with_settings
+def status(
+    settings: Settings,
+    behind: int | None,
+    older_than: timedelta | None,
+    *,
+    disk: bool,
+    as_json: bool,
+) -> int:
+    """Show the progress of each stage by partition, what waits, and what keeps dying."""
+    from pipeline.cli.command import show
+    from pipeline.disk import disk_use, free
+    from pipeline.monitoring.process_record import ProcessRecord
+    from pipeline.printable import printable
+
+    found, passed, trouble = _found(settings)
+    now, processes = datetime.now(UTC), ProcessRecord.recorded(settings.home)
+    if as_json:
+        click.echo(json.dumps(_as_json(settings, found, passed, processes, trouble), default=str))
+    else:
+        show(found.table())
+        click.echo(found.ages(now))
+        for line in passed.lines(now) if passed else []:
+            click.echo(line)
+        click.echo(free(settings))
+        for line in processes.lines() if processes else []:
+            click.echo(printable(line))
+        if disk:
+            show(disk_use(settings))
+    for line in trouble:
+        click.echo(printable(f"Error: {line}"), err=True)
+    is_behind = behind is not None and (found.behind or 0) > behind
+    is_old = older_than is not None and passed is not None and passed.oldest(now) > older_than
+    return 1 if trouble or is_behind or is_old else 0
+
+
+def _found(settings: Settings) -> tuple[Status, Flow | None, list[str]]:
+    """The status, what waits, and what is wrong. Raises `KafkaUnusableError` if none is known."""
+    from pipeline.cli.command import on_kafka
+    from pipeline.kafka.errors import KafkaUnusableError
+    from pipeline.status import status as read_status
+    from pipeline.status import status_without_kafka
+    from pipeline.status.waiting import flow
+    from pipeline.stream.commits import refused_commits
+
+    try:
+        settings = on_kafka(settings)
+        found = read_status(settings)
+        passed = flow(settings, found)
+        trouble = refused_commits(settings, topic_id=found.topic_id, rules=None)
+    except KafkaUnusableError as error:
+        known = status_without_kafka(settings)
+        if known is None:
+            raise
+        return known, None, [f"{error}; shown is what the snapshot knows"]
+    if found.snapshot is not None and found.snapshot.other_topics:
+        trouble.append(
+            "the snapshot was loaded from other topics than Kafka has now (topic ids differ): "
+            + ", ".join(found.snapshot.other_topics)
+            + "; start with a new database, or reconnect the old Kafka"
+        )
+    return found, passed, trouble
+
+
+def _as_json(
+    settings: Settings, found: Status, passed: Flow | None, processes: Any, trouble: list[str]
+) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    import msgspec
+
+    from pipeline.disk import disk_use, free_bytes
+
+    now = datetime.now(UTC)
+    return {
+        **asdict(found),
+        "behind": found.behind,
+        "flow": passed and asdict(passed),
+        "oldest_seconds": passed and passed.oldest(now).total_seconds(),
+        "up": processes and msgspec.to_builtins(processes),
+        "disk": dict(disk_use(settings).rows),
+        "disk_free": free_bytes(settings),
+        "errors": trouble,
+    }

@@ -1,0 +1,75 @@
+"""Asks Kafka now and then how far its topics go, in a thread that holds up nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+
+from pipeline.config import Settings
+from pipeline.kafka.admin import end_offsets
+from pipeline.kafka.clients import KafkaAdmin
+from pipeline.kafka.errors import KafkaUnusableError
+from pipeline.monitoring.metrics import Labels
+from pipeline.topics import Topic
+
+INTERVAL = timedelta(seconds=5)
+# Seconds for Kafka to answer: it is asked again soon.
+PATIENCE = 2.0
+
+Ends = Mapping[Labels, int]
+"""The end offset by topic and partition."""
+
+
+class KafkaEnds:
+    """`seen` gets the ends of `topics` whenever Kafka answers, in this object's thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        topics: Sequence[Topic],
+        seen: Callable[[Ends], None],
+        *,
+        interval: timedelta = INTERVAL,
+    ) -> None:
+        self._settings = settings
+        self._topics = topics
+        self._seen = seen
+        self._interval = interval.total_seconds()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="kafka-ends", daemon=True)
+        self.problem: str | None = "it was not asked yet"
+        """Why Kafka does not answer; None if it does."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether Kafka answered when it was last asked."""
+        return self.problem is None
+
+    def start(self) -> None:
+        """Begin to ask."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask no more. An answer that is awaited is not waited for."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        admin: KafkaAdmin | None = None
+        while not self._stop.is_set():
+            began = time.monotonic()
+            try:
+                admin = admin or KafkaAdmin(self._settings, patience=PATIENCE)
+                ends: Ends = {
+                    (topic.name, str(number)): end
+                    for topic in self._topics
+                    for number, end in end_offsets(self._settings, topic, kafka=admin).items()
+                }
+            except KafkaUnusableError as error:
+                # Its clients log it: it is said once.
+                self.problem, admin = str(error), None
+            else:
+                self.problem = None
+                self._seen(ends)
+            self._stop.wait(max(0.0, self._interval - (time.monotonic() - began)))

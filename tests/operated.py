@@ -1,0 +1,116 @@
+"""A running `pipeline up`, and what its processes tell operators."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import urllib3
+from processes import environment, wait_for
+from prometheus_client.parser import text_string_to_metric_families
+
+from pipeline.config import Settings
+
+http = urllib3.PoolManager(retries=False, timeout=30)
+
+
+def families(url: str) -> dict[str, Any]:
+    """What a process serves, by the name of its metric."""
+    answer = http.request("GET", url)
+    assert answer.status == 200, answer.data
+    found = text_string_to_metric_families(answer.data.decode())
+    # The parser takes the end from the name of a counter.
+    return {
+        f"{family.name}_total" if family.type == "counter" else family.name: family
+        for family in found
+    }
+
+
+def value(url: str, name: str, **labels: str) -> float:
+    """The sum of the samples `name` that have these labels."""
+    return sum(
+        sample.value
+        for family in families(url).values()
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )
+
+
+@dataclass
+class Operated:
+    """`urls`: that of each process's metrics, by its name."""
+
+    settings: Settings
+    process: subprocess.Popen[bytes]
+    output: Path
+    urls: dict[str, str] = field(default_factory=dict)
+
+    def said(self) -> str:
+        return self.output.read_text(errors="replace")
+
+    def url(self, name: str, page: str) -> str:
+        return self.urls[name].replace("/metrics", f"/{page}")
+
+    def page(self, name: str, page: str) -> Any:
+        return http.request("GET", self.url(name, page))
+
+    def child(self, verb: str, number: int = 0) -> psutil.Process:
+        return [
+            each
+            for each in psutil.Process(self.process.pid).children()
+            if each.cmdline()[-1] == verb
+        ][number]
+
+    def find_urls(self) -> None:
+        wait_for(lambda: "See metrics at" in self.said(), each=self.assert_alive)
+        (line,) = re.findall(r"^See metrics at (.*)$", self.said(), re.MULTILINE)
+        self.urls = {name: url for url, name in re.findall(r"(\S+) \(([\w-]+)\)", line)}
+
+    def assert_alive(self) -> None:
+        assert self.process.poll() is None, self.said()
+
+    def send(self, *events: dict[str, Any]) -> None:
+        (beacons,) = re.findall(r"^Send beacons to (\S+)$", self.said(), re.MULTILINE)
+        (token,) = re.findall(r"shown only once\): (\S+)$", self.said(), re.MULTILINE)
+        answer = http.request(
+            "POST",
+            beacons,
+            body=json.dumps({"events": events}),
+            headers={"x-storefront-access-token": token},
+        )
+        assert answer.status == 204, answer.data
+
+
+@contextmanager
+def up(settings: Settings) -> Iterator[Operated]:
+    """`pipeline up`, ready."""
+    output = settings.home / "up.log"
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipeline", "up"],
+            env={**os.environ, **environment(settings)},
+            cwd=settings.home,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+        )
+    running = Operated(settings, process, output)
+    try:
+        running.find_urls()
+        yield running
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0, running.said()
+    finally:
+        process.kill()
+        process.wait()
+        print(running.said()[-3000:])  # shown for a failure
