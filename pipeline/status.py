@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import duckdb
 
 from pipeline.config import Settings
 from pipeline.kafka.admin import committed_offsets, end_offsets, require_topics, topic_ids
+from pipeline.state_sizes import StateSize, state_sizes
 from pipeline.topics import group, topics
 from pipeline.warehouse.backup.last_backup import LastBackup
 from pipeline.warehouse.database import NoSnapshotError, connect_published
@@ -101,6 +102,7 @@ class Status:
     snapshot: SnapshotState | None
     topic_id: str = ""
     backup: LastBackup | None = None
+    state: list[StateSize] = field(default_factory=list)
 
     @property
     def published(self) -> int:
@@ -192,6 +194,7 @@ def status(settings: Settings) -> Status:
         snapshot,
         ids[ours.beacons.name],
         LastBackup.recorded(settings.home),
+        state_sizes(settings),
     )
 
 

@@ -387,6 +387,7 @@ def check(settings: Settings, database: Path | None) -> int:
 @with_settings
 def status(settings: Settings, behind: int | None, *, disk: bool, as_json: bool) -> int:
     """Show the progress of each stage by partition, and the snapshot's age."""
+    from pipeline import state_sizes
     from pipeline.cli.command import on_kafka, show
     from pipeline.disk import disk_use
     from pipeline.printable import printable
@@ -400,6 +401,7 @@ def status(settings: Settings, behind: int | None, *, disk: bool, as_json: bool)
         click.echo(json.dumps({**asdict(found), "behind": found.behind, "disk": used}, default=str))
     else:
         show(found.table())
+        show(state_sizes.table(found.state))
         click.echo(found.ages(datetime.now(UTC)))
         if disk:
             show(disk_use(settings))

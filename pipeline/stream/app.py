@@ -6,9 +6,11 @@ import logging
 import os
 import secrets
 import sys
+from itertools import chain
 from typing import Any, cast
 
 import faust
+import lmdb
 from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.types import TP
 
@@ -18,6 +20,7 @@ from pipeline.memory import quarter_of_memory
 from pipeline.stream.agents import Agent, FailureLimit
 from pipeline.stream.batch_producer import BatchProducer
 from pipeline.stream.dropped import DroppedRecords
+from pipeline.stream.figures import write_regularly
 from pipeline.stream.local_folder import LocalFolder
 from pipeline.stream.standby import Standby
 from pipeline.stream.table import DeviceTable
@@ -102,6 +105,14 @@ def create_app(
     )
     app.agent(beacons, name="process")(agent.run)
     app.task(DroppedRecords(table, consumer).watch)
+
+    async def figures() -> None:
+        try:
+            await write_regularly(lambda: chain(table.held(), standby.held()), table.rate)
+        except (OSError, lmdb.Error) as error:
+            end_process(f"PIPELINE_HOME/state cannot be written: {error}")
+
+    app.task(figures)
     if settings.standby:
         app.task(standby.run)
 

@@ -159,9 +159,10 @@ class Devices:
         self._is_contiguous &= span is not None and span[0] == self.next_offset
         if self._is_contiguous and span is not None:
             self.next_offset = span[1]
-        is_long_ago = time.monotonic() - self._written_at > _WRITE_SECONDS
-        if self._unwritten_bytes >= self.write_bytes or is_long_ago or self._has_erased:
+        if self._unwritten_bytes >= self.write_bytes or self._has_erased:
             self.write()
+        else:
+            self.write_due()
 
     def shrink(self) -> None:
         """Let the devices that were idle longest leave memory, down to the bound."""
@@ -172,6 +173,11 @@ class Devices:
                 break
             del self._decoded[key]
             self._decoded_bytes -= held.size
+
+    def write_due(self) -> None:
+        """The same as `write`, unless that was a moment ago."""
+        if time.monotonic() - self._written_at > _WRITE_SECONDS:
+            self.write()
 
     def write(self) -> None:
         """Write to the store what Kafka has acknowledged."""
@@ -215,6 +221,11 @@ class Devices:
         if meta.offset == self.next_offset:
             return meta
         return msgspec.structs.replace(meta, offset=self.next_offset, moved_at=time.time())
+
+    @property
+    def memory_bytes(self) -> int:
+        """What is decoded, and what is not yet written."""
+        return self._decoded_bytes + self._unwritten_bytes
 
     def __len__(self) -> int:
         return len(self.store)

@@ -66,7 +66,7 @@ class LocalState:
 
     rules: Rules
     meta: Meta
-    _folder: Path
+    folder: Path
     _lock: IO[bytes]
     _env: lmdb.Environment = field(init=False)
     _rows: Any = field(init=False)
@@ -89,7 +89,7 @@ class LocalState:
 
     def _open(self) -> None:
         self._env = lmdb.open(
-            str(self._folder),
+            str(self.folder),
             map_size=_MAP_BYTES,
             max_dbs=3,
             # Read at random, and trusted after a power cut only if synced since.
@@ -110,9 +110,9 @@ class LocalState:
     def _refuse_torn(self) -> None:
         # Reading beyond the file's end would kill the process.
         pages = self._env.info()["last_pgno"] + 1
-        size = (self._folder / "data.mdb").stat().st_size
+        size = (self.folder / "data.mdb").stat().st_size
         if size < pages * self._env.stat()["psize"]:
-            raise lmdb.CorruptedError(f"{self._folder}: {size} bytes are not {pages} pages")
+            raise lmdb.CorruptedError(f"{self.folder}: {size} bytes are not {pages} pages")
 
     def read(self, key: bytes) -> Rows:
         """The states of a device."""
@@ -218,12 +218,12 @@ class LocalState:
 
         Raises OSError, too.
         """
-        fresh = self._folder / _COMPACT
+        fresh = self.folder / _COMPACT
         fresh.mkdir(mode=0o700)
         self._env.copy(str(fresh), compact=True)
         self._env.close()
         (fresh / "data.mdb").chmod(0o600)
-        (fresh / "data.mdb").replace(self._folder / "data.mdb")
+        (fresh / "data.mdb").replace(self.folder / "data.mdb")
         fresh.rmdir()
         self._open()
         with self._env.begin(write=True) as transaction:
@@ -249,6 +249,11 @@ class LocalState:
     def __len__(self) -> int:
         with self._env.begin() as transaction:
             return int(transaction.stat(self._rows)["entries"])
+
+    @property
+    def disk_bytes(self) -> int:
+        """Of its file. Raises OSError."""
+        return (self.folder / "data.mdb").stat().st_size
 
     def _index(self, transaction: lmdb.Transaction, row: bytes, value: bytes) -> None:
         hour = self._hour_of(_state_in(value))
