@@ -13,7 +13,10 @@ none of them is in memory.
 from __future__ import annotations
 
 import argparse
+import atexit
 import shutil
+import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -57,6 +60,9 @@ class Worker:
         self.settings = settings
         self.begun_at = time.monotonic()
         self.verb = Verb("worker", settings, f"worker-{time.monotonic()}")
+        # Also where the bench is stopped.
+        atexit.register(self.verb.kill)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         self.memory = 0
 
     def look(self) -> None:
