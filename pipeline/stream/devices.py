@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from pipeline.domain.device import Device, decode, encode, needed_until
-from pipeline.stream.local_state import ERASED, WRITER_BYTES, LocalState, Meta, Rows
+from pipeline.stream.local_state import ERASED, WRITER_BYTES, LocalState, Meta, Rows, row_of
+from pipeline.stream.sorted_runs import SortedRuns
 
 Pair = tuple[bytes, bytes | None]
 """Key and value of a record; None is a tombstone."""
@@ -19,6 +20,8 @@ _DECODED_FACTOR, _DECODED_LEAST = 6, 1200
 # Written together: a device that is busy changes several times before.
 WRITE_BYTES = 4 * 1024 * 1024
 _WRITE_SECONDS = 5
+# As objects a run takes about three times its bytes; more runs than files may be open never come.
+_MOST_RUN_BYTES, _RUNS_IN_MEMORY = 64 * 1024 * 1024, 8
 
 
 class _Origin(msgspec.Struct, array_like=True):
@@ -72,6 +75,7 @@ class Devices:
     _unwritten_bytes: int = 0
     _written_at: float = field(default_factory=time.monotonic)
     _removed: set[bytes] = field(default_factory=set)
+    _runs: SortedRuns | None = None
     _is_contiguous: bool = True
     _has_erased: bool = False
     _indexed: bytes = b""
@@ -79,18 +83,31 @@ class Devices:
 
     def __post_init__(self) -> None:
         self.next_offset = self.store.meta.offset
+        if self.store.is_new:
+            most = min(_MOST_RUN_BYTES, max(self.write_bytes, self.memory() // _RUNS_IN_MEMORY))
+            self._runs = SortedRuns(self.store.folder, most)
 
     # Recovery
 
     def apply(self, key: bytes, value: bytes | None, *, offset: int) -> None:
         """Apply the next record of the changelog."""
         self.next_offset = offset + 1
+        if self._runs is not None:
+            if key != ERASED:  # a new store never had what was erased
+                device = key[WRITER_BYTES:]
+                self._runs.add(row_of(device, key[:WRITER_BYTES]), device, value)
+            return
         self._remember(key, value)
         if self._unwritten_bytes > self.write_bytes:
             self.finish_recovery()
 
     def finish_recovery(self) -> None:
         """Write what was read."""
+        runs, self._runs = self._runs, None
+        if runs is not None:
+            if self.next_offset:
+                self.store.append(runs.merged(), self._meta())
+            runs.close()
         if self._unwritten:
             self.store.write_unindexed(self._unwritten, self._meta())
             self._forget_unwritten()
@@ -190,6 +207,7 @@ class Devices:
 
     def close(self) -> None:
         """Write and sync: the partition is no longer ours."""
+        self.finish_recovery()
         self.write()
         self.store.close()
 

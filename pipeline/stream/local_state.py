@@ -16,6 +16,7 @@ import msgspec
 
 from pipeline.domain.device import decode, needed_until
 from pipeline.domain.rules import Rules
+from pipeline.stream.sorted_runs import Row
 
 WRITER_BYTES = 16
 ERASED = b"\0" * WRITER_BYTES + b"erased"
@@ -32,6 +33,8 @@ _META = b"meta"
 _COMPACT = "compact"
 # A device without anything, and one of before 1970, is due at once.
 _FIRST_HOUR = 1
+# Rows of a transaction: pages that were written are in memory until its end.
+_APPENDED = 20_000
 
 Rows = dict[bytes, bytes]
 """The encoded states of a device, by writer."""
@@ -80,6 +83,8 @@ class LocalState:
         """
         held = cls(rules, meta, folder, lock)
         shutil.rmtree(folder / _COMPACT, ignore_errors=True)  # of a killed process
+        for run in folder.glob("run-*"):  # the same
+            run.unlink()
         held._open()
         with held._env.begin() as transaction:
             known = transaction.get(_META)
@@ -153,6 +158,19 @@ class LocalState:
                     transaction.delete(row, db=self._rows)
                 else:
                     transaction.put(row, _row(0, key, value), db=self._rows)
+            self._remember(transaction, msgspec.structs.replace(meta, has_unindexed=True))
+
+    def append(self, rows: Iterable[Row], meta: Meta) -> None:
+        """Write all `rows` of a changelog, in order, to a store that has none.
+
+        A kill leaves some, and the offset as it was: they are read, and written, again.
+        """
+        entries = iter(rows)
+        while some := list(islice(entries, _APPENDED)):
+            with self._env.begin(write=True) as transaction:
+                for row, key, state in some:
+                    transaction.put(row, _row(0, key, state), db=self._rows, append=True)
+        with self._env.begin(write=True) as transaction:
             self._remember(transaction, msgspec.structs.replace(meta, has_unindexed=True))
 
     def index_some(self, after: bytes, count: int) -> bytes:
@@ -251,6 +269,11 @@ class LocalState:
             return int(transaction.stat(self._rows)["entries"])
 
     @property
+    def is_new(self) -> bool:
+        """Whether nothing was ever written to it."""
+        return not self.meta.offset and not len(self)
+
+    @property
     def disk_bytes(self) -> int:
         """Of its file. Raises OSError."""
         return (self.folder / "data.mdb").stat().st_size
@@ -275,10 +298,15 @@ def _hashed(key: bytes) -> bytes:
     return blake2b(key, digest_size=_HASH_BYTES).digest()
 
 
+def row_of(key: bytes, writer: bytes) -> bytes:
+    """Under what a store has the state of the device with the record key `key`, by `writer`."""
+    return _hashed(key) + writer
+
+
 def _sorted(changes: Changes) -> Iterable[tuple[bytes, bytes, bytes | None]]:
     """(row, device key, value) in the order of the pages."""
     return sorted(
-        (_hashed(key) + writer, key, value)
+        (row_of(key, writer), key, value)
         for key, by_writer in changes.items()
         for writer, value in by_writer.items()
     )
