@@ -37,10 +37,11 @@ def body(device: int) -> bytes:
 
 def requests_of(token: str) -> list[bytes]:
     """One of each device, as a browser would write it."""
-    return [_request(token, body(device)) for device in range(1, DEVICES + 1)]
+    return [request(token, body(device)) for device in range(1, DEVICES + 1)]
 
 
-def _request(token: str, sent: bytes) -> bytes:
+def request(token: str, sent: bytes) -> bytes:
+    """A request with the body `sent`, as a browser would write it."""
     head = (
         f"POST /beacon?token={token} HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: {AGENT}\r\n"
         f"accept: */*\r\ncontent-type: application/json\r\ncontent-length: {len(sent)}\r\n\r\n"

@@ -53,6 +53,7 @@ def _of_files(settings: Settings) -> list[tuple[str, int]]:
             _bytes(exceeding),
         ),
         ("spool", _bytes(settings.home / "spool")),
+        ("workers' state", _bytes(settings.home / "state")),
         ("embedded Kafka", _bytes(settings.home / "kafka")),
     ]
 

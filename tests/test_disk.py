@@ -61,6 +61,7 @@ def test_each_file_of_the_home_is_of_one_part(settings: Settings) -> None:
         "archive": home / "archive" / "id" / "events" / "day=2026-01-01" / "x.parquet",
         "what exceeds the loader's memory": home / "tmp" / "live-0" / "x",
         "spool": home / "spool" / "0.db",
+        "workers' state": home / "state" / "0-0" / "data.mdb",
         "embedded Kafka": home / "kafka" / "data" / "beacons-0" / "0.log",
     }
     for number, path in enumerate(written.values(), start=1):

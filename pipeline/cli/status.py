@@ -41,6 +41,7 @@ def status(
     as_json: bool,
 ) -> int:
     """Show the progress of each stage by partition, what waits, and what keeps dying."""
+    from pipeline import state_sizes
     from pipeline.cli.command import show
     from pipeline.disk import disk_use, free
     from pipeline.monitoring.process_record import ProcessRecord
@@ -52,6 +53,7 @@ def status(
         click.echo(json.dumps(_as_json(settings, found, passed, processes, trouble), default=str))
     else:
         show(found.table())
+        show(state_sizes.table(found.state))
         click.echo(found.ages(now))
         for line in passed.lines(now) if passed else []:
             click.echo(line)

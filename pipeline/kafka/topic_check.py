@@ -105,8 +105,12 @@ def _unless_as_much(why: str) -> Callable[[str, str], str | None]:
     return lambda wanted, actual: None if _amount(actual) >= _amount(wanted) else why
 
 
+def _unless_as_little(why: str) -> Callable[[str, str], str | None]:
+    return lambda wanted, actual: None if _amount(actual) <= _amount(wanted) else why
+
+
 def _amount(text: str) -> float:
-    return float("inf") if int(text) == FOR_EVER else int(text)
+    return float("inf") if float(text) == FOR_EVER else float(text)
 
 
 _DEFAULTS = {"cleanup.policy": "delete", "unclean.leader.election.enable": "false"}
@@ -124,6 +128,19 @@ _RULES = {
         _unless_as_much("Kafka would delete records that were not read yet"),
         is_refusal=True,
         setting="the retention that is right (docs/settings.md)",
+    ),
+    "delete.retention.ms": _Rule(
+        _unless_as_much("a worker that returns would miss that a device is gone"), is_refusal=True
+    ),
+    **dict.fromkeys(
+        ("min.cleanable.dirty.ratio", "segment.bytes"),
+        _Rule(
+            _unless_as_little("a worker without local state would read more than it needs"),
+            is_refusal=False,
+        ),
+    ),
+    "max.compaction.lag.ms": _Rule(
+        _unless_as_little("what was erased would stay for longer"), is_refusal=False
     ),
     "min.insync.replicas": _Rule(
         _unless_as_much("a 204 would mean fewer copies"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pipeline.config import Settings
 from pipeline.kafka.admin import committed_offsets, end_offsets, require_topics, topic_ids
+from pipeline.state_sizes import StateSize, state_sizes
 from pipeline.status.snapshot import LedgerRow, SnapshotState, read_snapshot
 from pipeline.topics import group, topics
 from pipeline.warehouse.backup.last_backup import LastBackup
@@ -51,6 +52,7 @@ class Status:
     snapshot: SnapshotState | None
     topic_id: str = ""
     backup: LastBackup | None = None
+    state: list[StateSize] = field(default_factory=list)
 
     @property
     def published(self) -> int:
@@ -144,6 +146,7 @@ def status(settings: Settings) -> Status:
         snapshot,
         ids[ours.beacons.name],
         LastBackup.recorded(settings.home),
+        state_sizes(settings),
     )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import secrets
 import sys
-from functools import partial
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any, cast
 
 import faust
+import lmdb
 from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.types import TP
 
@@ -22,6 +25,7 @@ from pipeline.stream.dropped import DroppedRecords
 from pipeline.stream.figures import WorkerFigures
 from pipeline.stream.local_folder import LocalFolder
 from pipeline.stream.standby import Standby
+from pipeline.stream.state_figures import Held, write_regularly
 from pipeline.stream.table import DeviceTable
 from pipeline.stream.transport import BatchConsumer, BatchSchema, BatchTransport
 from pipeline.topics import CHANGELOG_TABLE, MAX_RECORD_BYTES, group, topics
@@ -109,7 +113,19 @@ def create_app(
     )
     app.agent(beacons, name="process")(agent.run)
     app.task(DroppedRecords(table, consumer).watch)
-    app.task(partial(figures.watch, app, table.held, consumer))
+
+    def held() -> Iterator[Held]:
+        return chain(table.held(), standby.held())
+
+    async def watch() -> None:
+        try:
+            await asyncio.gather(
+                figures.watch(app, table.held, consumer), write_regularly(held, table.rate)
+            )
+        except (OSError, lmdb.Error) as error:
+            end_process(f"PIPELINE_HOME/state cannot be written: {error}")
+
+    app.task(watch)
     if settings.standby:
         app.task(standby.run)
 

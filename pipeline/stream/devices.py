@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from pipeline.domain.device import Device, decode, encode, needed_until
-from pipeline.stream.local_state import ERASED, WRITER_BYTES, LocalState, Meta, Rows
+from pipeline.stream.local_state import ERASED, WRITER_BYTES, LocalState, Meta, Rows, row_of
+from pipeline.stream.sorted_runs import SortedRuns
 
 Pair = tuple[bytes, bytes | None]
 """Key and value of a record; None is a tombstone."""
@@ -19,6 +20,8 @@ _DECODED_FACTOR, _DECODED_LEAST = 6, 1200
 # Written together: a device that is busy changes several times before.
 WRITE_BYTES = 4 * 1024 * 1024
 _WRITE_SECONDS = 5
+# As objects a run takes about three times its bytes; more runs than files may be open never come.
+_MOST_RUN_BYTES, _RUNS_IN_MEMORY = 64 * 1024 * 1024, 8
 
 
 class _Origin(msgspec.Struct, array_like=True):
@@ -72,6 +75,7 @@ class Devices:
     _unwritten_bytes: int = 0
     _written_at: float = field(default_factory=time.monotonic)
     _removed: set[bytes] = field(default_factory=set)
+    _runs: SortedRuns | None = None
     _is_contiguous: bool = True
     _has_erased: bool = False
     _indexed: bytes = b""
@@ -79,18 +83,31 @@ class Devices:
 
     def __post_init__(self) -> None:
         self.next_offset = self.store.meta.offset
+        if self.store.is_new:
+            most = min(_MOST_RUN_BYTES, max(self.write_bytes, self.memory() // _RUNS_IN_MEMORY))
+            self._runs = SortedRuns(self.store.folder, most)
 
     # Recovery
 
     def apply(self, key: bytes, value: bytes | None, *, offset: int) -> None:
         """Apply the next record of the changelog."""
         self.next_offset = offset + 1
+        if self._runs is not None:
+            if key != ERASED:  # a new store never had what was erased
+                device = key[WRITER_BYTES:]
+                self._runs.add(row_of(device, key[:WRITER_BYTES]), device, value)
+            return
         self._remember(key, value)
         if self._unwritten_bytes > self.write_bytes:
             self.finish_recovery()
 
     def finish_recovery(self) -> None:
         """Write what was read."""
+        runs, self._runs = self._runs, None
+        if runs is not None:
+            if self.next_offset:
+                self.store.append(runs.merged(), self._meta())
+            runs.close()
         if self._unwritten:
             self.store.write_unindexed(self._unwritten, self._meta())
             self._forget_unwritten()
@@ -159,9 +176,10 @@ class Devices:
         self._is_contiguous &= span is not None and span[0] == self.next_offset
         if self._is_contiguous and span is not None:
             self.next_offset = span[1]
-        is_long_ago = time.monotonic() - self._written_at > _WRITE_SECONDS
-        if self._unwritten_bytes >= self.write_bytes or is_long_ago or self._has_erased:
+        if self._unwritten_bytes >= self.write_bytes or self._has_erased:
             self.write()
+        else:
+            self.write_due()
 
     def shrink(self) -> None:
         """Let the devices that were idle longest leave memory, down to the bound."""
@@ -172,6 +190,11 @@ class Devices:
                 break
             del self._decoded[key]
             self._decoded_bytes -= held.size
+
+    def write_due(self) -> None:
+        """The same as `write`, unless that was a moment ago."""
+        if time.monotonic() - self._written_at > _WRITE_SECONDS:
+            self.write()
 
     def write(self) -> None:
         """Write to the store what Kafka has acknowledged."""
@@ -184,13 +207,9 @@ class Devices:
 
     def close(self) -> None:
         """Write and sync: the partition is no longer ours."""
+        self.finish_recovery()
         self.write()
         self.store.close()
-
-    @property
-    def memory_bytes(self) -> int:
-        """What the decoded devices take, about."""
-        return self._decoded_bytes
 
     def _load(self, key: bytes) -> _Decoded:
         rows: dict[bytes, bytes | None] = {**self.store.read(key), **self._unwritten.get(key, {})}
@@ -220,6 +239,11 @@ class Devices:
         if meta.offset == self.next_offset:
             return meta
         return msgspec.structs.replace(meta, offset=self.next_offset, moved_at=time.time())
+
+    @property
+    def memory_bytes(self) -> int:
+        """What is decoded, and what is not yet written."""
+        return self._decoded_bytes + self._unwritten_bytes
 
     def __len__(self) -> int:
         return len(self.store)

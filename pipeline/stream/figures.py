@@ -19,10 +19,10 @@ from pipeline.monitoring.kafka_ends import Ends, KafkaEnds
 from pipeline.monitoring.lag import Lag
 from pipeline.monitoring.metrics import Labels, Metrics
 from pipeline.monitoring.pages import Health
+from pipeline.stream.state_figures import Held
 from pipeline.topics import topics
 
 if TYPE_CHECKING:
-    from pipeline.stream.partition import PartitionState
     from pipeline.stream.transport import BatchConsumer
 
 INTERVAL = 1.0
@@ -104,10 +104,10 @@ class WorkerFigures:
     async def watch(
         self,
         app: Any,
-        held: Callable[[], list[PartitionState]],
+        held: Callable[[], Iterable[Held]],
         consumer: Callable[[], BatchConsumer],
     ) -> None:
-        """Refresh what is measured, every second; it never returns."""
+        """Refresh what is measured, every second; it never returns. Raises what `held` does."""
         last = time.monotonic()
         while True:
             self._heartbeat.beat()
@@ -117,10 +117,8 @@ class WorkerFigures:
                 self.metrics.count("pipeline_worker_recovery_seconds_total", now - last)
             last = now
             self._stores = {
-                each.number: _Store(
-                    len(each.devices), each.devices.store.disk_bytes, each.devices.memory_bytes
-                )
-                for each in held()
+                number: _Store(len(store), store.disk_bytes, memory or 0)
+                for number, store, memory in held()
             }
             await self._find_positions(consumer)
             await asyncio.sleep(INTERVAL)

@@ -15,12 +15,13 @@ import lmdb
 from pipeline.config import Settings
 from pipeline.domain.rules import Rules
 from pipeline.stream.local_state import LocalState, Meta
+from pipeline.topics import TOMBSTONES_KEPT
 
 log = logging.getLogger(__name__)
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
-# Kafka may drop a tombstone after a day (`delete.retention.ms`): a state that missed it would stay.
-MOST_BEHIND = timedelta(hours=12)
+# Kafka may drop a tombstone then: a state that missed it would stay.
+MOST_BEHIND = TOMBSTONES_KEPT / 2
 # So that what a worker wrote that was paused, and no longer the owner, is gone some day.
 MOST_AGE = timedelta(days=7)
 

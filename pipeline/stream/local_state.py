@@ -16,6 +16,7 @@ import msgspec
 
 from pipeline.domain.device import decode, needed_until
 from pipeline.domain.rules import Rules
+from pipeline.stream.sorted_runs import Row
 
 WRITER_BYTES = 16
 ERASED = b"\0" * WRITER_BYTES + b"erased"
@@ -32,6 +33,8 @@ _META = b"meta"
 _COMPACT = "compact"
 # A device without anything, and one of before 1970, is due at once.
 _FIRST_HOUR = 1
+# Rows of a transaction: pages that were written are in memory until its end.
+_APPENDED = 20_000
 
 Rows = dict[bytes, bytes]
 """The encoded states of a device, by writer."""
@@ -66,7 +69,7 @@ class LocalState:
 
     rules: Rules
     meta: Meta
-    _folder: Path
+    folder: Path
     _lock: IO[bytes]
     _env: lmdb.Environment = field(init=False)
     _rows: Any = field(init=False)
@@ -80,6 +83,8 @@ class LocalState:
         """
         held = cls(rules, meta, folder, lock)
         shutil.rmtree(folder / _COMPACT, ignore_errors=True)  # of a killed process
+        for run in folder.glob("run-*"):  # the same
+            run.unlink()
         held._open()
         with held._env.begin() as transaction:
             known = transaction.get(_META)
@@ -89,7 +94,7 @@ class LocalState:
 
     def _open(self) -> None:
         self._env = lmdb.open(
-            str(self._folder),
+            str(self.folder),
             map_size=_MAP_BYTES,
             max_dbs=3,
             # Read at random, and trusted after a power cut only if synced since.
@@ -110,9 +115,9 @@ class LocalState:
     def _refuse_torn(self) -> None:
         # Reading beyond the file's end would kill the process.
         pages = self._env.info()["last_pgno"] + 1
-        size = (self._folder / "data.mdb").stat().st_size
+        size = (self.folder / "data.mdb").stat().st_size
         if size < pages * self._env.stat()["psize"]:
-            raise lmdb.CorruptedError(f"{self._folder}: {size} bytes are not {pages} pages")
+            raise lmdb.CorruptedError(f"{self.folder}: {size} bytes are not {pages} pages")
 
     def read(self, key: bytes) -> Rows:
         """The states of a device."""
@@ -153,6 +158,19 @@ class LocalState:
                     transaction.delete(row, db=self._rows)
                 else:
                     transaction.put(row, _row(0, key, value), db=self._rows)
+            self._remember(transaction, msgspec.structs.replace(meta, has_unindexed=True))
+
+    def append(self, rows: Iterable[Row], meta: Meta) -> None:
+        """Write all `rows` of a changelog, in order, to a store that has none.
+
+        A kill leaves some, and the offset as it was: they are read, and written, again.
+        """
+        entries = iter(rows)
+        while some := list(islice(entries, _APPENDED)):
+            with self._env.begin(write=True) as transaction:
+                for row, key, state in some:
+                    transaction.put(row, _row(0, key, state), db=self._rows, append=True)
+        with self._env.begin(write=True) as transaction:
             self._remember(transaction, msgspec.structs.replace(meta, has_unindexed=True))
 
     def index_some(self, after: bytes, count: int) -> bytes:
@@ -218,12 +236,12 @@ class LocalState:
 
         Raises OSError, too.
         """
-        fresh = self._folder / _COMPACT
+        fresh = self.folder / _COMPACT
         fresh.mkdir(mode=0o700)
         self._env.copy(str(fresh), compact=True)
         self._env.close()
         (fresh / "data.mdb").chmod(0o600)
-        (fresh / "data.mdb").replace(self._folder / "data.mdb")
+        (fresh / "data.mdb").replace(self.folder / "data.mdb")
         fresh.rmdir()
         self._open()
         with self._env.begin(write=True) as transaction:
@@ -246,14 +264,19 @@ class LocalState:
                 self._remember(transaction, msgspec.structs.replace(self.meta, boot=boot))
             self._env.sync(True)
 
-    @property
-    def disk_bytes(self) -> int:
-        """What it takes on the disk."""
-        return (self._folder / "data.mdb").stat().st_blocks * 512
-
     def __len__(self) -> int:
         with self._env.begin() as transaction:
             return int(transaction.stat(self._rows)["entries"])
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was ever written to it."""
+        return not self.meta.offset and not len(self)
+
+    @property
+    def disk_bytes(self) -> int:
+        """What its file takes on the disk. Raises OSError."""
+        return (self.folder / "data.mdb").stat().st_blocks * 512
 
     def _index(self, transaction: lmdb.Transaction, row: bytes, value: bytes) -> None:
         hour = self._hour_of(_state_in(value))
@@ -275,10 +298,15 @@ def _hashed(key: bytes) -> bytes:
     return blake2b(key, digest_size=_HASH_BYTES).digest()
 
 
+def row_of(key: bytes, writer: bytes) -> bytes:
+    """Under what a store has the state of the device with the record key `key`, by `writer`."""
+    return _hashed(key) + writer
+
+
 def _sorted(changes: Changes) -> Iterable[tuple[bytes, bytes, bytes | None]]:
     """(row, device key, value) in the order of the pages."""
     return sorted(
-        (_hashed(key) + writer, key, value)
+        (row_of(key, writer), key, value)
         for key, by_writer in changes.items()
         for writer, value in by_writer.items()
     )

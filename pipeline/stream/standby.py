@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from pipeline.config import Settings
 from pipeline.kafka.security import security
 from pipeline.stream.local_folder import LocalFolder
 from pipeline.stream.local_state import ERASED, WRITER_BYTES, LocalState
+from pipeline.stream.state_figures import Held
 from pipeline.topics import MAX_RECORD_BYTES, topics
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,10 @@ class Standby:
         if state is not None:
             self.local.reached(number, state.meta.offset)
             state.close()
+
+    def held(self) -> Iterator[Held]:
+        """What it follows."""
+        return ((number, store, None) for number, store in self._followed.items())
 
     async def run(self) -> None:
         """Follow the changelogs; it never returns."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import faust
@@ -18,6 +18,7 @@ from pipeline.stream.local_folder import LocalFolder
 from pipeline.stream.local_state import WRITER_BYTES
 from pipeline.stream.partition import PartitionState
 from pipeline.stream.standby import Standby
+from pipeline.stream.state_figures import Held, ReadingRate, known_rate
 from pipeline.stream.transport import BatchSchema
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class DeviceTable(Table[bytes, Any]):
         self._end = end
         self._recovered = recovered
         self._partitions: dict[int, PartitionState] = {}
+        self.rate = ReadingRate(known_rate(local.path))
 
     def partition(self, number: int) -> PartitionState:
         """The partition as this assignment holds it."""
@@ -63,10 +65,6 @@ class DeviceTable(Table[bytes, Any]):
     def _share(self) -> int:
         return self._memory // max(1, len(self._partitions))
 
-    def held(self) -> list[PartitionState]:
-        """What memory holds, of each partition."""
-        return list(self._partitions.values())
-
     def persisted_offset(self, tp: TP) -> int | None:
         """The last offset of the changelog that needs not be read; None: all of it."""
         try:
@@ -81,12 +79,21 @@ class DeviceTable(Table[bytes, Any]):
         held = self._partitions.get(number)
         return held.checkpoint if held is not None and held.has_started else None
 
+    def held(self) -> Iterator[Held]:
+        """What this assignment holds, written to its store: one at rest has no batch to do it."""
+        for number, partition in self._partitions.items():
+            devices = partition.devices
+            if partition.has_started:
+                devices.write_due()
+            yield number, devices.store, devices.memory_bytes
+
     def is_current(self, partition: PartitionState) -> bool:
         """Whether `partition` belongs to the current assignment."""
         return self._partitions.get(partition.number) is partition
 
     def drop(self, numbers: Iterable[int]) -> None:
         """Forget revoked partitions: from now on another worker may write them."""
+        self.rate.begin()
         for number in numbers:
             held = self._partitions.pop(number, None)
             if held is not None:
@@ -95,12 +102,14 @@ class DeviceTable(Table[bytes, Any]):
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
         """Apply batches of the changelog during recovery."""
+        self.rate.before()
         try:
             for event in batch:
                 devices = self.partition(event.message.partition).devices
                 for record in event.value.records:
                     devices.apply(record.key, record.value, offset=record.offset)
                 self._recovered(len(event.value.records))
+                self.rate.applied(len(event.value.records))
         except Exception as error:  # noqa: BLE001  # Faust would log it and continue with half a state
             self._end(f"the changelog cannot be read: {type(error).__name__}: {error}")
 

@@ -25,6 +25,7 @@ from pipeline.kafka.errors import (
     MissingTopicError,
     UnfitTopicError,
 )
+from pipeline.kafka.topic_sizes import topic_bytes
 from pipeline.topics import topics
 
 
@@ -86,6 +87,7 @@ def test_another_number_of_partitions_is_refused(settings: Settings) -> None:
         ("rejected", {"max.message.bytes": "16777215"}),
         ("outcomes", {"max.message.bytes": "1048588"}),
         ("changelog", {"max.message.bytes": "1048588"}),
+        ("changelog", {"delete.retention.ms": "86399999"}),
         ("beacons", {"retention.ms": "86400000"}),
         ("outcomes", {"retention.ms": "86400000"}),
         ("rejected", {"retention.ms": "2591999999"}),
@@ -186,6 +188,17 @@ def test_offsets_tell_how_far_the_topic_and_its_readers_are(settings: Settings) 
     consumer.commit(offsets=[TopicPartition(beacons.name, 2, 2)], asynchronous=False)
     consumer.close()
     assert committed_offsets(settings, group, beacons) == {2: 2}
+
+
+def test_bytes_of_a_topic_are_those_of_each_partition(settings: Settings) -> None:
+    create_topics(settings)
+    changelog = topics(settings).changelog
+    producer = Producer({"bootstrap.servers": settings.kafka_bootstrap_servers})
+    producer.produce(changelog.name, b"x" * 100_000, b"key", partition=2)
+    assert producer.flush(30) == 0
+    sizes = topic_bytes(settings, changelog)
+    assert sizes.keys() == {0, 1, 2, 3}
+    assert [number for number, size in sizes.items() if size >= 100_000] == [2]
 
 
 def test_a_broker_that_is_not_there_is_one_line_with_its_address(

@@ -30,7 +30,8 @@ def test_a_standby_has_what_the_killed_worker_had(settings: Settings, tmp_path: 
         sent = producer.send(requests[:half])
         wait_for(lambda: committed() == sent)
         ends = end_offsets(settings, ours.changelog)
-        wait_for(lambda: len(reached(other, ends)) > 0)
+        # Its own, and those of the one that dies.
+        wait_for(lambda: reached(other, ends) == {n for n, end in ends.items() if end})
         dying.kill()
         sent += producer.send(requests[half:])
         wait_for(lambda: committed() == sent)

@@ -18,6 +18,7 @@ from pipeline.devstack.broker.server import Broker
 from pipeline.domain.outcomes import Outcome
 from pipeline.ingest.accept import Accepted
 from pipeline.kafka.admin import committed_offsets, create_topics, end_offsets
+from pipeline.state_sizes import state_sizes
 from pipeline.topics import Topic, group, topics
 
 
@@ -91,6 +92,8 @@ def test_each_record_has_one_outcome_and_sigterm_commits_them(
 ) -> None:
     records = ingest.send(requests)
     wait_for_outcomes(settings, records)
+    wait_for(lambda: sum(one.devices or 0 for one in state_sizes(settings)) > 0)
+    assert all(one.changelog_bytes for one in state_sizes(settings))
     assert worker.stop() == 0
     assert committed(settings) == records
     origins = [(outcome.origin.partition, outcome.origin.offset) for outcome in outcomes(settings)]

@@ -50,6 +50,36 @@ def test_a_weaker_promise_is_a_remark() -> None:
         assert not is_refusal, text
 
 
+def changelog_findings(**config: str) -> list[tuple[str, bool]]:
+    topic = topics(Settings(_env_file=None, replication=3)).changelog
+    given = {key.replace("_", "."): value for key, value in config.items()}
+    found = ActualTopic("changelog", 4, 3, {**DEFAULTS, **topic.config, **given})
+    return [(one.text, one.is_refusal) for one in findings(topic, found, replication=3)]
+
+
+def test_a_changelog_that_is_compacted_sooner_has_no_finding() -> None:
+    assert changelog_findings() == []
+    sooner = {"segment_bytes": "16777216", "min_cleanable_dirty_ratio": "0.1"}
+    assert changelog_findings(**sooner, delete_retention_ms="86400001") == []
+
+
+def test_a_changelog_that_is_compacted_later_is_a_remark() -> None:
+    for key, value in (
+        ("min.cleanable.dirty.ratio", "0.5"),
+        ("segment.bytes", "1073741824"),
+        ("max.compaction.lag.ms", "9223372036854775807"),
+    ):
+        ((text, is_refusal),) = changelog_findings(**{key.replace(".", "_"): value})
+        assert not is_refusal
+        assert f"{key}={value}, it should be" in text
+
+
+def test_a_changelog_that_drops_tombstones_sooner_than_local_states_rely_on_is_refused() -> None:
+    ((text, is_refusal),) = changelog_findings(delete_retention_ms="86399999")
+    assert is_refusal
+    assert "delete.retention.ms=86399999, it must be 86400000" in text
+
+
 def test_a_limit_on_bytes_is_refused() -> None:
     ((text, is_refusal),) = findings_of(actual(retention_bytes="1000000"))
     assert is_refusal
