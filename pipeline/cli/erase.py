@@ -10,6 +10,7 @@ import click
 from pipeline.cli.verb import with_settings
 
 if TYPE_CHECKING:
+    from datetime import date, datetime
     from pathlib import Path
 
     from pipeline.config import Settings
@@ -20,7 +21,7 @@ PAUSE = 0.2
 
 
 @click.command()
-@click.option("--store", required=True, help="Store that the events were sent for.")
+@click.option("--store", help="Store that the events were sent for.")
 @click.option("--device", "devices", multiple=True, metavar="ID", help="A device_id.")
 @click.option(
     "--session", "sessions", multiple=True, metavar="ID", help="A session_id without a device_id."
@@ -29,21 +30,35 @@ PAUSE = 0.2
 @click.option(
     "--devices", "is_whole", is_flag=True, help="With --customer: whole devices, whoever used them."
 )
+@click.option(
+    "--before",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="All that occurred before DATE (UTC), in all stores; with the loader stopped.",
+)
 @with_settings
 def erase(
     settings: Settings,
     *,
-    store: str,
+    store: str | None,
     devices: tuple[str, ...],
     sessions: tuple[str, ...],
     customer: str | None,
     is_whole: bool,
+    before: datetime | None,
 ) -> None:
-    """Erase devices, or a customer's events, from every table and file, and print receipts.
+    """Erase devices, a customer's events, or all before a date, and print receipts.
 
-    Run it where the loader runs. It waits until worker and loader have erased them; asking again
-    does no harm.
+    Run it where the loader runs. For devices and customers it waits until worker and loader have
+    erased them. Asking again does no harm.
     """
+    if before is not None:
+        if store or devices or sessions or customer:
+            raise click.UsageError("--before is for all stores and devices: name no others")
+        click.echo(_erased_before(settings, before.date()))
+        return
+    if store is None:
+        raise click.UsageError("name a --store, or a date with --before")
     from pipeline.cli.command import on_kafka
     from pipeline.delivery.erasing import ask
     from pipeline.domain.erasure import customer_key
@@ -66,6 +81,21 @@ def erase(
         key = device if whose is None else customer_key(whose)
         path = receipt_file(live, secret.hash_of(store, key), partition, offset)
         click.echo(_awaited(path))
+
+
+def _erased_before(settings: Settings, day: date) -> str:
+    from pipeline.warehouse.erasing.before import Home, erase_before
+    from pipeline.warehouse.resources import Resources
+
+    home = Home(
+        settings.live_database,
+        settings.database,
+        settings.rules,
+        settings.partitions,
+        Resources.of(settings),
+        settings.snapshot_mode,
+    )
+    return erase_before(home, day)
 
 
 def _awaited(path: Path) -> str:
