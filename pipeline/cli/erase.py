@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from errno import ENOENT
+from os import strerror
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,11 +13,11 @@ import click
 from pipeline.cli.verb import with_settings
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
-    from pathlib import Path
+    from datetime import datetime
 
     from pipeline.config import Settings
     from pipeline.delivery.erasing import Asked
+    from pipeline.warehouse.erasing.before import Home
 
 # Seconds between two looks.
 PAUSE = 0.2
@@ -55,7 +58,10 @@ def erase(
     if before is not None:
         if store or devices or sessions or customer:
             raise click.UsageError("--before is for all stores and devices: name no others")
-        click.echo(_erased_before(settings, before.date()))
+        from pipeline.warehouse.erasing.before import erase_before
+
+        click.echo(erase_before(home_of(settings), before.date()))
+        _keep_beside_backups(settings)
         return
     if store is None:
         raise click.UsageError("name a --store, or a date with --before")
@@ -81,13 +87,15 @@ def erase(
         key = device if whose is None else customer_key(whose)
         path = receipt_file(live, secret.hash_of(store, key), partition, offset)
         click.echo(_awaited(path))
+    _keep_beside_backups(settings)
 
 
-def _erased_before(settings: Settings, day: date) -> str:
-    from pipeline.warehouse.erasing.before import Home, erase_before
+def home_of(settings: Settings) -> Home:
+    """The home that `settings` name, for what works on it with the loader stopped."""
+    from pipeline.warehouse.erasing.before import Home
     from pipeline.warehouse.resources import Resources
 
-    home = Home(
+    return Home(
         settings.live_database,
         settings.database,
         settings.rules,
@@ -95,7 +103,27 @@ def _erased_before(settings: Settings, day: date) -> str:
         Resources.of(settings),
         settings.snapshot_mode,
     )
-    return erase_before(home, day)
+
+
+def _keep_beside_backups(settings: Settings) -> None:
+    """A backup of before must not bring it back."""
+    from pipeline.warehouse.backup.erased_since import keep
+    from pipeline.warehouse.backup.last_backup import LastBackup
+
+    newest = LastBackup.recorded(settings.home)
+    if newest is None:
+        return
+    folder = Path(newest.folder).parent
+    try:
+        if not folder.is_dir():
+            raise FileNotFoundError(ENOENT, strerror(ENOENT))
+        keep(settings.live_database, folder)
+    except OSError as error:
+        click.echo(
+            f"the receipt is not beside the backups in {folder} ({error.strerror}): `pipeline"
+            " backup` writes it there",
+            err=True,
+        )
 
 
 def _awaited(path: Path) -> str:

@@ -59,7 +59,7 @@ def erase_before(home: Home, day: date) -> str:
     key = ErasureKey.made(home.live)
     device_hash = key.hash_of("", f"t:{day}")
     with connect_live(home.live, home.rules, home.resources) as connection:
-        _refuse_too_late(connection, home, day)
+        refuse_too_late(connection, home, day)
         connection.execute(
             _ASKED,
             {"device_hash": device_hash, "key_hash": key.hash, "day": day, "nowhere": NOWHERE},
@@ -118,7 +118,8 @@ def _rewrite(connection: duckdb.DuckDBPyConnection, home: Home, day: date) -> No
     connection.execute("COMMIT")
 
 
-def _refuse_too_late(connection: duckdb.DuckDBPyConnection, home: Home, day: date) -> None:
+def refuse_too_late(connection: duckdb.DuckDBPyConnection, home: Home, day: date) -> None:
+    """Raises `DatabaseError` where the stream may still reach what would go."""
     rules = home.rules
     # An event may be on time until then, and the workers hold what it changes.
     bound = _least_stream_time(connection, home) - rules.lateness - rules.lookback - rules.gap
