@@ -5,7 +5,8 @@ A story is plain data: it can be written to a file, loaded again, and made small
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from random import Random
+from typing import Any, Literal, NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -14,7 +15,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from stream_log import PartitionLog
 
-from pipeline.domain.identity import record_key
+from pipeline.domain.erasure import erasure
+from pipeline.domain.events import CLOCK_TOLERANCE_MS
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
 from pipeline.ingest.accept import accept
@@ -27,7 +29,7 @@ TOKENS = [None, "red", "blue"]
 PRODUCTS = [1, 2]
 # What a partition may number at most, so that stories loaded together stay apart.
 MOST_PARTITIONS = 8
-NAMELESS = 4
+NAMELESS, EACH = 4, -1
 
 Death = Literal["outcomes", "states", "commit", "restart"]
 
@@ -187,14 +189,8 @@ def transactions_of(story: Story, rules: Rules, *, number: int = 0) -> list[list
         for partition in range(story.partitions)
     ]
     for step in story.steps:
-        if step.erases_until is not None:
-            minute = step.erases_until / MINUTE
-            for device in keys_of(step.device):
-                topic = topics[crc32(record_key(store, device)) % story.partitions]
-                topic.erase(minute, store=store, device=device, customer=step.erased_customer)
-            continue
-        for key, value in records_of(step, store=store, timezone=story.timezone):
-            topics[crc32(key) % story.partitions].append(key, value)
+        for record in records_of(step, store=store, timezone=story.timezone):
+            topics[crc32(record.key) % story.partitions].append(*record)
     outcomes = [o for o in answered(topics, story.runs) if o.origin.offset >= story.begins]
     batches, turn = [], 0
     while outcomes:
@@ -204,13 +200,44 @@ def transactions_of(story: Story, rules: Rules, *, number: int = 0) -> list[list
     return batches
 
 
+def with_erasures(story: Story, random: Random) -> Story:
+    """The story with erasures in it: of a device, or of a customer on all devices."""
+    for step in story.steps:
+        for event in step.events:
+            event["customer_id"] = random.choice([None, "ann", "ben"])
+    for _ in range(random.randint(1, 3)):
+        until = random.choice(NEAR_BOUNDS) * MINUTE
+        customer = random.choice([None, "ann"])
+        device = EACH if customer else random.randint(0, NAMELESS)
+        step = Step(device, [], erases_until=until, erased_customer=customer)
+        story.steps.insert(random.randint(0, len(story.steps)), step)
+    return story
+
+
 def keys_of(device: int) -> list[str]:
     """The device keys (I1) under which events of a story's device may stand."""
+    if device == EACH:
+        return [key for one in range(NAMELESS + 1) for key in keys_of(one)]
     return ["s:s1", "s:s2"] if device == NAMELESS else [f"d:{device}"]
 
 
-def records_of(step: Step, *, store: str, timezone: str) -> list[tuple[bytes, bytes]]:
-    """What ingest makes of a step's request, one record per device."""
+class Sent(NamedTuple):
+    """A record of `beacons`, and when Kafka appended it (ms)."""
+
+    key: bytes
+    value: bytes
+    appended_at: int = MORNING * 2
+
+
+def records_of(step: Step, *, store: str, timezone: str) -> list[Sent]:
+    """What ingest makes of a step's request, one record per device; or what erases its device."""
+    if step.erases_until is not None:
+        at = MORNING + step.erases_until
+        asked = [
+            erasure(store, device, received_at=at, customer=step.erased_customer)
+            for device in keys_of(step.device)
+        ]
+        return [Sent(*record, at - 2 * CLOCK_TOLERANCE_MS) for record in asked]
     events = [_wire(event, step.device) for event in step.events]
     last = MORNING + max(event["ms"] for event in step.events)
     accepted = accept(
@@ -226,7 +253,7 @@ def records_of(step: Step, *, store: str, timezone: str) -> list[tuple[bytes, by
         is_app=False,
         received_at=MORNING + DAY if step.ahead is None else last - step.ahead,
     )
-    return accepted.records
+    return [Sent(*record) for record in accepted.records]
 
 
 def _wire(event: dict[str, Any], device: int) -> dict[str, Any]:

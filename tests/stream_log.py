@@ -78,7 +78,7 @@ class PartitionLog:
             timestamp=at - 2 * CLOCK_TOLERANCE_MS,
         )
 
-    def append(self, key: bytes, value: bytes, *, timestamp: int = MORNING * 2) -> None:
+    def append(self, key: bytes, value: bytes, timestamp: int = MORNING * 2) -> None:
         """A record of `beacons`, which Kafka appended at `timestamp` (ms)."""
         self.beacons.append(FakeRecord(len(self.beacons), key, value, timestamp))
 

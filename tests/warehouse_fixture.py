@@ -104,5 +104,17 @@ class Warehouse:
             name: answer.rows for name, answer in broken(self.connection).items() if answer.rows
         }
 
+    def come_back(self) -> list[tuple[Any, ...]]:
+        """Events up to the erasure of their device, or of their customer on all devices."""
+        known = Erasures.read(self.connection, self.path)
+        return [
+            (store, *keys, at)
+            for store, *keys, at in self.rows(
+                "SELECT store_id, device_key, 'c:' || customer_id, epoch_ms(occurred_at)"
+                " FROM events"
+            )
+            if known.have(store, [key for key in keys if key], received_at=at)
+        ]
+
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         return self.connection.execute(query).fetchall()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.erase import home_of
 from pipeline.cli.rebuild import progress_bar
 from pipeline.cli.verb import with_settings
 
@@ -36,6 +37,7 @@ def backup(settings: Settings, folder: Path, *, verify: bool) -> int:
 
 def _back_up(settings: Settings, folder: Path) -> int:
     from pipeline.warehouse.backup.contents import Backup, other_files
+    from pipeline.warehouse.backup.erased_since import keep
     from pipeline.warehouse.backup.last_backup import LastBackup
     from pipeline.warehouse.backup.taking import back_up
 
@@ -48,6 +50,7 @@ def _back_up(settings: Settings, folder: Path) -> int:
             at=datetime.now(UTC),
             progress=progress,
         )
+    keep(settings.live_database, folder)
     held = Backup.read(made)
     LastBackup(held.taken_at, str(made.resolve()), len(held.files), held.bytes).record(
         settings.home
@@ -71,15 +74,38 @@ def _verify(folder: Path) -> int:
 
 @click.command()
 @FOLDER
+@click.option(
+    "--erasures",
+    "kept",
+    metavar="DIR",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Receipts and key of what was erased; by default those beside the backups.",
+)
+@click.option("--no-erasures", "is_whole", is_flag=True, help="Nothing was erased since.")
 @with_settings
-def restore(settings: Settings, folder: Path) -> None:
+def restore(settings: Settings, folder: Path, *, kept: Path | None, is_whole: bool) -> None:
     """Restore a backup, DIR or the newest in it, into PIPELINE_HOME, which must be empty.
 
-    Every file is compared with its SHA-256. One that was killed goes on where it stopped.
+    What was erased since is erased again. Every file is compared with its SHA-256. One that was
+    killed goes on where it stopped.
     """
-    from pipeline.warehouse.backup.contents import other_files
+    from pipeline.warehouse.backup.contents import Backup, newest_backup, other_files
+    from pipeline.warehouse.backup.erased_since import erase_again, kept_beside
     from pipeline.warehouse.backup.restoring import restore_home
     from pipeline.warehouse.resources import Resources
+
+    Backup.read(newest_backup(folder) or folder)  # raises where there is none
+    kept = kept or kept_beside(folder)
+    if kept is None and not is_whole:
+        raise click.ClickException(
+            f"{folder} holds no list of what was erased since, which would come back: name the"
+            " folder of the receipts with --erasures, or say --no-erasures"
+        )
+    left: list[date] = []
+
+    def last() -> None:
+        if kept is not None and not is_whole:
+            left.extend(erase_again(home_of(settings), kept))
 
     with progress_bar() as progress:
         source, held = restore_home(
@@ -89,7 +115,10 @@ def restore(settings: Settings, folder: Path) -> None:
             progress=progress,
             resources=Resources.of(settings),
             mode=settings.snapshot_mode,
+            last=last,
         )
+    for day in left:
+        click.echo(f"once the loader has caught up: `pipeline erase --before {day}` again")
     for name, value in sorted(held.settings.items() - _shown(settings).items()):
         click.echo(f"not set here: {name}={value}")
     click.echo(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from errno import ENOENT
+from os import strerror
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,17 +13,18 @@ import click
 from pipeline.cli.verb import with_settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from datetime import datetime
 
     from pipeline.config import Settings
     from pipeline.delivery.erasing import Asked
+    from pipeline.warehouse.erasing.before import Home
 
 # Seconds between two looks.
 PAUSE = 0.2
 
 
 @click.command()
-@click.option("--store", required=True, help="Store that the events were sent for.")
+@click.option("--store", help="Store that the events were sent for.")
 @click.option("--device", "devices", multiple=True, metavar="ID", help="A device_id.")
 @click.option(
     "--session", "sessions", multiple=True, metavar="ID", help="A session_id without a device_id."
@@ -29,21 +33,38 @@ PAUSE = 0.2
 @click.option(
     "--devices", "is_whole", is_flag=True, help="With --customer: whole devices, whoever used them."
 )
+@click.option(
+    "--before",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="All that occurred before DATE (UTC), in all stores; with the loader stopped.",
+)
 @with_settings
 def erase(
     settings: Settings,
     *,
-    store: str,
+    store: str | None,
     devices: tuple[str, ...],
     sessions: tuple[str, ...],
     customer: str | None,
     is_whole: bool,
+    before: datetime | None,
 ) -> None:
-    """Erase devices, or a customer's events, from every table and file, and print receipts.
+    """Erase devices, a customer's events, or all before a date, and print receipts.
 
-    Run it where the loader runs. It waits until worker and loader have erased them; asking again
-    does no harm.
+    Run it where the loader runs. For devices and customers it waits until worker and loader have
+    erased them. Asking again does no harm.
     """
+    if before is not None:
+        if store or devices or sessions or customer:
+            raise click.UsageError("--before is for all stores and devices: name no others")
+        from pipeline.warehouse.erasing.before import erase_before
+
+        click.echo(erase_before(home_of(settings), before.date()))
+        _keep_beside_backups(settings)
+        return
+    if store is None:
+        raise click.UsageError("name a --store, or a date with --before")
     from pipeline.cli.command import on_kafka
     from pipeline.delivery.erasing import ask
     from pipeline.domain.erasure import customer_key
@@ -66,6 +87,43 @@ def erase(
         key = device if whose is None else customer_key(whose)
         path = receipt_file(live, secret.hash_of(store, key), partition, offset)
         click.echo(_awaited(path))
+    _keep_beside_backups(settings)
+
+
+def home_of(settings: Settings) -> Home:
+    """The home that `settings` name, for what works on it with the loader stopped."""
+    from pipeline.warehouse.erasing.before import Home
+    from pipeline.warehouse.resources import Resources
+
+    return Home(
+        settings.live_database,
+        settings.database,
+        settings.rules,
+        settings.partitions,
+        Resources.of(settings),
+        settings.snapshot_mode,
+    )
+
+
+def _keep_beside_backups(settings: Settings) -> None:
+    """A backup of before must not bring it back."""
+    from pipeline.warehouse.backup.erased_since import keep
+    from pipeline.warehouse.backup.last_backup import LastBackup
+
+    newest = LastBackup.recorded(settings.home)
+    if newest is None:
+        return
+    folder = Path(newest.folder).parent
+    try:
+        if not folder.is_dir():
+            raise FileNotFoundError(ENOENT, strerror(ENOENT))
+        keep(settings.live_database, folder)
+    except OSError as error:
+        click.echo(
+            f"the receipt is not beside the backups in {folder} ({error.strerror}): `pipeline"
+            " backup` writes it there",
+            err=True,
+        )
 
 
 def _awaited(path: Path) -> str:

@@ -133,9 +133,19 @@ def dashboard(settings: Settings) -> int:
 
 
 @cli.command()
+@click.option(
+    "--adopt",
+    "is_adopted",
+    is_flag=True,
+    help="Let the warehouse go on with these topics: those that it was loaded from are lost.",
+)
 @with_settings
-def topics(settings: Settings) -> int:
+def topics(settings: Settings, *, is_adopted: bool) -> int:
     """Create missing topics, list all, and report wrong topic settings."""
+    if is_adopted:
+        from pipeline.cli.adopt_topics import adopt_topics
+
+        return adopt_topics(settings)
     from pipeline.cli.command import on_kafka, show
     from pipeline.kafka.admin import actual_topics, create_topics, topic_findings
     from pipeline.kafka.topic_check import COLUMNS, row

@@ -38,8 +38,9 @@ def show_rules(settings: Settings) -> None:
 
 
 @rules.command("plan")
+@click.option("--json", "is_json", is_flag=True, help="Print one JSON object.")
 @with_settings
-def plan_rules(settings: Settings) -> None:
+def plan_rules(settings: Settings, *, is_json: bool) -> None:
     """Compute what the settings and this version would change. Nothing is kept of it."""
     from pipeline.warehouse.rebuild.adopt import plan
     from pipeline.warehouse.resources import Resources
@@ -53,7 +54,10 @@ def plan_rules(settings: Settings) -> None:
             progress=progress,
             resources=Resources.of(settings),
         )
-    _show(found)
+    if is_json:
+        click.echo(_json(found))
+    else:
+        _show(found)
 
 
 @rules.command("adopt")
@@ -119,6 +123,17 @@ def _show(plan: Plan) -> None:
             show(QueryResult(table.columns, rows))
     if not plan.days.rows:
         click.echo("no day changes")
+
+
+def _json(plan: Plan) -> str:
+    """An object of `totals` and `days`, each a list of rows by column. Figures are text: exact."""
+    import msgspec
+
+    found = {
+        name: [dict(zip(table.columns, map(_short, row), strict=True)) for row in table.rows]
+        for name, table in (("totals", plan.totals), ("days", plan.days))
+    }
+    return msgspec.json.encode(found).decode()
 
 
 def _short(value: object) -> object:

@@ -48,7 +48,7 @@ def create_app(settings: Settings, monitored: Monitored | None = None) -> Starle
             found = snapshot.read(query)
         except NotPublishedError as error:
             text = page.empty(str(error), version=snapshot.version())
-        except duckdb.CatalogException as error:
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
             # Published by another version of the pipeline; its next snapshot will be readable.
             reason = f"The snapshot was published by another version: {str(error).splitlines()[0]}"
             text = page.empty(reason, version=snapshot.version())

@@ -128,7 +128,7 @@ def _is_of(start: Checkpoint, commit: OffsetAndMetadata) -> bool:
         held = read_checkpoint(commit.offset, commit.metadata, partition=0)
     except StateError:
         return False
-    return held.era == start.era
+    return (held.era, held.topic_id) == (start.era, start.topic_id)
 
 
 def _commit(settings: Settings, starts: Mapping[int, Checkpoint]) -> None:

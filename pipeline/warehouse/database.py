@@ -116,7 +116,14 @@ def attached(path: Path, **config: str | bool | int) -> duckdb.DuckDBPyConnectio
     Ordinary connections to a file share one instance within a process: they share settings and
     locks, and keep reading a file that was replaced. Raises duckdb.Error.
     """
-    connection = duckdb.connect(config={"autoinstall_known_extensions": False, **config})
+    connection = duckdb.connect(
+        config={
+            "autoinstall_known_extensions": False,
+            # A table that a file lacks is no variable of ours that has its name.
+            "python_enable_replacements": False,
+            **config,
+        }
+    )
     try:
         connection.execute(f"SET temp_directory = {quoted(f'{path}.tmp')}")
         connection.execute(f"ATTACH {quoted(path)} AS snapshot (READ_ONLY)")

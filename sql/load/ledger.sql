@@ -1,5 +1,5 @@
 -- The origins that this transaction loaded: rows and watermark move in one commit.
-MERGE INTO ledger USING in_ledger AS new ON ledger.partition = new.partition
+MERGE INTO ledger USING (SELECT * EXCLUDE (dropped_until) FROM in_ledger) AS new ON ledger.partition = new.partition
 WHEN MATCHED THEN UPDATE SET
     next_origin = new.next_origin,
     stream_time = new.stream_time,
@@ -9,5 +9,5 @@ WHEN MATCHED THEN UPDATE SET
     failed = ledger.failed + new.failed,
     erased = ledger.erased + new.erased,
     expired = ledger.expired + new.expired,
-    missing_until = coalesce(new.missing_until, ledger.missing_until)
+    missing_until = greatest(new.missing_until, ledger.missing_until)
 WHEN NOT MATCHED THEN INSERT;

@@ -7,7 +7,8 @@ CREATE TEMP TABLE in_sessions AS FROM sessions WITH NO DATA;
 CREATE TEMP TABLE in_gone AS SELECT store_id, device_key, session_key, started_at FROM sessions WITH NO DATA;
 CREATE TEMP TABLE in_conversions AS FROM conversion_facts WITH NO DATA;
 CREATE TEMP TABLE in_conversion_touches AS SELECT *, '' AS device_key FROM conversion_touches WITH NO DATA;
-CREATE TEMP TABLE in_ledger AS FROM ledger WITH NO DATA;
+-- `dropped_until` is the latest event on time that the stream counts and the warehouse does not take (E2).
+CREATE TEMP TABLE in_ledger AS SELECT *, stream_time AS dropped_until FROM ledger WITH NO DATA;
 CREATE TEMP TABLE in_positions AS FROM positions WITH NO DATA;
 -- One row per device of the transaction; `horizon` is the lateness threshold that the first of
 -- its records was judged by, NULL where the partition had no stream time yet.

@@ -56,6 +56,21 @@ def test_a_backup_becomes_a_home(pipeline: Pipeline, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, reason)
 
 
+@pytest.mark.usefixtures("home")
+def test_a_restore_must_be_told_what_was_erased_since(pipeline: Pipeline, tmp_path: Path) -> None:
+    assert pipeline("backup", "backups").returncode == 0
+    (made,) = tmp_path.glob("backups/*Z")
+    (tmp_path / "backups" / "erasures").rename(tmp_path / "receipts")
+    new = {"home": str(tmp_path / "new")}
+    done = pipeline("restore", str(made), **new)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "with --erasures, or say --no-erasures" in done.stderr
+    assert not (tmp_path / "new").exists()
+    assert pipeline("restore", str(made), "--no-erasures", **new).returncode == 0
+    other = {"home": str(tmp_path / "other")}
+    assert pipeline("restore", str(made), "--erasures", "receipts", **other).returncode == 0
+
+
 def test_what_cannot_be_is_one_line(pipeline: Pipeline, home: Path, tmp_path: Path) -> None:
     for arguments, settings, reason in (
         (("restore", "nowhere"), {"home": str(tmp_path / "new")}, "nowhere is no backup"),

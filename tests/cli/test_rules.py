@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -92,6 +93,18 @@ def test_plan_shows_totals_and_days_that_change_and_writes_nothing(
     assert (home / "analytics.duckdb").read_bytes() == snapshot
     assert named(home) == names
     assert pipeline("rules", "plan").stdout.endswith("no day changes\n")
+
+
+@pytest.mark.usefixtures("home")
+def test_plan_prints_one_json_object(pipeline: Pipeline) -> None:
+    done = pipeline("rules", "plan", "--json", session_gap="PT1S")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    day = str(datetime.fromtimestamp(MORNING / 1000, UTC).date())
+    sessions = {"store_id": "store", "figure": "sessions", "before": "1", "after": "5"}
+    assert sessions in found["totals"]
+    assert {**sessions, "day": day} in found["days"]
+    assert json.loads(pipeline("rules", "plan", "--json").stdout)["days"] == []
 
 
 def test_zones_are_adopted_without_the_workers(pipeline: Pipeline, home: Path) -> None:

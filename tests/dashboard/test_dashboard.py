@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 import uvicorn
 from careless import client
@@ -128,9 +129,12 @@ def test_a_file_that_is_not_a_database_is_no_server_error(get: Get, settings: Se
     assert "The snapshot cannot be read" in get()
 
 
-def test_a_snapshot_of_another_version_says_so(get: Get, settings: Settings) -> None:
-    with connect_live(settings.database, settings.rules) as connection:
-        connection.execute("DROP TABLE daily_traffic")
+@pytest.mark.parametrize("lacks", ["TABLE daily_traffic", "COLUMN expired"])
+def test_a_snapshot_of_another_version_says_so(get: Get, settings: Settings, lacks: str) -> None:
+    publish(settings)
+    with duckdb.connect(settings.database) as connection:
+        of = "" if lacks.startswith("TABLE") else "ALTER TABLE ledger "
+        connection.execute(f"{of}DROP {lacks}")
     assert "published by another version" in get()
 
 

@@ -16,8 +16,10 @@ import duckdb
 import pytest
 from tables import broken_checks
 
+from pipeline.cli.command import one_line
 from pipeline.domain.rules import Rules
-from pipeline.warehouse.database import DatabaseError, connect_live
+from pipeline.warehouse.database import DatabaseError, attached, connect_live, connect_published
+from pipeline.warehouse.manifest import archive_files
 from pipeline.warehouse.rebuild.adopt import adopt
 from pipeline.warehouse.sql import files
 
@@ -90,3 +92,20 @@ def test_an_earlier_warehouse_becomes_one_of_this_version(made: Path, tmp_path: 
         applied = connection.execute("SELECT name FROM migrations ORDER BY ALL").fetchall()
         assert [name for (name,) in applied] == [name for name, _ in files("migrations")]
     assert broken_checks(path) == []
+
+
+@pytest.mark.parametrize("read", ["query", "archive"])
+def test_a_snapshot_of_an_earlier_version_is_refused_in_one_line(tmp_path: Path, read: str) -> None:
+    path = tmp_path / "analytics.duckdb"
+    path.write_bytes(gzip.decompress((FOLDER / "0006_what_stores_send.duckdb.gz").read_bytes()))
+    with pytest.raises(duckdb.CatalogException) as refused:
+        (connect_published if read == "query" else archived)(path)
+    said = one_line(refused.value)
+    assert "of another version of the pipeline: this version's loader upgrades it" in said
+    assert len(said.splitlines()) == 1
+
+
+def archived(path: Path) -> None:
+    """What a backup and a check look at first."""
+    with attached(path) as connection:
+        archive_files(connection)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipeline.warehouse.archive.freezing import make_folders, set_mode
@@ -34,12 +34,14 @@ def restore_home(
     progress: Progress,
     resources: Resources | None = None,
     mode: int = 0o400,
+    last: Callable[[], None] = lambda: None,
 ) -> tuple[Path, Backup]:
     """Make the home of `live` that of a backup: `folder`, or the newest in it. Returns which.
 
     `others` are where files go by their names in the backup; one that exists outside the home
-    stays. Snapshot and archive get the file mode `mode`. The same backup completes what a kill
-    left. Raises `BackupError` when the home is not empty or a file is damaged.
+    stays. Snapshot and archive get the file mode `mode`. `last` is done before the home is whole.
+    The same backup completes what a kill left. Raises `BackupError` when the home is not empty or a
+    file is damaged.
     """
     source = newest_backup(folder) or folder
     backup = Backup.read(source)
@@ -59,6 +61,7 @@ def restore_home(
             SnapshotPublisher(connection, live, snapshot, mode=mode).publish()
         except PublishError as error:
             raise BackupError(str(error)) from None
+    last()
     (home / _MARK).unlink()
     sync_folder(home)
     return source, backup

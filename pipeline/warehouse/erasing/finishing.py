@@ -26,6 +26,13 @@ PARTS = 10
 PAUSE = 10.0
 
 
+# Not finished, and no row is left: a process that erases before a day may have been killed midway.
+_GONE = (
+    "finished_at IS NULL"
+    " AND (before IS NULL OR NOT EXISTS (FROM events WHERE occurred_at < before))"
+)
+
+
 class Finishing:
     """When erasures are finished: at once, but many at a time if there are many."""
 
@@ -42,7 +49,7 @@ class Finishing:
     def look(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Find out whether the database has erasures that are not finished."""
         ((self.is_needed,),) = connection.execute(
-            "SELECT EXISTS (FROM erasures WHERE finished_at IS NULL)"
+            f"SELECT EXISTS (FROM erasures WHERE {_GONE})"
         ).fetchall()
 
     def is_due(self) -> bool:
@@ -78,12 +85,16 @@ class Finishing:
             raise OSError("files of the archive that are named no more could not be removed")
         now = datetime.now(UTC).replace(tzinfo=None)
         rows = connection.execute(
-            'SELECT device_hash, erased_at, partition, "offset", events, duplicates, rejected'
-            " FROM erasures WHERE finished_at IS NULL"
+            'SELECT device_hash, erased_at, partition, "offset", events, duplicates, rejected,'  # noqa: S608  # our own
+            f" before FROM erasures WHERE {_GONE}"
         ).fetchall()
         for row in rows:
-            named = dict(zip(Receipt.__struct_fields__, (*row, now), strict=True))
+            *found, before = row
+            named = dict(zip(Receipt.__struct_fields__, (*found, now, before), strict=True))
             Receipt(**named).keep(self._live)
-        connection.execute("UPDATE erasures SET finished_at = ? WHERE finished_at IS NULL", [now])
+        connection.execute(
+            f"UPDATE erasures SET finished_at = ? WHERE {_GONE}",  # noqa: S608  # our own
+            [now],
+        )
         self.is_needed, self._error = False, ""
         log.info("erasures are finished: %d", len(rows))

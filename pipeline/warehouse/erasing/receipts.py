@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import msgspec
@@ -11,8 +11,11 @@ import msgspec
 from pipeline.warehouse.snapshots.snapshot_files import sync_folder
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of `erasures` once it is finished. Times are UTC."""
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A row of `erasures` once it is finished. Times are UTC.
+
+    With `before` it is of all that occurred before that day.
+    """
 
     device_hash: str
     erased_at: datetime
@@ -22,6 +25,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     duplicates: int
     rejected: int
     finished_at: datetime
+    before: date | None = None
 
     def keep(self, live: Path) -> None:
         """Write it to its file, synced. Raises OSError."""

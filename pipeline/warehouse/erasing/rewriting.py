@@ -1,4 +1,4 @@
-"""Archived files without the events of erased devices, in the place of those that hold them."""
+"""Archived files without what is erased, in the place of those that hold it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import duckdb
 from pipeline.warehouse.archive.freezing import Freezer
 from pipeline.warehouse.manifest import (
     ArchiveFile,
-    archive_files,
     archive_folder,
     define_events,
 )
@@ -23,7 +22,7 @@ Device = tuple[str, str]
 
 @dataclass(slots=True)
 class Rewriting:
-    """Files that hold erased devices, and what takes their place.
+    """Files that hold what is erased, and what takes their place.
 
     Writing changes nothing. Naming is part of the caller's transaction.
     """
@@ -61,21 +60,30 @@ class Rewriting:
             (self.folder / file.name).unlink(missing_ok=True)
 
 
-def rewritten(
-    connection: duckdb.DuckDBPyConnection, live: Path, devices: Sequence[Device], *, mode: int
-) -> Rewriting:
-    """Write each named file that holds one of `devices` again, without them.
+def of_devices(devices: Sequence[Device]) -> str:
+    """The condition that an event is one of theirs."""
+    pairs = ", ".join(f"({_text(store)}, {_text(device)})" for store, device in devices)
+    return f"(store_id, device_key) IN ({pairs})"
 
-    `connection` is beside the one whose transaction names the files. Each file is read once for all
-    devices. Raises OSError, duckdb.Error and `ArchiveError`, and then leaves no file.
+
+def rewritten(
+    connection: duckdb.DuckDBPyConnection,
+    live: Path,
+    files: Sequence[ArchiveFile],
+    condition: str,
+    *,
+    mode: int,
+) -> Rewriting:
+    """Write each of the named `files` that holds an event of `condition` again, without these.
+
+    `connection` is beside the one whose transaction names the files. Raises OSError, duckdb.Error
+    and `ArchiveError`, and then leaves no file.
     """
     folder = archive_folder(live)
     found = Rewriting(folder)
     freezer = Freezer(folder, mode=mode)
-    pairs = ", ".join(f"({_text(store)}, {_text(device)})" for store, device in devices)
-    condition = f"(store_id, device_key) IN ({pairs})"
     try:
-        for file in archive_files(connection):
+        for file in files:
             rows = f"FROM read_parquet({quoted(folder / file.name)}) WHERE {condition}"
             ((holds,),) = connection.execute(f"SELECT EXISTS ({rows})").fetchall()
             if holds:

@@ -28,7 +28,8 @@ class Watermark:
     """What the batch adds to a partition's row of the ledger. Stream times are in ms.
 
     `stream_time_before` is the stream time before the first record. It is needed when the
-    warehouse lacks the records before that one.
+    warehouse lacks the records before that one. Up to `dropped_until` the warehouse lacks events
+    that the stream has counted.
     """
 
     topic_id: str
@@ -42,6 +43,13 @@ class Watermark:
     failed: int = 0
     erased: int = 0
     expired: int = 0
+    dropped_until: int | None = None
+
+    def drop(self, event: Event, *, is_late: bool) -> None:
+        """Count what is erased. On time, it is in what the stream makes of its device."""
+        self.erased += 1
+        if not is_late:
+            self.dropped_until = max(event.occurred_at, self.dropped_until or event.occurred_at)
 
 
 @dataclass(slots=True)
@@ -84,7 +92,6 @@ class LoadBatch:
         watermark.next_origin = origin.offset + 1
         watermark.stream_time = outcome.stream_time_after
         watermark.records += 1
-        watermark.duplicates += len(outcome.duplicates)
         watermark.erased += outcome.erased
         if outcome.erased_at is not None:
             self.erasures[outcome.store_id, outcome.device_key] = Erasure(
@@ -138,17 +145,21 @@ class LoadBatch:
         for facts, is_late in ((outcome.facts, False), (outcome.late, True)):
             for fact in facts:
                 event = _event.decode(fact)
-                # Of other devices of a customer the stream knows no erasure: what it counts stays.
                 if (until is not None and event.occurred_at <= until) or (
-                    is_late and self._is_erased_customers(event, outcome.store_id)
+                    self._is_erased_customers(event, outcome.store_id)
                 ):
-                    watermark.erased += 1
+                    watermark.drop(event, is_late=is_late)
                     continue
                 watermark.events += 1
                 self.kinds.add(event.event_type)
                 self.events.append(
                     rows.event_row(event, outcome, is_late=is_late, place=len(self.events))
                 )
+        if until is not None and outcome.received_at <= until:
+            # Nothing says when these occurred.
+            watermark.erased += len(outcome.duplicates) + len(outcome.failed)
+            return
+        watermark.duplicates += len(outcome.duplicates)
         for duplicate in outcome.duplicates:
             self.duplicates.append(
                 (
@@ -160,9 +171,6 @@ class LoadBatch:
                     origin.offset,
                 )
             )
-        if until is not None and outcome.received_at <= until:
-            watermark.erased += len(outcome.failed)
-            return
         watermark.failed += len(outcome.failed)
         for failed in outcome.failed:
             # An unreadable record names no store and no time.
@@ -242,4 +250,5 @@ _counts = attrgetter(
     "erased",
     "expired",
     "stream_time_before",
+    "dropped_until",
 )

@@ -14,8 +14,9 @@ from pipeline.domain.catalog import RANK
 from pipeline.domain.erasure import customer_key, known_in
 from pipeline.warehouse.aggregates import AGGREGATES
 from pipeline.warehouse.erasing.erasures import ErasureKey, Erasures
-from pipeline.warehouse.erasing.rewriting import rewritten
+from pipeline.warehouse.erasing.rewriting import of_devices, rewritten
 from pipeline.warehouse.load.steps import Step, aggregate_steps, load_steps
+from pipeline.warehouse.manifest import archive_files
 from pipeline.warehouse.sql import files
 
 Run = Callable[[Sequence[Step], set[str]], None]
@@ -88,7 +89,9 @@ class Eraser:
         self._stage("erased_rejected", self._rejected(asked))
         devices = [(each.store_id, each.device_key) for each in asked]
         with connection.cursor() as beside:
-            archive = rewritten(beside, self._live, devices, mode=self._mode)
+            archive = rewritten(
+                beside, self._live, archive_files(beside), of_devices(devices), mode=self._mode
+            )
         in_files = f"""
             INSERT INTO erased_events BY NAME
             FROM {archive.rows} SEMI JOIN erased_devices USING (store_id, device_key)
@@ -192,6 +195,7 @@ _DONE = {
     "facts",
     "duplicates",
     "merged_devices",
+    "forgotten_late_devices",
     "ledger",
     "positions",
     "missing_events_settled",
@@ -209,4 +213,6 @@ def _adding(connection: duckdb.DuckDBPyConnection) -> list[Step]:
             steps.append(erasing["merged_again"])
         if step.name not in _DONE:
             steps.append(step)
+        if step.name == "late_devices":
+            steps.append(erasing["forgotten_late_devices"])
     return steps

@@ -132,7 +132,8 @@ class Loader:
         if known - {beacons} or wrong:
             raise DatabaseError(
                 f"{self._settings.live_database} was loaded from other topics than Kafka has now"
-                " (topic ids differ): start with a new database, or reconnect the old Kafka"
+                " (topic ids differ): reconnect the old Kafka; if it is lost, `pipeline topics"
+                " --adopt` goes on with the topics that there are"
             )
 
     def _seek(self) -> None:

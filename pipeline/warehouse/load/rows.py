@@ -165,6 +165,7 @@ LEDGER = _schema(
     erased=_INT,
     expired=_INT,
     missing_until=_TIME,
+    dropped_until=_TIME,
 )
 POSITIONS = _schema(topic=_TEXT, topic_id=_TEXT, partition=_INT, next_offset=_INT)
 

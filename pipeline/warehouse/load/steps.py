@@ -43,7 +43,7 @@ STANDING = """
         (SELECT count(*) FROM late_devices) AS late_devices,
         (SELECT count(*) FROM expired_orders) AS expired_orders,
         (SELECT count(missing_until) FROM ledger)
-        + (SELECT count(missing_until) FROM in_ledger) AS missing_events
+        + (SELECT count(missing_until) + count(dropped_until) FROM in_ledger) AS missing_events
 """
 
 

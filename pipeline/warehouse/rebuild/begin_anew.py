@@ -49,8 +49,4 @@ def begin_with_keys(connection: duckdb.DuckDBPyConnection) -> None:
     The workers begin with keys alone: sessions and touches of before are as unknown to them as what
     they never read (decision 0012). A device may have been in any partition.
     """
-    # Nor do they know what was erased, of which more may come (E2).
-    connection.execute(
-        "UPDATE ledger SET missing_until = greatest("
-        "(SELECT max(stream_time) FROM ledger), (SELECT max(erased_at) FROM erasures))"
-    )
+    connection.execute("UPDATE ledger SET missing_until = (SELECT max(stream_time) FROM ledger)")

@@ -12,12 +12,12 @@ from pipeline.warehouse.manifest import define_events
 from pipeline.warehouse.retention.transaction import run
 from pipeline.warehouse.sql import files, quoted
 
-# Of a file that is no longer named. The same as `expired_events.sql` counts of the table.
-_COUNTED = """
+# Of a relation whose rows go. The same as `expired_events.sql` counts of the table.
+COUNTED = """
     MERGE INTO dropped_rows AS held
     USING (
         SELECT partition, count(*) AS events
-        FROM read_parquet({}, hive_partitioning = false)
+        FROM {}
         GROUP BY partition
     ) AS gone ON held.partition = gone.partition
     WHEN MATCHED THEN UPDATE SET events = held.events + gone.events
@@ -50,7 +50,8 @@ def expire(
 
     def unname() -> None:
         for name in names:
-            connection.execute(_COUNTED.format(quoted(folder / name)))
+            file = f"read_parquet({quoted(folder / name)}, hive_partitioning = false)"
+            connection.execute(COUNTED.format(file))
             connection.execute("DELETE FROM archive_files WHERE name = $name", {"name": name})
         if names:
             connection.execute("UPDATE archive_folder SET changes = changes + 1")
