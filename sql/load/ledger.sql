@@ -1,4 +1,5 @@
--- The origins that this transaction loaded: rows and watermark move in one commit.
+-- The origins that this transaction loaded: rows and watermark move in one commit. A partition that the ledger
+-- holds has no hole: only of a new one may events be missing.
 MERGE INTO ledger USING in_ledger AS new ON ledger.partition = new.partition
 WHEN MATCHED THEN UPDATE SET
     next_origin = new.next_origin,
@@ -8,6 +9,5 @@ WHEN MATCHED THEN UPDATE SET
     duplicates = ledger.duplicates + new.duplicates,
     failed = ledger.failed + new.failed,
     erased = ledger.erased + new.erased,
-    expired = ledger.expired + new.expired,
-    missing_until = coalesce(new.missing_until, ledger.missing_until)
+    expired = ledger.expired + new.expired
 WHEN NOT MATCHED THEN INSERT;
