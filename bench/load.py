@@ -1,12 +1,15 @@
 """Seconds of a loader's transaction as the warehouse grows, beside a bare insert of its events.
 
-    python bench/load.py [--millions 0 1 5] [--devices 3000] [--records 1200] [--lateness 72]
+    python bench/load.py [--millions 1 10 100] [--devices 3000] [--records 1200] [--lateness 72]
+                         [--adopt] [--home DIR]
     python bench/load.py --against CHECKOUT [--devices 6000] [--records 1200 10000] [--rounds 3]
 
-The same outcomes, of generated traffic, go into warehouses that hold so many
-million events before: copies of the traffic itself, under other devices, in the weeks before. A
-typical day brings 1,157 requests a second, about as many records. The bare insert writes the rows
-of `events` alone, into a file of its own, with a commit: what DuckDB costs at least.
+The same outcomes, of generated traffic, go into warehouses that hold so many million events
+before: copies of the traffic itself, under other devices, in the weeks before, a year at most
+(`bench/growth.py`). The bare insert writes the rows of `events` alone, into a file of its own, with
+a commit: what DuckDB costs at least. A hundred million events take 12 GB at `--home`.
+
+With `--adopt`, the seconds of `pipeline rules adopt` over warehouses of `--millions` events.
 
 With `--against`, the events a second of this checkout and of another one, in turns: gathering
 and committing as the loader does, in an empty warehouse, with checkpoints.
@@ -16,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,7 +32,8 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from beacons import write_traffic  # type: ignore[import-not-found]  # the tests' own
-from history import fill, outcomes_of  # type: ignore[import-not-found]
+from growth import adopted, grow, load
+from history import outcomes_of  # type: ignore[import-not-found]
 
 from pipeline.domain.outcomes import Outcome
 from pipeline.domain.rules import Rules
@@ -99,18 +104,20 @@ def compare(against: Path, sizes: list[int], *, devices: int, rounds: int) -> No
 def main() -> None:
     """Print one line a size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--millions", type=float, nargs="+", default=[0, 1, 5])
+    parser.add_argument("--millions", type=float, nargs="+", default=[1, 10])
     parser.add_argument("--devices", type=int, default=3000)
     parser.add_argument("--records", type=int, nargs="+", default=[1200])
     parser.add_argument("--against", type=Path, help="Another checkout, to compare with.")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--adopt", action="store_true")
+    parser.add_argument("--home", type=Path, help="Where the warehouses are made.")
     parser.add_argument("--lateness", type=float, default=72, help="Hours; less makes more late.")
     options = parser.parse_args()
     if options.against:
         compare(options.against, options.records, devices=options.devices, rounds=options.rounds)
         return
     rules, (size, *_) = Rules(lateness=timedelta(hours=options.lateness)), options.records
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=options.home) as name:
         folder = Path(name)
         path = write_traffic(folder / "traffic.ndjson", devices=options.devices)
         outcomes = list(outcomes_of(path, rules))
@@ -124,29 +131,17 @@ def main() -> None:
         floor = bare(folder, after, rules, size)
         print(f"bare insert of {size} records' events: {floor * 1000:.0f} ms")
         for millions in options.millions:
-            live = folder / f"{millions}.duckdb"
-            with connect_live(live, rules) as connection:
-                weeks = round(millions * 1_000_000 / each)
-                fill(connection, base, weeks)
-                held = weeks * each
-                transactions = Transactions(connection)
-                seconds, gathering, late = [], [], 0
-                for batch, gathered in batches(after, rules, size):
-                    begun = time.perf_counter()
-                    transactions.commit(batch)
-                    seconds.append(time.perf_counter() - begun)
-                    gathering.append(gathered)
-                    counted = connection.execute("SELECT count(*) FROM merged_devices")
-                    late += counted.fetchall()[0][0]
-                rate = size / (median(seconds) + median(gathering))
-                print(
-                    f"{held:>9} more events: {median(seconds) * 1000:.0f} ms,"
-                    f" longest {max(seconds) * 1000:.0f} ms, gathering"
-                    f" {median(gathering) * 1000:.0f} ms: {rate:,.0f} records/s,"
-                    f" {median(seconds) / floor:.1f} times the bare insert;"
-                    f" {late} devices merged"
-                )
-            live.unlink()
+            home = folder / f"{millions}"
+            home.mkdir()
+            growth = grow(base, millions, each, home, rules)
+            if options.adopt:
+                seconds, cpu = adopted(home / "live.duckdb", rules)
+                print(f"{growth.events:,} events adopted in {seconds:.0f} s, {cpu:.0f} s of CPU")
+                shutil.rmtree(home)
+                continue
+            chunks = [batch for batch, _ in batches(after, rules, size)]
+            print(load(growth, chunks, home / "live.duckdb", rules).described(), flush=True)
+            shutil.rmtree(home)
 
 
 if __name__ == "__main__":

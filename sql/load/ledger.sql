@@ -1,5 +1,11 @@
--- The origins that this transaction loaded: rows and watermark move in one commit.
-MERGE INTO ledger USING (SELECT * EXCLUDE (dropped_until) FROM in_ledger) AS new ON ledger.partition = new.partition
+-- The origins that this transaction loaded: rows and watermark move in one commit. A partition that the ledger
+-- holds has no hole: of it, only what the transaction does not take is missing.
+MERGE INTO ledger USING (
+    SELECT * EXCLUDE (dropped_until) REPLACE (
+        greatest(dropped_until, if(partition IN (SELECT partition FROM ledger), NULL, missing_until)) AS missing_until
+    )
+    FROM in_ledger
+) AS new ON ledger.partition = new.partition
 WHEN MATCHED THEN UPDATE SET
     next_origin = new.next_origin,
     stream_time = new.stream_time,

@@ -14,10 +14,9 @@ FROM in_devices
 SEMI JOIN (
     SELECT partition FROM ledger WHERE missing_until IS NOT NULL
     UNION
-    SELECT partition FROM in_ledger WHERE missing_until IS NOT NULL
+    -- A warehouse that begins inside the log lacks events that the stream may know.
+    SELECT partition FROM in_ledger ANTI JOIN ledger USING (partition) WHERE missing_until IS NOT NULL
+    UNION
+    -- What the stream does not know to be erased.
+    SELECT partition FROM in_ledger WHERE dropped_until IS NOT NULL
 ) AS missing USING (partition);
-
-INSERT INTO merged_events
-SELECT * EXCLUDE (place) FROM in_events SEMI JOIN merged_devices USING (store_id, device_key);
-INSERT INTO added_sessions BY NAME
-SELECT *, false AS has_converted, 0 AS orders, true AS is_open FROM recompute_sessions('merged_events');

@@ -22,6 +22,7 @@ CREATE TEMP TABLE late_candidates AS SELECT *, '' AS repeats FROM in_events WITH
 -- The orders of new lines: what stands of them, what all of their events report, and what then counts.
 CREATE TEMP TABLE competing_lines AS FROM order_lines WITH NO DATA;
 CREATE TEMP TABLE order_reports AS FROM reported_lines('no_events') WITH NO DATA;
+CREATE TEMP TABLE orders_to_confirm AS SELECT store_id, order_id FROM order_lines WITH NO DATA;
 CREATE TEMP TABLE settled_lines AS FROM order_lines WITH NO DATA;
 CREATE TEMP TABLE new_lines AS FROM order_lines WITH NO DATA;
 CREATE TEMP TABLE old_lines AS FROM order_lines WITH NO DATA;

@@ -52,8 +52,8 @@ SELECT
 FROM lines;
 
 -- Grain: one row per row of `reported`, a relation shaped like `reported_lines` that holds every line of
--- its orders: which of them count, once (A9), and at whose price (A11).
-CREATE OR REPLACE TEMP MACRO settled_order_lines(reported) AS TABLE
+-- its orders: which of them count, once (A9).
+CREATE OR REPLACE TEMP MACRO counted_lines(reported) AS TABLE
 WITH named AS (
     SELECT
         *,
@@ -99,21 +99,88 @@ products AS (
     SELECT
         store_id, thing, product_id,
         min(report) AS of_product,
-        coalesce(min(report) FILTER (WHERE variant_id IS NULL) = of_product, false) AS is_bare,
-        min(report) FILTER (WHERE is_trusted) AS trusted_of_product,
-        coalesce(
-            min(report) FILTER (WHERE is_trusted AND variant_id IS NULL) = trusted_of_product, false
-        ) AS is_trusted_bare
+        coalesce(min(report) FILTER (WHERE variant_id IS NULL) = of_product, false) AS is_bare
     FROM compared
     GROUP BY store_id, thing, product_id
 ),
 
 variants AS (
-    SELECT
-        store_id, thing, product_id, variant,
-        min(report) AS of_variant,
-        min(report) FILTER (WHERE is_trusted) AS trusted_of_variant
+    SELECT store_id, thing, product_id, variant, min(report) AS of_variant
     FROM compared
+    GROUP BY store_id, thing, product_id, variant
+)
+
+-- The best report's lines, and of a variant that it does not name the best one's that does.
+SELECT
+    * EXCLUDE (of_product, is_bare, of_variant),
+    report = of_variant
+    AND (report = of_product OR (variant_id IS NOT NULL AND NOT is_bare)) AS is_counted
+FROM compared
+JOIN products USING (store_id, thing, product_id)
+JOIN variants USING (store_id, thing, product_id, variant);
+
+-- Grain: one row per row of `settled`, rows shaped like `counted_lines` with the `money` that counts and
+-- `is_unconfirmed`: as in `order_lines`.
+CREATE OR REPLACE TEMP MACRO lines_of(settled) AS TABLE
+-- An order is one of the session of its best counted line.
+WITH firsts AS (
+    SELECT store_id, thing, min({'report': report, 'line': line}) AS first
+    FROM query_table(settled)
+    WHERE is_counted
+    GROUP BY store_id, thing
+)
+
+SELECT
+    store_id, event_key, line, order_id, refund_id, occurred_at, day, device_key, session_id,
+    product_id, variant_id,
+    money.quantity AS quantity,
+    money.price AS price,
+    money.currency AS currency,
+    CAST(money.price * money.quantity AS DECIMAL(18, 4)) AS revenue,
+    reported_quantity, reported_price, reported_currency, attribution_token, is_bot, is_server,
+    is_trusted, needs_confirmation, is_refund,
+    is_counted,
+    NOT is_counted AND NOT is_unconfirmed AS is_repeated,
+    is_unconfirmed,
+    order_hash_of(store_id, order_id) AS order_hash,
+    NOT is_refund AND is_counted AND {'report': report, 'line': line} = first AS counts_order
+FROM query_table(settled)
+LEFT JOIN firsts USING (store_id, thing);
+
+-- The order lines of `reported`, as above, where no report is trusted and none needs a trusted one.
+CREATE OR REPLACE TEMP MACRO unconfirmed_order_lines(reported) AS TABLE
+WITH settled AS (
+    SELECT
+        *,
+        false AS is_unconfirmed,
+        {
+            'quantity': reported_quantity, 'price': reported_price, 'currency': reported_currency
+        } AS money
+    FROM counted_lines(reported)
+)
+
+FROM lines_of('settled');
+
+-- The order lines of `reported`, as above: which count, and at whose price (A9, A11).
+CREATE OR REPLACE TEMP MACRO settled_order_lines(reported) AS TABLE
+WITH compared AS (FROM counted_lines(reported)),
+
+trusted_products AS (
+    SELECT
+        store_id, thing, product_id,
+        min(report) AS trusted_of_product,
+        coalesce(
+            min(report) FILTER (WHERE variant_id IS NULL) = trusted_of_product, false
+        ) AS is_trusted_bare
+    FROM compared
+    WHERE is_trusted
+    GROUP BY store_id, thing, product_id
+),
+
+trusted_variants AS (
+    SELECT store_id, thing, product_id, variant, min(report) AS trusted_of_variant
+    FROM compared
+    WHERE is_trusted
     GROUP BY store_id, thing, product_id, variant
 ),
 
@@ -137,21 +204,18 @@ things AS (
     GROUP BY store_id, thing
 ),
 
--- A9: the best report's lines, and of a variant that it does not name the best one's that does.
+-- A9 among trusted reports alone.
 counted AS (
     SELECT
         *,
-        report = of_variant
-        AND (report = of_product OR (variant_id IS NOT NULL AND NOT is_bare)) AS is_counted,
-        -- The same among trusted reports alone.
         is_to_confirm AND is_trusted AND report = trusted_of_variant
         AND (
             report = trusted_of_product OR (variant_id IS NOT NULL AND NOT is_trusted_bare)
         ) AS is_confirming
     FROM compared
-    JOIN products USING (store_id, thing, product_id)
-    JOIN variants USING (store_id, thing, product_id, variant)
     JOIN things USING (store_id, thing)
+    LEFT JOIN trusted_products USING (store_id, thing, product_id)
+    LEFT JOIN trusted_variants USING (store_id, thing, product_id, variant)
 ),
 
 -- A11: a counted line takes what a trusted line of its variant says, or of its product where a line of
@@ -227,32 +291,9 @@ settled AS (
         } AS money
     FROM counted
     WHERE NOT is_to_confirm
-),
-
--- An order is one of the session of its best counted line.
-firsts AS (
-    SELECT store_id, thing, min({'report': report, 'line': line}) AS first
-    FROM settled
-    WHERE is_counted
-    GROUP BY store_id, thing
 )
 
-SELECT
-    store_id, event_key, line, order_id, refund_id, occurred_at, day, device_key, session_id,
-    product_id, variant_id,
-    money.quantity AS quantity,
-    money.price AS price,
-    money.currency AS currency,
-    CAST(money.price * money.quantity AS DECIMAL(18, 4)) AS revenue,
-    reported_quantity, reported_price, reported_currency, attribution_token, is_bot, is_server,
-    is_trusted, needs_confirmation, is_refund,
-    is_counted,
-    NOT is_counted AND NOT is_unconfirmed AS is_repeated,
-    is_unconfirmed,
-    order_hash_of(store_id, order_id) AS order_hash,
-    NOT is_refund AND is_counted AND {'report': report, 'line': line} = first AS counts_order
-FROM settled
-LEFT JOIN firsts USING (store_id, thing);
+FROM lines_of('settled');
 
 -- The whole of it, for the oracle: but for orders that have gone, or a report of them (T11).
 CREATE OR REPLACE TEMP VIEW reported_order_lines AS

@@ -167,7 +167,10 @@ def _steps(connection: duckdb.DuckDBPyConnection) -> list[Step]:
         erasing["duplicates"],
         erasing["rejected_events"],
         erasing["order_lines"],
+        loading["orders_to_confirm"],
         loading["settled_lines"],
+        loading["confirmed_lines"],
+        loading["changed_lines"],
         loading["old_lines"],
         erasing["old_lines"],
         loading["replaced_lines"],
@@ -188,7 +191,6 @@ def _steps(connection: duckdb.DuckDBPyConnection) -> list[Step]:
 _STANDING = ("late_devices", "expired_orders")
 # What has run already, or is about records and not about events.
 _DONE = {
-    "missing_events_at_start",
     "rejected_events",
     "expired_events",
     "late_events",
@@ -196,6 +198,7 @@ _DONE = {
     "duplicates",
     "merged_devices",
     "forgotten_late_devices",
+    "merged_events",
     "ledger",
     "positions",
     "missing_events_settled",

@@ -43,7 +43,9 @@ STANDING = """
         (SELECT count(*) FROM late_devices) AS late_devices,
         (SELECT count(*) FROM expired_orders) AS expired_orders,
         (SELECT count(missing_until) FROM ledger)
-        + (SELECT count(missing_until) + count(dropped_until) FROM in_ledger) AS missing_events
+        + (SELECT count(dropped_until) FROM in_ledger)
+        + (SELECT count(missing_until) FROM in_ledger ANTI JOIN ledger USING (partition))
+        AS missing_events
 """
 
 
@@ -60,7 +62,6 @@ def staged(table: str) -> str:
 def load_steps(connection: duckdb.DuckDBPyConnection) -> list[Step]:
     """The steps for the tables of `connection`. All but the aggregates are files of `sql/load`."""
     return [
-        _file("missing_events_at_start"),
         _file("rejected_events", "in_rejected"),
         _file(
             "expired_events",
@@ -78,6 +79,7 @@ def load_steps(connection: duckdb.DuckDBPyConnection) -> list[Step]:
         _file("touches", "product_click"),
         *_order_lines(),
         _file("merged_devices", "late_events", "late_devices", "missing_events"),
+        _file("merged_events", "merged_devices"),
         *_sessions(),
         *_conversions(),
         *aggregate_steps(connection, AGGREGATES),
@@ -103,6 +105,7 @@ _MISSING, _HORIZON = "ledger CROSS JOIN rules", "stream_time - lateness"
 def _order_lines() -> list[Step]:
     return [
         _file("order_reports", "purchase", "refund"),
+        _file("reports_of_expired_orders", "expired_orders"),
         # An index of all orders, the one thing read whole: a number and a time a line.
         _file(
             "competing_lines",
@@ -115,7 +118,11 @@ def _order_lines() -> list[Step]:
                 """,
             ),
         ),
-        _file("settled_lines", "order_reports"),
+        _file("competing_reports", "competing_lines"),
+        _file("orders_to_confirm", "order_reports"),
+        _file("settled_lines", "order_reports", unless=("orders_to_confirm",)),
+        _file("confirmed_lines", "orders_to_confirm"),
+        _file("changed_lines", "settled_lines"),
         _file("old_lines", "competing_lines"),
         _file("replaced_lines", "old_lines", near=_at("old_lines", "occurred_at")),
         _file("new_lines", "new_lines"),
@@ -196,9 +203,13 @@ def _around(name: str, rows: str, column: str, minutes: int) -> Near:
 
 
 def _file(
-    name: str, *if_any: str, condition: str = "", near: Near | Overlapping | None = None
+    name: str,
+    *if_any: str,
+    unless: tuple[str, ...] = (),
+    condition: str = "",
+    near: Near | Overlapping | None = None,
 ) -> Step:
-    return Step(name, dict(files("load"))[name], if_any, condition=condition, near=near)
+    return Step(name, dict(files("load"))[name], if_any, unless, condition, near)
 
 
 def aggregate_steps(
