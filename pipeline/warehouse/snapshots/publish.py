@@ -13,6 +13,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipeline.warehouse.comments import comment, lacks_comments
 from pipeline.warehouse.database import CHECKPOINT_THRESHOLD
 from pipeline.warehouse.manifest import ArchiveFile, absent, archive_files, archive_folder
 from pipeline.warehouse.snapshots.archive_list import ArchiveList
@@ -73,6 +74,8 @@ class SnapshotPublisher:
             self._refuse_less()
             self._refuse_incomplete()
             begun = time.monotonic()
+            if self._ours is None or lacks_comments(self._connection):
+                comment(self._connection)
             self._connection.execute("CHECKPOINT")
             self._copying = Copying(self._live, self._snapshot)
             self._connection.execute("SET checkpoint_threshold = '1TB'")
