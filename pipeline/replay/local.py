@@ -25,6 +25,7 @@ from pipeline.warehouse.comments import comment
 from pipeline.warehouse.database import DatabaseError, connect_live
 from pipeline.warehouse.load.batch import LoadBatch
 from pipeline.warehouse.load.transaction import Ledger, Transactions
+from pipeline.warehouse.publication import sign
 
 
 @dataclass(slots=True)
@@ -98,6 +99,7 @@ def _new_database(path: Path, rules: Rules) -> Iterator[duckdb.DuckDBPyConnectio
         with connect_live(fresh, rules) as connection:
             yield connection
             comment(connection)
+            sign(connection)
         fresh.rename(path)
     finally:
         for leftover in (fresh, fresh.with_name(f"{fresh.name}.wal")):

@@ -68,5 +68,12 @@ def comment(connection: duckdb.DuckDBPyConnection) -> None:
         if (text := glossary().meaning(name, column)) and text != held
         for place in [f'"{name}"' if column is None else f'"{name}"."{column}"']
     ]
-    if missing:
-        connection.execute("; ".join(["BEGIN", *missing, "COMMIT"]))
+    if not missing:
+        return
+    connection.execute("BEGIN")
+    try:
+        connection.execute("; ".join(missing))
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")

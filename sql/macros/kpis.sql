@@ -4,11 +4,13 @@ CREATE OR REPLACE MACRO kpis(first_day, last_day) AS TABLE
 WITH summed AS (
     SELECT
         store_id, day, grain, name,
-        CAST(coalesce(sum(blended_impressions) FILTER (WHERE NOT is_bot), 0) AS BIGINT) AS blended_impressions,
+        CAST(coalesce(sum(blended_impressions) FILTER (WHERE NOT is_bot), 0) AS BIGINT)
+            AS blended_impressions,
         coalesce(sum(blended_clicks) FILTER (WHERE NOT is_bot), 0) AS blended_clicks,
         coalesce(sum(blended_add_to_carts) FILTER (WHERE NOT is_bot), 0) AS blended_add_to_carts,
         coalesce(sum(blended_order_lines) FILTER (WHERE NOT is_bot), 0) AS blended_order_lines,
-        CAST(coalesce(sum(blended_impressions) FILTER (WHERE is_bot), 0) AS BIGINT) AS bot_blended_impressions
+        CAST(coalesce(sum(blended_impressions) FILTER (WHERE is_bot), 0) AS BIGINT)
+            AS bot_blended_impressions
     FROM kpi_parts(first_day, last_day)
     GROUP BY ALL
 )

@@ -14,13 +14,8 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from factories import SENDERS, Log, cart, click, make_event, purchase
-from strategies import MOST_PARTITIONS, gathered, transactions_of
 from warehouse_fixture import Warehouse
 
-from pipeline.domain.outcomes import Outcome
-from pipeline.domain.rules import Rules
-from pipeline.topics import Rejected
 from pipeline.warehouse.queries import ask, questions
 from pipeline.warehouse.sql import table_macros
 
@@ -73,6 +68,7 @@ RATIOS = {
     "conversion_rate": ("converted|bought", "sessions"),
     "events_per_session": ("session_events", "sessions"),
     "order_lines_per_impression": ("order_lines", "product_impressions"),
+    "mean_click_position": ("search_click_positions", "search_clicks"),
     "purchase_rate": ("blended_order_lines", "blended_impressions"),
     "revenue_per_impression": ("blended_revenue", "blended_impressions"),
     "token_clicks_per_impression": ("token_clicks", "token_impressions"),
@@ -83,7 +79,6 @@ ALONE = {"mean_duration"}
 OF_QUESTIONS = ("_percent", "_change")
 
 Row = dict[str, Any]
-TOKEN = {"attribution_token": "token-0"}
 
 
 @dataclass(frozen=True)
@@ -122,58 +117,12 @@ def shown(warehouse: Warehouse) -> Iterator[Shown]:
         yield Shown(name, keys, frozenset(measures), rows)
 
 
-def refunded(minute: float, *lines: Row, **fields: Any) -> Row:
-    return {**purchase(minute, *lines, refund_id="R", **fields), "event_type": "refund"}
-
-
-def visits(rules: Rules) -> list[Outcome]:
-    """Of people and bots: several tokens, an order around midnight, a line without a price."""
-    log = Log(rules, 40 * MOST_PARTITIONS)
-    for number, sender in enumerate(SENDERS):
-        device: dict[str, Any] = {"device": f"d:{sender}", "store": "story-1", "sender": sender}
-        night = 8 * 60  # minutes from the morning to the end of its day
-        log.send(
-            make_event("block_view", night - 9, product_id=None, block_id="top", **TOKEN),
-            make_event("product_impression", night - 8, position=1, **TOKEN),
-            make_event("product_view", night - 7),
-            *(click(night - 6 + place, f"token-{place}") for place in range(3)),
-            cart(night - 2, "token-1"),
-            cart(night - 2),
-            purchase(night - 1, {"product_id": 1, "price": "7"}, order_id=f"M-{number}"),
-            purchase(night + 1, {"product_id": 2, "price": "5"}, order_id=f"M-{number}"),
-            purchase(night + 2, {"product_id": 3}, currency=None),
-            refunded(night + 20, {"product_id": 1, "price": "3"}, order_id=f"M-{number}"),
-            **device,
-        )
-    return log.outcomes
-
-
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    """A history with refunds, bots, late events, reports, several tokens and currencies."""
-    made = Warehouse(tmp_path_factory.mktemp("measures") / "live.duckdb")
-    made.load(
-        outcome
-        for number, story in enumerate(gathered(40, number=-7))
-        for batch in transactions_of(story, made.rules, number=number)
-        for outcome in batch
-    )
-    made.load(visits(made.rules))
-    made.load_rejected(
-        Rejected(store_id="story-1", received_at=0, index=0, reason="x", detail="", raw="{}")
-        for _ in range(3)
-    )
-    made.connection.execute("INSERT INTO daily_expired VALUES ('story-1', '2025-11-24', 5)")
-    yield made
-    made.connection.close()
+def objects(shops: Warehouse) -> list[Shown]:
+    return list(shown(shops))
 
 
-@pytest.fixture(scope="module")
-def objects(warehouse: Warehouse) -> list[Shown]:
-    return list(shown(warehouse))
-
-
-def test_the_history_has_what_makes_numbers_differ(warehouse: Warehouse) -> None:
+def test_the_history_has_what_makes_numbers_differ(shops: Warehouse) -> None:
     for what in (
         "events WHERE is_bot",
         "events WHERE is_prefetch",
@@ -184,9 +133,9 @@ def test_the_history_has_what_makes_numbers_differ(warehouse: Warehouse) -> None
         "order_lines WHERE NOT is_refund AND is_counted AND revenue IS NULL",
         "conversions WHERE touches > 1",
     ):
-        ((found,),) = warehouse.rows(f"SELECT count(*) FROM {what}")
+        ((found,),) = shops.rows(f"SELECT count(*) FROM {what}")
         assert found > 0, what
-    ((tokens, days),) = warehouse.rows(
+    ((tokens, days),) = shops.rows(
         "SELECT count(DISTINCT attribution_token), count(DISTINCT day) FROM events"
     )
     assert tokens > 1
@@ -265,7 +214,7 @@ def test_what_is_neither_sum_nor_ratio_is_in_one_object(objects: list[Shown]) ->
 
 
 def test_a_question_shows_measures_under_the_names_that_objects_have(
-    warehouse: Warehouse, objects: list[Shown]
+    shops: Warehouse, objects: list[Shown]
 ) -> None:
     known = {measure for one in objects for measure in one.measures}
     given = {"first": "2025-11-24", "last": "2025-11-24"}
@@ -273,7 +222,7 @@ def test_a_question_shows_measures_under_the_names_that_objects_have(
         if name.startswith("dashboard_"):
             continue
         wanted = {key: value for key, value in given.items() if name == "kpis"}
-        answer = ask(warehouse.connection, name, wanted)
+        answer = ask(shops.connection, name, wanted)
         new = {
             column
             for column in answer.columns

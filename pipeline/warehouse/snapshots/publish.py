@@ -16,6 +16,7 @@ import duckdb
 from pipeline.warehouse.comments import comment, lacks_comments
 from pipeline.warehouse.database import CHECKPOINT_THRESHOLD
 from pipeline.warehouse.manifest import ArchiveFile, absent, archive_files, archive_folder
+from pipeline.warehouse.publication import sign
 from pipeline.warehouse.snapshots.archive_list import ArchiveList
 from pipeline.warehouse.snapshots.copy_record import Copy
 from pipeline.warehouse.snapshots.copying import CopyError, Copying
@@ -76,6 +77,7 @@ class SnapshotPublisher:
             begun = time.monotonic()
             if self._ours is None or lacks_comments(self._connection):
                 comment(self._connection)
+            sign(self._connection)
             self._connection.execute("CHECKPOINT")
             self._copying = Copying(self._live, self._snapshot)
             self._connection.execute("SET checkpoint_threshold = '1TB'")
