@@ -42,7 +42,7 @@ def ask(
     if name not in texts:
         raise DatabaseError(f"no query {name!r}; choose one of: {', '.join(texts)}")
     text = texts[name]
-    named = sorted(set(re.findall(r"\$([a-z_]+)", text)))
+    named = parameters_of(name)
     unknown = sorted(set(parameters) - set(named))
     if unknown:
         takes = ", ".join(named) or "none"
@@ -63,6 +63,11 @@ def refuse_unknown_store(connection: duckdb.DuckDBPyConnection, store: str) -> N
         )
 
 
+def parameters_of(name: str) -> list[str]:
+    """The parameters of `sql/queries/<name>.sql`, by name; none for an unknown name."""
+    return sorted(set(re.findall(r"\$([a-z_]+)", dict(files("queries")).get(name, ""))))
+
+
 def required(name: str) -> list[str]:
     """The required parameters of `sql/queries/<name>.sql`; none for an unknown name.
 
@@ -71,7 +76,7 @@ def required(name: str) -> list[str]:
     text = dict(files("queries")).get(name, "")
     optional = re.findall(r"\$([a-z_]+) IS NULL|coalesce\(\$([a-z_]+)", text)
     left_out = {found for pair in optional for found in pair}
-    return sorted(set(re.findall(r"\$([a-z_]+)", text)) - left_out)
+    return [each for each in parameters_of(name) if each not in left_out]
 
 
 def broken(connection: duckdb.DuckDBPyConnection) -> dict[str, QueryResult]:

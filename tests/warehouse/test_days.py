@@ -90,20 +90,6 @@ def test_t10_each_row_stands_on_the_day_of_its_own_event(warehouse: Warehouse) -
     assert warehouse.rows(some) == [("top", 1)]
 
 
-def test_t10_no_answer_depends_on_the_readers_time_zone(warehouse: Warehouse) -> None:
-    log = Log(warehouse.rules)
-    event = make_event("search", ms=at(datetime(2026, 7, 1, 20, tzinfo=UTC)))
-    warehouse.load([log.send(event, timezone="Asia/Kathmandu")])
-    views = ("events", "traffic", "quality", "funnel", "daily_sessions")
-    answers = []
-    for zone in ("UTC", "America/New_York", "Pacific/Kiritimati"):
-        warehouse.connection.execute(f"SET TimeZone = '{zone}'")
-        answers.append([warehouse.rows(f"FROM {view}") for view in views])
-        assert warehouse.broken() == {}
-    warehouse.connection.execute("SET TimeZone = 'UTC'")
-    assert answers[0] == answers[1] == answers[2]
-
-
 def test_t10_the_zone_of_the_first_record_stays(warehouse: Warehouse) -> None:
     log = Log(warehouse.rules)
     moment = datetime(2026, 7, 1, 20, tzinfo=UTC)
