@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from warehouse_fixture import Warehouse
 
-from pipeline.warehouse.queries import ask, parameters_of
+from pipeline.warehouse.parameters import parameters_of
+from pipeline.warehouse.queries import ask
 from pipeline.warehouse.sql import files, table_macros
 
 ZONES = ("UTC", "America/New_York", "Pacific/Kiritimati")
