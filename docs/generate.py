@@ -6,6 +6,7 @@ files that changed. `tests/test_generated.py` fails where one is not as it would
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from itertools import groupby
@@ -46,7 +47,9 @@ def generated() -> dict[str, str]:
         "sql/recompute/merged_sessions.sql": merged_counts,
         "sql/recompute/sessions.sql": counts,
     }
-    return {name: write((ROOT / name).read_text()) for name, write in made.items()}
+    texts = {name: write((ROOT / name).read_text()) for name, write in made.items()}
+    texts["sql/glossary.json"] = meanings(texts["docs/glossary.md"])
+    return texts
 
 
 def _put(text: str, before: str, part: str, after: str) -> str:
@@ -133,6 +136,44 @@ def metrics(text: str) -> str:
             ]
         )
     return made
+
+
+def meanings(text: str) -> str:
+    """The glossary as data, for the comments of the database."""
+    parts = re.split(r"^###? (.+)$", text, flags=re.MULTILINE)
+    sections = dict(zip(parts[1::2], parts[2::2], strict=True))
+    grains = {
+        name: " ".join(body.split("\n\n")[1].split()).split(" Other columns as in")[0]
+        for name, body in sections.items()
+        if "| column |" in body and re.fullmatch(r"\w+", name) and name != "Everywhere"
+    }
+    columns = {name: _columns(sections, name) for name in grains}
+    macros = {
+        path.stem: _head(path.read_text())
+        for path in sorted((ROOT / "sql" / "macros").glob("*.sql"))
+        if ") AS TABLE" not in path.read_text()
+    }
+    everywhere = _columns(sections, "Everywhere")
+    made = {"macros": macros, "everywhere": everywhere, "grains": grains, "columns": columns}
+    return json.dumps(made, indent=1, ensure_ascii=False) + "\n"
+
+
+def _columns(sections: Mapping[str, str], name: str) -> dict[str, str]:
+    """Meaning, rules and unit by column, with those of the section that it refers to."""
+    body = sections[name]
+    other = re.search(r"Other columns as in `(\w+)`", body)
+    found = _columns(sections, other[1]) if other else {}
+    for row in re.findall(r"^\| (?!column )(.+) \|$", body, re.MULTILINE):
+        column, meaning, rules, unit = (cell.strip() for cell in row.split("|"))
+        found[column] = f"{meaning} ({'; '.join(part for part in (rules, unit) if part)})"
+    return found
+
+
+def _head(text: str) -> str:
+    """The comment that a file begins with."""
+    lines = text.splitlines()
+    end = next(place for place, line in enumerate(lines) if not line.startswith("--"))
+    return " ".join(line.removeprefix("--").strip() for line in lines[:end])
 
 
 def openapi(text: str) -> str:

@@ -357,3 +357,99 @@ def _done(events: list[Row], lines: list[Row], home: Any) -> Iterator[tuple[Any,
 def ms(moment: Any) -> int:
     """A naive UTC time as exact epoch milliseconds."""
     return (moment - moment.min) // timedelta(milliseconds=1)
+
+
+def orders(
+    lines: list[Row],
+    conversions: list[Row],
+    credited: dict[Any, Decimal | None],
+    touches: list[Row],
+    states: dict[Any, tuple[str, Decimal]],
+) -> dict[Any, dict[str, Any]]:
+    """Each order that counts (A9), by the (event, time) of the line through which it does."""
+    groups: dict[Any, list[Row]] = defaultdict(list)
+    returned: dict[Any, Decimal] = defaultdict(Decimal)
+    for row in lines:
+        if row["is_refund"]:
+            taken = states[row["event_key"], row["occurred_at"], row["line"]][1]
+            returned[row["store_id"], row["order_id"]] += taken
+        elif counts(row):
+            own = (row["event_key"], row["occurred_at"]) if row["order_id"] is None else ()
+            groups[row["store_id"], row["order_id"], own].append(row)
+    of_line = {(row["event_key"], row["occurred_at"], row["line"]): row for row in conversions}
+    tokens = {(touch["conversion_key"], touch["position"]): touch for touch in touches}
+    found: dict[Any, dict[str, Any]] = {}
+    for (store, order, _), rows in groups.items():
+        rows.sort(key=lambda row: (row["occurred_at"], row["event_key"], row["line"]))
+        (best,) = [row for row in rows if row["counts_order"]]
+        currency = next((row["currency"] for row in rows if row["currency"] is not None), None)
+        paid = [row["revenue"] for row in rows if row["currency"] == currency and row["revenue"]]
+        has_price = any(row["revenue"] is not None for row in rows)
+        gross = sum(paid, Decimal(0)) if has_price else None
+        earned: dict[str, dict[str, Decimal]] = {model: defaultdict(Decimal) for model in MODELS}
+        for row in rows:
+            conversion = of_line[row["event_key"], row["occurred_at"], row["line"]]
+            for (key, model, at), credit in credited.items():
+                if key == conversion["conversion_key"]:
+                    touch = tokens.get((key, at))
+                    token = (touch or conversion)["attribution_token"]
+                    if token is not None:
+                        earned[model][token] += credit or 0
+        found[best["event_key"], best["occurred_at"]] = {
+            "store_id": store,
+            "order_id": order,
+            "day": best["day"],
+            "device_key": best["device_key"],
+            "first_counted_at": rows[0]["occurred_at"],
+            "lines": len(rows),
+            "quantity": sum(row["quantity"] for row in rows),
+            "currency": currency,
+            "gross": gross,
+            "refunded": None if gross is None else returned[store, order],
+            "is_bot": best["is_bot"],
+            "earned": earned,
+        }
+    return found
+
+
+def searches(events: list[Row], lines: list[Row], sessions: list[Row]) -> dict[Any, dict[str, Any]]:
+    """(store, day, term) to what people's searches were followed by in their sessions (Q2)."""
+    found: dict[Any, dict[str, Any]] = {}
+    for session in sessions:
+        if session["is_bot"]:
+            continue
+
+        def is_in(row: Row, session: Row = session) -> bool:
+            same = ("store_id", "device_key", "session_id")
+            return (
+                all(row[name] == session[name] for name in same)
+                and session["started_at"] <= row["occurred_at"] <= session["ended_at"]
+                and not row["is_bot"]
+            )
+
+        done = [
+            (row["occurred_at"], _PLACE[row["event_type"]], row["event_key"], 0, row)
+            for row in events
+            if row["event_type"] in _PLACE and is_in(row) and not row["is_prefetch"]
+        ]
+        done += [
+            (row["occurred_at"], 6, row["event_key"], row["line"], row)
+            for row in lines
+            if is_in(row) and not row["is_refund"] and counts(row)
+        ]
+        one: dict[str, Any] | None = None
+        for _, place, *_, row in sorted(done, key=lambda at: at[:4]):
+            if place == 0:
+                one = {"clicks": [], "carts": 0, "bought": [], "session": session["session_key"]}
+                key = (row["store_id"], row["day"], row["search_term"])
+                found.setdefault(key, {"searches": []})["searches"].append(one)
+            elif one is not None and place == 3:
+                one["clicks"].append(row["position"])
+            elif one is not None and place == 5:
+                one["carts"] += 1
+            elif one is not None:
+                one["bought"].append((row["currency"], row["revenue"]))
+    return found
+
+
+_PLACE = {"search": 0, "product_click": 3, "add_to_cart": 5}

@@ -19,6 +19,7 @@ OF_THE_LOG_TABLES = {
     "retention",
     "ledger",
     "positions",
+    "publication",
     "duplicates",
     "dropped_rows",
     "late_devices",

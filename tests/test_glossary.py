@@ -162,6 +162,13 @@ def test_every_row_names_an_existing_column(
     assert gone == []
 
 
+def test_the_page_of_numbers_names_existing_columns(columns: dict[str, dict[str, str]]) -> None:
+    text = (DOCS / "which-number.md").read_text()
+    named = re.findall(r"`([a-z_]+)\.([a-z_]+)`", text)
+    assert len(named) > 20
+    assert [pair for pair in named if pair[1] not in columns[pair[0]]] == []
+
+
 def test_every_row_has_a_meaning_and_names_existing_rules(
     glossary: dict[str, Section],
 ) -> None:

@@ -49,6 +49,8 @@ USER_ERRORS = (
 )
 
 P = ParamSpec("P")
+# Columns of a file or pipe: as many as the table needs.
+_WIDE = 1_000_000
 
 
 # Kubernetes sets these in every container of a namespace with a service called `pipeline`.
@@ -158,11 +160,14 @@ def on_kafka(settings: Settings) -> Settings:
 
 
 def show(answer: QueryResult) -> None:
-    """Print a table. A tuple in a row becomes the lines of one cell."""
-    table = Table(*(Column(_cell(name)) for name in answer.columns))
+    """Print a table, of which nothing is cut. A tuple in a row becomes the lines of one cell."""
+    table = Table(*(Column(_cell(name), overflow="fold") for name in answer.columns))
     for row in answer.rows:
         table.add_row(*map(_cell, row))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    if not sys.stdout.isatty():
+        console.width = console.measure(table).maximum
+    console.print(table)
 
 
 def _cell(value: object) -> Text:

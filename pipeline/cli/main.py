@@ -14,6 +14,7 @@ from pipeline.cli.backup import backup, restore
 from pipeline.cli.erase import erase
 from pipeline.cli.export import export
 from pipeline.cli.partitions import partitions
+from pipeline.cli.query import DATABASE, query
 from pipeline.cli.rebuild import rebuild
 from pipeline.cli.rules import rules
 from pipeline.cli.status import status
@@ -71,6 +72,7 @@ cli.add_command(erase)
 cli.add_command(rules)
 cli.add_command(partitions)
 cli.add_command(status)
+cli.add_command(query)
 
 
 @cli.command()
@@ -283,73 +285,6 @@ def traffic(seed: int, devices: int, end: datetime | None) -> None:
     last = datetime.now(UTC) if end is None else end.replace(tzinfo=UTC)
     for line in lines(seed, devices=devices, end=last):
         sys.stdout.buffer.write(line)
-
-
-def _named(_: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        if "=" not in value:
-            raise click.BadParameter(f"{value!r} is not NAME=VALUE", param=option)
-    return values
-
-
-DATABASE = click.option(
-    "--database",
-    type=click.Path(path_type=Path),
-    help="Database to read. Default: the published snapshot.",
-)
-
-
-@cli.command()
-@click.argument("name", required=False)
-@click.option("-p", "parameters", multiple=True, metavar="NAME=VALUE", callback=_named)
-@DATABASE
-@click.option(
-    "--attach",
-    "several",
-    multiple=True,
-    metavar="NAME=PATH",
-    callback=_named,
-    help="A snapshot to read with others of other stores; once for each.",
-)
-@with_settings
-def query(
-    settings: Settings,
-    name: str | None,
-    parameters: tuple[str, ...],
-    database: Path | None,
-    several: tuple[str, ...],
-) -> None:
-    """Answer the question NAME, or list all questions."""
-    from pipeline.cli.command import show
-    from pipeline.warehouse.database import connect_published
-    from pipeline.warehouse.limits import limited
-    from pipeline.warehouse.queries import ask, questions, refuse_unknown_store, required
-    from pipeline.warehouse.several import connect_several
-
-    if name is None:
-        for question, purpose in questions().items():
-            click.echo(f"{question:<24} {purpose}")
-        return
-    values = dict(parameter.split("=", 1) for parameter in parameters)
-    missing = [f"-p {wanted}=VALUE" for wanted in required(name) if wanted not in values]
-    if missing:
-        raise click.UsageError(f"query {name!r} also needs {' '.join(missing)}")
-    if several and database is not None:
-        raise click.UsageError("--database is one snapshot, --attach is several")
-    memory = settings.query_memory_bytes
-    snapshots = dict(each.split("=", 1) for each in several)
-    with (
-        connect_several({name: Path(path) for name, path in snapshots.items()}, memory=memory)
-        if snapshots
-        else connect_published(database or settings.database, memory=memory) as connection,
-        limited(connection, settings.query_timeout),
-    ):
-        answer = ask(connection, name, values)
-        if "store" in values:
-            refuse_unknown_store(connection, values["store"])
-    show(answer)
-    if not answer.rows:
-        click.echo("no rows: nothing in the snapshot matches", err=True)
 
 
 @cli.command()

@@ -21,9 +21,11 @@ from pipeline.ingest.intake import Intake
 from pipeline.ingest.sender import DEFAULT_ZONE
 from pipeline.replay.files import BadLine, FileRequest, opened, read_requests
 from pipeline.replay.memory_worker import MemoryWorker
+from pipeline.warehouse.comments import comment
 from pipeline.warehouse.database import DatabaseError, connect_live
 from pipeline.warehouse.load.batch import LoadBatch
 from pipeline.warehouse.load.transaction import Ledger, Transactions
+from pipeline.warehouse.publication import sign
 
 
 @dataclass(slots=True)
@@ -96,6 +98,8 @@ def _new_database(path: Path, rules: Rules) -> Iterator[duckdb.DuckDBPyConnectio
     try:
         with connect_live(fresh, rules) as connection:
             yield connection
+            comment(connection)
+            sign(connection)
         fresh.rename(path)
     finally:
         for leftover in (fresh, fresh.with_name(f"{fresh.name}.wal")):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 
 from pipeline.warehouse.database import DatabaseError
+from pipeline.warehouse.parameters import allowed, parameters_of
 from pipeline.warehouse.sql import files
+
+_INTERNAL = "dashboard_"
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,21 @@ def purpose(text: str) -> str:
 
 
 def questions() -> dict[str, str]:
-    """Name and purpose of each query."""
-    return {name: purpose(text) for name, text in files("queries")}
+    """Name and purpose of each question; what the dashboard asks for itself is none."""
+    return {
+        name: purpose(text) for name, text in files("queries") if not name.startswith(_INTERNAL)
+    }
+
+
+def refuse_unknown(name: str, parameters: Iterable[str]) -> None:
+    """Raises `DatabaseError` for an unknown question, or a parameter that it does not take."""
+    if name not in dict(files("queries")):
+        raise DatabaseError(f"no query {name!r}; choose one of: {', '.join(questions())}")
+    named = parameters_of(name)
+    unknown = sorted(set(parameters) - set(named))
+    if unknown:
+        takes = ", ".join(f"{each}={allowed(each)}" for each in named) or "none"
+        raise DatabaseError(f"query {name!r} has no parameter {unknown[0]!r}; it takes: {takes}")
 
 
 def ask(
@@ -38,16 +53,9 @@ def ask(
 
     Raises `DatabaseError` for an unknown name or parameter.
     """
-    texts = dict(files("queries"))
-    if name not in texts:
-        raise DatabaseError(f"no query {name!r}; choose one of: {', '.join(texts)}")
-    text = texts[name]
-    named = sorted(set(re.findall(r"\$([a-z_]+)", text)))
-    unknown = sorted(set(parameters) - set(named))
-    if unknown:
-        takes = ", ".join(named) or "none"
-        raise DatabaseError(f"query {name!r} has no parameter {unknown[0]!r}; it takes: {takes}")
-    result = connection.execute(text, {key: parameters.get(key) for key in named})
+    refuse_unknown(name, parameters)
+    text = dict(files("queries"))[name]
+    result = connection.execute(text, {key: parameters.get(key) for key in parameters_of(name)})
     return QueryResult([column[0] for column in result.description or []], result.fetchall())
 
 
@@ -61,17 +69,6 @@ def refuse_unknown_store(connection: duckdb.DuckDBPyConnection, store: str) -> N
         raise DatabaseError(
             f"no events of a store {store!r}; stores with events: {', '.join(known) or 'none'}"
         )
-
-
-def required(name: str) -> list[str]:
-    """The required parameters of `sql/queries/<name>.sql`; none for an unknown name.
-
-    The optional ones appear in the text as `$x IS NULL` or `coalesce($x, …)`.
-    """
-    text = dict(files("queries")).get(name, "")
-    optional = re.findall(r"\$([a-z_]+) IS NULL|coalesce\(\$([a-z_]+)", text)
-    left_out = {found for pair in optional for found in pair}
-    return sorted(set(re.findall(r"\$([a-z_]+)", text)) - left_out)
 
 
 def broken(connection: duckdb.DuckDBPyConnection) -> dict[str, QueryResult]:

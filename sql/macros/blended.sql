@@ -1,6 +1,6 @@
 -- Grain: one row per store, day of t0, token, its block, collection and search term, product, position,
--- bot or not, and currency, with what blended counting gives it (B1-B4). `shown` counts (session,
--- token), `impressions` (session, token, product, position). Reads only sessions from $first_day to
+-- bot or not, and currency, with what blended counting gives it (B1-B4). `tokens_shown` counts (session,
+-- token), `products_shown` (session, token, product, position). Reads only sessions from $first_day to
 -- $last_day, both included.
 CREATE OR REPLACE MACRO blended(first_day, last_day) AS TABLE
 WITH visits AS (
@@ -135,8 +135,9 @@ parts AS (
     SELECT
         store_id, session_key, is_bot, attribution_token, CAST(NULL AS BIGINT) AS product_id,
         CAST(NULL AS BIGINT) AS position, CAST(NULL AS VARCHAR) AS currency,
-        1 AS shown, 0 AS impressions, 0.0 AS clicks, 0.0 AS add_to_carts, 0.0 AS purchases,
-        CAST(0 AS DECIMAL(38, 5)) AS revenue
+        1 AS tokens_shown, 0 AS products_shown, 0.0 AS blended_clicks,
+        0.0 AS blended_add_to_carts, 0.0 AS blended_order_lines,
+        CAST(0 AS DECIMAL(38, 5)) AS blended_revenue
     FROM shown
     UNION ALL
     SELECT
@@ -157,12 +158,12 @@ parts AS (
 SELECT
     store_id, day, attribution_token, block_id, collection_handle, search_term,
     parts.product_id, parts.position, is_bot, currency,
-    CAST(sum(parts.shown) AS BIGINT) AS shown,
-    CAST(sum(impressions) AS BIGINT) AS impressions,
-    sum(clicks) AS clicks,
-    sum(add_to_carts) AS add_to_carts,
-    sum(purchases) AS purchases,
-    sum(revenue) AS revenue
+    CAST(sum(tokens_shown) AS BIGINT) AS tokens_shown,
+    CAST(sum(products_shown) AS BIGINT) AS products_shown,
+    sum(blended_clicks) AS blended_clicks,
+    sum(blended_add_to_carts) AS blended_add_to_carts,
+    sum(blended_order_lines) AS blended_order_lines,
+    sum(blended_revenue) AS blended_revenue
 FROM parts
 JOIN shown USING (store_id, session_key, is_bot, attribution_token)
 WHERE day BETWEEN first_day AND last_day

@@ -3,15 +3,15 @@
 CREATE OR REPLACE MACRO kpi_parts(first_day, last_day) AS TABLE
 SELECT * FROM (
     SELECT
-        b.* EXCLUDE (shown, impressions, product_id, position),
+        b.* EXCLUDE (tokens_shown, products_shown, product_id, position),
         unnest([
-            {'grain': 'store', 'name': store_id, 'impressions': shown},
-            {'grain': 'token', 'name': attribution_token, 'impressions': shown},
-            {'grain': 'block', 'name': block_id, 'impressions': shown},
-            {'grain': 'collection', 'name': collection_handle, 'impressions': shown},
-            {'grain': 'query', 'name': search_term, 'impressions': shown},
-            {'grain': 'product', 'name': CAST(product_id AS VARCHAR), 'impressions': impressions},
-            {'grain': 'position', 'name': CAST(position AS VARCHAR), 'impressions': impressions}
+            {'grain': 'all_tokens', 'name': store_id, 'blended_impressions': tokens_shown},
+            {'grain': 'token', 'name': attribution_token, 'blended_impressions': tokens_shown},
+            {'grain': 'block', 'name': block_id, 'blended_impressions': tokens_shown},
+            {'grain': 'collection', 'name': collection_handle, 'blended_impressions': tokens_shown},
+            {'grain': 'query', 'name': search_term, 'blended_impressions': tokens_shown},
+            {'grain': 'product', 'name': CAST(product_id AS VARCHAR), 'blended_impressions': products_shown},
+            {'grain': 'position', 'name': CAST(position AS VARCHAR), 'blended_impressions': products_shown}
         ], recursive := true)
     FROM blended(first_day, last_day) AS b
 )

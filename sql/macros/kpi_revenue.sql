@@ -3,16 +3,16 @@
 CREATE OR REPLACE MACRO kpi_revenue(first_day, last_day) AS TABLE
 SELECT
     earned.*,
-    shown.impressions,
-    earned.revenue / nullif(shown.impressions, 0) AS revenue_per_impression
+    shown.blended_impressions,
+    earned.blended_revenue / nullif(shown.blended_impressions, 0) AS revenue_per_impression
 FROM (
-    SELECT store_id, day, grain, name, currency, sum(revenue) AS revenue
+    SELECT store_id, day, grain, name, currency, sum(blended_revenue) AS blended_revenue
     FROM kpi_parts(first_day, last_day)
     WHERE NOT is_bot AND currency IS NOT NULL
     GROUP BY ALL
 ) AS earned
 JOIN (
-    SELECT store_id, day, grain, name, CAST(sum(impressions) AS BIGINT) AS impressions
+    SELECT store_id, day, grain, name, CAST(sum(blended_impressions) AS BIGINT) AS blended_impressions
     FROM kpi_parts(first_day, last_day)
     WHERE NOT is_bot
     GROUP BY ALL

@@ -5,7 +5,7 @@ SELECT
     match,
     currency,
     CAST(sum(conversions) AS BIGINT) AS conversions,
-    sum(revenue) AS revenue
+    sum(attributed_revenue) AS attributed_revenue
 FROM attribution
 WHERE $store IS NULL OR store_id = $store
 GROUP BY store_id, conversion_type, match, currency

@@ -2,7 +2,7 @@
 WITH by_currency AS (
     SELECT
         conversion_type, match, currency,
-        sum(conversions) AS conversions, sum(revenue) AS revenue
+        sum(conversions) AS conversions, sum(attributed_revenue) AS revenue
     FROM attribution
     WHERE
         store_id = $store

@@ -2,8 +2,9 @@
 WITH by_currency AS (
     SELECT
         product_id, currency,
-        sum(impressions) AS impressions, sum(clicks) AS clicks, sum(views) AS views,
-        sum(add_to_carts) AS add_to_carts, sum(quantity) AS quantity, sum(revenue) AS revenue
+        sum(product_impressions) AS impressions, sum(product_clicks) AS clicks,
+        sum(product_views) AS views,
+        sum(add_to_carts) AS add_to_carts, sum(units) AS units, sum(gross_revenue) AS revenue
     FROM daily_products
     WHERE
         store_id = $store AND NOT is_bot
@@ -18,7 +19,7 @@ SELECT
     sum(clicks) / nullif(sum(impressions), 0) AS click_rate,
     CAST(sum(views) AS BIGINT) AS views,
     CAST(sum(add_to_carts) AS BIGINT) AS add_to_carts,
-    CAST(sum(quantity) AS BIGINT) AS sold,
+    CAST(sum(units) AS BIGINT) AS sold,
     -- A list, for money of two currencies has no sum.
     list({'currency': currency, 'revenue': revenue} ORDER BY currency)
         FILTER (WHERE currency IS NOT NULL) AS revenue

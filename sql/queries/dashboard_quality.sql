@@ -31,7 +31,7 @@ rejects AS (
 ),
 
 too_old AS (
-    SELECT CAST(sum(events) AS BIGINT) AS found
+    SELECT CAST(sum(expired_events) AS BIGINT) AS found
     FROM daily_expired
     WHERE store_id = $store
         AND day BETWEEN CAST($first AS DATE) AND CAST($last AS DATE)

@@ -2,8 +2,9 @@
 WITH by_currency AS (
     SELECT
         attribution_token, currency,
-        sum(impressions) AS impressions, sum(clicks) AS clicks,
-        sum(add_to_carts) AS add_to_carts, sum(quantity) AS quantity, sum(revenue) AS revenue
+        sum(token_impressions) AS impressions, sum(token_clicks) AS clicks,
+        sum(token_add_to_carts) AS add_to_carts, sum(token_units) AS units,
+        sum(token_revenue) AS revenue
     FROM daily_tokens
     WHERE
         store_id = $store AND NOT is_bot
@@ -17,7 +18,7 @@ SELECT
     CAST(sum(clicks) AS BIGINT) AS clicks,
     sum(clicks) / nullif(sum(impressions), 0) AS click_rate,
     CAST(sum(add_to_carts) AS BIGINT) AS add_to_carts,
-    CAST(sum(quantity) AS BIGINT) AS sold,
+    CAST(sum(units) AS BIGINT) AS sold,
     list({'currency': currency, 'revenue': revenue} ORDER BY currency)
         FILTER (WHERE currency IS NOT NULL) AS revenue
 FROM by_currency

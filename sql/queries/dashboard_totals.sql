@@ -6,7 +6,7 @@ WITH seen AS (
 ),
 
 visits AS (
-    SELECT sum(sessions) AS sessions, sum(bought) AS bought, sum(orders) AS orders
+    SELECT sum(sessions) AS sessions, sum(bought) AS bought, sum(session_orders) AS orders
     FROM funnel
     WHERE store_id = $store AND day BETWEEN CAST($first AS DATE) AND CAST($last AS DATE)
 )

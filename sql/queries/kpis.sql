@@ -1,5 +1,5 @@
 -- KPIs by $grain from $first to $last, and their change from the period before. Optional: $store.
--- $grain is token, block, collection, query, product, position or store; the period before is as long.
+-- $grain is token, block, collection, query, product, position or all_tokens; the period before is as long.
 WITH days AS (
     SELECT
         *,
@@ -13,28 +13,28 @@ WITH days AS (
 periods AS (
     SELECT
         store_id, name,
-        CAST(coalesce(sum(impressions) FILTER (WHERE is_now), 0) AS BIGINT) AS impressions,
-        coalesce(sum(clicks) FILTER (WHERE is_now), 0) AS clicks,
-        coalesce(sum(add_to_carts) FILTER (WHERE is_now), 0) AS add_to_carts,
-        coalesce(sum(purchases) FILTER (WHERE is_now), 0) AS purchases,
-        CAST(coalesce(sum(impressions) FILTER (WHERE NOT is_now), 0) AS BIGINT) AS impressions_before,
-        coalesce(sum(clicks) FILTER (WHERE NOT is_now), 0) AS clicks_before,
-        coalesce(sum(purchases) FILTER (WHERE NOT is_now), 0) AS purchases_before
+        CAST(coalesce(sum(blended_impressions) FILTER (WHERE is_now), 0) AS BIGINT) AS blended_impressions,
+        coalesce(sum(blended_clicks) FILTER (WHERE is_now), 0) AS blended_clicks,
+        coalesce(sum(blended_add_to_carts) FILTER (WHERE is_now), 0) AS blended_add_to_carts,
+        coalesce(sum(blended_order_lines) FILTER (WHERE is_now), 0) AS blended_order_lines,
+        CAST(coalesce(sum(blended_impressions) FILTER (WHERE NOT is_now), 0) AS BIGINT) AS impressions_before,
+        coalesce(sum(blended_clicks) FILTER (WHERE NOT is_now), 0) AS clicks_before,
+        coalesce(sum(blended_order_lines) FILTER (WHERE NOT is_now), 0) AS order_lines_before
     FROM days
     GROUP BY store_id, name
 )
 
 SELECT
-    store_id, name, impressions, clicks, add_to_carts, purchases,
-    clicks / nullif(impressions, 0) AS click_through_rate,
-    add_to_carts / nullif(impressions, 0) AS add_to_cart_rate,
-    purchases / nullif(impressions, 0) AS purchase_rate,
-    (impressions - impressions_before) / nullif(impressions_before, 0) AS impressions_change,
-    (clicks - clicks_before) / nullif(clicks_before, 0) AS clicks_change,
-    (purchases - purchases_before) / nullif(purchases_before, 0) AS purchases_change,
-    (clicks / nullif(impressions, 0) - clicks_before / nullif(impressions_before, 0))
+    store_id, name, blended_impressions, blended_clicks, blended_add_to_carts, blended_order_lines,
+    blended_clicks / nullif(blended_impressions, 0) AS click_through_rate,
+    blended_add_to_carts / nullif(blended_impressions, 0) AS add_to_cart_rate,
+    blended_order_lines / nullif(blended_impressions, 0) AS purchase_rate,
+    (blended_impressions - impressions_before) / nullif(impressions_before, 0) AS impressions_change,
+    (blended_clicks - clicks_before) / nullif(clicks_before, 0) AS clicks_change,
+    (blended_order_lines - order_lines_before) / nullif(order_lines_before, 0) AS order_lines_change,
+    (blended_clicks / nullif(blended_impressions, 0) - clicks_before / nullif(impressions_before, 0))
         / nullif(clicks_before / nullif(impressions_before, 0), 0) AS click_through_rate_change,
-    (purchases / nullif(impressions, 0) - purchases_before / nullif(impressions_before, 0))
-        / nullif(purchases_before / nullif(impressions_before, 0), 0) AS purchase_rate_change
+    (blended_order_lines / nullif(blended_impressions, 0) - order_lines_before / nullif(impressions_before, 0))
+        / nullif(order_lines_before / nullif(impressions_before, 0), 0) AS purchase_rate_change
 FROM periods
-ORDER BY store_id, impressions DESC, name;
+ORDER BY store_id, blended_impressions DESC, name;

@@ -2,13 +2,13 @@
 SELECT
     store_id,
     product_id,
-    CAST(sum(impressions) AS BIGINT) AS impressions,
-    CAST(sum(clicks) AS BIGINT) AS clicks,
+    CAST(sum(product_impressions) AS BIGINT) AS product_impressions,
+    CAST(sum(product_clicks) AS BIGINT) AS product_clicks,
     CAST(sum(add_to_carts) AS BIGINT) AS add_to_carts,
-    CAST(sum(purchases) AS BIGINT) AS purchases,
-    round(100.0 * sum(clicks) / nullif(sum(impressions), 0), 2) AS click_percent
+    CAST(sum(order_lines) AS BIGINT) AS order_lines,
+    round(100.0 * sum(product_clicks) / nullif(sum(product_impressions), 0), 2) AS clicks_per_impression_percent
 FROM products
 WHERE $store IS NULL OR store_id = $store
 GROUP BY store_id, product_id
-QUALIFY row_number() OVER (PARTITION BY store_id ORDER BY sum(clicks) DESC, product_id) <= 20
-ORDER BY store_id, clicks DESC, product_id;
+QUALIFY row_number() OVER (PARTITION BY store_id ORDER BY sum(product_clicks) DESC, product_id) <= 20
+ORDER BY store_id, product_clicks DESC, product_id;

@@ -4,11 +4,11 @@ SELECT
     attribution_token,
     currency,
     CAST(sum(conversions) AS BIGINT) AS conversions,
-    sum(revenue) AS revenue
+    sum(attributed_revenue) AS attributed_revenue
 FROM attribution
 WHERE attribution_token IS NOT NULL
     AND conversion_type = 'purchase'
     AND ($store IS NULL OR store_id = $store)
 GROUP BY store_id, attribution_token, currency
-QUALIFY row_number() OVER (PARTITION BY store_id, currency ORDER BY sum(revenue) DESC NULLS LAST) <= 20
-ORDER BY store_id, currency, revenue DESC NULLS LAST, attribution_token;
+QUALIFY row_number() OVER (PARTITION BY store_id, currency ORDER BY sum(attributed_revenue) DESC NULLS LAST) <= 20
+ORDER BY store_id, currency, attributed_revenue DESC NULLS LAST, attribution_token;

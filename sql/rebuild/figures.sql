@@ -5,7 +5,7 @@ FROM query_table(session_days)
 WHERE NOT is_bot AND NOT is_report
 GROUP BY ALL
 UNION ALL
-SELECT store_id, day, 'orders', sum(orders)
+SELECT store_id, day, 'orders', sum(session_orders)
 FROM query_table(session_days)
 WHERE NOT is_bot
 GROUP BY ALL
@@ -20,12 +20,12 @@ FROM query_table(attribution_days)
 WHERE NOT is_bot AND match IN ('direct', 'carried')
 GROUP BY ALL
 UNION ALL
-SELECT store_id, day, 'revenue ' || currency, sum(revenue)
+SELECT store_id, day, 'revenue ' || currency, sum(attributed_revenue)
 FROM query_table(attribution_days)
 WHERE NOT is_bot AND conversion_type = 'purchase' AND currency IS NOT NULL
 GROUP BY ALL
 UNION ALL
-SELECT store_id, day, 'revenue of a touch ' || currency, sum(revenue)
+SELECT store_id, day, 'revenue of a touch ' || currency, sum(attributed_revenue)
 FROM query_table(attribution_days)
 WHERE NOT is_bot AND conversion_type = 'purchase' AND currency IS NOT NULL
     AND match IN ('direct', 'carried')

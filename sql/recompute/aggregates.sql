@@ -15,15 +15,15 @@ CREATE OR REPLACE TEMP MACRO recompute_daily_sessions(session_rows) AS TABLE
 SELECT
     store_id, day, shopping_channel, marketing_source, marketing_medium, is_bot, is_report,
     count(*) AS sessions,
-    CAST(sum(events) AS BIGINT) AS events,
+    CAST(sum(events) AS BIGINT) AS session_events,
     CAST(sum(epoch_ms(ended_at) - epoch_ms(started_at)) AS BIGINT) AS duration_ms,
-    count(*) FILTER (WHERE events = 1) AS single_event,
+    count(*) FILTER (WHERE events = 1) AS single_event_sessions,
     count(*) FILTER (WHERE product_impressions > 0) AS with_impression,
     count(*) FILTER (WHERE product_clicks > 0) AS with_click,
     count(*) FILTER (WHERE product_views > 0) AS with_product_view,
     count(*) FILTER (WHERE add_to_carts > 0) AS with_add_to_cart,
     count(*) FILTER (WHERE has_converted) AS converted,
-    CAST(sum(orders) AS BIGINT) AS orders
+    CAST(sum(orders) AS BIGINT) AS session_orders
 FROM query_table(session_rows)
 GROUP BY ALL;
 
@@ -33,12 +33,12 @@ WITH parts AS (
     SELECT
         store_id, day, product_id, is_bot,
         CAST(NULL AS VARCHAR) AS currency,
-        CAST(event_type = 'product_impression' AS BIGINT) AS impressions,
+        CAST(event_type = 'product_impression' AS BIGINT) AS product_impressions,
         CAST(event_type IN ('product_hover', 'product_touch') AS BIGINT) AS hovers,
-        CAST(event_type = 'product_click' AS BIGINT) AS clicks,
-        CAST(event_type = 'product_view' AS BIGINT) AS views,
+        CAST(event_type = 'product_click' AS BIGINT) AS product_clicks,
+        CAST(event_type = 'product_view' AS BIGINT) AS product_views,
         CAST(event_type = 'add_to_cart' AS BIGINT) AS add_to_carts,
-        0 AS purchases, 0 AS quantity, 0 AS revenue
+        0 AS order_lines, 0 AS units, 0 AS gross_revenue
     FROM query_table(event_rows)
     WHERE product_id IS NOT NULL AND NOT is_prefetch AND event_type IN (
         'product_impression', 'product_hover', 'product_touch', 'product_click', 'product_view',
@@ -54,14 +54,14 @@ WITH parts AS (
 
 SELECT
     store_id, day, product_id, is_bot, currency,
-    CAST(sum(impressions) AS BIGINT) AS impressions,
+    CAST(sum(product_impressions) AS BIGINT) AS product_impressions,
     CAST(sum(hovers) AS BIGINT) AS hovers,
-    CAST(sum(clicks) AS BIGINT) AS clicks,
-    CAST(sum(views) AS BIGINT) AS views,
+    CAST(sum(product_clicks) AS BIGINT) AS product_clicks,
+    CAST(sum(product_views) AS BIGINT) AS product_views,
     CAST(sum(add_to_carts) AS BIGINT) AS add_to_carts,
-    CAST(sum(purchases) AS BIGINT) AS purchases,
-    CAST(sum(quantity) AS BIGINT) AS quantity,
-    CAST(sum(revenue) AS DECIMAL(38, 4)) AS revenue
+    CAST(sum(order_lines) AS BIGINT) AS order_lines,
+    CAST(sum(units) AS BIGINT) AS units,
+    CAST(sum(gross_revenue) AS DECIMAL(38, 4)) AS gross_revenue
 FROM parts
 GROUP BY ALL;
 
@@ -71,12 +71,12 @@ WITH parts AS (
     SELECT
         store_id, day, attribution_token, is_bot,
         CAST(NULL AS VARCHAR) AS currency,
-        CAST(event_type IN ('search', 'autocomplete', 'collection_view') AS BIGINT) AS searches,
-        CAST(event_type = 'block_view' AS BIGINT) AS block_views,
-        CAST(event_type = 'product_impression' AS BIGINT) AS impressions,
-        CAST(event_type = 'product_click' AS BIGINT) AS clicks,
-        CAST(event_type = 'add_to_cart' AS BIGINT) AS add_to_carts,
-        0 AS purchases, 0 AS quantity, 0 AS revenue
+        CAST(event_type IN ('search', 'autocomplete', 'collection_view') AS BIGINT) AS token_list_views,
+        CAST(event_type = 'block_view' AS BIGINT) AS token_block_views,
+        CAST(event_type = 'product_impression' AS BIGINT) AS token_impressions,
+        CAST(event_type = 'product_click' AS BIGINT) AS token_clicks,
+        CAST(event_type = 'add_to_cart' AS BIGINT) AS token_add_to_carts,
+        0 AS token_order_lines, 0 AS token_units, 0 AS token_revenue
     FROM query_table(event_rows)
     WHERE attribution_token IS NOT NULL AND NOT is_prefetch AND event_type IN (
         'search', 'autocomplete', 'collection_view', 'block_view', 'product_impression',
@@ -92,14 +92,14 @@ WITH parts AS (
 
 SELECT
     store_id, day, attribution_token, is_bot, currency,
-    CAST(sum(searches) AS BIGINT) AS searches,
-    CAST(sum(block_views) AS BIGINT) AS block_views,
-    CAST(sum(impressions) AS BIGINT) AS impressions,
-    CAST(sum(clicks) AS BIGINT) AS clicks,
-    CAST(sum(add_to_carts) AS BIGINT) AS add_to_carts,
-    CAST(sum(purchases) AS BIGINT) AS purchases,
-    CAST(sum(quantity) AS BIGINT) AS quantity,
-    CAST(sum(revenue) AS DECIMAL(38, 4)) AS revenue
+    CAST(sum(token_list_views) AS BIGINT) AS token_list_views,
+    CAST(sum(token_block_views) AS BIGINT) AS token_block_views,
+    CAST(sum(token_impressions) AS BIGINT) AS token_impressions,
+    CAST(sum(token_clicks) AS BIGINT) AS token_clicks,
+    CAST(sum(token_add_to_carts) AS BIGINT) AS token_add_to_carts,
+    CAST(sum(token_order_lines) AS BIGINT) AS token_order_lines,
+    CAST(sum(token_units) AS BIGINT) AS token_units,
+    CAST(sum(token_revenue) AS DECIMAL(38, 4)) AS token_revenue
 FROM parts
 GROUP BY ALL;
 
@@ -110,8 +110,8 @@ SELECT
     coalesce(last_touch_token, attribution_token) AS attribution_token, is_bot, currency,
     count(*) AS conversions,
     CAST(sum(touches) AS BIGINT) AS touches,
-    CAST(sum(quantity) AS BIGINT) AS quantity,
-    CAST(sum(coalesce(revenue, 0)) AS DECIMAL(38, 4)) AS revenue
+    CAST(sum(quantity) AS BIGINT) AS conversion_units,
+    CAST(sum(coalesce(revenue, 0)) AS DECIMAL(38, 4)) AS attributed_revenue
 FROM query_table(conversion_rows)
 WHERE is_counted
 GROUP BY ALL;

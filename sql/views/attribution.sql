@@ -8,8 +8,8 @@ SELECT
     attribution_token,
     currency,
     CAST(sum(conversions) AS BIGINT) AS conversions,
-    CAST(sum(quantity) AS BIGINT) AS units,
-    CASE WHEN currency IS NOT NULL THEN sum(revenue) END AS revenue
+    CAST(sum(conversion_units) AS BIGINT) AS conversion_units,
+    CASE WHEN currency IS NOT NULL THEN sum(attributed_revenue) END AS attributed_revenue
 FROM daily_attribution
 WHERE NOT is_bot
 GROUP BY store_id, day, conversion_type, match, attribution_token, currency;

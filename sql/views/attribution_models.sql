@@ -16,12 +16,12 @@ SELECT
     store_id, day, model, conversion_type, match, attribution_token, currency,
     coalesce(sum(weight) FILTER (WHERE NOT is_bot), 0) AS conversions,
     CASE WHEN currency IS NOT NULL THEN coalesce(sum(credit) FILTER (WHERE NOT is_bot), 0) END
-        AS revenue,
+        AS attributed_revenue,
     CASE WHEN currency IS NOT NULL THEN coalesce(sum(refund) FILTER (WHERE NOT is_bot), 0) END
-        AS refunded,
+        AS attributed_refunds,
     CASE
         WHEN currency IS NOT NULL THEN coalesce(sum(credit - refund) FILTER (WHERE NOT is_bot), 0)
-    END AS net_revenue,
+    END AS attributed_net_revenue,
     coalesce(sum(weight) FILTER (WHERE is_bot), 0) AS bot_conversions
 FROM parts
 GROUP BY store_id, day, model, conversion_type, match, attribution_token, currency;

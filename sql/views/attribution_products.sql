@@ -7,8 +7,8 @@ SELECT
     match,
     currency,
     count(*) AS conversions,
-    CAST(sum(quantity) AS BIGINT) AS units,
-    sum(revenue) AS revenue
+    CAST(sum(quantity) AS BIGINT) AS conversion_units,
+    sum(revenue) AS attributed_revenue
 FROM conversions
 WHERE NOT is_bot
 GROUP BY ALL;

@@ -4,7 +4,7 @@ WITH counted AS (
     SELECT
         store_id, day, marketing_source, marketing_medium,
         marketing_campaign, CAST(NULL AS VARCHAR) AS currency, 1 AS sessions,
-        CAST(has_converted AS INTEGER) AS converted, CAST(NULL AS DECIMAL(38, 4)) AS revenue
+        CAST(has_converted AS INTEGER) AS converted, CAST(NULL AS DECIMAL(38, 4)) AS session_gross_revenue
     FROM sessions
     WHERE NOT is_bot AND NOT is_report
     UNION ALL
@@ -20,6 +20,6 @@ SELECT
     store_id, day, marketing_source, marketing_medium, marketing_campaign, currency,
     CAST(sum(sessions) AS BIGINT) AS sessions,
     CAST(sum(converted) AS BIGINT) AS converted,
-    sum(revenue) AS revenue
+    sum(session_gross_revenue) AS session_gross_revenue
 FROM counted
 GROUP BY ALL;

@@ -10,7 +10,7 @@ SELECT
         AS viewed_a_product,
     CAST(coalesce(sum(with_add_to_cart) FILTER (WHERE NOT is_report), 0) AS BIGINT) AS added_to_cart,
     CAST(coalesce(sum(converted) FILTER (WHERE NOT is_report), 0) AS BIGINT) AS bought,
-    CAST(sum(orders) AS BIGINT) AS orders,
+    CAST(sum(session_orders) AS BIGINT) AS session_orders,
     sum(converted) FILTER (WHERE NOT is_report)
         / nullif(sum(sessions) FILTER (WHERE NOT is_report), 0) AS conversion_rate
 FROM daily_sessions

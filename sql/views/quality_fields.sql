@@ -1,7 +1,7 @@
 -- Grain: one row per store, day of arrival, field, outcome and reason: events in which the field was
 -- `repaired` (another spelling was read), `ignored` (it could not be read, and the event was kept without
 -- it) or `refused` (the event was refused for it).
-SELECT store_id, day, field, outcome, reason, count(*) AS events
+SELECT store_id, day, field, outcome, reason, count(*) AS field_events
 FROM (
     SELECT DISTINCT
         store_id, received_day AS day, event_key, occurred_at,

@@ -3,9 +3,9 @@ SELECT
     store_id,
     day,
     currency,
-    sum(revenue) AS revenue,
-    CAST(sum(quantity) AS BIGINT) AS units,
-    CAST(sum(purchases) AS BIGINT) AS order_lines
+    sum(gross_revenue) AS gross_revenue,
+    CAST(sum(units) AS BIGINT) AS priced_units,
+    CAST(sum(order_lines) AS BIGINT) AS priced_order_lines
 FROM daily_products
 WHERE NOT is_bot AND currency IS NOT NULL
 GROUP BY store_id, day, currency;

@@ -7,9 +7,12 @@ SELECT
     marketing_source,
     marketing_medium,
     CAST(sum(sessions) AS BIGINT) AS sessions,
-    sum(events) / sum(sessions) AS events_per_session,
+    CAST(sum(session_events) AS BIGINT) AS session_events,
+    CAST(sum(single_event_sessions) AS BIGINT) AS single_event_sessions,
+    CAST(sum(converted) AS BIGINT) AS converted,
+    sum(session_events) / sum(sessions) AS events_per_session,
     to_milliseconds(CAST(sum(duration_ms) / sum(sessions) AS BIGINT)) AS mean_duration,
-    sum(single_event) / sum(sessions) AS bounce_rate,
+    sum(single_event_sessions) / sum(sessions) AS bounce_rate,
     sum(converted) / sum(sessions) AS conversion_rate
 FROM daily_sessions
 WHERE NOT is_bot AND NOT is_report

@@ -13,7 +13,7 @@ SELECT
         AS product_clicks,
     CAST(sum(CASE event_type WHEN 'product_view' THEN people ELSE 0 END) AS BIGINT) AS product_views,
     CAST(sum(CASE event_type WHEN 'add_to_cart' THEN people ELSE 0 END) AS BIGINT) AS add_to_carts,
-    CAST(sum(CASE event_type WHEN 'purchase' THEN people ELSE 0 END) AS BIGINT) AS purchases,
+    CAST(sum(CASE event_type WHEN 'purchase' THEN people ELSE 0 END) AS BIGINT) AS purchase_events,
     CAST(sum(bots) AS BIGINT) AS bot_events,
     CAST(sum(prefetched) AS BIGINT) AS prefetched_events
 FROM (

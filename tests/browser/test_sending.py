@@ -89,7 +89,7 @@ def test_a_webhooks_order_and_refund_are_credited_to_the_shoppers_click(
     assert (order["device_type"], order["is_server"], order["is_bot"]) == ("mobile", True, False)
     assert (refund["event_type"], refund["is_server"]) == ("refund", True)
     credited = environment.rows(
-        "SELECT model, match, revenue, net_revenue FROM attribution_models"
+        "SELECT model, match, attributed_revenue, attributed_net_revenue FROM attribution_models"
         " WHERE attribution_token = 'shown-before'"
     )
     assert len(credited) == 5

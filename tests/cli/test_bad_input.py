@@ -195,11 +195,11 @@ def test_an_unknown_parameter(pipeline: Pipeline, snapshot: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "needs"),
     [
-        (("kpis",), "-p first=VALUE -p last=VALUE"),
-        (("kpis", "-p", "first=2026-07-01"), "-p last=VALUE"),
+        (("kpis",), "-p first=YYYY-MM-DD -p last=YYYY-MM-DD, or --all-time"),
+        (("kpis", "-p", "first=2026-07-01"), "-p last=YYYY-MM-DD, or --all-time"),
         (("dashboard_stores",), ""),
         (("funnel",), ""),
-        (("dashboard_totals", "-p", "first=2026-07-01", "-p", "last=2026-07-01"), "-p store=VALUE"),
+        (("dashboard_totals", "-p", "first=2026-07-01", "-p", "last=2026-07-01"), "-p store=STORE"),
     ],
 )
 def test_a_required_parameter(

@@ -36,6 +36,7 @@ OURS = {
     "pipeline.cli.export",
     "pipeline.cli.main",
     "pipeline.cli.partitions",
+    "pipeline.cli.query",
     "pipeline.cli.rebuild",
     "pipeline.cli.rules",
     "pipeline.cli.stores",

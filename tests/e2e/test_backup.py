@@ -167,7 +167,7 @@ def assert_one_state(lake: Path) -> None:
             ("ledger", "sum(events)"),
             ("events", "count(*)"),
             ("daily_traffic", "sum(events)"),
-            ("daily_sessions", "sum(sessions), sum(events)"),
+            ("daily_sessions", "sum(sessions), sum(session_events)"),
         )
     )
     assert ledger == events == traffic

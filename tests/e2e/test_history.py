@@ -45,7 +45,7 @@ def arrived(settings: Settings, url: str, tokens: dict[str, str]) -> tuple[int, 
     with duckdb.connect(settings.database, read_only=True) as connection:
         count = "SELECT count(*), count(*) FILTER (WHERE is_late) FROM events"
         ((events, late),) = connection.execute(count).fetchall()
-        ((told,),) = connection.execute("SELECT sum(late) FROM quality").fetchall()
+        ((told,),) = connection.execute("SELECT sum(late_events) FROM quality").fetchall()
     return events, late, told
 
 

@@ -112,7 +112,7 @@ def test_the_same_order_counts_the_same_from_every_library(tmp_path: Path) -> No
     replay([str(file)], database=tmp_path / "orders.duckdb", rules=Rules())
     with duckdb.connect(tmp_path / "orders.duckdb", read_only=True) as connection:
         found = connection.execute(
-            "SELECT store_id, CAST(sum(revenue) AS VARCHAR) FROM revenue GROUP BY 1"
+            "SELECT store_id, CAST(sum(gross_revenue) AS VARCHAR) FROM revenue GROUP BY 1"
         ).fetchall()
     assert dict(found) == dict.fromkeys(agents, "10.0000")
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from shopping import shopping
 from warehouse_fixture import RULES, TIGHT, Warehouse
 
 from pipeline.domain.rules import Rules
@@ -24,3 +25,11 @@ def made(tmp_path_factory: pytest.TempPathFactory, rules: Rules) -> Iterator[War
 def warehouse(made: Warehouse) -> Warehouse:
     made.clear()
     return made
+
+
+@pytest.fixture(scope="session")
+def shops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """A history that no test changes."""
+    made = shopping(tmp_path_factory.mktemp("shops") / "live.duckdb")
+    yield made
+    made.connection.close()

@@ -37,9 +37,11 @@ def test_two_attached_snapshots_read_their_own_data(tmp_path: Path) -> None:
         for name, purchases in (("one", 1), ("two", 2)):
             for view, _ in files("views"):
                 connection.execute(f"FROM my_{name}.{view}").fetchall()
-            sums = f"SELECT sum(purchases) FROM my_{name}.kpis WHERE grain = 'store'"
+            sums = f"SELECT sum(blended_order_lines) FROM my_{name}.kpis WHERE grain = 'all_tokens'"
             assert connection.execute(sums).fetchall() == [(purchases,)]
-            money = f"SELECT sum(revenue) FROM my_{name}.kpi_revenue WHERE grain = 'store'"
+            money = (
+                f"SELECT sum(blended_revenue) FROM my_{name}.kpi_revenue WHERE grain = 'all_tokens'"
+            )
             assert connection.execute(money).fetchall() == [(10 * purchases,)]
 
 

@@ -91,7 +91,7 @@ def test_every_view_query_and_check_runs(snapshot: Path) -> None:
         for name, _ in files("views"):
             connection.execute(f"SELECT count(*) FROM {name}").fetchall()
         for name, text in files("queries"):
-            assert name in questions()
+            assert (name in questions()) is not name.startswith("dashboard_")
             ask(connection, name, {})
             if "$store" in text:
                 ask(connection, name, {"store": "store"})

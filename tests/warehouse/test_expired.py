@@ -77,7 +77,7 @@ def test_t11_what_lies_before_the_cut_goes_and_its_aggregates_stay(
     log.send(click(MIDNIGHT), cart(MIDNIGHT, token="token"), purchase(MIDNIGHT, order_id="B"))
     moved_on(log)
     warehouse.load(log.outcomes)
-    daily = "SELECT sum(sessions), sum(orders) FROM daily_sessions"
+    daily = "SELECT sum(sessions), sum(session_orders) FROM daily_sessions"
     before = warehouse.rows(daily)
     assert expire() == 1
     assert counts(warehouse) == {
@@ -151,12 +151,12 @@ def test_t11_a_late_event_before_the_cut_is_counted_and_in_no_table(
     warehouse.load(log.outcomes)  # once more: redelivered
     counted = "SELECT events, duplicates, failed, expired FROM ledger"
     assert warehouse.rows(counted) == [(3, 1, 0, 2)]
-    assert warehouse.rows("SELECT day, events FROM daily_expired") == [
+    assert warehouse.rows("SELECT day, expired_events FROM daily_expired") == [
         (datetime(2025, 12, 5).date(), 2)  # noqa: DTZ001
     ]
-    assert warehouse.rows("SELECT sum(expired), sum(events), sum(duplicates) FROM quality") == [
-        (2, 3, 1)
-    ]
+    assert warehouse.rows(
+        "SELECT sum(expired_events), sum(received_events), sum(duplicates) FROM quality"
+    ) == [(2, 3, 1)]
     assert warehouse.rows("SELECT events FROM sessions WHERE device_key = 'd:late'") == [(1,)]
     assert counts(warehouse)["order_lines"] == 0
     assert warehouse.broken() == {}

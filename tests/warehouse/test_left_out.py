@@ -57,12 +57,12 @@ def test_p2_a_report_is_no_visit_and_its_order_counts(warehouse: Warehouse) -> N
     log.send(purchase(5, {"product_id": 1, "price": "7"}, order_id="A"), **HOOK)
     warehouse.load(log.outcomes)
     assert warehouse.broken() == {}
-    assert warehouse.rows("SELECT sessions, bought, orders, conversion_rate FROM funnel") == [
-        (2, 1, 2, 0.5)
-    ]
+    assert warehouse.rows(
+        "SELECT sessions, bought, session_orders, conversion_rate FROM funnel"
+    ) == [(2, 1, 2, 0.5)]
     assert warehouse.rows("SELECT sessions, conversion_rate FROM session_days") == [(2, 0.5)]
     assert warehouse.rows("SELECT sum(sessions), sum(converted) FROM campaigns") == [(2, 1)]
-    assert warehouse.rows("SELECT sum(revenue) FROM campaigns") == [(Decimal(17),)]
+    assert warehouse.rows("SELECT sum(session_gross_revenue) FROM campaigns") == [(Decimal(17),)]
 
 
 def test_a11_orders_are_disputed_where_reports_disagree_or_a_line_is_unconfirmed(
@@ -91,8 +91,8 @@ def test_a11_an_unconfirmed_line_is_no_purchase_of_its_product_token_or_kpi(
     log.send(purchase(2, {"product_id": 1, "price": "10"}, order_id="A"), is_trusted=True, **HOOK)
     warehouse.load(log.outcomes)
     assert warehouse.broken() == {}
-    products = "SELECT product_id, purchases FROM products ORDER BY ALL"
+    products = "SELECT product_id, order_lines FROM products ORDER BY ALL"
     assert warehouse.rows(products) == [(1, 1), (2, 0)]
-    assert warehouse.rows("SELECT purchases FROM tokens") == [(0,)]
-    kpis = "SELECT purchases FROM kpis WHERE grain = 'token'"
+    assert warehouse.rows("SELECT token_order_lines FROM tokens") == [(0,)]
+    kpis = "SELECT blended_order_lines FROM kpis WHERE grain = 'token'"
     assert warehouse.rows(kpis) == [(0,)]

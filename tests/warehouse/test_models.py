@@ -74,8 +74,12 @@ def wrong_money(warehouse: Warehouse) -> list[str]:
     ]
 
 
-MEASURES = ("shown", "impressions", "clicks", "add_to_carts", "purchases", "revenue")
-NAMES = {"product_click": "clicks", "add_to_cart": "add_to_carts", "purchase": "purchases"}
+NAMES = {
+    "product_click": "blended_clicks",
+    "add_to_cart": "blended_add_to_carts",
+    "purchase": "blended_order_lines",
+}
+MEASURES = ("tokens_shown", "products_shown", *NAMES.values(), "blended_revenue")
 
 
 def wrong_counts(warehouse: Warehouse) -> list[str]:
@@ -90,13 +94,13 @@ def wrong_counts(warehouse: Warehouse) -> list[str]:
         day = token["day"]
         dimensions = (token["block_id"], token["collection_handle"], token["search_term"])
         key = (store, day, is_bot, name, *dimensions)
-        wanted[*key, None, None]["shown"] += 1
+        wanted[*key, None, None]["tokens_shown"] += 1
         for product, _ in {(product, position) for product, position, _ in token["products"]}:
-            wanted[*key, product, None]["impressions"] += 1
+            wanted[*key, product, None]["products_shown"] += 1
         for action, row, count in token["counted"]:
             sums = wanted[*key, row["product_id"], row.get("revenue") and row["currency"]]
             sums[NAMES[action]] += count
-            sums["revenue"] += count * (row.get("revenue") or 0)
+            sums["blended_revenue"] += count * (row.get("revenue") or 0)
     ours: dict[Any, dict[str, Decimal]] = defaultdict(lambda: dict.fromkeys(MEASURES, Decimal(0)))
     for row in rows(warehouse, "FROM blended(DATE '-infinity', DATE 'infinity')"):
         key = (row["store_id"], row["day"], row["is_bot"], row["attribution_token"])

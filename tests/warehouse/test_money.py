@@ -112,7 +112,7 @@ def test_a7_what_is_attributed_to_nothing_is_a_row_so_totals_equal_the_revenue(
         cart(1),
     )
     found = warehouse.rows("""
-        SELECT match, attribution_token, conversions, revenue
+        SELECT match, attribution_token, conversions, attributed_revenue
         FROM attribution_models WHERE model = 'linear' ORDER BY ALL
     """)
     assert found == [
@@ -169,8 +169,8 @@ def left(warehouse: Warehouse) -> dict[tuple[str, str | None], Decimal]:
     return {
         (model, token): net
         for model, token, net in warehouse.rows("""
-            SELECT model, attribution_token, sum(net_revenue)
-            FROM attribution_models GROUP BY ALL HAVING sum(net_revenue) <> 0
+            SELECT model, attribution_token, sum(attributed_net_revenue)
+            FROM attribution_models GROUP BY ALL HAVING sum(attributed_net_revenue) <> 0
         """)
     }
 
@@ -193,7 +193,8 @@ def test_a8_a_partial_refund_is_proportional_and_on_its_own_day(warehouse: Wareh
     bought = purchase(0, line(price="10"), order_id="O")
     load(warehouse, *path(2, 1), bought, refund(3 * 24 * HOURS, line(price="4")))
     found = warehouse.rows("""
-        SELECT day - DATE '2025-11-24', attribution_token, revenue, refunded, net_revenue
+        SELECT day - DATE '2025-11-24', attribution_token, attributed_revenue, attributed_refunds,
+            attributed_net_revenue
         FROM attribution_models WHERE model = 'linear' ORDER BY ALL
     """)
     assert found == [
@@ -355,7 +356,7 @@ def test_a8_a_repeated_line_of_an_order_is_not_there_to_be_refunded(warehouse: W
 
 def test_a_bots_conversions_stand_beside_the_models(warehouse: Warehouse) -> None:
     load(warehouse, purchase(0, line()), is_bot=True)
-    query = "SELECT conversions, revenue, bot_conversions FROM attribution_models"
+    query = "SELECT conversions, attributed_revenue, bot_conversions FROM attribution_models"
     assert set(warehouse.rows(query)) == {(0, 0, 1)}
 
 
@@ -368,15 +369,17 @@ def test_b2_a_click_without_a_token_counts_by_its_age(
     warehouse: Warehouse, action: str, age: int, counts: float
 ) -> None:
     load(warehouse, impression("K", 1, 1), make_event(action, ms=age, position=1))
-    names = {"product_click": "clicks", "add_to_cart": "add_to_carts", "purchase": "purchases"}
-    query = f"SELECT {names[action]} FROM kpis WHERE grain = 'token' AND name = 'K'"
+    names = {"product_click": "clicks", "add_to_cart": "add_to_carts", "purchase": "order_lines"}
+    query = f"SELECT blended_{names[action]} FROM kpis WHERE grain = 'token' AND name = 'K'"
     assert warehouse.rows(query) == [(Decimal(str(counts)),)]
 
 
 def clicks(warehouse: Warehouse, grain: str = "token") -> dict[str, float]:
     return {
         name: float(count)
-        for name, count in warehouse.rows(f"SELECT name, clicks FROM kpis WHERE grain = '{grain}'")
+        for name, count in warehouse.rows(
+            f"SELECT name, blended_clicks FROM kpis WHERE grain = '{grain}'"
+        )
     }
 
 
@@ -453,27 +456,29 @@ def test_b3_the_impressions_are_the_tokens_own(warehouse: Warehouse) -> None:
 def test_b4_the_day_is_that_of_t0(warehouse: Warehouse) -> None:
     midnight = 8 * HOURS * MINUTE  # the morning is at 16:00
     load(warehouse, impression("K", 1, 1, midnight - 1), click(0, "K", ms=midnight))
-    found = warehouse.rows("SELECT DISTINCT day, clicks FROM kpis WHERE grain <> 'position'")
+    found = warehouse.rows(
+        "SELECT DISTINCT day, blended_clicks FROM kpis WHERE grain <> 'position'"
+    )
     assert [(str(day), count) for day, count in found] == [("2025-11-24", 1)]
 
 
 def test_kpis_count_distinct_impressions_at_each_grain(warehouse: Warehouse) -> None:
     again = [impression("K", 1, 1, ms) for ms in (0, 1, 2)]
     load(warehouse, *again, impression("K", 1, 2, 3), impression("K", 2, 1, 4))
-    found = warehouse.rows("SELECT grain, name, impressions FROM kpis ORDER BY ALL")
+    found = warehouse.rows("SELECT grain, name, blended_impressions FROM kpis ORDER BY ALL")
     assert found == [
+        ("all_tokens", "store", 1),
         ("position", "1", 2),
         ("position", "2", 1),
         ("product", "1", 2),
         ("product", "2", 1),
-        ("store", "store", 1),
         ("token", "K", 1),
     ]
 
 
 def test_kpis_one_token_in_two_sessions_is_two_impressions(warehouse: Warehouse) -> None:
     load(warehouse, impression("K", 1, 1), impression("K", 1, 1, 31 * MINUTE))
-    found = warehouse.rows("SELECT DISTINCT impressions FROM kpis")
+    found = warehouse.rows("SELECT DISTINCT blended_impressions FROM kpis")
     assert found == [(2,)]
 
 
@@ -522,7 +527,7 @@ def test_kpis_revenue_per_impression_is_by_currency(warehouse: Warehouse) -> Non
         purchase(5, line(price="0.0001")),
     )
     found = warehouse.rows("""
-        SELECT currency, revenue, impressions, revenue_per_impression
+        SELECT currency, blended_revenue, blended_impressions, revenue_per_impression
         FROM kpi_revenue WHERE grain = 'product' ORDER BY currency
     """)
     assert found == [
@@ -537,7 +542,9 @@ def test_kpis_bots_are_left_out_and_counted_beside(warehouse: Warehouse) -> None
     log.send(click(1, None), is_bot=True)
     log.send(impression("K", 1, 1, 5), is_bot=True)
     warehouse.load(log.outcomes)
-    query = "SELECT impressions, clicks, bot_impressions FROM kpis WHERE grain = 'token'"
+    query = """
+        SELECT blended_impressions, blended_clicks, bot_blended_impressions
+        FROM kpis WHERE grain = 'token'"""
     assert warehouse.rows(query) == [(1, 0, 1)]
 
 
@@ -548,7 +555,9 @@ def test_kpis_of_revenue_leave_bots_out(warehouse: Warehouse) -> None:
         bought = purchase(1, line(price=price), attribution_token="K")
         log.send(bought, is_bot=is_bot)
     warehouse.load(log.outcomes)
-    query = "SELECT DISTINCT revenue, impressions, revenue_per_impression FROM kpi_revenue"
+    query = """
+        SELECT DISTINCT blended_revenue, blended_impressions, revenue_per_impression
+        FROM kpi_revenue"""
     assert warehouse.rows(query) == [(10, 1, 10)]
 
 
@@ -568,10 +577,14 @@ def test_kpis_compare_with_the_period_of_the_same_length_just_before(
         {"first": "2025-11-23", "last": "2025-11-24", "grain": "query"},
     )
     (row,) = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
-    assert (row["clicks"], row["impressions"], row["click_through_rate"]) == (4, 2, 2)
+    assert (row["blended_clicks"], row["blended_impressions"], row["click_through_rate"]) == (
+        4,
+        2,
+        2,
+    )
     assert row["clicks_change"] == pytest.approx((4 - 5) / 5)
     assert row["impressions_change"] == 0
-    assert row["purchases_change"] is None
+    assert row["order_lines_change"] is None
 
 
 def test_kpis_of_some_days_are_those_days_of_all(warehouse: Warehouse) -> None:

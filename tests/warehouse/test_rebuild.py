@@ -44,7 +44,14 @@ WRONG = {
     **{one.name: f"DELETE FROM {one.name}" for one in AGGREGATES},
 }
 # Only a loader writes them, and `test_expired_rebuild.py` has days that have gone.
-EMPTY = {"positions", "retention", "daily_expired", "expired_orders", "aggregate_rules"}
+EMPTY = {
+    "positions",
+    "publication",
+    "retention",
+    "daily_expired",
+    "expired_orders",
+    "aggregate_rules",
+}
 # A marker that only the old file has, in its log.
 SPOIL = """
 import os, sys

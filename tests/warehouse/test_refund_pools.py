@@ -35,8 +35,8 @@ def net(warehouse: Warehouse) -> dict[str | None, Decimal]:
     """Net revenue by token, of the last touch."""
     return dict(
         warehouse.rows("""
-            SELECT attribution_token, sum(net_revenue) FROM attribution_models
-            WHERE model = 'last' AND net_revenue <> 0 GROUP BY ALL
+            SELECT attribution_token, sum(attributed_net_revenue) FROM attribution_models
+            WHERE model = 'last' AND attributed_net_revenue <> 0 GROUP BY ALL
         """)
     )
 

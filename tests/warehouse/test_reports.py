@@ -20,7 +20,9 @@ def bought(number: int, price: str, **fields: Any) -> dict[str, Any]:
 
 
 def revenue(warehouse: Warehouse) -> list[tuple[str, Decimal]]:
-    return warehouse.rows("SELECT store_id, sum(revenue) FROM revenue GROUP BY ALL ORDER BY ALL")
+    return warehouse.rows(
+        "SELECT store_id, sum(gross_revenue) FROM revenue GROUP BY ALL ORDER BY ALL"
+    )
 
 
 @pytest.mark.parametrize("is_trusted", [True, False])
@@ -128,8 +130,8 @@ def test_a9_attribution_survives_the_webhook(warehouse: Warehouse, *, webhook_fi
         )
     assert warehouse.broken() == {}
     found = warehouse.rows("""
-        SELECT model, attribution_token, sum(revenue) FROM attribution_models
-        WHERE revenue <> 0 GROUP BY ALL ORDER BY ALL
+        SELECT model, attribution_token, sum(attributed_revenue) FROM attribution_models
+        WHERE attributed_revenue <> 0 GROUP BY ALL ORDER BY ALL
     """)
     assert found == [(model, "token", Decimal(100)) for model in MODELS]
 
@@ -152,8 +154,8 @@ def test_a9_orders_of_sessions_days_and_devices_are_the_distinct_orders(
     distinct = "SELECT count(DISTINCT order_id) FROM order_lines"
     for counted in (
         "SELECT sum(orders) FROM sessions",
-        "SELECT sum(orders) FROM daily_sessions",
-        "SELECT sum(orders) FROM funnel",
+        "SELECT sum(session_orders) FROM daily_sessions",
+        "SELECT sum(session_orders) FROM funnel",
     ):
         assert warehouse.rows(counted) == warehouse.rows(distinct) == [(2,)], counted
 
@@ -169,12 +171,14 @@ def test_p3_revenue_funnel_and_campaigns_leave_out_the_same(warehouse: Warehouse
     ]
     warehouse.load(outcomes)
     assert warehouse.broken() == {}
-    assert warehouse.rows("SELECT revenue FROM revenue") == [(Decimal(18),)]
-    assert warehouse.rows("SELECT sum(revenue) FROM campaigns") == [(Decimal(18),)]
-    assert warehouse.rows("SELECT sessions, bought, orders FROM funnel") == [(1, 1, 2)]
+    assert warehouse.rows("SELECT gross_revenue FROM revenue") == [(Decimal(18),)]
+    assert warehouse.rows("SELECT sum(session_gross_revenue) FROM campaigns") == [(Decimal(18),)]
+    assert warehouse.rows("SELECT sessions, bought, session_orders FROM funnel") == [(1, 1, 2)]
     assert warehouse.rows("SELECT sessions FROM campaigns WHERE currency IS NULL") == [(1,)]
     assert warehouse.rows("SELECT bot_events, prefetched_events FROM traffic") == [(2, 1)]
-    assert warehouse.rows("SELECT server_events, prefetched_events FROM quality") == [(1, 1)]
+    assert warehouse.rows(
+        "SELECT received_server_events, received_prefetched_events FROM quality"
+    ) == [(1, 1)]
 
 
 def test_quality_names_what_was_repaired_and_ignored_by_field(warehouse: Warehouse) -> None:
@@ -182,7 +186,7 @@ def test_quality_names_what_was_repaired_and_ignored_by_field(warehouse: Warehou
     repairs = ["items.price: rounded", "items.price: rounded", "variant_id: unreadable"]
     warehouse.load([log.send(bought(1, "7", repairs=repairs), bought(2, "7", repairs=repairs[:1]))])
     found = warehouse.rows(
-        "SELECT field, outcome, reason, events FROM quality_fields ORDER BY field"
+        "SELECT field, outcome, reason, field_events FROM quality_fields ORDER BY field"
     )
     assert found == [
         ("items.price", "repaired", "rounded", 2),

@@ -16,7 +16,8 @@ from tables import OF_THE_LOG_COLUMNS
 from pipeline.domain.rules import Rules
 from pipeline.replay.local import replay
 from pipeline.warehouse.database import DatabaseError, NoSnapshotError, connect_published
-from pipeline.warehouse.queries import ask, questions, required
+from pipeline.warehouse.parameters import required
+from pipeline.warehouse.queries import ask, questions
 from pipeline.warehouse.several import connect_several
 from pipeline.warehouse.sql import files
 

@@ -43,19 +43,25 @@ def world(log: Log) -> None:
 
 
 VALUES: dict[str, list[tuple[Any, ...]]] = {
-    "SELECT sessions, converted, revenue FROM campaigns ORDER BY currency NULLS FIRST": [
+    """SELECT sessions, converted, session_gross_revenue FROM campaigns
+        ORDER BY currency NULLS FIRST""": [
         (2, 1, None),
         (0, 0, Decimal(40)),
     ],
-    """SELECT product_id, impressions, clicks, views, add_to_carts, purchases, units
-        FROM products ORDER BY product_id""": [(1, 5, 3, 0, 2, 1, 3), (2, 0, 0, 0, 0, 1, 4)],
-    """SELECT product_id, conversion_type, conversions, units, revenue FROM attribution_products
-        ORDER BY ALL""": [
+    """SELECT product_id, product_impressions, product_clicks, product_views, add_to_carts,
+        order_lines, units FROM products ORDER BY product_id""": [
+        (1, 5, 3, 0, 2, 1, 3),
+        (2, 0, 0, 0, 0, 1, 4),
+    ],
+    """SELECT product_id, conversion_type, conversions, conversion_units, attributed_revenue
+        FROM attribution_products ORDER BY ALL""": [
         (1, "add_to_cart", 2, 13, None),
         (1, "purchase", 1, 3, Decimal(30)),
         (2, "purchase", 1, 4, Decimal(10)),
     ],
-    "SELECT currency, revenue, units, order_lines FROM revenue": [("USD", Decimal(40), 7, 2)],
+    "SELECT currency, gross_revenue, priced_units, priced_order_lines FROM revenue": [
+        ("USD", Decimal(40), 7, 2)
+    ],
     "SELECT events, searches, product_impressions, product_clicks, add_to_carts FROM traffic": [
         (13, 1, 5, 3, 2)
     ],
@@ -82,9 +88,9 @@ def test_b1_each_line_without_a_token_counts_on_its_own(warehouse: Warehouse) ->
     lines = ({"product_id": number, "price": f"{number}0"} for number in (1, 2))
     log.send(make_event("search", 0, query="hat", product_id=None, **TOKEN), purchase(1, *lines))
     warehouse.load(log.outcomes)
-    kpis = "SELECT purchases FROM kpis WHERE grain = 'token'"
+    kpis = "SELECT blended_order_lines FROM kpis WHERE grain = 'token'"
     assert warehouse.rows(kpis) == [(Decimal(2),)]
-    assert warehouse.rows("SELECT revenue FROM kpi_revenue WHERE grain = 'token'") == [
+    assert warehouse.rows("SELECT blended_revenue FROM kpi_revenue WHERE grain = 'token'") == [
         (Decimal(30),)
     ]
 
@@ -99,7 +105,7 @@ def test_b4_each_rate_is_of_its_own_action(warehouse: Warehouse) -> None:
     )
     warehouse.load(log.outcomes)
     assert warehouse.rows(
-        """SELECT impressions, click_through_rate, add_to_cart_rate, purchase_rate FROM kpis
+        """SELECT blended_impressions, click_through_rate, add_to_cart_rate, purchase_rate FROM kpis
             WHERE grain = 'product'"""
     ) == [(8, 0.5, 0.25, 0.125)]
 
@@ -118,9 +124,9 @@ def test_quality_counts_each_oddity_separately(warehouse: Warehouse) -> None:
         Rejected(store_id="store", received_at=now, index=0, reason="x", detail="", raw="{}")
         for _ in range(4)
     )
-    assert warehouse.rows("SELECT events, late, clock_skewed, rejected FROM quality") == [
-        (6, 2, 3, 4)
-    ]
+    assert warehouse.rows(
+        "SELECT received_events, late_events, clock_skewed_events, rejected_events FROM quality"
+    ) == [(6, 2, 3, 4)]
 
 
 @pytest.mark.parametrize(("currency", "places"), [("KRW", 0), ("JPY", 0), ("KWD", 3), ("CLF", 4)])
@@ -153,16 +159,16 @@ def test_the_query_kpis_compares_with_the_period_before(warehouse: Warehouse) ->
     assert row == {
         "store_id": "store",
         "name": "1",
-        "impressions": 8,
-        "clicks": 4,
-        "add_to_carts": 2,
-        "purchases": 1,
+        "blended_impressions": 8,
+        "blended_clicks": 4,
+        "blended_add_to_carts": 2,
+        "blended_order_lines": 1,
         "click_through_rate": 0.5,
         "add_to_cart_rate": 0.25,
         "purchase_rate": 0.125,
         "impressions_change": 1.0,
         "clicks_change": 3.0,
-        "purchases_change": -0.5,
+        "order_lines_change": -0.5,
         "click_through_rate_change": 1.0,
         "purchase_rate_change": -0.75,
     }

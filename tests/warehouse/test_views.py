@@ -11,23 +11,28 @@ from warehouse_fixture import Warehouse
 
 # The measures of each view for one visitor.
 PEOPLE: dict[str, list[tuple[Any, ...]]] = {
-    "SELECT sum(conversions), sum(units), sum(revenue) FROM attribution": [(2, 2, Decimal(10))],
-    "SELECT sum(conversions), sum(units), sum(revenue) FROM attribution_products": [
+    "SELECT sum(conversions), sum(conversion_units), sum(attributed_revenue) FROM attribution": [
         (2, 2, Decimal(10))
     ],
-    "SELECT sum(sessions), sum(converted), sum(revenue) FROM campaigns": [(1, 1, Decimal(10))],
-    """SELECT sessions, saw_products, clicked, viewed_a_product, added_to_cart, bought, orders,
-        conversion_rate FROM funnel""": [(1, 1, 1, 1, 1, 1, 1, 1.0)],
-    """SELECT impressions, clicks, views, add_to_carts, purchases, units, clicks_per_impression
-        FROM products""": [(1, 1, 1, 1, 1, 1, 1.0)],
-    "SELECT currency, revenue, units, order_lines FROM revenue": [("USD", Decimal(10), 1, 1)],
+    """SELECT sum(conversions), sum(conversion_units), sum(attributed_revenue)
+        FROM attribution_products""": [(2, 2, Decimal(10))],
+    "SELECT sum(sessions), sum(converted), sum(session_gross_revenue) FROM campaigns": [
+        (1, 1, Decimal(10))
+    ],
+    """SELECT sessions, saw_products, clicked, viewed_a_product, added_to_cart, bought,
+        session_orders, conversion_rate FROM funnel""": [(1, 1, 1, 1, 1, 1, 1, 1.0)],
+    """SELECT product_impressions, product_clicks, product_views, add_to_carts, order_lines, units,
+        clicks_per_impression FROM products""": [(1, 1, 1, 1, 1, 1, 1.0)],
+    "SELECT currency, gross_revenue, priced_units, priced_order_lines FROM revenue": [
+        ("USD", Decimal(10), 1, 1)
+    ],
     "SELECT sessions, events_per_session, bounce_rate, conversion_rate FROM session_days": [
         (1, 5.0, 0.0, 1.0)
     ],
-    """SELECT attribution_token, impressions, clicks, add_to_carts, purchases,
-        clicks_per_impression FROM tokens""": [("token", 1, 1, 0, 0, 1.0)],
-    """SELECT events, product_impressions, product_clicks, product_views, add_to_carts, purchases
-        FROM traffic""": [(5, 1, 1, 1, 1, 1)],
+    """SELECT attribution_token, token_impressions, token_clicks, token_add_to_carts,
+        token_order_lines, token_clicks_per_impression FROM tokens""": [("token", 1, 1, 0, 0, 1.0)],
+    """SELECT events, product_impressions, product_clicks, product_views, add_to_carts,
+        purchase_events FROM traffic""": [(5, 1, 1, 1, 1, 1)],
 }
 
 
@@ -46,15 +51,19 @@ def test_bots_are_counted_separately(warehouse: Warehouse) -> None:
     visit(log, "bot")
     warehouse.load(log.outcomes)
     assert warehouse.rows("SELECT bot_events FROM traffic") == [(5,)]
-    assert warehouse.rows("SELECT events, bot_events FROM quality") == [(10, 5)]
+    assert warehouse.rows("SELECT received_events, received_bot_events FROM quality") == [(10, 5)]
 
 
 def test_a_product_that_was_never_shown_has_no_rate(warehouse: Warehouse) -> None:
     log = Log(warehouse.rules)
     log.send(click(0))
     warehouse.load(log.outcomes)
-    assert warehouse.rows("SELECT clicks, clicks_per_impression FROM products") == [(1, None)]
-    assert warehouse.rows("SELECT clicks, clicks_per_impression FROM tokens") == [(1, None)]
+    assert warehouse.rows("SELECT product_clicks, clicks_per_impression FROM products") == [
+        (1, None)
+    ]
+    assert warehouse.rows("SELECT token_clicks, token_clicks_per_impression FROM tokens") == [
+        (1, None)
+    ]
 
 
 def test_quality_distinguishes_a_conflict_from_an_exact_repeat(warehouse: Warehouse) -> None:
@@ -84,9 +93,11 @@ def test_neither_refunds_nor_repeats_are_purchases(warehouse: Warehouse) -> None
     refund = purchase(2, line, order_id="A", refund_id="R")
     log.send({**refund, "event_type": "refund"})
     warehouse.load(log.outcomes)
-    assert warehouse.rows("SELECT purchases, units FROM products") == [(1, 1)]
-    assert warehouse.rows("SELECT purchases FROM tokens") == [(1,)]
-    assert warehouse.rows("SELECT revenue, order_lines FROM revenue") == [(Decimal(10), 1)]
+    assert warehouse.rows("SELECT order_lines, units FROM products") == [(1, 1)]
+    assert warehouse.rows("SELECT token_order_lines FROM tokens") == [(1,)]
+    assert warehouse.rows("SELECT gross_revenue, priced_order_lines FROM revenue") == [
+        (Decimal(10), 1)
+    ]
 
 
 def test_a4_an_orphan_is_credited_to_its_own_token(warehouse: Warehouse) -> None:

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import duckdb
 
+from pipeline.warehouse.comments import comment, lacks_comments
 from pipeline.warehouse.database import CHECKPOINT_THRESHOLD
 from pipeline.warehouse.manifest import ArchiveFile, absent, archive_files, archive_folder
+from pipeline.warehouse.publication import sign
 from pipeline.warehouse.snapshots.archive_list import ArchiveList
 from pipeline.warehouse.snapshots.copy_record import Copy
 from pipeline.warehouse.snapshots.copying import CopyError, Copying
@@ -73,6 +75,9 @@ class SnapshotPublisher:
             self._refuse_less()
             self._refuse_incomplete()
             begun = time.monotonic()
+            if self._ours is None or lacks_comments(self._connection):
+                comment(self._connection)
+            sign(self._connection)
             self._connection.execute("CHECKPOINT")
             self._copying = Copying(self._live, self._snapshot)
             self._connection.execute("SET checkpoint_threshold = '1TB'")
