@@ -110,7 +110,7 @@ class Warehouse:
         return [
             (store, *keys, at)
             for store, *keys, at in self.rows(
-                "SELECT store_id, device_key, 'c:' || customer_id, epoch_ms(occurred_at)"
+                "SELECT store_id, device_key, 'c:' || customer_id, epoch_ms(received_at)"
                 " FROM events"
             )
             if known.have(store, [key for key in keys if key], received_at=at)
