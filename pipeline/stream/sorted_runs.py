@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from struct import Struct
 
+from pipeline.stream.rows import Row
+
 # Row, lengths of device key and state; a tombstone has the length `_NONE`.
 _HEAD = Struct(">32sHI")
 _NONE = 0xFFFFFFFF
 
-Row = tuple[bytes, bytes, bytes]
-"""Row of the store, device key, state."""
 _Entry = tuple[bytes, int, bytes, bytes | None]
 
 

@@ -17,7 +17,8 @@ from pipeline.config import Settings
 from pipeline.kafka.security import security
 from pipeline.stream.figures import Held
 from pipeline.stream.local_folder import LocalFolder
-from pipeline.stream.local_state import ERASED, WRITER_BYTES, LocalState
+from pipeline.stream.local_state import LocalState
+from pipeline.stream.rows import ERASED, WRITER_BYTES
 from pipeline.topics import MAX_RECORD_BYTES, topics
 
 log = logging.getLogger(__name__)

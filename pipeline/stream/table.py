@@ -16,8 +16,8 @@ from pipeline.stream.checkpoint import Checkpoint
 from pipeline.stream.devices import Devices
 from pipeline.stream.figures import Held, ReadingRate, known_rate
 from pipeline.stream.local_folder import LocalFolder
-from pipeline.stream.local_state import WRITER_BYTES
 from pipeline.stream.partition import PartitionState
+from pipeline.stream.rows import WRITER_BYTES
 from pipeline.stream.standby import Standby
 from pipeline.stream.transport import BatchSchema
 

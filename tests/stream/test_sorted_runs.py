@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from stream_log import PartitionLog
 
 from pipeline.stream.local_state import LocalState, Meta
-from pipeline.stream.sorted_runs import Row, SortedRuns
+from pipeline.stream.rows import Row
+from pipeline.stream.sorted_runs import SortedRuns
 
 RECORD = st.tuples(st.sampled_from("abcdefgh"), st.none() | st.binary(max_size=40))
 
