@@ -157,7 +157,9 @@ class LocalState:
         while some := list(islice(entries, _APPENDED)):
             with self._env.begin(write=True) as transaction:
                 for row, key, state in some:
-                    transaction.put(row, packed(0, key, state), db=self._rows, append=True)
+                    value = packed(0, key, state)
+                    if not transaction.put(row, value, db=self._rows, append=True):
+                        raise lmdb.KeyExistsError(f"{self.folder} has rows already")
         with self._env.begin(write=True) as transaction:
             self._remember(transaction, msgspec.structs.replace(meta, has_unindexed=True))
 

@@ -10,10 +10,10 @@ import pytest
 from factories import make_event
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stream_log import PartitionLog
+from stream_log import PartitionLog, opened
 
 from pipeline.stream.local_state import LocalState, Meta
-from pipeline.stream.rows import Row
+from pipeline.stream.rows import ERASED, Row
 from pipeline.stream.sorted_runs import SortedRuns
 
 RECORD = st.tuples(st.sampled_from("abcdefgh"), st.none() | st.binary(max_size=40))
@@ -96,6 +96,11 @@ def test_a_partition_that_is_revoked_before_its_first_batch_keeps_what_was_read(
     tmp_path: Path,
 ) -> None:
     log = written()
-    partition = log.assigned(tmp_path)
-    partition.devices.close()
-    assert partition.devices.store.meta.offset == len(log.changelog)
+    devices = opened(log, tmp_path)
+    for offset, (key, value) in enumerate(log.changelog):
+        devices.apply(key, value, offset=offset)
+    devices.close()
+    assert devices.store.meta.offset == len(log.changelog)
+    again = opened(log, tmp_path)
+    assert again.next_offset == len(log.changelog)
+    assert len(again) == len({key for key in log.state() if key != ERASED})
