@@ -40,7 +40,6 @@ def test_the_last_state_of_each_row_comes_in_order(
 
 def recovering(log: PartitionLog, folder: Path) -> None:
     """A worker that reads the changelog in many runs, and goes on."""
-    log.write_bytes = 1000
     partition = log.assigned(folder)
     assert partition.devices.next_offset == len(log.changelog)
     while log.run(partition, 7):
@@ -48,8 +47,8 @@ def recovering(log: PartitionLog, folder: Path) -> None:
 
 
 def written() -> PartitionLog:
-    """A log of which a worker has done half, and erased a device."""
-    log = PartitionLog()
+    """A log of which a worker has done half, and erased a device; others have little memory."""
+    log = PartitionLog(memory=0, write_bytes=1000)
     for number in range(120):
         log.send(make_event(minute=number), device=f"d:{number % 40}")
     log.erase(61, device="d:3")
@@ -66,7 +65,6 @@ def undisturbed(log: PartitionLog) -> PartitionLog:
 
 def test_a_new_store_gets_all_of_the_changelog(tmp_path: Path) -> None:
     log = written()
-    log.memory = 0
     recovering(log, tmp_path)
     assert log.accepted() == undisturbed(log).outcomes
     assert [file for file in tmp_path.rglob("run-*")] == []  # noqa: C416  # shown if it fails
