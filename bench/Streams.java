@@ -3,7 +3,7 @@
  *  java -cp JARS Streams.java BOOTSTRAP APPLICATION INPUT FOLDER RECORDS
  *
  *  Reads the value that the store has for a record's device, and puts the record's in its place.
- *  Prints a line "restored RECORDS SECONDS" once all partitions are restored, and then, for
+ *  Prints a line "restored RECORDS SECONDS CPU-SECONDS" once all partitions are restored, and then, for
  *  RECORDS of input, "processed RECORDS SECONDS CPU-SECONDS"; then waits to be killed.
  */
 
@@ -27,6 +27,7 @@ public class Streams {
     static final AtomicLong restored = new AtomicLong();
     static final AtomicLong restoring = new AtomicLong();
     static volatile long restoreBegun;
+    static volatile long cpuRestoreBegun;
     static volatile long begun;
     static volatile long cpuBegun;
 
@@ -67,6 +68,7 @@ public class Streams {
         public synchronized void onRestoreStart(TopicPartition place, String store, long from, long to) {
             if (restoring.getAndIncrement() == 0 && restoreBegun == 0) {
                 restoreBegun = System.nanoTime();
+                cpuRestoreBegun = cpu();
             }
         }
 
@@ -76,8 +78,8 @@ public class Streams {
 
         public synchronized void onRestoreEnd(TopicPartition place, String store, long records) {
             if (restoring.decrementAndGet() == 0) {
-                System.out.printf("restored %d %.3f%n", restored.get(),
-                    (System.nanoTime() - restoreBegun) / 1e9);
+                System.out.printf("restored %d %.3f %.3f%n", restored.get(),
+                    (System.nanoTime() - restoreBegun) / 1e9, (cpu() - cpuRestoreBegun) / 1e9);
             }
         }
     }

@@ -31,16 +31,18 @@ from pipeline.config import Settings
 from pipeline.domain.device import decode
 from pipeline.domain.identity import record_key
 from pipeline.kafka.admin import end_offsets, topic_ids
-from pipeline.stream import local_state
 from pipeline.stream.batch_producer import BatchProducer
+from pipeline.stream.expiry import hour_of
 from pipeline.stream.local_folder import LocalFolder
+from pipeline.stream.local_state import LocalState
+from pipeline.stream.rows import WRITER_BYTES, Row, entry_of, packed, row_of
 from pipeline.topics import topics
 
 __all__ = ["MORNING", "Copies", "fill", "fill_store", "key_of", "sent", "visit"]
 
 _STORE = "store"
 _SESSION = "0" * 36
-_WRITER = b"w" * local_state.WRITER_BYTES
+_WRITER = b"w" * WRITER_BYTES
 _BATCH = 5_000
 
 
@@ -122,19 +124,15 @@ def fill(settings: Settings, devices: int, events: int) -> None:
         again.close()
 
 
-def fill_store(store: local_state.LocalState, devices: int, events: int) -> bytes:
+def fill_store(store: LocalState, devices: int, events: int) -> bytes:
     """Write so many devices to a new store, without a changelog; returns a state."""
     states = Copies.of(events).states(1)
     keys = map(key_of, range(devices))
-    _append(store, sorted((_row(key), key, next(states)) for key in keys))
+    _append(store, sorted((row_of(key, _WRITER), key, next(states)) for key in keys))
     return next(states)
 
 
-Rows = Sequence[tuple[bytes, bytes, bytes]]
-"""Row of the store, device key, state."""
-
-
-async def _write(settings: Settings, each: int, events: int) -> Rows:
+async def _write(settings: Settings, each: int, events: int) -> Sequence[Row]:
     """Write the changelogs; returns the rows in order."""
     producer, states = BatchProducer(settings), Copies.of(events).states(1)
     numbers, rows = iter(range(each)), []
@@ -144,26 +142,20 @@ async def _write(settings: Settings, each: int, events: int) -> Rows:
         name = topics(settings).changelog.name
         for number in range(settings.partitions):
             await producer.send(name, number, pairs)
-        rows += [(_row(key), key, value) for key, value in made]
+        rows += [(row_of(key, _WRITER), key, value) for key, value in made]
     await producer.stop()
     rows.sort()
     return rows
 
 
-def _row(key: bytes) -> bytes:
-    return local_state._hashed(key) + _WRITER  # noqa: SLF001  # the store's own order
-
-
-def _append(store: local_state.LocalState, rows: Rows) -> None:
-    hour = store._hour_of(rows[0][2])  # noqa: SLF001  # copies have the same times
+def _append(store: LocalState, rows: Sequence[Row]) -> None:
+    hour = hour_of(rows[0][2], store.rules)  # copies have the same times
     entries = iter(rows)
     while some := list(islice(entries, 100_000)):
         with store._env.begin(write=True) as transaction:  # noqa: SLF001  # rows in order
             for row, key, value in some:
-                packed = local_state._row(hour, key, value)  # noqa: SLF001  # as above
-                transaction.put(row, packed, db=store._rows, append=True)  # noqa: SLF001  # as above
-                entry = local_state._HOUR.pack(hour) + row  # noqa: SLF001  # as above
-                transaction.put(entry, b"", db=store._hours, append=True)  # noqa: SLF001  # as above
+                transaction.put(row, packed(hour, key, value), db=store._rows, append=True)  # noqa: SLF001  # as above
+                transaction.put(entry_of(hour, row), b"", db=store._hours, append=True)  # noqa: SLF001  # as above
 
 
 def sent(settings: Settings, records: Iterable[tuple[int, tuple[bytes, bytes]]]) -> int:

@@ -135,20 +135,20 @@ def main() -> None:
                 args=(port, visits(token, options.devices)),
                 kwargs={
                     "connections": CONNECTIONS,
-                    "seconds": options.minutes * SECONDS + 1,
+                    "seconds": (options.minutes + 1) * SECONDS,
                     "rate": options.rate,
                 },
                 daemon=True,
             )
             load.start()
+            begun = time.monotonic()
             print(" " * 12 + "".join(f"{verb.split()[-1]:>20}" for verb in VERBS))
             seen = []
             for minute in range(options.minutes + 1):
+                time.sleep(max(0.0, begun + minute * SECONDS - time.monotonic()))
                 seen.append(memory_of(psutil.Process(up.pid)))
                 row(f"minute {minute}", seen[-1])
                 assert load.is_alive(), (home / "output").read_text()
-                if minute < options.minutes:
-                    time.sleep(SECONDS)
             half = len(seen) // 2
             minutes = max(1, len(seen) - 1 - half)
             row("MiB a minute", {v: (seen[-1][v] - seen[half][v]) / minutes for v in VERBS})

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from pipeline.domain.device import Device, decode, encode, needed_until
-from pipeline.stream.local_state import ERASED, WRITER_BYTES, LocalState, Meta, Rows, row_of
+from pipeline.stream.local_state import LocalState, Meta, Rows
+from pipeline.stream.rows import ERASED, WRITER_BYTES, row_of
 from pipeline.stream.sorted_runs import SortedRuns
 
 Pair = tuple[bytes, bytes | None]

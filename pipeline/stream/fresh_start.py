@@ -7,7 +7,7 @@ from pipeline.domain.identity import record_key
 from pipeline.domain.reached import KnownKeys, Reached
 from pipeline.domain.rules import Rules
 from pipeline.stream.checkpoint import Checkpoint, StateError
-from pipeline.stream.local_state import WRITER_BYTES
+from pipeline.stream.rows import WRITER_BYTES
 
 
 def adopted(

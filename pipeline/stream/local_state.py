@@ -5,34 +5,22 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from struct import Struct
 from typing import IO, Any
 
 import lmdb
 import msgspec
 
-from pipeline.domain.device import decode, needed_until
 from pipeline.domain.rules import Rules
-from pipeline.stream.sorted_runs import Row
+from pipeline.stream import expiry
+from pipeline.stream.expiry import Tables
+from pipeline.stream.rows import Row, entry_of, hashed, hour_in, packed, row_of, state_in
 
-WRITER_BYTES = 16
-ERASED = b"\0" * WRITER_BYTES + b"erased"
-"""Key of the record by which a changelog says that states before it were erased; no device's."""
-
-HOUR_MS = 60 * 60 * 1000
 # Address space, of which the disk gives what is written.
 _MAP_BYTES = 1 << 38
-_HASH_BYTES = 16
-# Before a value: the hour under which it is indexed, 0 for none, and the length of the device key.
-_HEADER = Struct(">IH")
-_HOUR = Struct(">I")
 _META = b"meta"
 _COMPACT = "compact"
-# A device without anything, and one of before 1970, is due at once.
-_FIRST_HOUR = 1
 # Rows of a transaction: pages that were written are in memory until its end.
 _APPENDED = 20_000
 
@@ -121,7 +109,7 @@ class LocalState:
 
     def read(self, key: bytes) -> Rows:
         """The states of a device."""
-        prefix = _hashed(key)
+        prefix = hashed(key)
         rows = {}
         with self._env.begin(db=self._rows) as transaction:
             cursor = transaction.cursor()
@@ -129,7 +117,7 @@ class LocalState:
                 for row, value in cursor:
                     if not row.startswith(prefix):
                         break
-                    rows[row[_HASH_BYTES:]] = _state_in(value)
+                    rows[row[len(prefix) :]] = state_in(value)
         return rows
 
     def write(self, changes: Changes, meta: Meta) -> None:
@@ -137,14 +125,14 @@ class LocalState:
         with self._env.begin(write=True) as transaction:
             for row, key, value in _sorted(changes):
                 before = transaction.get(row, db=self._rows)
-                hour = 0 if before is None else _HEADER.unpack_from(before)[0]
+                hour = 0 if before is None else hour_in(before)
                 if value is None:
                     transaction.delete(row, db=self._rows)  # `due` finds that its entry is stale
                     continue
                 if not hour:
-                    hour = self._hour_of(value)
-                    transaction.put(_HOUR.pack(hour) + row, b"", db=self._hours)
-                transaction.put(row, _row(hour, key, value), db=self._rows)
+                    hour = expiry.hour_of(value, self.rules)
+                    transaction.put(entry_of(hour, row), b"", db=self._hours)
+                transaction.put(row, packed(hour, key, value), db=self._rows)
             self._remember(transaction, meta)
 
     def write_unindexed(self, changes: Changes, meta: Meta) -> None:
@@ -157,7 +145,7 @@ class LocalState:
                 if value is None:
                     transaction.delete(row, db=self._rows)
                 else:
-                    transaction.put(row, _row(0, key, value), db=self._rows)
+                    transaction.put(row, packed(0, key, value), db=self._rows)
             self._remember(transaction, msgspec.structs.replace(meta, has_unindexed=True))
 
     def append(self, rows: Iterable[Row], meta: Meta) -> None:
@@ -169,26 +157,17 @@ class LocalState:
         while some := list(islice(entries, _APPENDED)):
             with self._env.begin(write=True) as transaction:
                 for row, key, state in some:
-                    transaction.put(row, _row(0, key, state), db=self._rows, append=True)
+                    value = packed(0, key, state)
+                    if not transaction.put(row, value, db=self._rows, append=True):
+                        raise lmdb.KeyExistsError(f"{self.folder} has rows already")
         with self._env.begin(write=True) as transaction:
             self._remember(transaction, msgspec.structs.replace(meta, has_unindexed=True))
 
     def index_some(self, after: bytes, count: int) -> bytes:
         """Index the next `count` rows after row `after`; returns the last one, b"" at the end."""
-        unindexed, last = [], b""
-        with self._env.begin(db=self._rows) as transaction:
-            cursor = transaction.cursor()
-            if cursor.set_range(after):
-                for row, value in islice(cursor, count):
-                    last = row
-                    if not _HEADER.unpack_from(value)[0]:
-                        unindexed.append((row, value))
-                if not cursor.next():
-                    last = b""
-        meta = self.meta if last else msgspec.structs.replace(self.meta, has_unindexed=False)
         with self._env.begin(write=True) as transaction:
-            for row, value in unindexed:
-                self._index(transaction, row, value)
+            last = expiry.index_some(self._tables(transaction), self.rules, after, count)
+            meta = self.meta if last else msgspec.structs.replace(self.meta, has_unindexed=False)
             self._remember(transaction, meta)
         return last
 
@@ -198,34 +177,12 @@ class LocalState:
         Among the `count` index entries after `after`; also returns the last of them, b"" at the
         end. An entry whose row has changed since is moved.
         """
-        limit = _HOUR.pack(max(0, horizon // HOUR_MS))
-        keys: list[bytes] = []
-        moved: list[tuple[bytes, bytes | None]] = []
-        last = b""
         with self._env.begin() as transaction:
-            cursor = transaction.cursor(db=self._hours)
-            if cursor.set_range(after):
-                for entry in islice(cursor.iternext(values=False), count):
-                    if entry[: _HOUR.size] > limit:
-                        last = b""
-                        break
-                    last, row = entry, entry[_HOUR.size :]
-                    value = transaction.get(row, db=self._rows)
-                    if value is None or _HOUR.pack(_HEADER.unpack_from(value)[0]) + row != entry:
-                        moved.append((entry, None))
-                    elif self._hour_of(_state_in(value)) * HOUR_MS > horizon:
-                        moved.append((entry, value))
-                    else:
-                        keys.append(_key_in(value))
-                else:
-                    last = last if cursor.next() else b""
-        if moved:
+            found = expiry.due(self._tables(transaction), self.rules, horizon, after, count)
+        if found.moved:
             with self._env.begin(write=True) as transaction:
-                for entry, value in moved:
-                    transaction.delete(entry, db=self._hours)
-                    if value is not None:
-                        self._index(transaction, entry[_HOUR.size :], value)
-        return keys, last
+                expiry.move(self._tables(transaction), self.rules, found.moved)
+        return found.keys, found.last
 
     def begin(self, boot: str | None) -> None:
         """Remember that this boot of the machine writes, before it does."""
@@ -278,29 +235,12 @@ class LocalState:
         """What its file takes on the disk. Raises OSError."""
         return (self.folder / "data.mdb").stat().st_blocks * 512
 
-    def _index(self, transaction: lmdb.Transaction, row: bytes, value: bytes) -> None:
-        hour = self._hour_of(_state_in(value))
-        transaction.put(row, _row(hour, _key_in(value), _state_in(value)), db=self._rows)
-        transaction.put(_HOUR.pack(hour) + row, b"", db=self._hours)
-
-    def _hour_of(self, state: bytes) -> int:
-        """The first hour at whose beginning nothing of `state` is needed."""
-        until = needed_until(decode(state), self.rules)
-        return _FIRST_HOUR if until is None else max(_FIRST_HOUR, until // HOUR_MS + 1)
+    def _tables(self, transaction: lmdb.Transaction) -> Tables:
+        return Tables(transaction, self._rows, self._hours)
 
     def _remember(self, transaction: lmdb.Transaction, meta: Meta) -> None:
         transaction.put(_META, msgspec.json.encode(meta))
         self.meta = meta
-
-
-def _hashed(key: bytes) -> bytes:
-    # LMDB takes keys of up to 511 bytes.
-    return blake2b(key, digest_size=_HASH_BYTES).digest()
-
-
-def row_of(key: bytes, writer: bytes) -> bytes:
-    """Under what a store has the state of the device with the record key `key`, by `writer`."""
-    return _hashed(key) + writer
 
 
 def _sorted(changes: Changes) -> Iterable[tuple[bytes, bytes, bytes | None]]:
@@ -310,16 +250,3 @@ def _sorted(changes: Changes) -> Iterable[tuple[bytes, bytes, bytes | None]]:
         for key, by_writer in changes.items()
         for writer, value in by_writer.items()
     )
-
-
-def _row(hour: int, key: bytes, state: bytes) -> bytes:
-    return _HEADER.pack(hour, len(key)) + key + state
-
-
-def _key_in(value: bytes) -> bytes:
-    length = _HEADER.unpack_from(value)[1]
-    return value[_HEADER.size : _HEADER.size + length]
-
-
-def _state_in(value: bytes) -> bytes:
-    return value[_HEADER.size + _HEADER.unpack_from(value)[1] :]

@@ -19,7 +19,7 @@ from pipeline.domain.rules import Rules
 from pipeline.kafka.partitioner import home
 from pipeline.stream.checkpoint import Checkpoint, StateError
 from pipeline.stream.devices import Devices, Pair
-from pipeline.stream.local_state import ERASED
+from pipeline.stream.rows import ERASED
 
 _outcomes = msgspec.json.Encoder()
 

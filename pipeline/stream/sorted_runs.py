@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from struct import Struct
 
+from pipeline.stream.rows import Row
+
 # Row, lengths of device key and state; a tombstone has the length `_NONE`.
 _HEAD = Struct(">32sHI")
 _NONE = 0xFFFFFFFF
 
-Row = tuple[bytes, bytes, bytes]
-"""Row of the store, device key, state."""
 _Entry = tuple[bytes, int, bytes, bytes | None]
 
 
@@ -40,11 +40,11 @@ class SortedRuns:
 
     def merged(self) -> Iterator[Row]:
         """The last state of each row, in their order; those that are deleted are left out."""
-        self._spill()
+        newest = ((row, -len(self._runs), *rest) for row, rest in sorted(self._rows.items()))
         # The newest run comes first among equal rows.
         runs = [_entries(path, -age) for age, path in enumerate(self._runs)]
         before = b""
-        for row, _, key, state in heapq.merge(*runs):
+        for row, _, key, state in heapq.merge(newest, *runs) if runs else newest:
             if row != before and state is not None:
                 yield row, key, state
             before = row
@@ -57,8 +57,6 @@ class SortedRuns:
         self._runs = []
 
     def _spill(self) -> None:
-        if not self._rows:
-            return
         path = self.folder / f"run-{len(self._runs)}"
         with path.open("wb") as file:
             for row, (key, state) in sorted(self._rows.items()):

@@ -15,8 +15,8 @@ from faust.types import TP
 from pipeline.stream.checkpoint import Checkpoint
 from pipeline.stream.devices import Devices
 from pipeline.stream.local_folder import LocalFolder
-from pipeline.stream.local_state import WRITER_BYTES
 from pipeline.stream.partition import PartitionState
+from pipeline.stream.rows import WRITER_BYTES
 from pipeline.stream.standby import Standby
 from pipeline.stream.state_figures import Held, ReadingRate, known_rate
 from pipeline.stream.transport import BatchSchema

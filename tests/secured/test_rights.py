@@ -14,6 +14,7 @@ from pipeline.config import Settings
 from pipeline.ingest.stores import new_token
 from pipeline.ingest.stores_file import write_stores
 from pipeline.kafka.admin import create_topics
+from pipeline.kafka.topic_sizes import topic_bytes
 from pipeline.status import status
 from pipeline.topics import group, topics
 
@@ -57,6 +58,7 @@ def test_the_documented_rights_are_sufficient(settings: Settings, secured: Secur
         sent = http.request("POST", found[1], body=json.dumps(body), headers=headers)
         assert sent.status == 204
         wait_for(lambda: status(settings).published == 2, seconds=60)
+        assert topic_bytes(users["load"], ours.changelog) == {}
         for verb in running:
             assert verb.stop() == 0, verb.said()
     finally:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from stream_log import FakeRecord, PartitionLog
 
 from pipeline.domain.rules import Rules
-from pipeline.stream import local_state
+from pipeline.stream import expiry
 from pipeline.stream.local_folder import MOST_AGE, MOST_BEHIND, LocalFolder, boot, untrusted
 from pipeline.stream.local_state import LocalState, Meta
 from pipeline.stream.partition import PartitionState
@@ -189,8 +189,8 @@ def test_what_is_needed_is_not_read_to_find_what_has_expired(
     partition = log.assigned(tmp_path)
     log.run(partition)
     read: list[bytes] = []
-    decode = local_state.decode
-    monkeypatch.setattr(local_state, "decode", lambda value: read.append(value) or decode(value))
+    decode = expiry.decode
+    monkeypatch.setattr(expiry, "decode", lambda value: read.append(value) or decode(value))
     horizon = MORNING + DAY
     gone = partition.devices.expired(horizon, committed=100, count=1000)
     assert [key[16:] for key, _ in gone] == [log.beacons[0].key]

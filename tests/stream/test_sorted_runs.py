@@ -10,10 +10,11 @@ import pytest
 from factories import make_event
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stream_log import PartitionLog
+from stream_log import PartitionLog, opened
 
 from pipeline.stream.local_state import LocalState, Meta
-from pipeline.stream.sorted_runs import Row, SortedRuns
+from pipeline.stream.rows import ERASED, Row
+from pipeline.stream.sorted_runs import SortedRuns
 
 RECORD = st.tuples(st.sampled_from("abcdefgh"), st.none() | st.binary(max_size=40))
 
@@ -39,7 +40,6 @@ def test_the_last_state_of_each_row_comes_in_order(
 
 def recovering(log: PartitionLog, folder: Path) -> None:
     """A worker that reads the changelog in many runs, and goes on."""
-    log.write_bytes = 1000
     partition = log.assigned(folder)
     assert partition.devices.next_offset == len(log.changelog)
     while log.run(partition, 7):
@@ -47,8 +47,8 @@ def recovering(log: PartitionLog, folder: Path) -> None:
 
 
 def written() -> PartitionLog:
-    """A log of which a worker has done half, and erased a device."""
-    log = PartitionLog()
+    """A log of which a worker has done half, and erased a device; others have little memory."""
+    log = PartitionLog(memory=0, write_bytes=1000)
     for number in range(120):
         log.send(make_event(minute=number), device=f"d:{number % 40}")
     log.erase(61, device="d:3")
@@ -65,7 +65,6 @@ def undisturbed(log: PartitionLog) -> PartitionLog:
 
 def test_a_new_store_gets_all_of_the_changelog(tmp_path: Path) -> None:
     log = written()
-    log.memory = 0
     recovering(log, tmp_path)
     assert log.accepted() == undisturbed(log).outcomes
     assert [file for file in tmp_path.rglob("run-*")] == []  # noqa: C416  # shown if it fails
@@ -95,6 +94,11 @@ def test_a_partition_that_is_revoked_before_its_first_batch_keeps_what_was_read(
     tmp_path: Path,
 ) -> None:
     log = written()
-    partition = log.assigned(tmp_path)
-    partition.devices.close()
-    assert partition.devices.store.meta.offset == len(log.changelog)
+    devices = opened(log, tmp_path)
+    for offset, (key, value) in enumerate(log.changelog):
+        devices.apply(key, value, offset=offset)
+    devices.close()
+    assert devices.store.meta.offset == len(log.changelog)
+    again = opened(log, tmp_path)
+    assert again.next_offset == len(log.changelog)
+    assert len(again) == len({key for key in log.state() if key != ERASED})

@@ -1,0 +1,66 @@
+"""How a local store writes a device's state: its row, and the entry of the index by hour."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from struct import Struct
+
+WRITER_BYTES = 16
+ERASED = b"\0" * WRITER_BYTES + b"erased"
+"""Key of the record by which a changelog says that states before it were erased; no device's."""
+
+HOUR_MS = 60 * 60 * 1000
+_HASH_BYTES = 16
+# Before a state: the hour under which it is indexed, 0 for none, and the length of the device key.
+_HEADER = Struct(">IH")
+_HOUR = Struct(">I")
+
+Row = tuple[bytes, bytes, bytes]
+"""Under what it is, device key, state."""
+
+
+def hashed(key: bytes) -> bytes:
+    """What the rows of a device begin with."""
+    # LMDB takes keys of up to 511 bytes.
+    return blake2b(key, digest_size=_HASH_BYTES).digest()
+
+
+def row_of(key: bytes, writer: bytes) -> bytes:
+    """Under what a store has the state of the device with the record key `key`, by `writer`."""
+    return hashed(key) + writer
+
+
+def packed(hour: int, key: bytes, state: bytes) -> bytes:
+    """What is stored of a row: its hour, the device key and the state."""
+    return _HEADER.pack(hour, len(key)) + key + state
+
+
+def hour_in(value: bytes) -> int:
+    """The hour under which a stored row is indexed; 0: it is not."""
+    return int(_HEADER.unpack_from(value)[0])
+
+
+def key_in(value: bytes) -> bytes:
+    """The device key of a stored row."""
+    length = _HEADER.unpack_from(value)[1]
+    return value[_HEADER.size : _HEADER.size + length]
+
+
+def state_in(value: bytes) -> bytes:
+    """The state of a stored row."""
+    return value[_HEADER.size + _HEADER.unpack_from(value)[1] :]
+
+
+def entry_of(hour: int, row: bytes) -> bytes:
+    """The entry of the index for a row."""
+    return _HOUR.pack(hour) + row
+
+
+def row_in(entry: bytes) -> bytes:
+    """The row of an entry."""
+    return entry[_HOUR.size :]
+
+
+def is_after(entry: bytes, horizon: int) -> bool:
+    """Whether its hour begins after `horizon` (ms)."""
+    return int(_HOUR.unpack_from(entry)[0]) > max(0, horizon // HOUR_MS)
