@@ -93,6 +93,47 @@ def test_an_order_of_which_a_report_has_gone(warehouse: Warehouse) -> None:
     assert warehouse.rows("SELECT state FROM refunds") == [("counted",)]
 
 
+def test_e1_an_order_goes_with_the_later_report_that_kept_it(warehouse: Warehouse) -> None:
+    log = Log(RULES)
+    log.send(purchase(MIDNIGHT + 30, order_id="A"))
+    log.send(refund(KEPT_FROM + 60, "A"), device="d:server", sender="server")
+    moved_on(log)
+    warehouse.load(log.outcomes)
+    let_go(warehouse)
+    assert warehouse.rows("SELECT count(*) FROM order_lines") == [(2,)]
+    warehouse.load([log.erase(KEPT_FROM + DAYS, device="d:server")])
+    assert warehouse.broken() == {}
+    assert warehouse.rows("SELECT count(*) FROM order_lines") == [(0,)]
+    assert warehouse.rows("SELECT count(*) FROM expired_orders") == [(1,)]
+
+
+def test_e3_what_reaches_across_the_cut_is_made_of_what_stays(warehouse: Warehouse) -> None:
+    """A session, an order with a later report, its touch, and a cart that had gone."""
+    log = Log(RULES)
+    line = {"product_id": 1, "price": "10", "attribution_token": "token"}
+    at = KEPT_FROM - 90
+    log.send(
+        click(at),
+        cart(at + 1),
+        purchase(at + 2, line, order_id="A"),
+        *(make_event(minute=at + minute, customer_id="ann") for minute in range(20, 240, 20)),
+        make_event(minute=at + 240),
+    )
+    log.send(refund(KEPT_FROM + 60, "A"), device="d:server", sender="server")
+    moved_on(log)
+    warehouse.load(log.outcomes)
+    let_go(warehouse)
+    days = warehouse.rows("SELECT sum(add_to_carts), sum(revenue) FROM daily_products")
+    warehouse.load([log.erase(KEPT_FROM + DAYS, customer="ann")])
+    assert warehouse.broken() == {}
+    lines = "SELECT count(*) FROM order_lines WHERE device_key = 'd:device'"
+    assert warehouse.rows(lines) == [(1,)]
+    assert warehouse.rows("SELECT conversion_type, match FROM conversion_facts") == [
+        ("purchase", "direct")
+    ]
+    assert warehouse.rows("SELECT sum(add_to_carts), sum(revenue) FROM daily_products") == days
+
+
 @pytest.mark.parametrize("is_archived", [False, True], ids=["hot", "archived"])
 def test_e3_of_a_customer_what_only_the_event_is_kept_of_stays_an_event(
     warehouse: Warehouse, *, is_archived: bool
