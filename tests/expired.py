@@ -60,7 +60,10 @@ def slower(rules: Rules) -> Rules:
 def an_event(chance: Random, minute: float) -> dict[str, Any]:
     """Of one of few sessions, with few products, tokens and orders."""
     product, token = chance.choice([1, 2]), chance.choice(TOKENS)
-    fields: dict[str, Any] = {"session_id": chance.choice(["s1", "s2"])}
+    fields: dict[str, Any] = {
+        "session_id": chance.choice(["s1", "s2"]),
+        "customer_id": chance.choice([None, None, "ann"]),
+    }
     order = chance.choice([*"ABCDEF", None])
     line = {"product_id": product, "price": "10", "attribution_token": token}
     match chance.randrange(8):
@@ -90,6 +93,15 @@ def thirds(chance: Random, rules: Rules, *, number: int) -> Iterator[list[Outcom
                 device=f"d:{device}",
                 sender=chance.choice(SENDERS),
                 timezone=ZONES[number % len(ZONES)],
+            )
+        # A device, and of another one what a customer did, up to somewhere in the third.
+        for customer in (None, "ann"):
+            device = chance.randrange(DEVICES)
+            logs[device % PARTITIONS].erase(
+                TIMES * chance.uniform(since, until),
+                store=f"store-{number}",
+                device=f"d:{device}",
+                customer=customer,
             )
         for log in logs:
             log.send(make_event(minute=TIMES * tick), device=f"d:tick-{log.partition}")

@@ -211,6 +211,9 @@ def with_erasures(story: Story, random: Random) -> Story:
         device = EACH if customer else random.randint(0, NAMELESS)
         step = Step(device, [], erases_until=until, erased_customer=customer)
         story.steps.insert(random.randint(0, len(story.steps)), step)
+        if customer:
+            # Or the record of one device may be missing, and that of another be there.
+            story.begins = 0
     return story
 
 

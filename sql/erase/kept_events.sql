@@ -7,10 +7,3 @@ FROM erased_events
 JOIN erased_devices USING (store_id, device_key)
 WHERE erased_devices.customer_id IS NOT NULL
     AND erased_events.customer_id IS DISTINCT FROM erased_devices.customer_id;
-
--- What is so old that only the event is kept (T11) stays as it is: nothing can be made of it again.
-INSERT INTO hot_events SELECT * EXCLUDE (place) FROM kept_events WHERE NOT is_kept(occurred_at);
-DELETE FROM erased_events
-WHERE (event_key, occurred_at) IN (SELECT (event_key, occurred_at) FROM kept_events)
-    AND NOT is_kept(occurred_at);
-DELETE FROM kept_events WHERE NOT is_kept(occurred_at);

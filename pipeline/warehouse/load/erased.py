@@ -17,6 +17,7 @@ from pipeline.warehouse.erasing.erasures import ErasureKey, Erasures
 from pipeline.warehouse.erasing.rewriting import of_devices, rewritten
 from pipeline.warehouse.load.steps import Step, aggregate_steps, load_steps
 from pipeline.warehouse.manifest import archive_files
+from pipeline.warehouse.retention import derived
 from pipeline.warehouse.sql import files
 
 Run = Callable[[Sequence[Step], set[str]], None]
@@ -109,6 +110,8 @@ class Eraser:
             if any(each.customer is not None for each in asked):
                 run([self._clearing], set())
                 run(self._adding, {*RANK, *_STANDING, "in_events"})
+            # An order may have lost its latest report, or touches have come again.
+            derived.expire_again(connection)
         except BaseException:
             archive.discard()
             raise
@@ -216,6 +219,8 @@ def _adding(connection: duckdb.DuckDBPyConnection) -> list[Step]:
             steps.append(erasing["merged_again"])
         if step.name not in _DONE:
             steps.append(step)
+        if step.name == "new_conversions_of_merged":
+            steps.append(erasing["kept_conversions"])
         if step.name == "late_devices":
             steps.append(erasing["forgotten_late_devices"])
     return steps

@@ -22,3 +22,11 @@ def expire(connection: duckdb.DuckDBPyConnection, term: timedelta, *, partitions
     if is_due:
         run(connection, "expired_days", "moved_cut")
     return bool(is_due)
+
+
+def expire_again(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let go what lies before `derived_from` since rows have changed. Within a transaction."""
+    connection.execute("SET VARIABLE cut = (SELECT derived_from FROM retention)")
+    ((is_moved,),) = connection.execute("SELECT getvariable('cut') IS NOT NULL").fetchall()
+    if is_moved:
+        connection.execute(dict(files("retention"))["expired_days"])
