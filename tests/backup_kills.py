@@ -1,8 +1,8 @@
 """Dies by SIGKILL before the Nth thing that a backup does to the disk; the next run completes it.
 
-`backup_kills.py backup|restore|export HOME FOLDER` does it for every N, each in a process forked
-from this one, and prints one line a kill: what was about to be called, and whether all is whole
-after the next run. FOLDER holds a backup, or an export, of an earlier snapshot of HOME.
+`backup_kills.py backup|restore|export HOME FOLDER EVERY` does it for one N in EVERY, in processes
+forked from this one, and prints one line a kill: what was about to be called, and whether all is
+whole after the next run. FOLDER holds a backup, or an export, of an earlier snapshot of HOME.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from archive_kills import CALLS, Killer, forked
+from each_kill import CALLS, Killer, forked
 from exported import in_export, in_snapshot, listed
 
 from pipeline.warehouse.backup.contents import Backup, newest_backup
@@ -54,12 +55,15 @@ def restored(folder: Path, home: Path, *, stores: Path | None = None) -> tuple[P
     return restore_home(folder, home / "live.duckdb", others=others, progress=silent)
 
 
+DISK = {*CALLS, "link"}
+
+
 class DiskKiller(Killer):
     """Kills before the `number`th call of the operating system, whoever makes it."""
 
     def watch(self, _frame: FrameType, event: str, called: Any) -> None:
         """A profiler."""
-        if event == "c_call" and called.__name__ in {*CALLS, "link"}:
+        if event == "c_call" and called.__name__ in DISK:
             self.touch(called.__name__)
 
 
@@ -121,15 +125,13 @@ def complete_export(home: Path, before: Path, folder: Path) -> None:
     assert held <= {*listed(folder).names(), *listed(before).names()}
 
 
-def main(what: str, home: Path, folder: Path) -> None:
+def main(what: str, home: Path, folder: Path, every: int) -> None:
     if what == "restore":
         back_up_home(home, folder)
         with connect_published(home / "analytics.duckdb") as connection:
             ((events,),) = connection.execute("SELECT count(*) FROM events").fetchall()
         (folder / "events").write_text(str(events))
-    number = 0
-    while True:
-        number += 1
+    for number in count(1, every):
         aside = folder.with_name(f"kill-{number}")
         if what == "backup":
             shutil.copytree(folder, aside)
@@ -152,4 +154,4 @@ def main(what: str, home: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(Path, sys.argv[2:]))
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))

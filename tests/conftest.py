@@ -16,7 +16,8 @@ from pipeline.devstack.broker.server import Broker
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--examples", default=500, help="Random stories under each set of rules.")
+    parser.addoption("--examples", default=200, help="Random stories under each set of rules.")
+    parser.addoption("--every", default=7, help="Kill at one step in so many, where all are known.")
     parser.addoption("--kills", default=4, help="Kills in each test of tests/chaos.")
 
 
@@ -36,6 +37,12 @@ def _temporary_files_in_pytest_s_folder(tmp_path_factory: pytest.TempPathFactory
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("unnamed")))
         yield
+
+
+@pytest.fixture
+def every(request: pytest.FixtureRequest) -> int:
+    """One in how many steps of a process is killed."""
+    return int(request.config.getoption("--every"))
 
 
 @pytest.fixture(scope="session")

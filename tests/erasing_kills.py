@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 import msgspec
-from archive_kills import CALLS, Killer, Watched, kill_each
+from each_kill import CALLS, Killer, Watched, kill_each
 from searched import places_of
 from warehouse_fixture import RULES
 

@@ -1,8 +1,8 @@
 """Dies by SIGKILL before the Nth statement that writes of what expires, and looks at what is left.
 
-`expired_kills.py FOLDER` does it for every N and prints one line a kill: the statement, and what
-the next start finds. FOLDER holds a closed live database of which days are due; each of its parts
-must be as before a step or as after one.
+`expired_kills.py FOLDER EVERY` does it for one N in EVERY and prints one line a kill: the
+statement, and what the next start finds. FOLDER holds a closed live database of which days are
+due; each of its parts must be as before a step or as after one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from archive_kills import kill_each
+from each_kill import kill_each
 from expired import restless
 from warehouse_fixture import RULES, Warehouse
 
@@ -81,4 +81,4 @@ EXPECTED = [(2, 1, 2, 4, 2, 2, 4, 4)]
 
 
 if __name__ == "__main__":
-    kill_each(Path(sys.argv[1]), life, look)
+    kill_each(Path(sys.argv[1]), life, look, every=int(sys.argv[2]))

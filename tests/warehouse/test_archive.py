@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import subprocess
-import sys
 from datetime import UTC, date
 from pathlib import Path
 
 import duckdb
 import pytest
-from archive_kills import CALLS, EXPECTED, STATEMENTS
+from archive_kills import EXPECTED
 from archived import FIRST, contents, day, flip, freeze, merge
+from each_kill import CALLS, STATEMENTS, assert_whole_after
 from factories import DAY, MINUTE, Log, click, make_event, purchase
 from warehouse_fixture import RULES, Warehouse
 
@@ -396,19 +395,8 @@ def test_a_path_that_would_mean_something_to_duckdb_is_refused(tmp_path: Path) -
 
 
 def test_a_kill_at_any_step_loses_nothing_and_leaves_nothing(
-    warehouse: Warehouse, path: Path
+    warehouse: Warehouse, path: Path, every: int
 ) -> None:
     path.with_name(EXPECTED).write_text(repr(contents(warehouse.connection)))
     warehouse.connection.close()
-    script = Path(__file__).parents[1] / "archive_kills.py"
-    done = subprocess.run(
-        [sys.executable, str(script), str(path.parent)],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": f"{script.parent}:{script.parents[1]}"},
-    )
-    kills = [line.split(": ", 1) for line in done.stdout.splitlines()]
-    assert [each for each in kills if each[1:] != ["whole"]] == [], done.stdout
-    assert kills[-1][0] == "the end", done.stderr
-    assert {about for about, _ in kills[:-1]} == CALLS | STATEMENTS
+    assert_whole_after("archive_kills.py", path.parent, every=every, kills=CALLS | STATEMENTS)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +10,7 @@ from pathlib import Path
 import pytest
 from archived import freeze
 from backup_kills import back_up_home, restored, silent
+from each_kill import assert_whole_after
 from homes import RULES, files_in, first_hot_day, make_home, merge_all, publish
 from tables import broken_checks, differing, exported
 
@@ -274,25 +272,15 @@ def test_the_key_of_erasures_goes_with_it_and_stays_secret(home: Path, tmp_path:
 
 @pytest.mark.parametrize("what", ["backup", "restore"])
 def test_a_kill_at_any_step_leaves_what_the_next_run_completes(
-    home: Path, tmp_path: Path, what: str
+    home: Path, tmp_path: Path, what: str, every: int
 ) -> None:
     back_up_home(home, tmp_path / "backups")
     publish(
         home, lambda connection: freeze(connection, home / "archive", first_hot_day(connection))
     )
-    script = Path(__file__).parents[1] / "backup_kills.py"
-    done = subprocess.run(
-        [sys.executable, script, what, str(home), str(tmp_path / "backups")],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    assert done.returncode == 0, done.stderr
-    said = [line.partition(": ") for line in done.stdout.splitlines()]
-    assert [line for line in said if line[2] != "whole"] == []
-    assert {"fsync", "replace", "mkdir", "unlink"} <= {about for about, _, _ in said}
-    assert said[-1][0] == "the end"
+    kills = {"fsync", "replace", "mkdir", "unlink"}
+    folder = tmp_path / "backups"
+    assert_whole_after("backup_kills.py", what, home, folder, every=every, kills=kills)
 
 
 def test_the_next_backup_takes_what_a_killed_one_copied(home: Path, tmp_path: Path) -> None:

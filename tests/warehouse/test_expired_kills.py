@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+from each_kill import assert_whole_after
 from expired import DAYS, rejected, repeated
 from expired_kills import WRITING
 from factories import Log, purchase
 from warehouse_fixture import RULES, Warehouse
 
 
-def test_a_kill_at_any_statement_leaves_a_day_whole_or_gone(tmp_path: Path) -> None:
+def test_a_kill_at_any_statement_leaves_a_day_whole_or_gone(tmp_path: Path, every: int) -> None:
     home = tmp_path / "home"
     warehouse = Warehouse(home / "live.duckdb")
     logs = [Log(RULES, 0), Log(RULES, 1)]
@@ -25,15 +23,4 @@ def test_a_kill_at_any_statement_leaves_a_day_whole_or_gone(tmp_path: Path) -> N
     warehouse.load([outcome for log in logs for outcome in log.outcomes])
     warehouse.load_rejected([rejected(0), rejected(40)])
     warehouse.connection.close()
-    script = Path(__file__).parents[1] / "expired_kills.py"
-    done = subprocess.run(
-        [sys.executable, str(script), str(home)],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": f"{script.parent}:{script.parents[1]}"},
-    )
-    kills = [line.split(": ", 1) for line in done.stdout.splitlines()]
-    assert [each for each in kills if each[1:] != ["whole"]] == [], done.stdout
-    assert kills[-1][0] == "the end", done.stderr
-    assert {about for about, _ in kills[:-1]} == WRITING
+    assert_whole_after("expired_kills.py", home, every=every, kills=WRITING)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import resource
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ import duckdb
 import pytest
 from archived import freeze
 from deltalake import DeltaTable
+from each_kill import assert_whole_after
 from exported import TABLES, assert_equals, in_export, in_order, in_snapshot, listed, relation
 from homes import files_in, first_hot_day, make_home, merge_all, publish
 
@@ -303,7 +302,9 @@ def test_one_export_at_a_time(home: Path, lake: Path) -> None:
     export(home, lake, Selection(("stores",)), progress=progress)
 
 
-def test_a_kill_at_any_step_leaves_the_former_export_or_the_new_one(home: Path, lake: Path) -> None:
+def test_a_kill_at_any_step_leaves_the_former_export_or_the_new_one(
+    home: Path, lake: Path, every: int
+) -> None:
     export(home, lake, Selection(("sessions", "stores")))
     day = listed(lake).tables["sessions"][0].day
     assert day is not None
@@ -314,19 +315,8 @@ def test_a_kill_at_any_step_leaves_the_former_export_or_the_new_one(home: Path, 
             f"UPDATE sessions SET country = 'XX' WHERE day = '{day + timedelta(days=1)}'"
         ),
     )
-    script = Path(__file__).parents[1] / "backup_kills.py"
-    done = subprocess.run(
-        [sys.executable, script, "export", str(home), str(lake)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    assert done.returncode == 0, done.stderr
-    said = [line.partition(": ") for line in done.stdout.splitlines()]
-    assert [line for line in said if line[2] != "whole"] == []
-    assert {"fsync", "rename", "replace", "rmdir"} <= {about for about, _, _ in said}
-    assert said[-1][0] == "the end"
+    kills = {"fsync", "rename", "replace", "rmdir"}
+    assert_whole_after("backup_kills.py", "export", home, lake, every=every, kills=kills)
 
 
 def in_delta(connection: duckdb.DuckDBPyConnection, lake: Path, table: str) -> list[Any]:

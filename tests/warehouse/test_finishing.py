@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import duckdb
 import msgspec
 import pytest
 from archived import day, freeze
+from each_kill import CALLS, STATEMENTS, assert_whole_after
 from erasing_kills import DEVICE, OUTCOME
 from factories import DAY, MINUTE, MORNING, Log, cart, click, make_event, purchase
 from kafka_outcomes import OutcomeTopics, loading, positions, rows
@@ -143,16 +142,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.timeout(600)
-def test_e1_whatever_kills_it_the_next_start_finishes_it(home: Path) -> None:
-    script = Path(__file__).parents[1] / "erasing_kills.py"
-    # One in thirteen: `make test` has no hour for all of them.
-    done = subprocess.run(
-        [sys.executable, str(script), str(home), "13"], capture_output=True, text=True, check=True
-    )
-    lines = done.stdout.splitlines()
-    assert [line for line in lines if not line.endswith(": whole")] == []
-    assert len(lines) > 7
-    assert lines[-1] == "the end: whole"
+def test_e1_whatever_kills_it_the_next_start_finishes_it(home: Path, every: int) -> None:
+    # It has some hundred steps, and each look takes a second.
+    assert_whole_after("erasing_kills.py", home, every=4 * every - 3, kills=CALLS | STATEMENTS)
 
 
 def test_a_compacted_database_holds_the_same_rows_in_the_same_order(
