@@ -1,5 +1,6 @@
 -- Grain: one row per conversion, model and touch on its path; one per model without a touch (A7).
--- `credit` and `weight` of one conversion and model sum to its revenue and to 1, exactly.
+-- `credit` and `weight` of one conversion and model sum to its revenue and to 1, exactly. Store and day are among the
+-- keys of each window, so that a filter of them reaches the tables.
 WITH touched AS (
     SELECT
         c.store_id, c.conversion_key, c.conversion_type, c.match, c.occurred_at, c.day, c.device_key,
@@ -13,7 +14,7 @@ WITH touched AS (
     FROM conversions AS c
     LEFT JOIN conversion_touches AS t
         ON c.conversion_key = t.conversion_key AND c.occurred_at = t.occurred_at
-    WINDOW path AS (PARTITION BY c.conversion_key)
+    WINDOW path AS (PARTITION BY c.store_id, c.day, c.conversion_key)
 ),
 
 -- Integers; only their proportion counts.
@@ -51,7 +52,7 @@ portions AS (
         CAST(10 ** (4 - coalesce(places, 2)) AS HUGEINT) AS unit
     FROM shares
     LEFT JOIN currencies USING (currency)
-    WINDOW of_path AS (PARTITION BY conversion_key, model)
+    WINDOW of_path AS (PARTITION BY store_id, day, conversion_key, model)
 ),
 
 rounded AS (
@@ -75,4 +76,4 @@ SELECT
         CASE WHEN is_last THEN amount - sum(part) OVER of_path ELSE part END
     ) AS DECIMAL(34, 0)) * 0.0001 AS credit
 FROM rounded
-WINDOW of_path AS (PARTITION BY conversion_key, model);
+WINDOW of_path AS (PARTITION BY store_id, day, conversion_key, model);

@@ -78,4 +78,6 @@ SELECT
         END
     ) AS DECIMAL(34, 0)) * 0.0001 AS credit
 FROM parts
-WINDOW of_path AS (PARTITION BY refund_event_key, refund_line, refunded_at, conversion_key, model);
+WINDOW of_path AS (
+    PARTITION BY store_id, day, refund_event_key, refund_line, refunded_at, conversion_key, model
+);
