@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,17 @@ class Operated:
             headers={"x-storefront-access-token": token},
         )
         assert answer.status == 204, answer.data
+
+
+def event(number: int, **more: Any) -> dict[str, Any]:
+    return {
+        "event_type": "search",
+        "timestamp": datetime.now(UTC).isoformat(),
+        "session_id": "s",
+        "device_id": f"device-{number}",
+        "query": "shoes",
+        **more,
+    }
 
 
 @contextmanager
