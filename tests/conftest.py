@@ -16,7 +16,7 @@ from pipeline.devstack.broker.server import Broker
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--examples", default=500, help="Random stories under each set of rules.")
+    parser.addoption("--examples", default=200, help="Random stories under each set of rules.")
     parser.addoption("--every", default=7, help="Kill at one step in so many, where all are known.")
     parser.addoption("--kills", default=4, help="Kills in each test of tests/chaos.")
 

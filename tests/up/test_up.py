@@ -55,14 +55,18 @@ def test_the_same_command_resumes_after_kill_9(start: Start) -> None:
     assert "Its token" not in again.output
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
-    "command",
-    ["StorageTool", "kafka.Kafka", "pipeline ingest", None],
+    ("command", "number"),
+    [
+        ("StorageTool", signal.SIGINT),
+        ("kafka.Kafka", signal.SIGTERM),
+        ("pipeline ingest", signal.SIGINT),
+        (None, signal.SIGTERM),
+    ],
     ids=["Kafka's log is set up", "Kafka has begun", "ingest has begun", "all is ready"],
 )
 def test_a_signal_at_any_moment_of_the_start_ends_everything_with_0(
-    start: Start, number: int, command: str | None
+    start: Start, command: str | None, number: int
 ) -> None:
     run = start("up")
     wait_for(lambda: run.child(command) is not None if command else is_ready(run))
