@@ -340,6 +340,10 @@ class Settings(BaseSettings):
     )
 
     # What each process tells its operators
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto",
+        description="`json`: a line of JSON each; `text`; `auto`: text on a terminal, else JSON.",
+    )
     metrics_host: str = Field(
         default="127.0.0.1",
         description="Address of metrics and probes of all processes but ingest. Keep it private.",

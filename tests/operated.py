@@ -11,12 +11,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
 import urllib3
-from processes import environment, wait_for
+from processes import environment, messages, wait_for
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.config import Settings
@@ -56,7 +57,7 @@ class Operated:
     urls: dict[str, str] = field(default_factory=dict)
 
     def said(self) -> str:
-        return self.output.read_text(errors="replace")
+        return messages(self.output.read_text(errors="replace"))
 
     def url(self, name: str, page: str) -> str:
         return self.urls[name].replace("/metrics", f"/{page}")
@@ -81,7 +82,7 @@ class Operated:
 
     def send(self, *events: dict[str, Any]) -> None:
         (beacons,) = re.findall(r"^Send beacons to (\S+)$", self.said(), re.MULTILINE)
-        (token,) = re.findall(r"shown only once\): (\S+)$", self.said(), re.MULTILINE)
+        token = (self.settings.home / "first-token").read_text().strip()
         answer = http.request(
             "POST",
             beacons,
@@ -89,6 +90,17 @@ class Operated:
             headers={"x-storefront-access-token": token},
         )
         assert answer.status == 204, answer.data
+
+
+def event(number: int, **more: Any) -> dict[str, Any]:
+    return {
+        "event_type": "search",
+        "timestamp": datetime.now(UTC).isoformat(),
+        "session_id": "s",
+        "device_id": f"device-{number}",
+        "query": "shoes",
+        **more,
+    }
 
 
 @contextmanager

@@ -16,10 +16,16 @@ from pydantic import SecretStr
 
 from pipeline.config import Settings
 from pipeline.devstack.broker.server import Broker
+from pipeline.log_lines import message_of
 from pipeline.status import status
 
 # The fixture `pipeline` of tests/cli: runs `pipeline ARGUMENTS…` and returns when it has ended.
 Pipeline = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def messages(text: str) -> str:
+    """Output of a process, its log lines as `LEVEL message` instead of JSON."""
+    return "\n".join(map(message_of, text.split("\n")))
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -91,8 +97,12 @@ class Verb:
         finally:
             self.kill()
 
-    def said(self) -> str:
+    def raw(self) -> str:
+        """Its output, as it was written."""
         return self.output.read_text(errors="replace")
+
+    def said(self) -> str:
+        return messages(self.raw())
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from pipeline.devstack.supervisor import StartError
 from pipeline.ingest.stores import StoresError
 from pipeline.kafka.errors import KafkaUnusableError
 from pipeline.kafka.security import refuse_for_our_own
+from pipeline.log_lines import LogLines, is_json
 from pipeline.log_throttle import Seldom
 from pipeline.printable import PrintableFormatter, printable
 from pipeline.sockets import ListenError
@@ -47,6 +48,9 @@ USER_ERRORS = (
     StateError,
     StoresError,
 )
+
+# They run until they are stopped, and what collects their logs wants the time of each line.
+PROCESSES = ("up", "ingest", "worker", "load", "dashboard")
 
 P = ParamSpec("P")
 # Columns of a file or pipe: as many as the table needs.
@@ -70,6 +74,7 @@ def run_with_settings(
 ) -> NoReturn:
     """Run `command` and exit. An error that a user can cause is one line, with exit code 1."""
     exit_by_exception()
+    process = getattr(command, "__name__", "")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PrintableFormatter("%(levelname)s %(message)s"))
     # While Kafka is unreachable its clients log many lines a second. Each death of a process is
@@ -82,7 +87,13 @@ def run_with_settings(
     logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
     try:
         try:
-            code = command(user_settings(), *args, **kwargs)
+            settings = user_settings()
+            if process in PROCESSES:
+                as_json = is_json(settings.log_format, sys.stderr)
+                handler.setFormatter(
+                    LogLines(is_json=as_json, process=process, name=settings.worker_name)
+                )
+            code = command(settings, *args, **kwargs)
         except Exception:
             if interrupted.is_set():
                 sys.exit(INTERRUPTED)

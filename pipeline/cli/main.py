@@ -19,6 +19,7 @@ from pipeline.cli.rebuild import rebuild
 from pipeline.cli.rules import rules
 from pipeline.cli.status import status
 from pipeline.cli.stores import stores, zone
+from pipeline.cli.trace import trace
 from pipeline.cli.verb import with_settings
 from pipeline.umask import write_for_ourselves
 
@@ -73,6 +74,7 @@ cli.add_command(rules)
 cli.add_command(partitions)
 cli.add_command(status)
 cli.add_command(query)
+cli.add_command(trace)
 
 
 @cli.command()

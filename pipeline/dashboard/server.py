@@ -88,6 +88,7 @@ def run(settings: Settings) -> int:
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(settings, monitored),
+            log_config=None,  # its lines are ours
             log_level="warning",
             access_log=False,
             server_header=False,

@@ -39,6 +39,23 @@ def make_first_store(path: Path, name: str = STORE) -> str | None:
     return token
 
 
+def introduced(path: Path, url: str, token: str, *, is_terminal: bool) -> str:
+    """What `up` says of the new store in the stores file `path`, with a command to try it.
+
+    A terminal shows the token once. What is kept, as a redirected log, must not have it: it is in a
+    file beside the stores file then, for this user alone. Raises OSError.
+    """
+    if is_terminal:
+        where, shown = f"(shown only once): {token}", token
+    else:
+        kept = path.with_name("first-token")
+        kept.unlink(missing_ok=True)
+        kept.touch(mode=0o600)
+        kept.write_text(f"{token}\n")
+        where, shown = f"is in {kept}: delete that file once you have it", f"'\"$(cat {kept})\"'"
+    return f"Created {path} with one store. Its token {where}\n{as_curl(url, shown)}\n"
+
+
 def as_curl(url: str, token: str) -> str:
     """A shell command that sends one event with the current time."""
     event = {

@@ -12,10 +12,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
+from pipeline.log_lines import message_of
 from pipeline.parent_death import end_with
 from pipeline.printable import printable
 
 LAST_LINES = 5
+
+Show = Callable[[str, str], None]
+"""Gets the name of a process and a line of its output."""
 
 
 @dataclass(slots=True)
@@ -43,7 +47,7 @@ class ManagedProcess:
     deaths_of_one_cause: int = 0
     last_output: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
 
-    def start(self, show: Callable[[str], None]) -> None:
+    def start(self, show: Show) -> None:
         """Start it; each line of its output goes to `show`. Raises OSError."""
         self.started = time.monotonic()
         self.last_output.clear()
@@ -60,15 +64,15 @@ class ManagedProcess:
         self.reader = threading.Thread(target=self._read, args=(show,), daemon=True)
         self.reader.start()
 
-    def _read(self, show: Callable[[str], None]) -> None:
+    def _read(self, show: Show) -> None:
         process = self.process
         if process is None or process.stdout is None:
             return
         with process.stdout as output:
             for line in output:
                 text = printable(line.decode(errors="replace").rstrip())
-                self.last_output.append(text)
-                show(f"{self.name:<9} {text}")
+                self.last_output.append(message_of(text))
+                show(self.name, text)
 
     def is_dead(self) -> bool:
         """Whether it ran and has ended; then `last_output` is complete."""

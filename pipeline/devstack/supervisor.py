@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from pipeline.devstack.process import ManagedProcess
+from pipeline.devstack.process import ManagedProcess, Show
 from pipeline.restarts import PAUSES, deaths_in_a_row, pause_after
 
 log = logging.getLogger(__name__)
@@ -36,9 +36,9 @@ class StartError(Exception):
 
 
 class Supervisor:
-    """Keeps processes running until `stop`; `show` gets their output, prefixed with their names."""
+    """Keeps processes running until `stop`; `show` gets their output, line by line."""
 
-    def __init__(self, show: Callable[[str], None], *, pauses: Sequence[float] = PAUSES) -> None:
+    def __init__(self, show: Show, *, pauses: Sequence[float] = PAUSES) -> None:
         self._show = show
         self._pauses = pauses
         self._children: list[ManagedProcess] = []

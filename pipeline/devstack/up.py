@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -22,13 +23,14 @@ from pipeline.devstack.addresses import Address, admin_address, dashboard_addres
 from pipeline.devstack.broker.node import last_error
 from pipeline.devstack.broker.progress import download_shown
 from pipeline.devstack.broker.server import Broker
-from pipeline.devstack.first_store import as_curl, make_first_store
-from pipeline.devstack.process import ManagedProcess
+from pipeline.devstack.first_store import introduced, make_first_store
+from pipeline.devstack.process import ManagedProcess, Show
 from pipeline.devstack.supervised import Supervised, hopeless
 from pipeline.devstack.supervisor import StartError, Supervisor
 from pipeline.ingest.stores import Stores
 from pipeline.kafka.admin import create_topics
 from pipeline.kafka.security import refuse_for_our_own, security
+from pipeline.log_lines import LogLines, is_json, is_log_line
 from pipeline.monitoring.monitor import Monitor, operators_socket
 
 # The processes besides Kafka, in the order of their start; docker-compose.yml runs the same.
@@ -54,9 +56,12 @@ class Up:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        as_json = is_json(settings.log_format, sys.stderr)
+        # Its processes write to a pipe, whatever `up` itself writes to.
+        log_format = "json" if as_json else "text"
+        self.settings = settings.model_copy(update={"log_format": log_format})
         self._broker: Broker | None = None
-        self._supervisor = Supervisor(_print_error)
+        self._supervisor = Supervisor(_shown(as_json=as_json))
         self._supervised = Supervised(self._supervisor, settings.home)
         self._opened = ExitStack()
         self._metrics: dict[str, int] = {}
@@ -125,8 +130,8 @@ class Up:
         path = self.settings.stores
         token = make_first_store(path)
         if token is not None:
-            _print(f"Created {path} with one store. Its token (shown only once): {token}")
-            _print(as_curl(self.beacon_url, token) + "\n")
+            is_terminal = sys.stdout.isatty()
+            _print(introduced(path, self.beacon_url, token, is_terminal=is_terminal))
         self._add_processes()
 
     def _add_processes(self) -> None:
@@ -275,10 +280,19 @@ def _answers(url: str) -> bool:
 _http = urllib3.PoolManager(timeout=1.0, retries=False)
 
 
-def _print_error(line: str) -> None:
-    # One write, because lines come from many threads. A closed terminal must not stop the readers.
-    with suppress(OSError):
-        sys.stderr.write(f"{line}\n")
+def _shown(*, as_json: bool) -> Show:
+    """Writes lines of processes: under their names, or as JSON lines, which have the name."""
+
+    def show(name: str, text: str) -> None:
+        line = f"{name:<9} {text}"
+        if as_json:
+            record = logging.LogRecord(name, logging.INFO, "", 0, "%s", (text,), None)
+            line = text if is_log_line(text) else LogLines(process=name).format(record)
+        # One write: lines come from many threads. A closed terminal must not stop the readers.
+        with suppress(OSError):
+            sys.stderr.write(f"{line}\n")
+
+    return show
 
 
 def _print(text: str) -> None:

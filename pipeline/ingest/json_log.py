@@ -1,4 +1,4 @@
-"""The log of ingest: JSON lines about problems, never about requests.
+"""The log of ingest: lines about problems, never about requests.
 
 A line that repeats within a minute is counted, and logged once more with the count.
 """
@@ -10,12 +10,10 @@ import sys
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TextIO
 
-import msgspec
-
-from pipeline.printable import printable_lines
+from pipeline.log_lines import LogLines, is_json
 
 QUIET = timedelta(minutes=1)
 # Keys are messages without their values: few, but they need a limit.
@@ -32,10 +30,17 @@ class _Seen:
 
 
 class Problems(logging.Handler):
-    """Writes records to `stream` as JSON lines; call `write_repeats` now and then."""
+    """Writes records to `stream` as `lines` makes them; call `write_repeats` now and then."""
 
-    def __init__(self, stream: TextIO | None = None, *, quiet: timedelta = QUIET) -> None:
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        *,
+        quiet: timedelta = QUIET,
+        lines: LogLines | None = None,
+    ) -> None:
         super().__init__()
+        self.setFormatter(lines or LogLines())
         self._stream = stream or sys.stderr
         self._quiet = quiet.total_seconds()
         self._seen: dict[Key, _Seen] = {}
@@ -69,28 +74,18 @@ class Problems(logging.Handler):
         super().close()
 
     def _write(self, record: logging.LogRecord, **more: int) -> None:
-        at = datetime.fromtimestamp(record.created, UTC)
-        line: dict[str, object] = {
-            "time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": printable_lines(record.getMessage().strip()),
-            **more,
-        }
-        if record.exc_info:
-            line["traceback"] = printable_lines(
-                logging.Formatter().formatException(record.exc_info)
-            )
+        record.__dict__.update(more)
         try:
-            self._stream.write(msgspec.json.encode(line).decode() + "\n")
+            self._stream.write(self.format(record) + "\n")
             self._stream.flush()
         except OSError:
             self.handleError(record)
 
 
-def log_problems() -> Problems:
-    """Make all loggers of this process, also asyncio's, write such lines."""
-    problems = Problems()
+def log_problems(log_format: str) -> Problems:
+    """Make all loggers of this process, also asyncio's, write such lines, in that format."""
+    as_json = is_json(log_format, sys.stderr)
+    problems = Problems(lines=LogLines(is_json=as_json, process="ingest"))
     root = logging.getLogger()
     for handler in list(root.handlers):
         root.removeHandler(handler)

@@ -131,7 +131,7 @@ def run(
             )
         if settings.ingest_workers == 1:
             return _run_process(settings, listeners, explain=explain)
-        problems = log_problems()
+        problems = log_problems(settings.log_format)
         folder = Path(opened.enter_context(TemporaryDirectory(prefix="pipeline-ingest-")))
         code = uvloop.run(_run_group(settings, listeners, folder, explain=explain))
         problems.close()
@@ -161,7 +161,7 @@ def _run_process(
         most = connections(settings.max_connections)
     except (StoresError, TooFewFilesError) as error:
         return _failed(str(error))
-    problems = log_problems()
+    problems = log_problems(settings.log_format)
     _refuse_unfit_topics(settings)
     downstream = Downstream(settings)
     app = create_app(

@@ -54,7 +54,8 @@ class Lag:
         """The offset to be read next; `written_at` is when the record before it was appended."""
         with self._lock:
             held = self._places.setdefault(place, _Place())
-            held.position = position
+            # A commit that Kafka was asked for may be told after what was processed since.
+            held.position = max(position, held.position or 0)
             if written_at is not None:
                 held.read_until = max(held.read_until, written_at)
             if held.end is not None:

@@ -19,6 +19,7 @@ from pipeline.monitoring.kafka_ends import Ends, KafkaEnds
 from pipeline.monitoring.lag import Lag
 from pipeline.monitoring.metrics import Labels, Metrics
 from pipeline.monitoring.pages import Health
+from pipeline.monitoring.progress import Progress
 from pipeline.stream.state_figures import Held
 from pipeline.topics import topics
 
@@ -46,6 +47,7 @@ class WorkerFigures:
     kafka: KafkaEnds = field(init=False)
     _heartbeat: Heartbeat = field(default_factory=Heartbeat)
     _lag: Lag = field(default_factory=Lag)
+    _progress: Progress = field(default_factory=Progress)
     _owned: frozenset[int] | None = None
     _is_recovering: bool = True
     _stores: dict[int, _Store] = field(default_factory=dict)
@@ -88,6 +90,7 @@ class WorkerFigures:
 
     def processed(self, partition: int, *, records: int, events: int, failed: int) -> None:
         """The rules were applied to a batch."""
+        self._progress.add(records=records, events=events)
         self.metrics.count("pipeline_worker_records_total", records, str(partition))
         self.metrics.count("pipeline_worker_events_total", events)
         self.metrics.count("pipeline_worker_failed_events_total", failed)
@@ -121,6 +124,7 @@ class WorkerFigures:
                 for number, store, memory in held()
             }
             await self._find_positions(consumer)
+            self._progress.tell(sum(self._lag.records().values()))
             await asyncio.sleep(INTERVAL)
 
     async def _find_positions(self, consumer: Callable[[], BatchConsumer]) -> None:

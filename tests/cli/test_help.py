@@ -39,7 +39,10 @@ OURS = {
     "pipeline.cli.query",
     "pipeline.cli.rebuild",
     "pipeline.cli.rules",
+    "pipeline.cli.span",
+    "pipeline.cli.status",
     "pipeline.cli.stores",
+    "pipeline.cli.trace",
     "pipeline.cli.verb",
     "pipeline.umask",
 }

@@ -98,7 +98,7 @@ def test_a_half_sent_body_and_a_wait_for_an_ack_are_answered_and_the_exit_is_0( 
             connected(url, token, 0, b"")
         assert token not in ingest.said()
         # Its addresses, and then one line of JSON a problem: nothing else, to the very end.
-        assert all(json.loads(line)["level"] for line in ingest.said().splitlines()[2:])
+        assert all(json.loads(line)["level"] for line in ingest.raw().splitlines()[2:])
     finally:
         ingest.kill()
     heir = Verb("ingest", patient, "heir")

@@ -58,7 +58,7 @@ def readiness(verb: Verb) -> str:
 
 
 def errors(verb: Verb) -> list[str]:
-    lines = [json.loads(line) for line in verb.said().splitlines() if line.startswith("{")]
+    lines = [json.loads(line) for line in verb.raw().splitlines() if line.startswith("{")]
     return [line["message"] for line in lines if line["level"] == "error"]
 
 

@@ -64,3 +64,11 @@ def test_a_partition_of_another_process_is_not_shown() -> None:
     assert found.records() == {PLACE: 6}
     found.forget(PLACE)
     assert found.records() == found.seconds() == {}
+
+
+def test_an_answer_that_is_late_does_not_bring_a_reader_back() -> None:
+    found, _ = lag()
+    found.ends({PLACE: 6})
+    found.reached(PLACE, 6, written_at=10.0)
+    found.reached(PLACE, 5)
+    assert found.records() == {PLACE: 0}

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import Any
-from uuid import uuid4
-
 import pytest
 import urllib3
-from operated import Operated, families, http, up, value
-from processes import wait_for, wait_published
+from operated import Operated, event, families, http, value
+from processes import wait_for
 
-from pipeline.config import Settings
-from pipeline.devstack.broker.server import Broker
 from pipeline.monitoring.declarations import METRICS
 from pipeline.topics import topics
 
@@ -32,35 +25,6 @@ def is_served(url: str) -> bool:
         return "pipeline_info" in families(url)
     except urllib3.exceptions.HTTPError:
         return False
-
-
-def event(number: int, **more: Any) -> dict[str, Any]:
-    return {
-        "event_type": "search",
-        "timestamp": datetime.now(UTC).isoformat(),
-        "session_id": "s",
-        "device_id": f"device-{number}",
-        "query": "shoes",
-        **more,
-    }
-
-
-@pytest.fixture(scope="module")
-def running(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
-    settings = Settings(
-        _env_file=None,
-        kafka_bootstrap_servers=kafka.bootstrap_servers,
-        topic_prefix=f"t{uuid4().hex[:8]}-",
-        home=tmp_path_factory.mktemp("home"),
-        workers=2,
-        **dict.fromkeys(("ingest_port", "admin_port", "dashboard_port", "metrics_port"), 0),
-    )
-    with up(settings) as started:
-        for number in range(20):
-            started.send(event(number, event_id=f"e{number}"))
-        started.send(event(1, event_id="e1"), event(2, event_type="unknown"))
-        wait_published(settings)
-        yield started
 
 
 def test_each_process_has_an_address_of_its_own(running: Operated) -> None:
@@ -97,13 +61,13 @@ def test_workers_count_what_they_answered(running: Operated) -> None:
     def total(name: str) -> float:
         return sum(value(url, name) for url in urls)
 
-    assert total("pipeline_worker_records_total") == 21
-    assert total("pipeline_worker_events_total") == 21
+    # A partition that moves at the start may be read again in part.
+    assert total("pipeline_worker_records_total") >= 21
+    assert total("pipeline_worker_events_total") >= 21
     assert total("pipeline_worker_failed_events_total") == 0
     assert total("pipeline_worker_changelog_records_total") >= 20
     assert total("pipeline_worker_batch_seconds_count") > 0
     wait_for(lambda: total("pipeline_worker_partitions") == 4)
-    wait_for(lambda: total("pipeline_worker_memory_bytes") > 0)
 
 
 def test_workers_that_have_caught_up_have_no_lag_in_any_partition(running: Operated) -> None:
@@ -189,3 +153,7 @@ def test_states_are_counted_once_they_are_in_the_local_store(running: Operated) 
         each=lambda: [running.send(event(number)) for number in range(20)],
     )
     assert total("pipeline_worker_state_bytes") > 0
+    wait_for(
+        lambda: total("pipeline_worker_memory_bytes") > 0,
+        each=lambda: [running.send(event(number)) for number in range(20)],
+    )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from processes import messages
 
 from pipeline.config import Settings
 
@@ -26,11 +27,11 @@ class Run:
 
     @property
     def output(self) -> str:
-        return (self.folder / "output").read_text()
+        return messages((self.folder / "output").read_text())
 
     @property
     def errors(self) -> str:
-        return (self.folder / "errors").read_text()
+        return messages((self.folder / "errors").read_text())
 
     def family(self) -> list[psutil.Process]:
         """All its descendants."""

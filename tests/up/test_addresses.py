@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.devstack.addresses import Address
-from pipeline.devstack.first_store import make_first_store
+from pipeline.devstack.first_store import introduced, make_first_store
 from pipeline.sockets import ListenError
 
 
@@ -81,3 +81,9 @@ def test_a_process_listens_on_ipv6_and_prints_its_address(
         process.terminate()
     assert re.match(rf"{verb}: http://\[::1\]:\d+(/beacon)?\n$", said)
     assert process.returncode == 0
+
+
+def test_a_terminal_shows_the_first_token_once_and_no_file_has_it(tmp_path: Path) -> None:
+    said = introduced(tmp_path / "stores.toml", "http://x/beacon", "secret-1", is_terminal=True)
+    assert "(shown only once): secret-1\n" in said
+    assert list(tmp_path.iterdir()) == []

@@ -28,7 +28,10 @@ class RecordingSupervisor(Supervisor):
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        super().__init__(self.lines.append, pauses=PAUSES)
+        super().__init__(self.show, pauses=PAUSES)
+
+    def show(self, name: str, text: str) -> None:
+        self.lines.append(f"{name:<9} {text}")
 
     def run(self, code: str, *arguments: str, name: str = "child", last_work: str = "") -> None:
         command = [sys.executable, "-c", code, *arguments]
@@ -223,7 +226,7 @@ import sys
 from pipeline.devstack.supervisor import Supervisor
 
 sleep = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
-supervisor = Supervisor(lambda line: print(line, flush=True), pauses=(0.01,))
+supervisor = Supervisor(lambda name, text: print(name, text, flush=True), pauses=(0.01,))
 supervisor.add("child", sleep, {})
 supervisor.watch()
 """

@@ -15,6 +15,7 @@ from pipeline.monitoring.kafka_ends import KafkaEnds
 from pipeline.monitoring.lag import Lag
 from pipeline.monitoring.metrics import Metrics
 from pipeline.monitoring.pages import Health
+from pipeline.monitoring.progress import Progress
 from pipeline.topics import topics
 from pipeline.warehouse.load.batch import LoadBatch
 from pipeline.warehouse.snapshots.publishing import Publishing
@@ -38,6 +39,7 @@ class LoaderFigures:
         self._settings = settings
         self._heartbeat = Heartbeat()
         self._lag = Lag()
+        self._progress = Progress()
         self.kafka = KafkaEnds(settings, [ours.outcomes, ours.rejected], self._lag.ends)
         self._publishing: Publishing | None = None
         self._counts = (0, 0, 0, 0)
@@ -67,6 +69,7 @@ class LoaderFigures:
     def beat(self) -> None:
         """The loop has come round."""
         self._heartbeat.beat()
+        self._progress.tell(sum(self._lag.records().values()))
 
     def reached(
         self, positions: Mapping[tuple[str, int], int], written: Mapping[tuple[str, int], float]
@@ -82,6 +85,9 @@ class LoaderFigures:
         metrics, name = self.metrics, "pipeline_loader_"
         metrics.observe(f"{name}transaction_seconds", seconds)
         metrics.count(f"{name}records_total", len(batch))
+        self._progress.add(
+            records=len(batch), events=sum(each.events for each in batch.ledger.values())
+        )
         for counter in ("events", "duplicates"):
             amount = sum(getattr(each, counter) for each in batch.ledger.values())
             metrics.count(f"{name}{counter}_total", amount)

@@ -1,0 +1,133 @@
+"""What became of an event, or of a record of `beacons`, from the door to the tables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+from confluent_kafka import TopicPartition
+
+from pipeline.config import Settings
+from pipeline.kafka.clients import KafkaAdmin
+from pipeline.status.status import Status
+from pipeline.topics import group, topics
+
+# Seconds for which Kafka's records that are not published are searched.
+PATIENCE = 10.0
+# Each counts the rows of an event; the name says of what.
+_ROWS = {
+    "order lines": "FROM order_lines WHERE event_key = $1 AND store_id = $2",
+    "conversions": "FROM conversion_facts WHERE event_key = $1 AND store_id = $2",
+    "touches on paths": "FROM conversion_touches WHERE touch_event_key = $1 AND store_id = $2",
+}
+_EVENTS = (
+    "SELECT event_key, store_id, event_type, occurred_at, received_at, partition,"
+    ' "offset", is_late, session_id, event_id FROM events'
+)
+
+
+def trace_event(connection: duckdb.DuckDBPyConnection, event_id: str) -> Iterator[str]:
+    """What the snapshot has of the events with this id: tables, repeats, refusals."""
+    yield from _events(connection, f"{_EVENTS} WHERE event_id = $1 ORDER BY ALL", event_id)
+    for store, at, reason, detail in _rows(
+        connection,
+        "SELECT store_id, received_at, reason, detail FROM rejected_events"
+        " WHERE CASE WHEN json_valid(raw) THEN raw ->> '$.event_id' END = $1 ORDER BY ALL",
+        event_id,
+    ):
+        yield f"refused at {at or 'an unknown time'}, store {store}: {reason}, {detail}"
+
+
+def trace_record(
+    connection: duckdb.DuckDBPyConnection, partition: int, offset: int
+) -> Iterator[str]:
+    """What the snapshot has of a record of `beacons`."""
+    place = [partition, offset]
+    yield from _events(
+        connection, f'{_EVENTS} WHERE partition = $1 AND "offset" = $2 ORDER BY ALL', *place
+    )
+    for store, kind, at in _rows(
+        connection,
+        "SELECT store_id, kind, received_at FROM duplicates"
+        ' WHERE partition = $1 AND "offset" = $2 ORDER BY ALL',
+        *place,
+    ):
+        yield f"a repeat ({kind}) of an event of store {store}, received {at}: dropped"
+
+
+def _events(connection: duckdb.DuckDBPyConnection, text: str, *values: Any) -> Iterator[str]:
+    for row in _rows(connection, text, *values):
+        key, store, kind, occurred, received, partition, offset, is_late, session, name = row
+        late = ", late" if is_late else ""
+        yield f"{kind} {name or key} of store {store}, {occurred}, session {session}"
+        yield f"  received {received}; record {partition}:{offset} of beacons; in events{late}"
+        counts = [
+            f"{number} {what}"
+            for what, rows in _ROWS.items()
+            for ((number,),) in [_rows(connection, f"SELECT count(*) {rows}", key, store)]  # ours
+            if number
+        ]
+        if counts:
+            yield f"  {', '.join(counts)}"
+        for repeat, at, other, where in _rows(
+            connection,
+            'SELECT kind, received_at, partition, "offset" FROM duplicates'
+            " WHERE event_key = $1 AND store_id = $2 ORDER BY ALL",
+            *(key, store),
+        ):
+            yield f"  came again ({repeat}) {at}, record {other}:{where}: dropped"
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, text: str, *values: Any) -> list[tuple[Any, ...]]:
+    return connection.execute(text, list(values)).fetchall()
+
+
+def stage_of(status: Status, partition: int, offset: int) -> str:
+    """How far the record is: in the snapshot, processed, or waiting for a worker."""
+    place = f"record {partition}:{offset} of beacons"
+    found = next((each for each in status.partitions if each.partition == partition), None)
+    if found is None:
+        return f"there is no partition {partition}"
+    if found.ledger is not None and offset < found.ledger.next_origin:
+        return f"{place}: in the snapshot"
+    if found.end is None:
+        return f"{place}: not in the snapshot"
+    if offset >= found.end:
+        return f"{place}: not written yet, the next one is {found.end}"
+    if offset < (found.committed or 0):
+        return f"{place}: processed, and waiting for the loader or its next snapshot"
+    return f"{place}: waiting for a worker"
+
+
+def waiting_records(settings: Settings, status: Status, event_id: str) -> list[tuple[int, int]]:
+    """Partition and offset of each record that names the event and is not in the snapshot.
+
+    Raises `KafkaUnusableError`.
+    """
+    name, found = topics(settings).beacons.name, []
+    begins = {
+        each.partition: (each.published, each.end)
+        for each in status.partitions
+        if each.end is not None and each.published < each.end
+    }
+    if not begins:
+        return []
+    consumer = KafkaAdmin(settings).consumer(group(settings))
+    try:
+        consumer.assign([TopicPartition(name, each, at) for each, (at, _) in begins.items()])
+        until, wanted = time.monotonic() + PATIENCE, event_id.encode()
+        open_places = set(begins)
+        while open_places and time.monotonic() < until:
+            record = consumer.poll(0.2)
+            if record is None or record.error():
+                continue
+            partition, offset = int(record.partition() or 0), int(record.offset() or 0)
+            if wanted in bytes(record.value() or b""):
+                found.append((partition, offset))
+            if offset + 1 >= begins[partition][1]:
+                open_places.discard(partition)
+    finally:
+        consumer.close()
+    return found
