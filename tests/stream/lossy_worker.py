@@ -6,6 +6,7 @@ rebalance; here it happens for certain.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -34,4 +35,5 @@ async def getmany(self: BatchConsumer, timeout: float) -> AsyncIterator[Any]:  #
 
 
 BatchConsumer.getmany = getmany  # type: ignore[method-assign]
+logging.basicConfig(level=logging.INFO)
 sys.exit(worker.run(Settings()))
