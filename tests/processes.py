@@ -39,6 +39,19 @@ def environment(settings: Settings) -> dict[str, str]:
     return {**os.environ, **variables}
 
 
+def run_python(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python with `arguments` in the home and environment of `settings`, until it has ended."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env=environment(settings),
+        cwd=settings.home,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
 class Verb:
     """`pipeline VERB`, with its options, as a process; its output is a file in `settings.home`."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +13,7 @@ from beacons import BeaconProducer, accepted, write_traffic
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from kafka_outcomes import loading, rows
-from processes import Verb, environment, wait_for, wait_published
+from processes import Verb, run_python, wait_for, wait_published
 from tables import assert_those_of_a_quiet_day, broken_checks
 
 from pipeline.config import Settings
@@ -56,15 +55,7 @@ def worker(settings: Settings) -> Iterator[Verb]:
 
 
 def run(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *(arguments or ("-m", "pipeline", "rules", "adopt"))],
-        env=environment(settings),
-        cwd=settings.home,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    return run_python(settings, *(arguments or ("-m", "pipeline", "rules", "adopt")))
 
 
 def outcomes(settings: Settings) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 from beacons import BeaconProducer, accepted, write_traffic
 from kafka_outcomes import loading, rows
-from processes import Verb, environment, wait_published
+from processes import Verb, run_python, wait_published
 from tables import assert_those_of_a_quiet_day
 
 from pipeline.config import Settings
@@ -49,15 +48,7 @@ main(["topics", "--adopt"])
 
 def run(settings: Settings, *, dies: str = "") -> subprocess.CompletedProcess[str]:
     program = ("-c", DIES, dies) if dies else ("-m", "pipeline", "topics", "--adopt")
-    return subprocess.run(
-        [sys.executable, *program],
-        env=environment(settings),
-        cwd=settings.home,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    return run_python(settings, *program)
 
 
 def test_a_warehouse_goes_on_where_its_topics_are_lost(settings: Settings, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +13,7 @@ import pytest
 from beacons import BeaconProducer, accepted, write_traffic
 from confluent_kafka.admin import AdminClient, NewPartitions
 from kafka_outcomes import loading, rows
-from processes import Verb, environment, wait_for, wait_published
+from processes import Verb, run_python, wait_for, wait_published
 from tables import assert_those_of_a_quiet_day, broken_checks
 
 from pipeline.config import Settings
@@ -83,15 +82,7 @@ def run(
     settings: Settings, number: int = MORE, *, dies: str = ""
 ) -> subprocess.CompletedProcess[str]:
     program = ("-c", DIES, dies) if dies else ("-m", "pipeline", "partitions")
-    return subprocess.run(
-        [sys.executable, *program, str(number)],
-        env=environment(settings),
-        cwd=settings.home,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    return run_python(settings, *program, str(number))
 
 
 def said(settings: Settings, verb: str) -> str:

@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient
 from factories import click
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka_outcomes import OutcomeTopics
-from processes import environment, wait_for
+from processes import run_python, wait_for
 
 from pipeline.config import Settings
 from pipeline.kafka.admin import create_topics
@@ -50,14 +50,7 @@ def commit(topics: OutcomeTopics, *, topic_id: str) -> None:
 
 
 def status(settings: Settings, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline", "status", *options],
-        env=environment(settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    return run_python(settings, "-m", "pipeline", "status", *options)
 
 
 def test_unchanged_topics_are_no_error(topics: OutcomeTopics) -> None:

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 
 import msgspec
 import pytest
 from confluent_kafka import Producer
 from factories import MORNING, cart, click, purchase
 from kafka_outcomes import OutcomeTopics
-from processes import environment
+from processes import run_python
 
 from pipeline.config import Settings
 from pipeline.topics import Rejected
 
 
 def trace(settings: Settings, wanted: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline", "trace", wanted],
-        env=environment(settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    return run_python(settings, "-m", "pipeline", "trace", wanted)
 
 
 @pytest.fixture

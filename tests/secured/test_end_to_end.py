@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 
@@ -12,7 +10,7 @@ import psutil
 import pytest
 from beacons import write_traffic
 from certificates import PASSWORD, PLAIN_PASSWORD, REAUTHENTICATION, Secured
-from processes import Verb, environment, stopping, wait_for
+from processes import Verb, run_python, stopping, wait_for
 from pydantic import SecretStr
 from tables import broken_checks
 
@@ -55,15 +53,7 @@ def by_scram(settings: Settings, secured: Secured) -> Settings:  # noqa: ARG001 
 
 
 def pipeline(settings: Settings, verb: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline", verb],
-        env=environment(settings),
-        cwd=settings.home,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = run_python(settings, "-m", "pipeline", verb)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any
 
 import pytest
 from certificates import PASSWORD, USER, Authority, Secured
-from processes import Verb, environment, wait_for
+from processes import Verb, run_python, wait_for
 
 from pipeline.config import Settings
 from pipeline.devstack.broker.data_directory import free_port
@@ -71,15 +69,7 @@ TROUBLES: list[tuple[Change, str]] = [
 
 def refused(settings: Settings, verb: str) -> str:
     """The one line with which `verb` ends. It gives up far sooner than on a Kafka that is away."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline", verb],
-        env=environment(settings),
-        cwd=settings.home,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = run_python(settings, "-m", "pipeline", verb)
     assert done.returncode == 1, done
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1, done.stderr
