@@ -36,6 +36,7 @@ OF_THE_LOADER = {
     "late_devices",
     "migrations",
     "positions",
+    "publication",
 }
 BY_A_VIEW = {"hot_events": "events", "conversion_facts": "conversions"}
 
