@@ -25,6 +25,7 @@ from pipeline.warehouse.database import DatabaseError, connect_published
 from pipeline.warehouse.manifest import ArchiveError, archive_files, archive_folder
 from pipeline.warehouse.rebuild.adopt import adopt, plan
 from pipeline.warehouse.rebuild.rebuild import rebuild
+from pipeline.warehouse.snapshots import publish
 from pipeline.warehouse.snapshots.publish import SnapshotPublisher
 
 OTHER = Rules(
@@ -93,10 +94,15 @@ def test_a_commit_fails_whole(house: House) -> None:
     assert_goes_on(house, contents(house.connection))
 
 
-def test_a_checkpoint_ends_the_loader_and_keeps_the_old_snapshot(house: House) -> None:
+@pytest.mark.parametrize("what", ["commit", "checkpoint"])
+def test_a_snapshot_that_cannot_begin_ends_the_loader_and_keeps_the_old_one(
+    house: House, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    if what == "checkpoint":  # before it, a row is written
+        monkeypatch.setattr(publish, "sign", lambda _connection: None)
     house.warehouse.load(house.sent(5))
     before, published = contents(house.connection), house.snapshot.read_bytes()
-    with no_room(), pytest.raises(duckdb.FatalException, match=SAID):
+    with no_room(), pytest.raises(duckdb.Error, match=SAID):
         house.publisher.start()
     house.publisher.cancel()
     assert house.snapshot.read_bytes() == published
