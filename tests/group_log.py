@@ -26,6 +26,7 @@ from pipeline.stream.agents import Agent, FailureLimit
 from pipeline.stream.batch_producer import Span
 from pipeline.stream.checkpoint import Checkpoint
 from pipeline.stream.devices import Devices, Pair
+from pipeline.stream.figures import WorkerFigures
 from pipeline.stream.local_folder import LocalFolder
 from pipeline.stream.partition import PartitionState
 from pipeline.stream.transport import RecordBatch
@@ -33,7 +34,8 @@ from pipeline.topics import topics
 
 T = TypeVar("T")
 
-TOPICS = topics(Settings(_env_file=None, partitions=1))
+SETTINGS = Settings(_env_file=None, partitions=1)
+TOPICS = topics(SETTINGS)
 BEACONS, OUTCOMES, CHANGELOG = (
     TP(topic.name, 0) for topic in (TOPICS.beacons, TOPICS.outcomes, TOPICS.changelog)
 )
@@ -118,6 +120,7 @@ class WorkerProcess:
             FailureLimit(1.0),
             lambda: stand_in,
             self._end,
+            WorkerFigures(SETTINGS),
         )
         self._tasks = [asyncio.create_task(work) for work in (self._agent.run(self), self._live())]
 
