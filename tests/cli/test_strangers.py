@@ -118,7 +118,7 @@ def test_a_log_line_and_the_lines_of_a_child_are_text() -> None:
     heard: list[str] = []
     code = f"import sys; sys.stdout.buffer.write({HOSTILE.encode()!r})"
     child = ManagedProcess("it", [sys.executable, "-c", code], {})
-    child.start(heard.append)
+    child.start(lambda _name, line: heard.append(line))
     assert child.process is not None
     child.process.wait(60)
     assert child.is_dead()
