@@ -82,7 +82,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         process = subprocess.Popen(
             DEMO.split(),
             cwd=folder,
-            env={**os.environ, **FREE},
+            # The README shows a terminal.
+            env={**os.environ, **FREE, "PIPELINE_LOG_FORMAT": "text"},
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,

@@ -123,7 +123,7 @@ def test_e3_what_reaches_across_the_cut_is_made_of_what_stays(warehouse: Warehou
     moved_on(log)
     warehouse.load(log.outcomes)
     let_go(warehouse)
-    days = warehouse.rows("SELECT sum(add_to_carts), sum(revenue) FROM daily_products")
+    days = warehouse.rows("SELECT sum(add_to_carts), sum(gross_revenue) FROM daily_products")
     warehouse.load([log.erase(KEPT_FROM + DAYS, customer="ann")])
     assert warehouse.broken() == {}
     lines = "SELECT count(*) FROM order_lines WHERE device_key = 'd:device'"
@@ -131,7 +131,7 @@ def test_e3_what_reaches_across_the_cut_is_made_of_what_stays(warehouse: Warehou
     assert warehouse.rows("SELECT conversion_type, match FROM conversion_facts") == [
         ("purchase", "direct")
     ]
-    assert warehouse.rows("SELECT sum(add_to_carts), sum(revenue) FROM daily_products") == days
+    assert warehouse.rows("SELECT sum(add_to_carts), sum(gross_revenue) FROM daily_products") == days
 
 
 @pytest.mark.parametrize("is_archived", [False, True], ids=["hot", "archived"])
