@@ -128,7 +128,7 @@ def test_every_transaction_after_an_adoption_is_exact(
 ) -> None:
     path = tmp_path / "live.duckdb"
     random = Random(5)  # noqa: S311  # the same each time
-    stories = [with_erasures(story, random) for story in gathered(60, number=32)]
+    stories = [with_erasures(story, random) for story in gathered(30, number=32)]
     told = [Told(story, number, first) for number, story in enumerate(stories)]
     warehouse = Warehouse(path, first)
     turns = [one.next_part() for one in told]

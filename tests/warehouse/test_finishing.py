@@ -143,8 +143,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.timeout(600)
 def test_e1_whatever_kills_it_the_next_start_finishes_it(home: Path, every: int) -> None:
-    # It has some hundred steps, and each look takes a second.
-    assert_whole_after("erasing_kills.py", home, every=4 * every - 3, kills=CALLS | STATEMENTS)
+    # It has some eight hundred steps, and each look takes five seconds.
+    assert_whole_after("erasing_kills.py", home, every=40 * every - 39, kills=CALLS | STATEMENTS)
 
 
 def test_a_compacted_database_holds_the_same_rows_in_the_same_order(

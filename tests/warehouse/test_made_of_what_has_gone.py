@@ -131,7 +131,9 @@ def test_e3_what_reaches_across_the_cut_is_made_of_what_stays(warehouse: Warehou
     assert warehouse.rows("SELECT conversion_type, match FROM conversion_facts") == [
         ("purchase", "direct")
     ]
-    assert warehouse.rows("SELECT sum(add_to_carts), sum(gross_revenue) FROM daily_products") == days
+    assert (
+        warehouse.rows("SELECT sum(add_to_carts), sum(gross_revenue) FROM daily_products") == days
+    )
 
 
 @pytest.mark.parametrize("is_archived", [False, True], ids=["hot", "archived"])
