@@ -21,7 +21,7 @@ _SIGN = """
 
 def sign(connection: duckdb.DuckDBPyConnection) -> None:
     """Note that a snapshot is made now, in a transaction of its own."""
-    connection.execute(_SIGN, {"version": _version()})
+    connection.execute(_SIGN, {"version": _version()}).fetchall()
 
 
 @cache

@@ -78,7 +78,7 @@ class SnapshotPublisher:
             if self._ours is None or lacks_comments(self._connection):
                 comment(self._connection)
             sign(self._connection)
-            self._connection.execute("CHECKPOINT")
+            self._connection.execute("CHECKPOINT").fetchall()  # it may go on until then
             self._copying = Copying(self._live, self._snapshot)
             self._connection.execute("SET checkpoint_threshold = '1TB'")
             self._held_up = time.monotonic() - begun
@@ -127,7 +127,8 @@ class SnapshotPublisher:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except (duckdb.IOException, OSError, CopyError) as error:
+        # A checkpoint can be refused while another thread reads: the next one is soon.
+        except (duckdb.IOException, duckdb.TransactionException, OSError, CopyError) as error:
             # Without a temporary name, so that the same error is the same line.
             reason = (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
             raise PublishError(f"no new snapshot at {self._snapshot}: {reason}") from None
