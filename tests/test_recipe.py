@@ -15,7 +15,7 @@ import pytest
 from ingest.wire_cases import COMMON
 
 ROOT = Path(__file__).parent.parent
-TAKEN = ("pipeline", "sql", "tests", "docs", "bench", "deploy")
+TAKEN = ("pipeline", "sql", "tests", "docs", "bench", "deploy", "ops")
 FILES = (
     "pyproject.toml",
     "README.md",
