@@ -90,7 +90,7 @@ def test_every_derived_table_equals_its_recompute_with_erasures(
     warehouse: Warehouse, *, is_archived: bool
 ) -> None:
     random = Random(7)  # noqa: S311  # the same each time
-    stories = [with_erasures(story, random) for story in gathered(30, number=3)]
+    stories = [with_erasures(story, random) for story in gathered(60, number=3)]
     turns = [transactions_of(each, warehouse.rules, number=n) for n, each in enumerate(stories)]
     erased = 0
     for turn in range(max(map(len, turns))):
