@@ -34,7 +34,7 @@ def test_few_lines_and_no_traceback(settings: Settings, tmp_path: Path, cache: P
         try:
             wait_for(lambda: "Kafka acknowledges" in ingest.said(), each=ingest.assert_alive)
             wait_for(lambda: "processing" in worker.said(), each=worker.assert_alive)
-            wait_for(lambda: "loading" in load.said(), each=load.assert_alive)
+            wait_for(lambda: "snapshot of" in load.said(), each=load.assert_alive)
             before = {verb: len(verb.said().splitlines()) for verb in running}
             broker.kill()
             time.sleep(AWAY_SECONDS)
