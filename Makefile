@@ -12,9 +12,9 @@ help:  ## Print this list
 demo: .venv/ready  ## Run the whole pipeline with sample traffic; ARGS=--exit ends by itself
 	$(BIN)/pipeline demo $(ARGS)
 
-# Three at a time: half of the tests wait for a Kafka. A file's tests stay together, for what they share.
-test: lint  ## Run lint, types and all tests (a quarter of an hour); ARGS=tests/unit for a part
-	$(BIN)/pytest -n 3 --dist loadfile $(ARGS)
+# Two at a time: half of the tests wait for a Kafka. A file's tests stay together, for what they share.
+test: lint  ## Run lint, types and all tests (some twenty minutes); ARGS=tests/unit for a part
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 quick: lint  ## Run lint, types, the rules and the golden cases (under a minute), before a commit
 	$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/golden tests/mutants $(ARGS)

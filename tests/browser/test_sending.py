@@ -94,8 +94,8 @@ def test_a_webhooks_order_and_refund_are_credited_to_the_shoppers_click(
     )
     assert len(credited) == 5
     for row in credited:
-        assert (row["match"], row["revenue"]) == ("carried", Decimal("119.8"))
-        assert row["net_revenue"] == Decimal("59.9")
+        assert (row["match"], row["attributed_revenue"]) == ("carried", Decimal("119.8"))
+        assert row["attributed_net_revenue"] == Decimal("59.9")
 
 
 def test_a_rejected_event_is_found(environment: SdkEnvironment) -> None:

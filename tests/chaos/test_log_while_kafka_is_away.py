@@ -46,7 +46,7 @@ def test_few_lines_and_no_traceback(settings: Settings, tmp_path: Path, cache: P
         try:
             wait_for(lambda: "Kafka acknowledges" in ingest.said(), each=ingest.assert_alive)
             wait_for(lambda: "processing" in worker.said(), each=worker.assert_alive)
-            wait_for(lambda: "loading" in load.said(), each=load.assert_alive)
+            wait_for(lambda: "snapshot of" in load.said(), each=load.assert_alive)
             urls = {verb: metrics_of(verb) for verb in (worker, load)}
             for verb, url in urls.items():
                 wait_for(partial(says, url, 200, "answers"), each=verb.assert_alive)

@@ -77,7 +77,7 @@ def test_a_failed_delete_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptur
         other.execute("ROLLBACK")
         other.close()
         await until(lambda: spool.depth == 0)
-        assert not backlog.is_deleted(batch.seq)
+        await until(lambda: not backlog.is_deleted(batch.seq))
         backlog.close()
 
     asyncio.run(scenario())
