@@ -67,20 +67,27 @@ class Loader:
         self._open_database()
         self._other_zones: set[tuple[str, str]] = set()
         self._ledger = Ledger.read(self._connection)
-        self._refuse_other_topics()
-        self._consumer = KafkaConsumer(
-            bootstrap_servers=settings.kafka_bootstrap_servers,
-            **security(settings).for_python(),
+        try:
+            self._refuse_other_topics()
+            self._consumer = self._connected()
+            self._seek()
+        except BaseException:
+            self._close_database()  # what is refused may be mended by another process at once
+            raise
+
+    def _connected(self) -> KafkaConsumer:
+        return KafkaConsumer(
+            bootstrap_servers=self._settings.kafka_bootstrap_servers,
+            **security(self._settings).for_python(),
             group_id=None,
             enable_auto_commit=False,
             # A position that retention has deleted must be an error, not a jump.
             auto_offset_reset="none",
             max_partition_fetch_bytes=MAX_RECORD_BYTES,
             fetch_max_bytes=4 * MAX_RECORD_BYTES,
-            max_poll_records=settings.load_records,
+            max_poll_records=self._settings.load_records,
             fetch_max_wait_ms=200,
         )
-        self._seek()
 
     def _open_database(self) -> None:
         settings = self._settings
