@@ -41,11 +41,12 @@ class ClockWatch:
 
         It was appended between then and now: a difference within that time counts as none.
         """
+        latest = self._clock() - appended_at
+        # Read second: a pause between the two widens the range instead of moving it.
         at = self._monotonic()
         if at < self._due:
             return
         self._due = at + COMPARE_EVERY
-        latest = self._clock() - appended_at
         earliest = latest - (at - since)
         ahead = earliest if earliest > 0 else min(latest, 0.0)
         was_off = self.is_off
