@@ -60,25 +60,17 @@ class LocalFolder:
         while (lock := _lock(self.path / f"{partition}-{slot}")) is None:
             slot += 1
         folder = self.path / f"{partition}-{slot}"
-        try:
-            state = LocalState.open(folder, self.rules, self._new(), lock)
-        except lmdb.Error as error:
-            reason: str | None = str(error)
-        else:
-            reason = untrusted(state.meta, self._new(), end=self.ends.get(partition, 0))
-            if reason is None:
-                state.begin(boot())
-                if state.meta.has_erased:
-                    state.compact()
-                log.info(
-                    "partition %d: %d states are here; its changelog is read from offset %d",
-                    *(partition, len(state), state.meta.offset),
-                )
-                return state
-            state.abandon()
-        log.info("partition %d: its local state is made anew: %s", partition, reason)
-        (folder / "data.mdb").unlink(missing_ok=True)
-        return LocalState.open(folder, self.rules, self._new(), lock)
+        state = self._usable(folder, partition, lock)
+        if state is None:
+            return LocalState.open(folder, self.rules, self._new(), lock)
+        state.begin(boot())
+        if state.meta.has_erased:
+            state.compact()
+        log.info(
+            "partition %d: %d states are here; its changelog is read from offset %d",
+            *(partition, len(state), state.meta.offset),
+        )
+        return state
 
     def delete_unusable(self) -> None:
         """Delete states that nobody holds and none may read on from: they hold what is past.
@@ -90,16 +82,26 @@ class LocalFolder:
             lock = _lock(file.parent)
             if lock is None:
                 continue
-            try:
-                state = LocalState.open(file.parent, self.rules, self._new(), lock)
-            except lmdb.Error:
-                file.unlink()
+            state = self._usable(file.parent, partition, lock)
+            if state is None:
                 lock.close()
-                continue
+            else:
+                state.abandon()
+
+    def _usable(self, folder: Path, partition: int, lock: IO[bytes]) -> LocalState | None:
+        """The state in `folder` if it may be read on from; else it is deleted, `lock` kept."""
+        try:
+            state = LocalState.open(folder, self.rules, self._new(), lock)
+        except lmdb.Error as error:
+            reason: str | None = str(error)
+            (folder / "data.mdb").unlink(missing_ok=True)
+        else:
             reason = untrusted(state.meta, self._new(), end=self.ends.get(partition, 0))
-            if reason is not None:
-                file.unlink()
-            state.abandon()
+            if reason is None:
+                return state
+            state.delete()
+        log.info("partition %d: a local state is deleted: %s", partition, reason)
+        return None
 
     def _new(self) -> Meta:
         now = time.time()

@@ -215,6 +215,11 @@ class LocalState:
         self._env.close()
         self._lock.close()
 
+    def delete(self) -> None:
+        """Delete its file; the folder stays this process's. Raises OSError."""
+        self._env.close()
+        (self.folder / "data.mdb").unlink()
+
     def _remember_synced(self, *, boot: str | None) -> None:
         if self.meta.boot != boot:
             with self._env.begin(write=True) as transaction:

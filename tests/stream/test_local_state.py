@@ -305,6 +305,16 @@ def test_a_folder_that_another_holds_is_left_alone(tmp_path: Path) -> None:
     assert {path.parent.name for path in tmp_path.glob("*/owner")} == {"0-0", "0-1"}
 
 
+@pytest.mark.parametrize("damage", ["another topic", "garbage"])
+def test_a_folder_whose_state_is_made_anew_is_still_held(tmp_path: Path, damage: str) -> None:
+    LocalFolder(tmp_path, "before", RULES, {}).open(0).close()
+    if damage == "garbage":
+        (tmp_path / "0-0" / "data.mdb").write_bytes(b"garbage")
+    local = LocalFolder(tmp_path, "now", RULES, {})
+    one, other = local.open(0), local.open(0)
+    assert [state.folder.name for state in (one, other)] == ["0-0", "0-1"]
+
+
 def test_a_state_that_none_may_read_on_from_is_deleted_unless_it_is_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
