@@ -14,13 +14,13 @@ demo: .venv/ready  ## Run the whole pipeline with sample traffic; ARGS=--exit en
 
 # Two at a time: half of the tests wait for a Kafka. A file's tests stay together, for what they share.
 test: lint  ## Run lint, types and all tests (some twenty minutes); ARGS=tests/unit for a part
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 quick: lint  ## Run lint, types, the rules and the golden cases (under a minute), before a commit
 	$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/golden tests/mutants $(ARGS)
 
-chaos: .venv/ready  ## Kill processes for longer than `make test` does; ARGS=--kills=60
-	$(BIN)/pytest -s --every=1 tests/chaos $(shell grep -l assert_whole_after tests/warehouse/*.py) $(ARGS)
+chaos: .venv/ready  ## Kill and check at every step, not at some as `make test` does; ARGS=--kills=60
+	$(BIN)/pytest -s --every=1 tests/chaos $(shell grep -lw 'every: int' tests/warehouse/*.py) $(ARGS)
 
 mutants: .venv/ready  ## Weaken each rule in turn: a test must fail; ARGS="--jobs 2", ARGS=--only=A9
 	$(BIN)/python tests/mutants/run.py $(ARGS)
