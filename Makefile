@@ -38,8 +38,9 @@ format: .venv/ready  ## Format the code and fix what can be fixed
 hooks: .venv/ready  ## Let git run the checks of .pre-commit-config.yaml before each commit
 	$(BIN)/pre-commit install
 
-docs: .venv/ready  ## Write the parts of documents and SQL that the code declares: events, metrics
+docs: .venv/ready  ## Write what documents and SQL take from the code: events, metrics, answers
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/cookbook.py
 
 screenshot: .venv/ready  ## Write docs/images/dashboard.png again (needs chromium and chromedriver)
 	$(BIN)/python tests/browser/screenshot.py
