@@ -11,6 +11,7 @@ import duckdb
 import pytest
 from cookbook import of_arrivals, of_orders, of_visits
 from cookbook.past import Asked, Past
+from factories import Log, cart, purchase
 from warehouse_fixture import RULES, Warehouse
 
 from docs import cookbook
@@ -110,6 +111,18 @@ def test_store_and_days_are_those_that_were_asked_for(history: History, name: st
     expected = history.expected(name, is_of_part=True)
     assert history.found(name, is_of_part=True) == expected
     assert expected != history.expected(name, is_of_part=False)
+
+
+def test_a_cart_is_left_behind_where_the_order_comes_after_seven_days(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    for device, ms in (("d:in time", 0), ("d:too late", 1)):
+        log.send(cart(0), device=device)
+        log.send(purchase(7 * 24 * 60, ms=ms, session_id="later"), device=device)
+    warehouse.load(log.outcomes)
+    ((_, added, bought, _, left, back, share),) = ask(
+        warehouse.connection, "cart_abandonment", {}
+    ).rows
+    assert (added, bought, left, back, share) == (2, 2, 2, 1, 100.0)
 
 
 def test_each_question_is_also_asked_of_days_with_an_answer(sample: History, odd: History) -> None:
