@@ -4,7 +4,7 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help demo test quick chaos mutants lint format docs screenshot hooks lock clean
+.PHONY: help demo test quick chaos clients mutants lint format docs screenshot hooks lock clean
 
 help:  ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ quick: lint  ## Run lint, types, the rules and the golden cases (under a minute)
 
 chaos: .venv/ready  ## Kill processes for longer than `make test` does; ARGS=--kills=60
 	$(BIN)/pytest -s --every=1 tests/chaos $(shell grep -l assert_whole_after tests/warehouse/*.py) $(ARGS)
+
+clients: .venv/ready  ## Install other clients and run the snippets of docs/clients.md (network, JDK, npm)
+	$(BIN)/pytest -s tests/connecting/packages.py $(ARGS)
 
 mutants: .venv/ready  ## Weaken each rule in turn: a test must fail; ARGS="--jobs 2", ARGS=--only=A9
 	$(BIN)/python tests/mutants/run.py $(ARGS)

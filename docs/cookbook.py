@@ -77,8 +77,9 @@ HEAD = f"""\
 # Cookbook
 
 Each question of `sql/queries`, and its answer on sample traffic. `pipeline query` lists them;
-`--explain` prints the SQL with your values, to be changed and run in any client. A parameter that
-is left out restricts nothing: all stores, all days. Numbers are of people; a `day` is the store's.
+`--explain` prints the SQL with your values, for you to change, and for any client
+([connecting](clients.md)). A parameter that is left out restricts nothing: all stores, all days.
+Numbers are of people; a `day` is the store's.
 The [glossary](glossary.md) explains the columns, and [which number](which-number.md) says which of
 two to use.
 
