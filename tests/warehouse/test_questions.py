@@ -125,6 +125,16 @@ def test_a_cart_is_left_behind_where_the_order_comes_after_seven_days(warehouse:
     assert (added, bought, left, back, share) == (2, 2, 2, 1, 100.0)
 
 
+def test_an_order_is_worth_its_lines_in_its_first_currency(warehouse: Warehouse) -> None:
+    log = Log(warehouse.rules)
+    for minute, currency in enumerate(("USD", "JPY", "USD")):
+        line = {"product_id": minute, "price": "7"}
+        log.send(purchase(minute, line, order_id="A", currency=currency))
+    warehouse.load(log.outcomes)
+    found = ask(warehouse.connection, "orders", {}).rows
+    assert [row[1:4] for row in found] == [("USD", 1, 14)]
+
+
 def test_each_question_is_also_asked_of_days_with_an_answer(sample: History, odd: History) -> None:
     for name in ANSWERS:
         assert any(one.expected(name, is_of_part=True) for one in (sample, odd)), name
