@@ -219,8 +219,6 @@ def test_a_question_shows_measures_under_the_names_that_objects_have(
     known = {measure for one in objects for measure in one.measures}
     given = {"first": "2025-11-24", "last": "2025-11-24"}
     for name in questions():
-        if name.startswith("dashboard_"):
-            continue
         wanted = {key: value for key, value in given.items() if name == "kpis"}
         answer = ask(shops.connection, name, wanted)
         new = {

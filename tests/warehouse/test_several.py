@@ -24,7 +24,7 @@ from pipeline.warehouse.sql import files
 # What questions may need: a store and days of the traffic.
 GIVEN = {"store": "kiosk", "first": "2026-06-25", "last": "2026-06-30"}
 # They name places, which are those of each pipeline.
-BY_PLACE = {"dashboard_ledger", "dashboard_quality", "quality"}
+BY_PLACE = {"quality"}
 
 
 @pytest.fixture(scope="module")
