@@ -41,7 +41,7 @@ hooks: .venv/ready  ## Let git run the checks of .pre-commit-config.yaml before 
 docs: .venv/ready  ## Write the parts of documents and SQL that the code declares: events, metrics
 	$(BIN)/python docs/generate.py
 
-screenshot: .venv/ready  ## Write docs/images/dashboard.png again (needs chromium and chromedriver)
+screenshot: .venv/ready  ## Write the pictures of docs/images again (needs chromium and chromedriver)
 	$(BIN)/python tests/browser/screenshot.py
 
 # Locks hold the hashes of every wheel, so a fresh machine gets what was tested.
