@@ -40,7 +40,8 @@ def amount(value: Decimal, currency: str) -> str:
 
 def money(value: Decimal, currency: str) -> Markup:
     """An amount that does not break, whatever the direction of the text around it."""
-    return tag("bdi", amount(value, currency), class_="money")
+    number = f"{value:,.{places(currency)}f}{_SPACE}"
+    return tag("bdi", number, tag("span", currency, class_="unit"), class_="money")
 
 
 def places(currency: str) -> int:
@@ -76,7 +77,11 @@ def change(now: Decimal | float | None, before: Decimal | float | None, *, good:
     percent = f"{abs(by):,.1%}".replace("%", f"{_SPACE}%")
     hidden = tag("span", f"{word} ", class_="unseen")
     return tag(
-        "span", tag("span", arrow, aria_hidden="true"), hidden, percent, class_=f"change {kind}"
+        "span",
+        tag("span", f"{arrow}\N{NARROW NO-BREAK SPACE}", aria_hidden="true"),
+        hidden,
+        percent,
+        class_=f"change {kind}",
     )
 
 

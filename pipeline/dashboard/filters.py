@@ -43,7 +43,7 @@ def form(answer: Answer, selection: Selection) -> Markup:
             class_="fields",
         ),
         _spans(selection),
-        tag("div", *choices, _bots(selection), _clear(selection), class_="fields more"),
+        _more(choices, selection),
         method="get",
         action="/",
         id="filters",
@@ -134,6 +134,19 @@ def _select(name: str, answer: Answer, selection: Selection) -> Markup:
     ]
     empty = _option("", everything, chosen=chosen is None)
     return tag("label", title, tag("select", empty, *options, name=name, id=name))
+
+
+def _more(choices: Sequence[Markup], selection: Selection) -> Markup:
+    """Folded away until one is used: on a phone the figures come first."""
+    number = len(selection.filters)
+    summary = f"Filters ({number})" if number else "Filters"
+    return tag(
+        "details",
+        tag("summary", summary),
+        tag("div", *choices, _bots(selection), _clear(selection), class_="fields"),
+        open="open" if number or selection.bots else None,
+        id="more",
+    )
 
 
 def _bots(selection: Selection) -> Markup:

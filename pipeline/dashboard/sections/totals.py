@@ -109,11 +109,12 @@ def _money_tile(name: str, now: Amounts, before: Amounts | None, *, good: bool) 
     """The first currency large, others below it: they have no sum."""
     rows: list[Content] = []
     for currency in dict.fromkeys([*now, *(before or {})]):
-        value = now.get(currency, Decimal(0))
+        value, then = now.get(currency, Decimal(0)), (before or {}).get(currency, Decimal(0))
+        if rows and not value and not then:
+            continue
         rows.append(tag("dd", money(value, currency), class_="value" if not rows else "value more"))
         if before is None:
             continue
-        then = before.get(currency, Decimal(0))
         moved = change(value, then, good=good)
         rows.append(tag("dd", _from(moved, money(then, currency)), class_="before"))
     if not rows:
