@@ -27,7 +27,7 @@ PICTURES = {
 }
 # Each seed is a week of its own, so the page has a week to compare with.
 WEEKS = {7: "2026-03-08", 8: "2026-03-15"}
-CHOICE = "?store=souk&first=2026-03-08&last=2026-03-14"
+CHOICE = "?store=souk&days=7"
 
 
 def screenshots(folder: Path, *, devices: int = 600) -> None:

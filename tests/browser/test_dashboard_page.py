@@ -166,7 +166,9 @@ def test_the_whole_page_is_reached_by_keyboard_in_its_order(served: Served, desk
         const all = [...document.querySelectorAll(kinds)].filter((each) => each.type !== "hidden");
         return [
             all.filter((each) => each.tabIndex !== 0).length,
-            all.filter((each) => !each.checkVisibility()).length,
+            // What is folded away is reached when it is opened.
+            all.filter((each) => !each.checkVisibility()
+                && (each.localName === "summary" || !each.closest("details:not([open])"))).length,
             all.length,
         ];
         """
