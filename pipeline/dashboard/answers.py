@@ -28,7 +28,8 @@ T = TypeVar("T")
 QUICK_READERS = 2
 # What a quick question may take. It is a small part of a second at a hundred million events.
 _QUICK = timedelta(seconds=10)
-_KEPT = 256
+# Of answers that are kept: some hundred megabytes.
+MOST_ROWS = 100_000
 _BY_TIME = {"trend_visits", "trend_sales"}
 _COMPARED = {"totals", "money", *_BY_TIME}
 
@@ -88,13 +89,18 @@ class Answers:
         ).value
 
     def _read(self, of: Callable[[_Asking], T], *, is_slow: bool) -> SnapshotRead[T]:
-        reader = self.slow if is_slow else next(self._turn)
+        reader = self.slow if is_slow else self._idle()
 
         def query(connection: duckdb.DuckDBPyConnection) -> T:
             with limited(connection, self._limits[is_slow]):
                 return of(_Asking(connection, reader.opened, self._kept))
 
         return reader.read(query)
+
+    def _idle(self) -> SnapshotReader:
+        """A quick reader that does nothing, or the next in turn."""
+        idle = (reader for reader in self.quick if not reader.is_busy)
+        return next(idle, None) or next(self._turn)
 
 
 class _Asking:
@@ -165,7 +171,7 @@ def _key(query: str, selection: Selection) -> tuple[Hashable, ...]:
 
 
 class _Kept:
-    """The last answers, by what was asked of which snapshot."""
+    """The last answers of one snapshot, by the version and what was asked, up to `MOST_ROWS`."""
 
     def __init__(self) -> None:
         self._rows: OrderedDict[tuple[Hashable, ...], list[Row]] = OrderedDict()
@@ -182,7 +188,9 @@ class _Kept:
                 return self._rows[key]
         rows = asked()
         with self._lock:
+            if self._rows and next(iter(self._rows))[0] != key[0]:
+                self._rows.clear()  # of the snapshot before
             self._rows[key] = rows
-            while len(self._rows) > _KEPT:
+            while sum(map(len, self._rows.values())) > MOST_ROWS and len(self._rows) > 1:
                 self._rows.popitem(last=False)
         return rows

@@ -37,8 +37,12 @@ def _is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+# Says which snapshot there is and nothing of it: `pipeline up` and health checks ask there.
+FREE = "/version"
+
+
 class PasswordMiddleware:
-    """Answers 401 without `password`; the user's name may be any."""
+    """Answers 401 without `password`, but for `FREE`; the user's name may be any."""
 
     def __init__(self, app: ASGIApp, password: str) -> None:
         self._app = app
@@ -46,7 +50,8 @@ class PasswordMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what may pass."""
-        if scope["type"] == "http" and not self._is_right(Headers(scope=scope)):
+        is_free = scope["type"] != "http" or scope["path"] == FREE
+        if not is_free and not self._is_right(Headers(scope=scope)):
             answer = PlainTextResponse(
                 "The password is needed.\n",
                 401,

@@ -60,6 +60,11 @@ class SnapshotReader:
         return self._look()[0]
 
     @property
+    def is_busy(self) -> bool:
+        """Whether a read would wait."""
+        return self._lock.locked()
+
+    @property
     def opened(self) -> str:
         """The version that a query reads while it runs."""
         return "" if self._opened is None else self._opened[0]

@@ -25,7 +25,7 @@ def guarded(tmp_path: Path) -> Settings:
     return of(tmp_path, dashboard_password=SecretStr(PASSWORD))
 
 
-@pytest.mark.parametrize("path", ["/", "/section/totals", "/csv/products", "/version"])
+@pytest.mark.parametrize("path", ["/", "/section/totals", "/csv/products", "/nothing", "//version"])
 def test_every_address_asks_for_the_password(guarded: Settings, path: str) -> None:
     with serving(guarded) as served:
         refused = served.ask(path)
@@ -49,17 +49,22 @@ def test_every_address_asks_for_the_password(guarded: Settings, path: str) -> No
 )
 def test_another_password_is_refused(guarded: Settings, given: dict[str, str]) -> None:
     with serving(guarded) as served:
-        assert served.ask("/version", headers=given).status == 401
+        assert served.ask(headers=given).status == 401
 
 
 def test_the_user_may_have_any_name(guarded: Settings) -> None:
     with serving(guarded) as served:
         for user in ("", "merchandiser"):
-            assert served.ask("/version", headers=basic(PASSWORD, user)).status == 200
+            assert served.ask(headers=basic(PASSWORD, user)).status == 200
 
 
 def test_without_a_password_nothing_is_asked(settings: Settings) -> None:
     with serving(settings) as served:
+        assert served.ask().status == 200
+
+
+def test_health_checks_need_none(guarded: Settings) -> None:
+    with serving(guarded) as served:
         assert served.ask("/version").status == 200
 
 
