@@ -43,7 +43,7 @@ def screenshots(folder: Path, *, devices: int = 600) -> None:
         _run("local", str(requests), "--database", str(settings.database))
         dashboard = Verb("dashboard", settings)
         try:
-            wait_for(lambda: "dashboard: http" in dashboard.said(), seconds=30)
+            wait_for(lambda: "dashboard: http" in dashboard.said())
             found = re.search(r"dashboard: (\S+)", dashboard.said())
             assert found is not None
             browser = Browser(home / "browser")
@@ -62,7 +62,7 @@ def _take(browser: Browser, url: str, file: Path) -> None:
     browser.phone(width, height)
     browser.open(url)
     later = "return document.querySelectorAll('[data-later]').length;"
-    wait_for(lambda: browser.run(later) == 0, seconds=30)
+    wait_for(lambda: browser.run(later) == 0)
     # The moment of the snapshot and its age differ each time.
     browser.run("document.querySelector('.age').textContent = 'Published 1 s ago';")
     browser.picture(file)

@@ -49,11 +49,11 @@ def show(browser: Browser, url: str) -> None:
 
 
 def whole(browser: Browser) -> None:
-    wait_for(lambda: browser.run(LATER) == 0, seconds=30)
+    wait_for(lambda: browser.run(LATER) == 0)
 
 
 def until(browser: Browser, script: str, value: Any) -> None:
-    wait_for(lambda: browser.run(script) == value, seconds=30)
+    wait_for(lambda: browser.run(script) == value)
 
 
 def press(browser: Browser, key: str) -> None:
@@ -84,7 +84,7 @@ def test_figures_are_patched_in_place_while_they_are_read(
     before = desk.run(read)
     assert before == [True, True, "sort-searches-searches", "linen", 700, True]
     publish(settings, history(price="333"), history("kiosk", price="70", partition=1))
-    wait_for(lambda: "333.00" in desk.run(MAIN), seconds=30)
+    wait_for(lambda: "333.00" in desk.run(MAIN))
     whole(desk)
     assert "333.00" in desk.run("return document.querySelector('#searches').innerText;")
     assert desk.run(read) == before
@@ -96,7 +96,7 @@ def test_a_form_in_use_is_left_alone(served: Served, settings: Settings, desk: B
     typed = "document.querySelector('#first').focus(); document.querySelector('#first').value"
     desk.run(f"{typed} = '2025-11-22';")
     publish(settings, history(price="333"))
-    wait_for(lambda: "333.00" in desk.run(MAIN), seconds=30)
+    wait_for(lambda: "333.00" in desk.run(MAIN))
     assert desk.run("return document.querySelector('#first').value;") == "2025-11-22"
     assert desk.run("return document.activeElement.id;") == "first"
 
@@ -128,7 +128,7 @@ def test_a_filter_is_shown_at_once_and_goes_on_following_the_traffic(
         store.dispatchEvent(new Event("change", { bubbles: true }));
         """
     )
-    wait_for(lambda: "70.00" in desk.run(MAIN), seconds=30)
+    wait_for(lambda: "70.00" in desk.run(MAIN))
     assert desk.run("return location.search;") == "?days=1&store=kiosk&compare=before"
 
 
