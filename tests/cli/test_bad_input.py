@@ -160,6 +160,11 @@ def test_a_settings_file_that_is_not_text(pipeline: Pipeline, tmp_path: Path) ->
     assert ".env" in line_of(pipeline("check"))
 
 
+def test_a_setting_that_is_not_text(pipeline: Pipeline) -> None:
+    line = line_of(pipeline("check", topic_prefix="\udcff"))
+    assert "setting PIPELINE_TOPIC_PREFIX is not UTF-8" in line
+
+
 @pytest.mark.parametrize("in_file", [False, True])
 @pytest.mark.parametrize(
     ("name", "said"),
