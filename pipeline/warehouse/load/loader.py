@@ -13,7 +13,7 @@ from kafka import TopicPartition
 
 from pipeline.config import Settings
 from pipeline.domain.outcomes import Outcome
-from pipeline.kafka.client_log import log_causes, refusals_as_one_line
+from pipeline.kafka.client_log import errors_as_one_line, log_causes
 from pipeline.little_garbage import little_garbage
 from pipeline.monitoring.monitor import Monitor
 from pipeline.topics import Rejected
@@ -237,7 +237,7 @@ def run(settings: Settings) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with refusals_as_one_line(settings):
+    with errors_as_one_line(settings):
         loader = Loader(settings)
         log_causes(settings)
         log.info("loading into %s", settings.live_database)
