@@ -52,12 +52,10 @@ class KafkaAdmin:
                 self.admin.list_topics(timeout=max(0.1, min(left, ATTEMPT_SECONDS)))
             except KafkaException as error:
                 self.admin.poll(0)
-                failure = self._diagnosed(error, "list topics")
-                refuses = (
-                    isinstance(failure, KafkaRefusesError) and self._errors.are_all_brokers_down
-                )
-                if refuses or left <= ATTEMPT_SECONDS:
-                    raise failure from None
+                if left <= ATTEMPT_SECONDS or self._is_refused(error):
+                    # A variable for it would tie it to this frame, and so keep the client, and its
+                    # threads, until garbage is collected.
+                    raise self._diagnosed(error, "list topics") from None
             else:
                 return
 
@@ -79,6 +77,12 @@ class KafkaAdmin:
         except KafkaException as error:
             self.admin.poll(0)
             raise self._diagnosed(error, task) from None
+
+    def _is_refused(self, error: KafkaException) -> bool:
+        """Whether waiting is of no use."""
+        if not self._errors.are_all_brokers_down:
+            return False
+        return isinstance(self._diagnosed(error, "list topics"), KafkaRefusesError)
 
     def _diagnosed(self, error: KafkaException, task: str) -> KafkaUnusableError:
         return diagnose(self._settings, error.args[0], self._errors, task=task)
