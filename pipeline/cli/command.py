@@ -111,6 +111,7 @@ def user_settings() -> Settings:
     """From the environment and `.env`. Raises `click.ClickException`."""
     try:
         refuse_unknown({*os.environ, *DotEnvSettingsSource(Settings).env_vars})
+        refuse_undecoded()
         return Settings()
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
@@ -136,6 +137,16 @@ def refuse_unknown(names: set[str]) -> None:
                 else "docs/settings.md lists all settings"
             )
             raise UnknownSettingError(printable(f"{PREFIX}{own} is not a setting: {advice}"))
+
+
+def refuse_undecoded() -> None:
+    """Refuse values that are not text: DuckDB opens no file of such a name."""
+    for name, value in os.environ.items():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            if name.upper().startswith(PREFIX):
+                raise click.ClickException(f"setting {name} is not UTF-8: {value!a}") from None
 
 
 def one_line(error: Exception) -> str:

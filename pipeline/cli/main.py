@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 @click.version_option(package_name="clickstream-pipeline")
 def cli() -> None:
     """Clickstream events from HTTP through Kafka and Faust to DuckDB, exactly once."""
+    for argument in sys.argv[1:]:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:  # DuckDB opens no file of such a name
+            raise click.UsageError(f"{argument!a} is not UTF-8: give it another name") from None
     write_for_ourselves()
 
 

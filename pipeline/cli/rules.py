@@ -94,9 +94,11 @@ def embedded_kafka(settings: Settings) -> Iterator[Settings]:
     """`settings` with Kafka's address; the embedded one runs for as long as it is needed."""
     from pipeline.cli.command import on_kafka
     from pipeline.devstack.broker.server import Broker
+    from pipeline.kafka.clients import KafkaAdmin
 
     address = on_kafka(settings)
     if settings.kafka_bootstrap_servers:
+        KafkaAdmin(address)  # raises if it does not answer
         yield address
         return
     home = settings.home.resolve()

@@ -59,8 +59,9 @@ def trace(settings: Settings, wanted: str) -> int:
     for line in lines:
         click.echo(printable(line))
     if problem is not None:
-        click.echo(printable(f"Error: {problem}; this is what the snapshot knows"), err=True)
-    if not lines:
+        rest = "this is what the snapshot knows" if lines else "the snapshot knows nothing of it"
+        click.echo(printable(f"Error: {problem}; {rest}"), err=True)
+    elif not lines:
         click.echo(
             f"nothing is known of {printable(wanted)}: it was not answered 204, is in ingest's"
             " spool, or is older than what is kept",

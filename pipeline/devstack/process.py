@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 
 from pipeline.log_lines import message_of
 from pipeline.parent_death import end_with
 from pipeline.printable import printable
+from pipeline.restarts import deaths_in_a_row
 
 LAST_LINES = 5
+
+_NUMBER = re.compile(r"\d+")
 
 Show = Callable[[str, str], None]
 """Gets the name of a process and a line of its output."""
@@ -74,6 +78,16 @@ class ManagedProcess:
                 self.last_output.append(message_of(text))
                 show(self.name, text)
 
+    def note_death(self, what: str) -> None:
+        """That it has ended, as `what` says: how often in a row, and how often of this cause."""
+        self.deaths = deaths_in_a_row(self.deaths, ran=time.monotonic() - self.started)
+        death = ": ".join([what, *list(self.last_output)[-1:]])
+        is_same = self.deaths > 1 and _cause(death) == _cause(self.last_death)
+        self.deaths_of_one_cause = self.deaths_of_one_cause + 1 if is_same else 1
+        self.last_death = death
+        self.died_at = datetime.now(UTC)
+        self.process = None
+
     def is_dead(self) -> bool:
         """Whether it ran and has ended; then `last_output` is complete."""
         if self.process is None or self.process.poll() is None:
@@ -82,3 +96,8 @@ class ManagedProcess:
             # Not longer: a child of its own may still hold the pipe open.
             self.reader.join(1)
         return True
+
+
+def _cause(death: str) -> str:
+    """What two deaths of one cause have in common."""
+    return _NUMBER.sub("0", death)

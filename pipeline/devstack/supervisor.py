@@ -8,27 +8,22 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from pipeline.devstack.process import ManagedProcess, Show
-from pipeline.restarts import PAUSES, deaths_in_a_row, pause_after
+from pipeline.restarts import PAUSES, pause_after
 
 log = logging.getLogger(__name__)
 
 INTERVAL = 0.1
 
 T = TypeVar("T")
-
-
-_NUMBER = re.compile(r"\d+")
 
 
 class StartError(Exception):
@@ -139,19 +134,12 @@ class Supervisor:
             self.on_change(child)
 
     def _plan(self, child: ManagedProcess, what: str) -> None:
-        now = time.monotonic()
-        child.deaths = deaths_in_a_row(child.deaths, ran=now - child.started)
+        child.note_death(what)
         pause = pause_after(child.deaths, self._pauses)
         output = "".join(f"\n    {line}" for line in child.last_output)
         last = f"; its last output:{output}" if output else ""
         log.warning("%s; starting it again in %g s%s", what, pause, last)
-        death = ": ".join([what, *list(child.last_output)[-1:]])
-        is_same = child.deaths > 1 and _cause(death) == _cause(child.last_death)
-        child.deaths_of_one_cause = child.deaths_of_one_cause + 1 if is_same else 1
-        child.last_death = death
-        child.died_at = datetime.now(UTC)
-        child.process = None
-        child.start_at = now + pause
+        child.start_at = time.monotonic() + pause
         self.on_change(child)
 
     def stop(self, timeout: float = 10.0) -> None:
@@ -193,8 +181,3 @@ class Supervisor:
                 return False
             time.sleep(INTERVAL)
         return True
-
-
-def _cause(death: str) -> str:
-    """What two deaths of one cause have in common."""
-    return _NUMBER.sub("0", death)

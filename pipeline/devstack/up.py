@@ -2,46 +2,38 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
 import psutil  # type: ignore[import-untyped]  # it brings none
-import urllib3
 
 from pipeline.config import Settings
 from pipeline.devstack.addresses import Address, admin_address, dashboard_address, ingest_address
-from pipeline.devstack.broker.node import last_error
 from pipeline.devstack.broker.progress import download_shown
 from pipeline.devstack.broker.server import Broker
 from pipeline.devstack.first_store import introduced, make_first_store
-from pipeline.devstack.process import ManagedProcess, Show
+from pipeline.devstack.process import ManagedProcess
+from pipeline.devstack.shown import lines_shown, print_now
+from pipeline.devstack.starting import Starting
 from pipeline.devstack.supervised import Supervised, hopeless
 from pipeline.devstack.supervisor import StartError, Supervisor
 from pipeline.ingest.stores import Stores
 from pipeline.kafka.admin import create_topics
 from pipeline.kafka.security import refuse_for_our_own, security
-from pipeline.log_lines import LogLines, is_json, is_log_line
+from pipeline.log_lines import is_json
 from pipeline.monitoring.monitor import Monitor, operators_socket
 
 # The processes besides Kafka, in the order of their start; docker-compose.yml runs the same.
 VERBS = ("ingest", "worker", "load", "dashboard")
-# A restart would not help if one of these ends at its first start: the user must act.
-MUST_START = ("kafka", "ingest", "dashboard")
 # A copy of a large database takes minutes where the file system has no reflinks.
 LAST_WORK = {"load": "publishes its last snapshot"}
-START_SECONDS = 60.0
-# This many deaths in a row, each soon after a start, are no accident.
-DEATHS = 3
 _HOST = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
 
 T = TypeVar("T")
@@ -61,7 +53,8 @@ class Up:
         log_format = "json" if as_json else "text"
         self.settings = settings.model_copy(update={"log_format": log_format})
         self._broker: Broker | None = None
-        self._supervisor = Supervisor(_shown(as_json=as_json))
+        self._supervisor = Supervisor(lines_shown(as_json=as_json))
+        self._starting = Starting(self._supervisor, self._kafka_output)
         self._supervised = Supervised(self._supervisor, settings.home)
         self._opened = ExitStack()
         self._metrics: dict[str, int] = {}
@@ -131,7 +124,7 @@ class Up:
         token = make_first_store(path)
         if token is not None:
             is_terminal = sys.stdout.isatty()
-            _print(introduced(path, self.beacon_url, token, is_terminal=is_terminal))
+            print_now(introduced(path, self.beacon_url, token, is_terminal=is_terminal))
         self._add_processes()
 
     def _add_processes(self) -> None:
@@ -176,45 +169,25 @@ class Up:
         if self.is_stopping:
             return
         self._supervisor.add("kafka", broker.command(), {})
-        self.during(lambda: broker.wait_ready(given_up=self._is_hopeless))
-        self._refuse_hopeless()
+        self.during(lambda: broker.wait_ready(given_up=self._starting.is_hopeless))
+        self._starting.refuse_hopeless()
         self._change(kafka_bootstrap_servers=broker.bootstrap_servers)
 
-    def _is_hopeless(self) -> bool:
-        return self.is_stopping or any(
-            child.deaths and child.name in MUST_START for child in self._supervisor.children
-        )
-
-    def _refuse_hopeless(self) -> None:
-        for child in self._supervisor.children:
-            if child.deaths and child.name in MUST_START:
-                output = _last_output(child)
-                # Kafka writes to its log file; Java may print before there is one.
-                if self._broker is not None and child.name == "kafka" and not child.last_output:
-                    output = self._broker.last_output()
-                raise StartError(f"{child.name} ended at its start: {output}")
+    def _kafka_output(self) -> str:
+        return "" if self._broker is None else self._broker.last_output()
 
     def wait_ready(self) -> None:
         """Wait until ingest is ready and the dashboard answers. Raises `StartError`."""
-        urls = (
+        self._starting.wait_for(
             admin_address(self.settings).url("readyz"),
             dashboard_address(self.settings).url("version"),
         )
-        until = time.monotonic() + START_SECONDS
-        for url in urls:
-            self._supervisor.watch(partial(self._is_settled, url, until))
-            self._refuse_hopeless()
-            if not self.is_stopping and not _answers(url):
-                raise StartError(f"nothing answers at {url}: see the output above")
-
-    def _is_settled(self, url: str, until: float) -> bool:
-        return self._is_hopeless() or time.monotonic() > until or _answers(url)
 
     def announce(self) -> None:
         """Print the addresses once they answer."""
         self.wait_ready()
         if not self.is_stopping:
-            _print(
+            print_now(
                 f"Send beacons to {self.beacon_url}\n"
                 f"See the dashboard at {dashboard_address(self.settings).url('')}\n"
                 f"Query {self.settings.database} in any DuckDB client\n"
@@ -230,11 +203,8 @@ class Up:
         )
 
     def refuse_dying(self) -> None:
-        """Raises `StartError` if a process has died soon after each of its last starts."""
-        for child in self._supervisor.children:
-            # Between two starts, when its last output is complete.
-            if child.deaths >= DEATHS and child.process is None:
-                raise StartError(f"{child.name} dies at each start: {_last_output(child)}")
+        """As `Starting.refuse_dying`."""
+        self._starting.refuse_dying()
 
     def during(self, work: Callable[[], T]) -> T | None:
         """As `Supervisor.during`."""
@@ -264,37 +234,3 @@ class Up:
         self._opened.close()
         if self._broker is not None:
             self._broker.release()
-
-
-def _last_output(child: ManagedProcess) -> str:
-    return last_error("\n".join(child.last_output)).removeprefix("Error: ")
-
-
-def _answers(url: str) -> bool:
-    with suppress(urllib3.exceptions.HTTPError):
-        return _http.request("GET", url).status == 200
-    return False
-
-
-# Unlike urllib, it ignores proxies of the environment.
-_http = urllib3.PoolManager(timeout=1.0, retries=False)
-
-
-def _shown(*, as_json: bool) -> Show:
-    """Writes lines of processes: under their names, or as JSON lines, which have the name."""
-
-    def show(name: str, text: str) -> None:
-        line = f"{name:<9} {text}"
-        if as_json:
-            record = logging.LogRecord(name, logging.INFO, "", 0, "%s", (text,), None)
-            line = text if is_log_line(text) else LogLines(process=name).format(record)
-        # One write: lines come from many threads. A closed terminal must not stop the readers.
-        with suppress(OSError):
-            sys.stderr.write(f"{line}\n")
-
-    return show
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()

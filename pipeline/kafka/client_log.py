@@ -10,11 +10,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kafka.errors import AuthorizationError, SaslAuthenticationFailedError
+from kafka.errors import (
+    AuthorizationError,
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    SaslAuthenticationFailedError,
+)
 
 from pipeline.config import Settings
 from pipeline.kafka.clients import KafkaAdmin
-from pipeline.kafka.errors import KafkaRefusesError, KafkaUnusableError
+from pipeline.kafka.errors import AWAY, KafkaAwayError, KafkaRefusesError, KafkaUnusableError
 
 log = logging.getLogger(__name__)
 
@@ -95,8 +100,8 @@ def log_causes(settings: Settings) -> None:
 
 
 @contextmanager
-def refusals_as_one_line(settings: Settings) -> Iterator[None]:
-    """Raises `KafkaRefusesError` if kafka-python raises that the user or a right is missing."""
+def errors_as_one_line(settings: Settings) -> Iterator[None]:
+    """Raises a `KafkaUnusableError` where kafka-python raises what an operator can mend."""
     try:
         yield
     except (AuthorizationError, SaslAuthenticationFailedError) as error:
@@ -104,4 +109,9 @@ def refusals_as_one_line(settings: Settings) -> Iterator[None]:
             f"Kafka at {settings.kafka_bootstrap_servers} rejects user"
             f" {settings.kafka_sasl_username or 'ANONYMOUS'} ({type(error).__name__}): check its"
             " password and its ACLs (docs/operating.md)"
+        ) from None
+    except (KafkaConnectionError, KafkaTimeoutError) as error:
+        raise KafkaAwayError(
+            f"Kafka at {settings.kafka_bootstrap_servers} {AWAY} ({type(error).__name__}): start"
+            " it, or check PIPELINE_KAFKA_BOOTSTRAP_SERVERS"
         ) from None

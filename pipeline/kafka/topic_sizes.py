@@ -6,7 +6,7 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import NoError, for_code
 
 from pipeline.config import Settings
-from pipeline.kafka.client_log import refusals_as_one_line
+from pipeline.kafka.client_log import errors_as_one_line
 from pipeline.kafka.security import security
 from pipeline.topics import Topic
 
@@ -17,7 +17,7 @@ def topic_bytes(settings: Settings, topic: Topic) -> dict[int, int]:
     Empty without the right to Describe the cluster. Raises `KafkaRefusesError`.
     """
     # kafka-python, because confluent-kafka cannot ask for it.
-    with refusals_as_one_line(settings):
+    with errors_as_one_line(settings):
         admin = KafkaAdminClient(
             bootstrap_servers=settings.kafka_bootstrap_servers, **security(settings).for_python()
         )

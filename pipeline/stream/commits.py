@@ -6,7 +6,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from pipeline.config import Settings
 from pipeline.kafka.admin import end_offsets
-from pipeline.kafka.client_log import refusals_as_one_line
+from pipeline.kafka.client_log import errors_as_one_line
 from pipeline.kafka.security import security
 from pipeline.stream.checkpoint import StateError, read_checkpoint, refuse_missing_commit
 from pipeline.topics import group, topics
@@ -30,7 +30,7 @@ def refused_commits(settings: Settings, *, topic_id: str, rules: str | None) -> 
     refused = []
     try:
         for number in range(settings.partitions):
-            with refusals_as_one_line(settings):
+            with errors_as_one_line(settings):
                 commit = consumer.committed(
                     TopicPartition(ours.beacons.name, number), metadata=True
                 )

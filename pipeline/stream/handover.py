@@ -18,7 +18,7 @@ from pipeline.config import Settings
 from pipeline.domain.identity import record_key
 from pipeline.domain.reached import KnownKeys, Reached, unread
 from pipeline.kafka.admin import committed_offsets, topic_ids
-from pipeline.kafka.client_log import refusals_as_one_line
+from pipeline.kafka.client_log import errors_as_one_line
 from pipeline.kafka.partitioner import home
 from pipeline.kafka.security import security
 from pipeline.stream.batch_producer import BatchProducer
@@ -113,7 +113,7 @@ def refuse_running_workers(settings: Settings) -> None:
 
 
 def _has_members(settings: Settings) -> bool:
-    with refusals_as_one_line(settings):
+    with errors_as_one_line(settings):
         admin = KafkaAdminClient(
             bootstrap_servers=settings.kafka_bootstrap_servers, **security(settings).for_python()
         )
@@ -155,7 +155,7 @@ def _commit(settings: Settings, starts: Mapping[int, Checkpoint]) -> None:
 
 @contextmanager
 def _consumer(settings: Settings) -> Iterator[KafkaConsumer]:
-    with refusals_as_one_line(settings):
+    with errors_as_one_line(settings):
         # kafka-python, because confluent-kafka mangles a commit's metadata.
         consumer = KafkaConsumer(
             bootstrap_servers=settings.kafka_bootstrap_servers,

@@ -4,30 +4,40 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from forked import Forked
+from forked import forked as opened
 from processes import Pipeline
 
 
-@pytest.fixture
-def pipeline(tmp_path: Path) -> Pipeline:
-    """Runs `pipeline ARGUMENTS…` in the test's folder, with PIPELINE_ settings as keywords."""
+@pytest.fixture(scope="session")
+def forked() -> Iterator[Forked]:
+    """Runs commands as processes, and quickly."""
+    with opened() as ready:
+        yield ready
 
-    def run(*arguments: str, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
+
+@pytest.fixture
+def pipeline(tmp_path: Path, forked: Forked) -> Pipeline:
+    """Runs `pipeline ARGUMENTS…` in the test's folder, with PIPELINE_ settings as keywords.
+
+    `patience`: seconds to wait for a Kafka that is away, if not those of a user.
+    """
+
+    def run(
+        *arguments: str, stdin: str = "", patience: float | None = None, **settings: str
+    ) -> subprocess.CompletedProcess[str]:
         given = {"home": str(tmp_path / "home"), **settings}
-        return subprocess.run(
-            [sys.executable, "-m", "pipeline", *arguments],
-            env={**os.environ, **{f"PIPELINE_{k.upper()}": v for k, v in given.items()}},
+        variables = {f"PIPELINE_{name.upper()}": value for name, value in given.items()}
+        return forked.run(
+            *arguments,
             cwd=tmp_path,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-            # The default of most systems, so that private files are our doing.
-            umask=0o022,
+            environment={**os.environ, **variables},
+            stdin=stdin,
+            patience=patience,
         )
 
     return run

@@ -37,13 +37,11 @@ def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize(
-    "arguments", [QUESTION, ("traffic", "--devices", "100000")], ids=["query", "traffic"]
-)
-def test_a_ctrl_c_at_any_moment_ends_in_silence(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_a_ctrl_c_at_any_moment_ends_in_silence(tmp_path: Path) -> None:
+    """While it loads; `test_sweep.py` has each command at work."""
     codes = []
     for step in range(12):
-        with started(tmp_path, *arguments) as process:
+        with started(tmp_path, *QUESTION) as process:
             assert process.stderr is not None
             assert process.stderr.readline() == "begun\n"
             time.sleep(step / 10)
@@ -88,8 +86,8 @@ def test_a_ctrl_c_that_is_ignored_from_outside_stays_ignored(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "arguments",
-    [("query",), ("traffic", "--devices", "3"), ("--help",), ("--version",), ("stores", "add")],
-    ids=["query", "traffic", "help", "version", "stores"],
+    [("query",), ("--help",), ("--version",)],
+    ids=["query", "help", "version"],
 )
 def test_a_full_output_is_one_line_and_exit_code_1(
     tmp_path: Path, arguments: tuple[str, ...]

@@ -8,6 +8,7 @@ import time
 
 import click
 import pytest
+from processes import Pipeline
 
 from pipeline.cli.main import cli
 
@@ -69,13 +70,9 @@ def test_help_loads_nothing_but_click() -> None:
 
 
 @pytest.mark.parametrize("verb", verbs(cli), ids=" ".join)
-def test_every_command_has_help(verb: tuple[str, ...]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline", *verb, "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+def test_every_command_has_help(pipeline: Pipeline, verb: tuple[str, ...]) -> None:
+    done = pipeline(*verb, "--help")
+    assert done.returncode == 0
     assert done.stdout.startswith(f"Usage: pipeline {' '.join(verb)}".rstrip())
     assert len(done.stdout.splitlines()) >= 5
 
