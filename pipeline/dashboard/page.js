@@ -3,6 +3,12 @@
 // Patches new figures into the page: scroll, focus, selection and what is open stay as they are.
 // Without scripts every link and form works by itself, and the page reloads.
 const EVERY = 3000;
+// New snapshots may come each second. What takes long is asked for less often: a page that is left
+// open may use a tenth of the quick readers' time, its slow sections a twentieth of theirs.
+const PAGE_REST = 10;
+const SECTION_REST = 20;
+let due = 0;
+const sectionDue = new Map();
 const at = (id) => document.getElementById(id);
 
 // Figures of the same address stay in sight until newer ones have come.
@@ -23,7 +29,7 @@ function patch(old, fresh) {
         // A form in use is left alone.
         if (from.id === "filters" && isSame && from.contains(document.activeElement)) return false;
         if (to.dataset?.later && isSame && !from.dataset.later) {
-          from.dataset.again = to.dataset.later;
+          from.dataset.older = to.dataset.later;
           return false;
         }
         return true;
@@ -39,32 +45,55 @@ function patch(old, fresh) {
   });
 }
 
-// The sections that take longer come after the page, one after the other.
-async function fetchSections(request) {
-  for (;;) {
-    const section = document.querySelector("[data-later], [data-again]");
-    if (!section || request !== asked) return;
-    const url = section.dataset.again ?? section.dataset.later;
-    const answer = await fetch(url, { cache: "no-store" });
-    const text = await answer.text();
-    if (request !== asked) return;
-    if (answer.ok) {
-      patch(section, parsed(text).body.firstElementChild);
-    } else {
-      const paragraph = document.createElement("p");
-      paragraph.className = "empty";
-      paragraph.textContent = text;
-      section.querySelector(":scope > .empty")?.replaceWith(paragraph);
-    }
-    for (const name of ["data-later", "data-again", "aria-busy"]) section.removeAttribute(name);
+function askAgain() {
+  for (const section of document.querySelectorAll("[data-older]")) {
+    if (Date.now() >= (sectionDue.get(section.id) ?? 0)) section.dataset.again = section.dataset.older;
   }
+}
+
+// The sections that take longer come after the page, one after the other. New snapshots do not stop
+// one that is on its way; another choice of the reader does.
+let isFetching = false;
+async function fetchSections() {
+  askAgain();
+  if (isFetching) return;
+  isFetching = true;
+  try {
+    for (;;) {
+      const section = document.querySelector("[data-later], [data-again]");
+      if (!section) return;
+      await fetchSection(section, section.dataset.again ?? section.dataset.later);
+    }
+  } finally {
+    isFetching = false;
+  }
+}
+
+async function fetchSection(section, url) {
+  const begun = Date.now();
+  const chosen = location.href;
+  const answer = await fetch(url, { cache: "no-store" });
+  const text = await answer.text();
+  sectionDue.set(section.id, Date.now() + SECTION_REST * (Date.now() - begun));
+  if (location.href !== chosen) return;
+  if (answer.ok) {
+    patch(section, parsed(text).body.firstElementChild);
+  } else {
+    const paragraph = document.createElement("p");
+    paragraph.className = "empty";
+    paragraph.textContent = text;
+    section.querySelector(":scope > .empty")?.replaceWith(paragraph);
+  }
+  for (const name of ["data-later", "data-again", "data-older", "aria-busy"]) section.removeAttribute(name);
 }
 
 async function load(words) {
   asked += 1;
   const request = asked;
+  const begun = Date.now();
   const answer = await fetch(location.href, { cache: "no-store" });
   const fresh = parsed(await answer.text());
+  due = Date.now() + PAGE_REST * (Date.now() - begun);
   if (request !== asked) return;
   for (const id of ["header", "main", "footer"]) {
     const element = fresh.getElementById(id);
@@ -76,7 +105,7 @@ async function load(words) {
   at("said").textContent = words;
   showAge();
   readPlot();
-  await fetchSections(request);
+  fetchSections().catch(() => {}); // a server that is away is seen by the next look at its version
 }
 
 async function go(url) {
@@ -95,7 +124,8 @@ async function refresh() {
   if (document.hidden) return;
   try {
     const version = await (await fetch("/version", { cache: "no-store" })).text();
-    if (version !== document.body.dataset.version) await load("");
+    if (version !== document.body.dataset.version && Date.now() >= due) await load("");
+    else fetchSections().catch(() => {});
     at("away").hidden = true;
   } catch {
     at("away").hidden = false;
@@ -185,4 +215,4 @@ addEventListener("popstate", () => load("The figures have changed.").catch(() =>
 
 showAge();
 setInterval(refresh, EVERY);
-fetchSections(asked).catch(() => {});
+fetchSections().catch(() => {});

@@ -85,10 +85,36 @@ def test_figures_are_patched_in_place_while_they_are_read(
     assert before == [True, True, "sort-searches-searches", "linen", 700, True]
     publish(settings, history(price="333"), history("kiosk", price="70", partition=1))
     wait_for(lambda: "333.00" in desk.run(MAIN))
-    whole(desk)
-    assert "333.00" in desk.run("return document.querySelector('#searches').innerText;")
+    searches = "return document.querySelector('#searches').innerText;"
+    wait_for(lambda: "333.00" in desk.run(searches))
     assert desk.run(read) == before
     assert desk.console() == []
+
+
+def test_a_slow_section_is_not_asked_for_with_each_snapshot(
+    served: Served, settings: Settings, desk: Browser
+) -> None:
+    desk.cdp("Page.enable")
+    slow = """
+        const own = window.fetch;
+        window.asked = 0;
+        window.fetch = async (url, given) => {
+            if (!String(url).startsWith("/section/searches")) return own(url, given);
+            window.asked += 1;
+            await new Promise((done) => setTimeout(done, 3000));
+            return own(url, given);
+        };
+    """
+    added = desk.cdp("Page.addScriptToEvaluateOnNewDocument", source=slow)
+    try:
+        show(desk, f"{served.url}/?store=atelier")
+    finally:
+        desk.cdp("Page.removeScriptToEvaluateOnNewDocument", identifier=added["identifier"])
+    publish(settings, history(price="333"))
+    older = "return document.querySelector('#searches').dataset.older;"
+    until(desk, older, "/section/searches?store=atelier")
+    assert "333.00" in desk.run("return document.querySelector('#totals').innerText;")
+    assert desk.run("return window.asked;") == 1
 
 
 def test_a_form_in_use_is_left_alone(served: Served, settings: Settings, desk: Browser) -> None:
