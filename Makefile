@@ -4,7 +4,7 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help demo test quick chaos mutants lint format docs screenshot hooks lock clean
+.PHONY: help demo test quick chaos clients mutants lint format docs screenshot hooks lock clean
 
 help:  ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,13 +14,16 @@ demo: .venv/ready  ## Run the whole pipeline with sample traffic; ARGS=--exit en
 
 # Two at a time: half of the tests wait for a Kafka. A file's tests stay together, for what they share.
 test: lint  ## Run lint, types and all tests (some twenty minutes); ARGS=tests/unit for a part
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 quick: lint  ## Run lint, types, the rules and the golden cases (under a minute), before a commit
 	$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/golden tests/mutants $(ARGS)
 
-chaos: .venv/ready  ## Kill processes for longer than `make test` does; ARGS=--kills=60
-	$(BIN)/pytest -s --every=1 tests/chaos $(shell grep -l assert_whole_after tests/warehouse/*.py) $(ARGS)
+chaos: .venv/ready  ## Kill and check at every step, not at some as `make test` does; ARGS=--kills=60
+	$(BIN)/pytest -s --every=1 tests/chaos $(shell grep -lw 'every: int' tests/warehouse/*.py) $(ARGS)
+
+clients: .venv/ready  ## Install other clients and run the snippets of docs/clients.md (network, JDK, npm)
+	$(BIN)/pytest -s tests/connecting/packages.py $(ARGS)
 
 mutants: .venv/ready  ## Weaken each rule in turn: a test must fail; ARGS="--jobs 2", ARGS=--only=A9
 	$(BIN)/python tests/mutants/run.py $(ARGS)
@@ -38,8 +41,9 @@ format: .venv/ready  ## Format the code and fix what can be fixed
 hooks: .venv/ready  ## Let git run the checks of .pre-commit-config.yaml before each commit
 	$(BIN)/pre-commit install
 
-docs: .venv/ready  ## Write the parts of documents and SQL that the code declares: events, metrics
+docs: .venv/ready  ## Write what documents and SQL take from the code: events, metrics, answers
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/cookbook.py
 
 screenshot: .venv/ready  ## Write docs/images/dashboard.png again (needs chromium and chromedriver)
 	$(BIN)/python tests/browser/screenshot.py

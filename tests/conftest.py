@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
+from math import inf
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,8 +19,17 @@ from pipeline.devstack.broker.server import Broker
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--examples", default=200, help="Random stories under each set of rules.")
-    parser.addoption("--every", default=7, help="Kill at one step in so many, where all are known.")
+    parser.addoption("--every", default=7, help="Kill, or check all, at one step in so many.")
     parser.addoption("--kills", default=4, help="Kills in each test of tests/chaos.")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with the longest timeouts first: what begins last should not take minutes alone."""
+    longest: defaultdict[Path, float] = defaultdict(float)
+    for item in items:
+        if mark := item.get_closest_marker("timeout"):
+            longest[item.path] = max(longest[item.path], mark.args[0] or inf)
+    items.sort(key=lambda item: -longest[item.path])
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -41,7 +52,7 @@ def _temporary_files_in_pytest_s_folder(tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def every(request: pytest.FixtureRequest) -> int:
-    """One in how many steps of a process is killed."""
+    """At one in how many steps a process is killed, or a long story checked."""
     return int(request.config.getoption("--every"))
 
 

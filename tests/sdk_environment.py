@@ -55,7 +55,7 @@ class SdkEnvironment:
 
     def arrived(self, session_id: str, count: int) -> list[dict[str, Any]]:
         """Wait until everything is loaded; the events of a session, which must be `count`."""
-        wait_for(lambda: len(self.events(session_id)) >= count, seconds=30)
+        wait_for(lambda: len(self.events(session_id)) >= count)
         self.settle()
         events = self.events(session_id)
         assert len(events) == count
@@ -64,4 +64,4 @@ class SdkEnvironment:
 
     def settle(self) -> None:
         """Wait until the snapshot holds everything that ingest accepted."""
-        wait_for(lambda: status(self.settings).is_published, seconds=30)
+        wait_for(lambda: status(self.settings).is_published)

@@ -133,7 +133,7 @@ def test_make_test_is_what_ci_runs() -> None:
 def test_the_block_runs_to_its_end(demo: Demo, block: str) -> None:
     printed = demo.run(block)
     if "/beacon " in block:
-        wait_for(lambda: "HTTP/1.1 204" in printed or "HTTP/1.1 204" in demo.run(block), seconds=30)
+        wait_for(lambda: "HTTP/1.1 204" in printed or "HTTP/1.1 204" in demo.run(block))
         wait_for(lambda: demo.count("query = 'linen shirt' AND store_id = 'shop'") > 0, seconds=60)
     if "pipeline check" in block:
         assert "broken" not in printed

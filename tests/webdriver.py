@@ -70,7 +70,7 @@ class Browser:
             )
         self._session = ""
         try:
-            wait_for(lambda: _PORT.search(output.read_text()) is not None, seconds=30)
+            wait_for(lambda: _PORT.search(output.read_text()) is not None)
             found = _PORT.search(output.read_text())
             assert found is not None
             self._session = f"http://127.0.0.1:{found[1]}/session"

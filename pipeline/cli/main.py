@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -285,12 +285,13 @@ def send(
     type=click.DateTime(),
     help="Time of the last event, in UTC. Default: now.",
 )
-def traffic(seed: int, devices: int, end: datetime | None) -> None:
+@click.option("--days", default=7, show_default=True, type=click.IntRange(min=1))
+def traffic(seed: int, devices: int, end: datetime | None, days: int) -> None:
     """Generate sample requests as NDJSON."""
     from pipeline.traffic import lines
 
     last = datetime.now(UTC) if end is None else end.replace(tzinfo=UTC)
-    for line in lines(seed, devices=devices, end=last):
+    for line in lines(seed, devices=devices, end=last, span=timedelta(days=days)):
         sys.stdout.buffer.write(line)
 
 

@@ -17,7 +17,7 @@ from kafka.structs import OffsetAndMetadata
 from pipeline.config import Settings
 from pipeline.domain.identity import record_key
 from pipeline.domain.reached import KnownKeys, Reached, unread
-from pipeline.kafka.admin import topic_ids
+from pipeline.kafka.admin import committed_offsets, topic_ids
 from pipeline.kafka.client_log import errors_as_one_line
 from pipeline.kafka.partitioner import home
 from pipeline.kafka.security import security
@@ -102,6 +102,8 @@ async def _write(
 
 def refuse_running_workers(settings: Settings) -> None:
     """Raises `StateError` if a worker is in the group."""
+    # A Kafka that was just started lists no group that it has not read; then it knows its commits.
+    committed_offsets(settings, group(settings), topics(settings).beacons)
     # A worker with a name that has just ended is a member for so long.
     until = time.monotonic() + settings.session_timeout.total_seconds() + 2
     while _has_members(settings):

@@ -12,7 +12,7 @@ import duckdb
 from pipeline.warehouse.database import DatabaseError
 from pipeline.warehouse.sql import files, in_order, quoted, table_macros
 
-DAYS = ("first", "last", "since")
+DAYS = ("first", "last")
 _RANGE = "SELECT CAST(min(day) AS VARCHAR), CAST(max(day) AS VARCHAR) FROM daily_traffic"
 
 

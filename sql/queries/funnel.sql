@@ -1,4 +1,4 @@
--- How far do sessions get, per store? Optional: $store, $since (a day).
+-- How far do sessions get, per store? Optional: $store, $first, $last.
 SELECT
     store_id,
     CAST(sum(sessions) AS BIGINT) AS sessions,
@@ -9,6 +9,6 @@ SELECT
     round(100.0 * sum(bought) / nullif(sum(sessions), 0), 2) AS conversion_percent
 FROM funnel
 WHERE ($store IS NULL OR store_id = $store)
-    AND ($since IS NULL OR day >= CAST($since AS DATE))
+    AND day BETWEEN CAST(coalesce($first, '-infinity') AS DATE) AND CAST(coalesce($last, 'infinity') AS DATE)
 GROUP BY store_id
 ORDER BY store_id;

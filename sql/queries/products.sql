@@ -1,4 +1,4 @@
--- Which products are clicked and bought most? Optional: $store. The first 20 per store.
+-- Which products are clicked and bought most? Optional: $store, $first, $last. The first 20 per store.
 SELECT
     store_id,
     product_id,
@@ -8,7 +8,8 @@ SELECT
     CAST(sum(order_lines) AS BIGINT) AS order_lines,
     round(100.0 * sum(product_clicks) / nullif(sum(product_impressions), 0), 2) AS clicks_per_impression_percent
 FROM products
-WHERE $store IS NULL OR store_id = $store
+WHERE ($store IS NULL OR store_id = $store)
+    AND day BETWEEN CAST(coalesce($first, '-infinity') AS DATE) AND CAST(coalesce($last, 'infinity') AS DATE)
 GROUP BY store_id, product_id
 QUALIFY row_number() OVER (PARTITION BY store_id ORDER BY sum(product_clicks) DESC, product_id) <= 20
 ORDER BY store_id, product_clicks DESC, product_id;

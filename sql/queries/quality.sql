@@ -1,4 +1,4 @@
--- What was dropped, rejected or late, per store? Optional: $store.
+-- What was dropped, rejected or late, per store? Optional: $store, $first, $last.
 SELECT
     store_id,
     CAST(sum(received_events) AS BIGINT) AS received_events,
@@ -10,6 +10,7 @@ SELECT
     CAST(sum(clock_skewed_events) AS BIGINT) AS clock_skewed_events,
     CAST(sum(received_bot_events) AS BIGINT) AS received_bot_events
 FROM quality
-WHERE $store IS NULL OR store_id = $store
+WHERE ($store IS NULL OR store_id = $store)
+    AND day BETWEEN CAST(coalesce($first, '-infinity') AS DATE) AND CAST(coalesce($last, 'infinity') AS DATE)
 GROUP BY store_id
 ORDER BY store_id;

@@ -38,7 +38,7 @@ def screenshot(file: Path, *, devices: int = 600) -> None:
         _run("local", str(requests), "--database", str(settings.database))
         dashboard = Verb("dashboard", settings)
         try:
-            wait_for(lambda: "dashboard: http" in dashboard.said(), seconds=30)
+            wait_for(lambda: "dashboard: http" in dashboard.said())
             found = re.search(r"dashboard: (\S+)", dashboard.said())
             assert found is not None
             browser = Browser(folder / "browser")

@@ -42,14 +42,14 @@ def test_figures_are_shown_and_replaced_without_a_reload(
     search(environment, "linen curtains")
     dashboard = Verb("dashboard", environment.settings)
     try:
-        wait_for(lambda: "dashboard: http" in dashboard.said(), seconds=30)
+        wait_for(lambda: "dashboard: http" in dashboard.said())
         found = re.search(r"dashboard: (\S+)", dashboard.said())
         assert found is not None
         browser.open(found[1])
         assert "linen curtains" in browser.run(SHOWN)
         browser.run("window.isTheSamePage = true;")
         search(environment, "velvet curtains")
-        wait_for(lambda: "velvet curtains" in browser.run(SHOWN), seconds=30)
+        wait_for(lambda: "velvet curtains" in browser.run(SHOWN))
         assert browser.run("return window.isTheSamePage;") is True
         browser.picture(tmp_path / "dashboard.png")
         assert browser.console() == []

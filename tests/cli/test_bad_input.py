@@ -232,7 +232,7 @@ def test_a_store_with_only_rejected_events_is_known(pipeline: Pipeline, tmp_path
 
 
 def test_a_result_without_rows_says_so(pipeline: Pipeline, snapshot: str) -> None:
-    given = ("-p", "store=local", "-p", "since=2099-01-01", "--database", snapshot)
+    given = ("-p", "first=2099-01-01", "-p", "last=2099-01-01", "--database", snapshot)
     done = pipeline("query", "funnel", *given)
     assert (done.returncode, done.stderr.startswith("no rows: ")) == (0, True)
     assert pipeline("query", "funnel", "--database", snapshot).stderr == ""

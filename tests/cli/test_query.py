@@ -97,7 +97,7 @@ def test_internal_questions_are_not_listed(pipeline: Pipeline) -> None:
     [
         ({"first": "soon"}, "first=soon is not a day: write it as YYYY-MM-DD, as in 2026-07-01"),
         ({"last": "20260701"}, "last=20260701 is not a day: "),
-        ({"since": "2026-02-30"}, "since=2026-02-30 is not a day: "),
+        ({"first": "2026-02-30"}, "first=2026-02-30 is not a day: "),
         ({"grain": "store"}, "grain=store is none of: all_tokens, token, block, collection, "),
         ({"first": "2026-07-02", "last": "2026-07-01"}, "is after last=2026-07-01"),
     ],

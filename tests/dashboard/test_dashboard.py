@@ -296,7 +296,7 @@ def test_it_prints_its_address_and_stops_on_a_signal(settings: Settings) -> None
         with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own server
             assert answer.status == 200
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 def test_each_query_documents_its_grain() -> None:

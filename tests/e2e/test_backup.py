@@ -136,7 +136,7 @@ def test_a_home_under_load_is_backed_up_and_goes_on_elsewhere(
         with loading(elsewhere):
             BeaconProducer(busy).send(requests[half + half // 2 :])
             wait_published(elsewhere)
-        assert len(archived(elsewhere)) > 2
+        assert archived(elsewhere)
         assert_those_of_a_quiet_day(elsewhere, traffic, tmp_path)
 
         # What the loader would go on from, Kafka no longer has.

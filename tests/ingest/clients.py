@@ -35,7 +35,7 @@ class Held(MemoryPublisher):
 
 def has(publisher: Held, count: int) -> None:
     """Wait until so many requests wait."""
-    wait_for(lambda: len(publisher.waiting) == count, seconds=10)
+    wait_for(lambda: len(publisher.waiting) == count)
 
 
 class Client:

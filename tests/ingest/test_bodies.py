@@ -175,7 +175,7 @@ def test_beside_stalled_bodies_a_whole_one_is_taken(settings: Settings, serve: S
         for client in stalled:
             client.send(client.post(NEARLY)[:-1])
         sockets = [client.socket for client in stalled]
-        wait_for(lambda: len(select(sockets, [], [], 0)[0]) >= 18, seconds=10)
+        wait_for(lambda: len(select(sockets, [], [], 0)[0]) >= 18)
         good.send(good.post(NEARLY))
         assert good.answer()[0] == 204
         statuses = [one.answer()[0] for one in stalled if select([one.socket], [], [], 0)[0]]

@@ -412,7 +412,7 @@ def test_nothing_of_a_request_is_left_for_the_garbage_collector(
         def left() -> int:
             return sum(isinstance(one, (Connection, Exchange)) for one in gc.get_objects())
 
-        wait_for(lambda: left() == 0, seconds=10)
+        wait_for(lambda: left() == 0)
     finally:
         gc.enable()
 

@@ -101,7 +101,7 @@ def test_ingest_is_degraded_and_still_ready_while_no_worker_runs(
     create_topics(settings)
     downstream = Downstream(impatient)
     ingest = serve(impatient, KafkaPublisher(impatient), downstream=downstream)
-    wait_for(lambda: ingest.page("/readyz").json()["status"] == "ready", seconds=30)
+    wait_for(lambda: ingest.page("/readyz").json()["status"] == "ready")
     downstream.start()
     event = {
         "event_type": "search",

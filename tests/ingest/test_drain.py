@@ -34,7 +34,7 @@ def ingest(tmp_path: Path, publisher: Held, serve: Callable[..., Any]) -> Any:
 def stop(ingest: Any) -> None:
     assert ingest.page("/readyz").status == 200
     ingest.stop()
-    wait_for(lambda: ingest.page("/readyz").status == 503, seconds=10)
+    wait_for(lambda: ingest.page("/readyz").status == 503)
     assert ingest.page("/readyz").json() == {"status": "stopping"}
 
 

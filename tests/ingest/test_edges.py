@@ -169,11 +169,11 @@ def serving(name: str, settings: Settings, folder: Path, *, delay: timedelta) ->
             )
         try:
             edge = Edge(f"https://127.0.0.1:{port}", token, pem, ingests, folder)
-            wait_for(lambda: is_up(edge, process), seconds=30)
+            wait_for(lambda: is_up(edge, process))
             yield edge
         finally:
             process.terminate()
-            assert process.wait(10) in PROGRAM_ENDS, (folder / "said").read_text()
+            assert process.wait(60) in PROGRAM_ENDS, (folder / "said").read_text()
 
 
 def wait_ready(ingest: Verb) -> None:
@@ -261,7 +261,7 @@ def test_no_log_has_the_token_also_while_ingest_is_down(
     for headers in ({}, header):
         assert edge.request("POST", path, json=BODY, headers=headers).status in (502, 503)
     if name != "caddy":
-        wait_for(lambda: re.search(r"/beacon 50[23]", edge.logged()) is not None, seconds=10)
+        wait_for(lambda: re.search(r"/beacon 50[23]", edge.logged()) is not None)
         assert "/beacon 204" in edge.logged()
     assert edge.token not in edge.logged()
 

@@ -45,7 +45,7 @@ def metric(ingest: Any, name: str, label: str = "") -> float:
 
 def test_ready_says_that_kafka_answers(ingest: Any) -> None:
     # Until Kafka has answered once, records take the way of the spool.
-    wait_for(lambda: ingest.page("/readyz").json()["status"] == "ready", seconds=30)
+    wait_for(lambda: ingest.page("/readyz").json()["status"] == "ready")
     answer = ingest.page("/readyz")
     assert answer.status == 200
     words = {"status": "ready", "kafka": "answers", "spool": "empty"}
@@ -188,11 +188,11 @@ def test_a_running_ingest_follows_the_stores_file_and_the_ends_in_it(
     with changing(path) as entries:
         entries["a"].tokens_sha256 = [old_digest, new_digest]
         entries["a"].token_ends = {old_digest: NOW + timedelta(days=7)}
-    wait_for(lambda: ingest.post(BODY, token=new).status == 204, seconds=10)
+    wait_for(lambda: ingest.post(BODY, token=new).status == 204)
     assert ingest.post(BODY, token=old).status == 204
     with changing(path) as entries:
         entries["a"].token_ends = {old_digest: NOW}
-    wait_for(lambda: ingest.post(BODY, token=old).status == 401, seconds=10)
+    wait_for(lambda: ingest.post(BODY, token=old).status == 401)
     path.write_text("[stores")
-    wait_for(lambda: metric(ingest, "pipeline_ingest_stores_outdated") == 1, seconds=10)
+    wait_for(lambda: metric(ingest, "pipeline_ingest_stores_outdated") == 1)
     assert ingest.post(BODY, token=new).status == 204

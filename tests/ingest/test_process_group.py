@@ -124,7 +124,7 @@ def test_a_killed_process_loses_nothing_that_was_acknowledged_and_the_other_goes
             wait_for(lambda: outcomes[204] >= 200, seconds=60)
             killed = group.members()[0]
             killed.kill()
-            wait_for(lambda: group.page("/readyz").json()["processes"][0] == "1", seconds=10)
+            wait_for(lambda: group.page("/readyz").json()["processes"][0] == "1")
             assert (group.page("/readyz").status, group.status()) == (200, "degraded")
             before = outcomes.copy()
             wait_for(lambda: outcomes[204] >= before[204] + 200, seconds=60)
@@ -150,7 +150,7 @@ def test_one_page_of_metrics_counts_for_all_and_never_less(two: Settings, token:
         assert metric(group, "pipeline_ingest_stores") == 1
         assert metric(group, "pipeline_ingest_processes") == 2
         group.members()[0].kill()
-        wait_for(lambda: metric(group, "pipeline_ingest_processes") == 1, seconds=10)
+        wait_for(lambda: metric(group, "pipeline_ingest_processes") == 1)
         assert metric(group, name, "204") == 40
         wait_for(lambda: metric(group, "pipeline_ingest_processes") == 2, seconds=60)
         assert group.post() == 204
@@ -193,7 +193,7 @@ def test_processes_end_with_the_one_that_started_them(two: Settings, token: str)
         wait_for(lambda: len(group.members()) == 2, seconds=60)
         members = group.members()
         group.ingest.kill()
-        wait_for(lambda: not any(each.is_running() for each in members), seconds=10)
+        wait_for(lambda: not any(each.is_running() for each in members))
 
 
 def test_another_ingest_on_the_port_is_refused(two: Settings, token: str) -> None:

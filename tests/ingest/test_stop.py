@@ -6,7 +6,6 @@ import json
 import signal
 import socket
 import threading
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -82,18 +81,17 @@ def test_a_half_sent_body_and_a_wait_for_an_ack_are_answered_and_the_exit_is_0( 
             connected(url, token, len(body), body[:9]) as half,
             connected(url, token, len(body), body) as waiting,
         ):
-            time.sleep(0.3)  # both are in
+            for _ in range(2):  # what comes after both is answered: they are in
+                assert urllib3.request("OPTIONS", url).status == 204
             ingest.process.send_signal(signal.SIGHUP)
             ingest.process.send_signal(signal.SIGTERM)
-            began = time.monotonic()
             # The one is finished, by way of the spool, if that is in time; the other cannot be.
             for connection, status in ((waiting, answered), (half, b"503")):
                 answer = all_of(connection)
-                assert answer.startswith(b"HTTP/1.1 " + status), answer
+                assert answer.startswith(b"HTTP/1.1 " + status), (answer, ingest.said())
                 assert b"access-control-allow-origin: https://shop.example" in answer
                 assert (b"retry-after: 1" in answer) == (status == b"503")
-            assert ingest.process.wait(10) == 0
-            assert time.monotonic() - began < 10
+            assert ingest.process.wait(50) == 0  # it does not wait for Kafka as long as it may
         with pytest.raises(ConnectionRefusedError):
             connected(url, token, 0, b"")
         assert token not in ingest.said()
@@ -104,7 +102,7 @@ def test_a_half_sent_body_and_a_wait_for_an_ack_are_answered_and_the_exit_is_0( 
     heir = Verb("ingest", patient, "heir")
     try:
         url_of(heir)
-        assert len(read_topic(topics(settings).beacons)) >= 1
+        assert len(read_topic(topics(settings).beacons)) >= (answered == b"204")
     finally:
         heir.kill()
 
@@ -129,7 +127,7 @@ def test_what_was_acknowledged_while_it_ended_is_on_kafka(
                     acknowledged += connection.recv(12) == b"HTTP/1.1 204"
             except OSError:
                 break
-        assert ingest.process.wait(10) == 0
+        assert ingest.process.wait(60) == 0
     finally:
         ingest.kill()
     assert acknowledged >= 20

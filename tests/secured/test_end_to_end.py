@@ -73,7 +73,7 @@ def test_every_process_reaches_kafka(
     assert pipeline(settings, "topics").startswith("created ")
     running = [Verb(verb, settings) for verb in ("ingest", "worker", "load")]
     with stopping(running):
-        wait_for(lambda: "Kafka acknowledges" in running[0].said(), seconds=30)
+        wait_for(lambda: "Kafka acknowledges" in running[0].said())
         found = re.search(r"ingest: (\S+)", running[0].said())
         assert found is not None
         traffic = write_traffic(settings.home / "traffic.ndjson", devices=5)

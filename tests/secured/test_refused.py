@@ -112,7 +112,7 @@ def test_ingest_reports_it_and_spools_events(
     ingest = Verb("ingest", wrong)
     try:
         wait_for(lambda: said in ingest.said(), seconds=30, each=ingest.assert_alive)
-        wait_for(lambda: "ingest: http" in ingest.said(), seconds=30)
+        wait_for(lambda: "ingest: http" in ingest.said())
         (line,) = [line for line in ingest.said().splitlines() if said in line]
         assert "events stay in the spool" in line
         assert ingest.stop() == 0

@@ -12,6 +12,7 @@ from processes import Verb, wait_for
 from pipeline.config import Settings
 from pipeline.kafka.admin import committed_offsets, create_topics, end_offsets
 from pipeline.stream.local_state import Meta
+from pipeline.stream.state_figures import read_figures
 from pipeline.topics import group, topics
 
 
@@ -30,8 +31,7 @@ def test_a_standby_has_what_the_killed_worker_had(settings: Settings, tmp_path: 
         sent = producer.send(requests[:half])
         wait_for(lambda: committed() == sent)
         ends = end_offsets(settings, ours.changelog)
-        # Its own, and those of the one that dies.
-        wait_for(lambda: reached(other, ends) == {n for n, end in ends.items() if end})
+        wait_for(lambda: is_ready(other, ends))
         dying.kill()
         sent += producer.send(requests[half:])
         wait_for(lambda: committed() == sent)
@@ -46,9 +46,10 @@ def on_a_machine(settings: Settings, home: Path) -> Settings:
     return settings.model_copy(update={"home": home, "worker_name": home.name, "standby": True})
 
 
-def reached(worker: Settings, ends: dict[int, int]) -> set[int]:
-    """The partitions whose states a worker has on its disk up to `ends` of the changelog."""
-    return {number for number, end in ends.items() if offset_of(worker, number) >= end > 0}
+def is_ready(worker: Settings, ends: dict[int, int]) -> bool:
+    """Whether it has all states of the partitions that it keeps for another, up to `ends`."""
+    kept = [each.partition for each in read_figures(worker.home) if each.is_standby]
+    return kept != [] and all(offset_of(worker, number) >= ends[number] for number in kept)
 
 
 def offset_of(worker: Settings, number: int) -> int:

@@ -92,7 +92,7 @@ def test_a_hanging_download_does_not_delay_a_signal(start: Start, tmp_path: Path
             # The connection ends with the process.
             while connection.recv(4096):
                 pass
-    assert run.process.wait(5) == 0
+    assert run.process.wait(60) == 0
 
 
 @pytest.mark.parametrize("verb", ["ingest", "admin", "dashboard"])

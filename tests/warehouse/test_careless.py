@@ -90,7 +90,7 @@ def test_an_idle_loader_frees_readers_blocked_by_a_client(topics: OutcomeTopics)
         path.chmod(0o600)  # for a client that is not root
         with client(path):
             # The client holds that file and no record arrives, yet readers get a new file.
-            wait_for(lambda: positions(topics.settings) == topics.ends(), seconds=20)
+            wait_for(lambda: positions(topics.settings) == topics.ends())
 
 
 def test_a_client_that_holds_a_snapshot_blocks_no_reader_of_the_next_one(

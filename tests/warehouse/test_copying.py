@@ -39,7 +39,7 @@ def test_a_copy_dies_with_its_process_and_the_next_copy_deletes_its_file(tmp_pat
         wait_for(copying)
         (left,) = tmp_path.glob("target.*")
         parent.kill()
-        gone, alive = psutil.wait_procs(found, timeout=10)
+        gone, alive = psutil.wait_procs(found, timeout=60)
         for child in alive:
             child.kill()
     assert (len(gone), alive) == (1, [])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from itertools import count
 from random import Random
 
 import pytest
@@ -72,27 +73,33 @@ def freeze_what_is_cut(warehouse: Warehouse) -> None:
 
 @pytest.mark.parametrize("events_go", [False, True], ids=["events stay", "events go"])
 def test_t11_what_is_kept_equals_a_recompute_from_the_cut_on(
-    warehouse: Warehouse, *, events_go: bool
+    warehouse: Warehouse, every: int, *, events_go: bool
 ) -> None:
-    """After every transaction, and after every day that goes."""
+    """After one in `every` transactions, and one in so many of the days that go."""
     chance, found = Random(11), Counter[str]()  # noqa: S311  # examples, the same each time
     told = [thirds(chance, warehouse.rules, number=number) for number in range(STORES)]
-    connection, unnamed = warehouse.connection, list[str]()
+    connection, unnamed, steps = warehouse.connection, list[str](), count()
+
+    def check() -> None:
+        if next(steps) % every == 0:
+            assert warehouse.broken() == {}
+
     for outcomes in zip(*told, strict=True):
         warehouse.load(outcome for some in outcomes for outcome in some[: len(some) // 2])
-        assert warehouse.broken() == {}
+        check()
         warehouse.load(outcome for some in outcomes for outcome in some)
-        assert warehouse.broken() == {}
+        check()
         # No less than the lateness, without which an event on time could lie before the cut.
         while derived.expire(connection, warehouse.rules.lateness, partitions=STORES * PARTITIONS):
-            assert warehouse.broken() == {}
+            check()
             found += Counter({name: warehouse.rows(text)[0][0] for name, text in HAPPENED.items()})
         if events_go:
             freeze_what_is_cut(warehouse)
             folder = archive_folder(warehouse.path)
             # As soon as nothing that is kept needs them.
             while events.expire(connection, timedelta(0), folder=folder, unnamed=unnamed.extend):
-                assert warehouse.broken() == {}
+                check()
                 found += Counter({name: warehouse.rows(text)[0][0] for name, text in GONE.items()})
+    assert warehouse.broken() == {}
     assert set(found) == {*HAPPENED, *(GONE if events_go else ())}, found
     assert bool(unnamed) == events_go

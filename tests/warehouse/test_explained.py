@@ -13,7 +13,16 @@ from pipeline.warehouse.parameters import explained, parameters_of
 from pipeline.warehouse.queries import ask
 from pipeline.warehouse.sql import files
 
-GIVEN = {"store": "story-1", "first": "2025-11-23", "last": "2025-11-24", "grain": "product"}
+GIVEN = {
+    "store": "story-1",
+    "first": "2025-11-23",
+    "last": "2025-11-25",
+    "grain": "product",
+    "token": "red",
+    "other": "blue",
+}
+# Of a story in which they have an answer.
+ELSEWHERE = {"compare_tokens": {"store": "story-17"}, "fields": {"store": "story-17"}}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +43,8 @@ def client(
 def test_it_answers_as_the_question_does(
     shops: Warehouse, client: duckdb.DuckDBPyConnection, name: str
 ) -> None:
-    values = {key: GIVEN[key] for key in parameters_of(name) if key in GIVEN}
+    given = GIVEN | ELSEWHERE.get(name, {})
+    values = {key: given[key] for key in parameters_of(name) if key in given}
     answer = ask(shops.connection, name, values)
     assert answer.rows
     assert client.execute(explained(name, values)).fetchall() == answer.rows

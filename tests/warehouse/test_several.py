@@ -21,10 +21,16 @@ from pipeline.warehouse.queries import ask, questions
 from pipeline.warehouse.several import connect_several
 from pipeline.warehouse.sql import files
 
-# What questions may need: a store and days of the traffic.
-GIVEN = {"store": "kiosk", "first": "2026-06-25", "last": "2026-06-30"}
-# They name places, which are those of each pipeline.
-BY_PLACE = {"dashboard_ledger", "dashboard_quality", "quality"}
+# What questions may need: a store, days and two tokens of the traffic.
+GIVEN = {
+    "store": "kiosk",
+    "first": "2026-06-25",
+    "last": "2026-06-30",
+    "token": "MufpbPD2wnPZJPSs8Tb-XbrMYotYoqHp",
+    "other": "m3f7zLrOL1xOXB0H9qH3bbu0kUUNERPl",
+}
+# They name places, which are those of each pipeline, or how far each has come.
+BY_PLACE = {"dashboard_ledger", "dashboard_quality", "freshness", "quality"}
 
 
 @pytest.fixture(scope="module")

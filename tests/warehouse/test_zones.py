@@ -16,7 +16,7 @@ from pipeline.warehouse.sql import files, table_macros
 ZONES = ("UTC", "America/New_York", "Pacific/Kiritimati")
 # Whose day a row's is, the first of these that it has.
 MOMENTS = ("occurred_at", "ordered_at", "refunded_at", "started_at")
-GIVEN = {"first": "2025-11-22", "last": "2025-11-25", "since": "2025-11-22"}
+GIVEN = {"first": "2025-11-22", "last": "2025-11-25", "token": "red", "other": "blue"}
 
 
 def names(warehouse: Warehouse) -> list[str]:

@@ -6,21 +6,17 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import OffsetOutOfRangeError
+from kafka import TopicPartition
 
 from pipeline.config import Settings
 from pipeline.domain.outcomes import Outcome
-from pipeline.kafka.admin import check_topics, topic_ids
 from pipeline.kafka.client_log import errors_as_one_line, log_causes
-from pipeline.kafka.security import security
 from pipeline.little_garbage import little_garbage
 from pipeline.monitoring.monitor import Monitor
-from pipeline.topics import MAX_RECORD_BYTES, Rejected, topics
+from pipeline.topics import Rejected
 from pipeline.warehouse.archive.archiver import Archiver
 from pipeline.warehouse.database import DatabaseError, connect_live
 from pipeline.warehouse.erasing.compaction import compact
@@ -30,6 +26,7 @@ from pipeline.warehouse.load.batch import LoadBatch
 from pipeline.warehouse.load.committing import Committing
 from pipeline.warehouse.load.erased import Eraser
 from pipeline.warehouse.load.figures import LoaderFigures
+from pipeline.warehouse.load.source import Source
 from pipeline.warehouse.load.transaction import Ledger, Transactions
 from pipeline.warehouse.manifest import archive_folder
 from pipeline.warehouse.resources import Resources
@@ -46,20 +43,13 @@ _rejected = msgspec.json.Decoder(Rejected)
 
 
 class Loader:
-    """One process, one live database, all partitions of `outcomes` and `rejected`.
-
-    Positions come from DuckDB, never from a consumer group: a crash that undoes rows also undoes
-    their positions.
-    """
+    """One process, one live database, all partitions of `outcomes` and `rejected`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._rules = settings.rules
         Terms.of(settings)  # refuses those that are too short, before anything is opened
-        self._topics = topics(settings)
-        check_topics(settings)
-        names = [self._topics.beacons.name, self._topics.outcomes.name, self._topics.rejected.name]
-        self._ids = topic_ids(settings, names)
+        self._source = Source(settings)
         self._finishing = Finishing(settings.live_database)
         self.figures = LoaderFigures(settings)
         self._written: dict[tuple[str, int], float] = {}
@@ -68,26 +58,10 @@ class Loader:
         self._other_zones: set[tuple[str, str]] = set()
         self._ledger = Ledger.read(self._connection)
         try:
-            self._refuse_other_topics()
-            self._consumer = self._connected()
-            self._seek()
+            self.figures.reached(self._source.start(self._connection, self._ledger), {})
         except BaseException:
             self._close_database()  # what is refused may be mended by another process at once
             raise
-
-    def _connected(self) -> KafkaConsumer:
-        return KafkaConsumer(
-            bootstrap_servers=self._settings.kafka_bootstrap_servers,
-            **security(self._settings).for_python(),
-            group_id=None,
-            enable_auto_commit=False,
-            # A position that retention has deleted must be an error, not a jump.
-            auto_offset_reset="none",
-            max_partition_fetch_bytes=MAX_RECORD_BYTES,
-            fetch_max_bytes=4 * MAX_RECORD_BYTES,
-            max_poll_records=self._settings.load_records,
-            fetch_max_wait_ms=200,
-        )
 
     def _open_database(self) -> None:
         settings = self._settings
@@ -131,41 +105,6 @@ class Loader:
         finally:
             self._connection.close()
 
-    def _refuse_other_topics(self) -> None:
-        beacons = self._ids[self._topics.beacons.name]
-        known = {topic_id for topic_id, _ in self._ledger.next_origins.values()}
-        held = self._connection.execute("SELECT topic, topic_id FROM positions").fetchall()
-        wrong = [name for name, topic_id in held if self._ids.get(name, topic_id) != topic_id]
-        if known - {beacons} or wrong:
-            raise DatabaseError(
-                f"{self._settings.live_database} was loaded from other topics than Kafka has now"
-                " (topic ids differ): reconnect the old Kafka; if it is lost, `pipeline topics"
-                " --adopt` goes on with the topics that there are"
-            )
-
-    def _seek(self) -> None:
-        held = {
-            (topic, partition): following
-            for topic, partition, following in self._connection.execute(
-                "SELECT topic, partition, next_offset FROM positions"
-            ).fetchall()
-        }
-        assigned = [
-            TopicPartition(topic.name, partition)
-            for topic in (self._topics.outcomes, self._topics.rejected)
-            for partition in range(topic.partitions)
-        ]
-        self._consumer.assign(assigned)
-        beginnings = self._consumer.beginning_offsets(assigned)
-        # A new warehouse reads the log from what is left of its beginning.
-        positions = {
-            (place.topic, place.partition): held.get((place.topic, place.partition), beginning)
-            for place, beginning in beginnings.items()
-        }
-        for place in assigned:
-            self._consumer.seek(place, positions[place.topic, place.partition])
-        self.figures.reached(positions, {})
-
     def run(self, stop: threading.Event) -> None:
         """Load until `stop`. Raises `DatabaseError` on a hole or on outcomes of other rules."""
         with little_garbage():
@@ -186,7 +125,7 @@ class Loader:
 
     def close(self) -> None:
         """Close the consumer and the database. A copy that is running ends, unpublished."""
-        self._consumer.close()
+        self._source.close()
         self._close_database()
 
     def _gather(self) -> LoadBatch:
@@ -199,7 +138,7 @@ class Loader:
                 break
             self.figures.beat()
             # Short enough that a copy is published soon after it ends.
-            for place, record in self._poll(min(left, _LONGEST_POLL)):
+            for place, record in self._source.poll(min(left, _LONGEST_POLL)):
                 batch = self._take(batch, place, record)
             if not self._committing.is_running:
                 self._finish()
@@ -257,24 +196,11 @@ class Loader:
                     *(store, zone, kept),
                 )
 
-    def _poll(self, seconds: float) -> Iterator[tuple[TopicPartition, Any]]:
-        try:
-            fetched = self._consumer.poll(timeout_ms=max(1, int(seconds * 1000)))
-        except OffsetOutOfRangeError as error:
-            raise DatabaseError(
-                f"Kafka no longer holds the records where the warehouse stopped ({error}):"
-                " retention overran the loader, and what it deleted is lost; start with a new"
-                " database"
-            ) from None
-        for place, records in fetched.items():
-            for record in records:
-                yield place, record
-
     def _take(self, batch: LoadBatch, place: TopicPartition, record: Any) -> LoadBatch:
         """Add the record to `batch`, or to the next one, which is then returned."""
-        position = (place.topic, self._ids[place.topic], place.partition, record.offset + 1)
+        position = self._source.after(place, record.offset)
         written_at = record.timestamp / 1000
-        if place.topic == self._topics.rejected.name:
+        if self._source.is_rejected(place):
             batch.positions[(place.topic, place.partition)] = position
             self._written[place.topic, place.partition] = written_at
             batch.add_rejected(_rejected.decode(record.value))

@@ -1,0 +1,14 @@
+-- What do sessions begin with? Optional: $store, $first, $last.
+SELECT
+    store_id,
+    first_event_type,
+    count(*) AS sessions,
+    count(*) FILTER (WHERE events = 1) AS single_event_sessions,
+    count(*) FILTER (WHERE has_converted) AS converted,
+    round(100.0 * count(*) FILTER (WHERE has_converted) / count(*), 2) AS converted_percent
+FROM sessions
+WHERE NOT is_bot AND NOT is_report
+    AND ($store IS NULL OR store_id = $store)
+    AND day BETWEEN CAST(coalesce($first, '-infinity') AS DATE) AND CAST(coalesce($last, 'infinity') AS DATE)
+GROUP BY store_id, first_event_type
+ORDER BY store_id, sessions DESC, first_event_type;

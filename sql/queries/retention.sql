@@ -1,0 +1,30 @@
+-- How many devices come back in later weeks? Optional: $store, $first, $last (days of the first visit).
+-- One row per week of first visits, from Monday, and number of weeks later; a device counts once in each.
+WITH visits AS (
+    SELECT
+        store_id, device_key, CAST(date_trunc('week', day) AS DATE) AS week,
+        min(day) OVER (PARTITION BY store_id, device_key) AS first_day
+    FROM sessions
+    WHERE NOT is_bot AND NOT is_report AND ($store IS NULL OR store_id = $store)
+),
+
+cohorts AS (
+    SELECT
+        store_id, CAST(date_trunc('week', first_day) AS DATE) AS first_week,
+        CAST((week - CAST(date_trunc('week', first_day) AS DATE)) // 7 AS INTEGER) AS weeks_later,
+        count(DISTINCT device_key) AS returned_devices
+    FROM visits
+    WHERE first_day BETWEEN CAST(coalesce($first, '-infinity') AS DATE) AND CAST(coalesce($last, 'infinity') AS DATE)
+    GROUP BY ALL
+)
+
+SELECT
+    store_id,
+    first_week,
+    weeks_later,
+    returned_devices,
+    round(100.0 * returned_devices / max(returned_devices) FILTER (WHERE weeks_later = 0) OVER (
+        PARTITION BY store_id, first_week
+    ), 2) AS returned_percent
+FROM cohorts
+ORDER BY store_id, first_week, weeks_later;
