@@ -45,7 +45,7 @@ docs: .venv/ready  ## Write what documents and SQL take from the code: events, m
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/cookbook.py
 
-screenshot: .venv/ready  ## Write docs/images/dashboard.png again (needs chromium and chromedriver)
+screenshot: .venv/ready  ## Write the pictures of docs/images again (needs chromium and chromedriver)
 	$(BIN)/python tests/browser/screenshot.py
 
 # Locks hold the hashes of every wheel, so a fresh machine gets what was tested.

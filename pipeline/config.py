@@ -372,6 +372,14 @@ class Settings(BaseSettings):
         default="",
         description="Host names it answers to besides its address and loopback, comma-separated.",
     )
+    dashboard_open: bool = Field(
+        default=False,
+        description="No password beyond this machine, because something in front asks for one.",
+    )
+    dashboard_password: SecretStr = Field(
+        default=SecretStr(""),
+        description="What the dashboard asks for, whoever the user is. Needed beyond this machine.",
+    )
     dashboard_port: int = Field(default=8081, ge=0, le=65535, description="0 picks a free port.")
 
     def environment(self) -> dict[str, str]:
@@ -379,6 +387,8 @@ class Settings(BaseSettings):
         changed = self.model_dump(mode="json", exclude_defaults=True)
         if "kafka_sasl_password" in changed:
             changed["kafka_sasl_password"] = self.kafka_sasl_password.get_secret_value()
+        if "dashboard_password" in changed:
+            changed["dashboard_password"] = self.dashboard_password.get_secret_value()
         return {PREFIX + name.upper(): str(value) for name, value in changed.items()}
 
     @property

@@ -130,6 +130,20 @@ class Browser:
         size = {"width": width + frame[0], "height": height + frame[1]}
         self._ask("/window/rect", size)
 
+    def cdp(self, command: str, **given: Any) -> Any:
+        """A command of the DevTools protocol."""
+        return self._ask("/goog/cdp/execute", {"cmd": command, "params": given})
+
+    def phone(self, width: int, height: int) -> None:
+        """Be a phone of this size, which a window's least width would not let it be."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": True}
+        self.cdp("Emulation.setDeviceMetricsOverride", **size)
+
+    def scheme(self, name: str) -> None:
+        """Prefer colours that are `light` or `dark`."""
+        wanted = [{"name": "prefers-color-scheme", "value": name}]
+        self.cdp("Emulation.setEmulatedMedia", features=wanted)
+
     def picture(self, file: Path) -> None:
         """Save what is shown as PNG."""
         answer = requests.get(f"{self._session}/screenshot", timeout=60)

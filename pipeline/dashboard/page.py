@@ -1,20 +1,30 @@
-"""The page around its sections: head, form, footer, and the notices shown instead."""
+"""The page around its sections: head, age, filters, footer, and the notices shown instead."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
-from pipeline.dashboard import sections
+from pipeline.dashboard.answers import Answer
 from pipeline.dashboard.figures import moment, whole
+from pipeline.dashboard.filters import form, missing
 from pipeline.dashboard.markup import Content, Markup, tag, together, verbatim
-from pipeline.dashboard.report import SPANS, Report, Selection
+from pipeline.dashboard.sections import ALL
+from pipeline.dashboard.sections.section import Found, Section
+from pipeline.dashboard.selection import ALL_STORES, Selection
 
 _FOLDER = Path(__file__).parent
 STYLE = (_FOLDER / "page.css").read_text()
-SCRIPT = (_FOLDER / "refresh.js").read_text()
+# idiomorph first: the page's script uses it.
+SCRIPT = "\n".join(
+    path.read_text()
+    for path in (_FOLDER / "vendor" / "idiomorph-0.8.0.min.js", _FOLDER / "page.js")
+)
 
 
 def _source(text: str) -> str:
@@ -29,19 +39,67 @@ POLICY = (
 )
 
 
-def full(report: Report, *, version: str, published: datetime, stale: str | None = None) -> str:
-    """The page over a snapshot; `stale` says why a newer one is not shown."""
-    if report.selection is None:
-        main = _notice(
-            "No events yet", "This page shows the first ones as soon as they are published."
-        )
-        return _document(main, version=version, footer=_footer(report, published, stale))
-    main = tag("main", *sections.all_of(report, report.selection), id="main")
-    return _document(
-        main,
-        version=version,
-        header=_form(report, report.selection),
-        footer=_footer(report, published, stale),
+@dataclass(frozen=True)
+class Snapshot:
+    """Which snapshot a page shows; `stale` says why a newer one is not shown.
+
+    It is said to be old when it was published longer ago than `old_after`.
+    """
+
+    version: str
+    published: datetime
+    stale: str | None
+    old_after: timedelta
+
+
+def full(answer: Answer, snapshot: Snapshot) -> str:
+    """The page over a snapshot."""
+    if not answer.stores:
+        text = "This page shows the first ones as soon as they are published."
+        return _document(_notice("No events yet", text), snapshot=snapshot, answer=answer)
+    selection = answer.selection
+    if selection is None:
+        return _document(_problem(answer), snapshot=snapshot, answer=answer)
+    notes = [tag("p", text, class_="banner") for text in missing(answer, selection)]
+    shown = [
+        section_of(section, selection, answer.found.get(section.name))
+        for section in ALL
+        if section.is_for(selection)
+    ]
+    main = tag("main", *notes, tag("div", *shown, class_="sections"), id="main")
+    return _document(main, snapshot=snapshot, answer=answer, header=form(answer, selection))
+
+
+def section_of(section: Section, selection: Selection, found: Found | None) -> Markup:
+    """A section; while its figures are not known, where the page fetches them from."""
+    later = None
+    if found is None:
+        later = selection.url(f"/section/{section.name}")
+        everything = tag("a", "Show all figures at once", href=selection.url(whole="1"))
+        content: Content = tag("p", "Counting … ", tag("noscript", everything), class_="empty")
+    else:
+        content = section.show(found, selection)
+    return _section(section, selection, content, later=later)
+
+
+def _section(
+    section: Section, selection: Selection, content: Content, *, later: str | None = None
+) -> Markup:
+    unfiltered = None
+    if selection.filters and not section.is_filtered:
+        unfiltered = tag("p", "Not filtered: of the store and its days alone.", class_="unfiltered")
+    note = tag("p", section.note, class_="meaning") if section.note else None
+    return tag(
+        "section",
+        tag("h2", section.title, id=f"title-{section.name}"),
+        unfiltered,
+        content,
+        note,
+        id=section.name,
+        aria_labelledby=f"title-{section.name}",
+        aria_busy="true" if later else None,
+        data_later=later,
+        class_="wide" if section.is_wide else None,
     )
 
 
@@ -58,12 +116,34 @@ def limit_exceeded(reason: str, *, version: str) -> str:
     return _document(notice, version=version)
 
 
+def _problem(answer: Answer) -> Markup:
+    links = [
+        tag("li", tag("a", row["store_id"], href=f"/?store={quote(row['store_id'], safe='')}"))
+        for row in answer.stores
+    ]
+    if len(links) > 1:
+        links.append(tag("li", tag("a", "All stores", href=f"/?store={quote(ALL_STORES)}")))
+    return tag(
+        "main",
+        tag(
+            "section",
+            tag("h2", "This cannot be shown"),
+            tag("p", answer.problem),
+            tag("p", "The newest day of:"),
+            tag("ul", *links),
+            class_="wide",
+        ),
+        id="main",
+    )
+
+
 def _document(
     main: Markup,
     *,
-    version: str,
+    snapshot: Snapshot | None = None,
+    answer: Answer | None = None,
+    version: str = "",
     header: Markup | None = None,
-    footer: Markup | None = None,
 ) -> str:
     head = tag(
         "head",
@@ -71,79 +151,94 @@ def _document(
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("link", rel="icon", href="data:,"),
-        tag("title", "Clickstream"),
+        tag("title", _title(answer)),
         tag("noscript", tag("meta", http_equiv="refresh", content="30")),
         verbatim("style", STYLE),
     )
     body = tag(
         "body",
         tag("a", "Skip to the figures", class_="skip", href="#main"),
-        tag("header", tag("h1", "Clickstream"), header or tag("form")),
+        tag(
+            "header",
+            tag("div", tag("h1", "Clickstream"), _age(snapshot), class_="top"),
+            *_banners(snapshot),
+            header or tag("form", id="filters"),
+            id="header",
+        ),
         main,
-        footer or tag("footer"),
+        tag("p", id="said", role="status", class_="unseen"),
+        _footer(answer, snapshot),
         verbatim("script", SCRIPT),
-        data_version=version,
+        data_version=snapshot.version if snapshot else version,
     )
     return together(Markup("<!doctype html>"), tag("html", head, body, lang="en"))
+
+
+def _title(answer: Answer | None) -> str:
+    if answer is None or answer.selection is None:
+        return "Clickstream"
+    return f"{answer.selection.store.name or 'All stores'} - Clickstream"
+
+
+def _age(snapshot: Snapshot | None) -> Markup | None:
+    if snapshot is None:
+        return None
+    published = moment(
+        snapshot.published.replace(tzinfo=None),
+        id="published",
+        data_old=f"{snapshot.old_after.total_seconds():.0f}",
+    )
+    return tag("p", "Published ", published, tag("span", id="age"), class_="age")
+
+
+def _banners(snapshot: Snapshot | None) -> Sequence[Markup]:
+    away = tag(
+        "p",
+        "The dashboard's server does not answer. These are the last figures that it sent.",
+        class_="banner",
+        id="away",
+        hidden="hidden",
+        role="alert",
+    )
+    if snapshot is None:
+        return [away]
+    age = datetime.now(UTC) - snapshot.published
+    old = tag(
+        "p",
+        "These figures are old: no snapshot has been published since. Is the loader running?",
+        class_="banner",
+        id="old",
+        hidden="hidden" if age <= snapshot.old_after else None,
+    )
+    stale = f"This is the last snapshot that could be read. {snapshot.stale}"
+    said = [tag("p", stale, class_="banner", role="alert")] if snapshot.stale else []
+    return [away, old, *said]
 
 
 def _notice(title: str, *text: Content) -> Markup:
     return tag("main", tag("section", tag("h2", title), tag("p", *text), class_="wide"), id="main")
 
 
-def _form(report: Report, selection: Selection) -> Markup:
-    stores = [
-        _option(row["store_id"], row["store_id"], chosen=row["store_id"] == selection.store)
-        for row in report.stores
-    ]
-    spans = [
-        _option(str(days), "1 day" if days == 1 else f"{days} days", chosen=days == selection.days)
-        for days in SPANS
-    ]
-    store = next(row for row in report.stores if row["store_id"] == selection.store)
-    # The URL does not name the newest day, so that the page follows the traffic.
-    newest = selection.last == store["last_day"]
-    day = tag(
-        "input",
-        type="date",
-        name="day",
-        value=None if newest else selection.last.isoformat(),
-        min=store["first_day"].isoformat(),
-        max=store["last_day"].isoformat(),
-    )
-    return tag(
-        "form",
-        tag("label", "Store", tag("select", *stores, name="store")),
-        tag("label", "Span", tag("select", *spans, name="days")),
-        tag("label", "Up to (empty: newest)", day),
-        tag("button", "Show", type="submit"),
-        method="get",
-        action="/",
-    )
-
-
-def _option(value: str, label: str, *, chosen: bool) -> Markup:
-    return tag("option", label, value=value, selected="selected" if chosen else None)
-
-
-def _footer(report: Report, published: datetime, stale: str | None) -> Markup:
-    ledger = report.ledger
+def _footer(answer: Answer | None, snapshot: Snapshot | None) -> Markup:
+    if answer is None or snapshot is None:
+        return tag("footer", id="footer")
+    ledger = answer.ledger
     counted = (
         f"{whole(ledger['events'])} events, {whole(ledger['duplicates'])} duplicates,"
         f" {whole(ledger['failed'])} failed and {whole(ledger['expired'])} expired, from"
         f" {whole(ledger['records'])} records of {ledger['partitions']} partitions."
     )
-    older = [tag("p", f"This is the last snapshot that could be read. {stale}", role="alert")]
     return tag(
         "footer",
-        *(older if stale else []),
-        tag("p", "Snapshot published ", moment(published), tag("span", id="age"), "."),
         tag(
             "p",
             "Stream time ",
             moment(ledger["stream_time"]),
-            ". The snapshot holds, over all stores: ",
-            counted,
+            "; complete until ",
+            moment(ledger["complete_until"]),
+            ".",
         ),
-        tag("p", "All days are in UTC. Every figure except the quality table excludes bots."),
+        tag("p", "The snapshot holds, over all stores: ", counted),
+        tag("p", "Days and hours are the store's."),
+        id="footer",
     )

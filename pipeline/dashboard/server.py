@@ -1,76 +1,54 @@
-"""The dashboard's process: the page at `/`, and `/version`, which the page polls."""
+"""The dashboard's process: the page at `/`, its sections, their tables as CSV, and `/version`."""
 
 from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 
-import duckdb
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from pipeline.config import Settings
-from pipeline.dashboard import page
 from pipeline.dashboard.monitored import Monitored
-from pipeline.dashboard.report import Report, report
-from pipeline.dashboard.snapshot import NotPublishedError, SnapshotReader
+from pipeline.dashboard.pages import Pages
+from pipeline.dashboard.password import ExposedError, PasswordMiddleware, refuse_exposed
 from pipeline.monitoring.monitor import Monitor
 from pipeline.sockets import ListenError, bare, listening_for, written
-from pipeline.warehouse.limits import LimitError, limited
 
 _LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
-_HEADERS = {
-    "content-security-policy": page.POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-store",
-}
 
 
 def create_app(settings: Settings, monitored: Monitored | None = None) -> Starlette:
     """The page over `settings.database`, which need not exist yet; `monitored` counts its pages."""
-    snapshot = SnapshotReader(settings.database, memory=settings.query_memory_bytes)
+    pages = Pages(settings)
 
-    # Not async: Starlette runs them in threads, because DuckDB would block the loop.
-    def page_of(request: Request) -> Response:
-        def query(connection: duckdb.DuckDBPyConnection) -> Report:
-            with limited(connection, settings.query_timeout):
-                return report(connection, wanted=request.query_params)
+    def counted(answered: Callable[[Request], Response]) -> Callable[[Request], Response]:
+        # Not async: Starlette runs them in threads, because DuckDB would block the loop.
+        def show(request: Request) -> Response:
+            return monitored.counted(answered, request) if monitored else answered(request)
 
-        status = 200
-        try:
-            found = snapshot.read(query)
-        except NotPublishedError as error:
-            text = page.empty(str(error), version=snapshot.version())
-        except (duckdb.CatalogException, duckdb.BinderException) as error:
-            # Published by another version of the pipeline; its next snapshot will be readable.
-            reason = f"The snapshot was published by another version: {str(error).splitlines()[0]}"
-            text = page.empty(reason, version=snapshot.version())
-        except LimitError as error:
-            text, status = page.limit_exceeded(str(error), version=snapshot.version()), 503
-        else:
-            text = page.full(
-                found.value, version=found.version, published=found.published, stale=found.stale
-            )
-        return HTMLResponse(text, status, headers=_HEADERS)
-
-    def show(request: Request) -> Response:
-        return monitored.counted(page_of, request) if monitored else page_of(request)
-
-    def version(_request: Request) -> Response:
-        return PlainTextResponse(snapshot.version(), headers=_HEADERS)
+        return show
 
     # Other host names are refused, so that DNS rebinding reads nothing.
     more = (name.strip().lower() for name in settings.dashboard_hosts.split(","))
     allowed = [*_LOCAL, bare(settings.dashboard_host), *filter(None, more)]
-    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=allowed, www_redirect=False)
-    return Starlette(routes=[Route("/", show), Route("/version", version)], middleware=[hosts])
+    middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=allowed, www_redirect=False)]
+    if password := settings.dashboard_password.get_secret_value():
+        middleware.append(Middleware(PasswordMiddleware, password=password))
+    routes = [
+        Route("/", counted(pages.page)),
+        Route("/section/{name}", counted(pages.section)),
+        Route("/csv/{name}", counted(pages.csv)),
+        Route("/version", pages.version),
+    ]
+    return Starlette(routes=routes, middleware=middleware)
 
 
 def run(settings: Settings) -> int:
@@ -80,8 +58,9 @@ def run(settings: Settings) -> int:
     """
     host, port = settings.dashboard_host, settings.dashboard_port
     try:
+        refuse_exposed(settings)
         listener = listening_for("PIPELINE_DASHBOARD_PORT", host, port)
-    except ListenError as error:
+    except (ExposedError, ListenError) as error:
         sys.stderr.write(f"dashboard: {error}\n")
         return 1
     monitored = Monitored(settings)

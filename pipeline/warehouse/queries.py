@@ -12,8 +12,6 @@ from pipeline.warehouse.database import DatabaseError
 from pipeline.warehouse.parameters import allowed, parameters_of
 from pipeline.warehouse.sql import files
 
-_INTERNAL = "dashboard_"
-
 
 @dataclass(frozen=True)
 class QueryResult:
@@ -29,10 +27,8 @@ def purpose(text: str) -> str:
 
 
 def questions() -> dict[str, str]:
-    """Name and purpose of each question; what the dashboard asks for itself is none."""
-    return {
-        name: purpose(text) for name, text in files("queries") if not name.startswith(_INTERNAL)
-    }
+    """Name and purpose of each question."""
+    return {name: purpose(text) for name, text in files("queries")}
 
 
 def refuse_unknown(name: str, parameters: Iterable[str]) -> None:

@@ -1,6 +1,6 @@
-"""Write docs/images/dashboard.png: the dashboard over generated traffic. `make screenshot` runs it.
+"""Write docs/images: the dashboard over generated traffic. `make screenshot` runs it.
 
-Traffic, days and window are fixed, so the picture changes only when the page or the generator does.
+Traffic, days and windows are fixed, so a picture changes only when the page or the generator does.
 """
 
 from __future__ import annotations
@@ -18,19 +18,24 @@ from webdriver import Browser
 
 from pipeline.config import Settings
 
-PICTURE = Path(__file__).parents[2] / "docs" / "images" / "dashboard.png"
-WIDTH, HEIGHT = 1280, 1046
+FOLDER = Path(__file__).parents[2] / "docs" / "images"
+# Width and height in CSS pixels; `dark` and `phone` are by the name.
+PICTURES = {
+    "dashboard.png": (1280, 1200),
+    "dashboard-dark.png": (1280, 1200),
+    "dashboard-phone.png": (390, 1500),
+}
 # Each seed is a week of its own, so the page has a week to compare with.
 WEEKS = {7: "2026-03-08", 8: "2026-03-15"}
-CHOICE = "?store=northwind&day=2026-03-14&days=7"
+CHOICE = "?store=souk&days=7"
 
 
-def screenshot(file: Path, *, devices: int = 600) -> None:
+def screenshots(folder: Path, *, devices: int = 600) -> None:
     """Load generated traffic into a database, open the dashboard over it, save what it shows."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        settings = Settings(_env_file=None, home=folder, dashboard_port=0)
-        requests = folder / "traffic.ndjson"
+        home = Path(name)
+        settings = Settings(_env_file=None, home=home, dashboard_port=0)
+        requests = home / "traffic.ndjson"
         with requests.open("wb") as output:
             for seed, end in WEEKS.items():
                 options = ["--seed", str(seed), "--devices", str(devices), "--end", end]
@@ -41,15 +46,26 @@ def screenshot(file: Path, *, devices: int = 600) -> None:
             wait_for(lambda: "dashboard: http" in dashboard.said())
             found = re.search(r"dashboard: (\S+)", dashboard.said())
             assert found is not None
-            browser = Browser(folder / "browser")
+            browser = Browser(home / "browser")
             try:
-                browser.resize(WIDTH, HEIGHT)
-                browser.open(found[1] + CHOICE)
-                browser.picture(file)
+                for file in PICTURES:
+                    _take(browser, found[1] + CHOICE, folder / file)
             finally:
                 browser.close()
         finally:
             dashboard.kill()
+
+
+def _take(browser: Browser, url: str, file: Path) -> None:
+    width, height = PICTURES[file.name]
+    browser.scheme("dark" if "dark" in file.stem else "light")
+    browser.phone(width, height)
+    browser.open(url)
+    later = "return document.querySelectorAll('[data-later]').length;"
+    wait_for(lambda: browser.run(later) == 0)
+    # The moment of the snapshot and its age differ each time.
+    browser.run("document.querySelector('.age').textContent = 'Published 1 s ago';")
+    browser.picture(file)
 
 
 def _run(*arguments: str, output: int | None = None) -> None:
@@ -57,5 +73,5 @@ def _run(*arguments: str, output: int | None = None) -> None:
 
 
 if __name__ == "__main__":
-    screenshot(PICTURE)
-    print(PICTURE)
+    screenshots(FOLDER)
+    print(*(FOLDER / name for name in PICTURES), sep="\n")

@@ -201,9 +201,7 @@ def test_an_unknown_parameter(pipeline: Pipeline, snapshot: str) -> None:
     [
         (("kpis",), "-p first=YYYY-MM-DD -p last=YYYY-MM-DD, or --all-time"),
         (("kpis", "-p", "first=2026-07-01"), "-p last=YYYY-MM-DD, or --all-time"),
-        (("dashboard_stores",), ""),
         (("funnel",), ""),
-        (("dashboard_totals", "-p", "first=2026-07-01", "-p", "last=2026-07-01"), "-p store=STORE"),
     ],
 )
 def test_a_required_parameter(

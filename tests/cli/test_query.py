@@ -86,12 +86,6 @@ def test_each_format_is_printed_and_nothing_of_a_table_is_cut(
     assert (row["store_id"], row["name"], row["blended_clicks"]) == ("store", "token", 1)
 
 
-def test_internal_questions_are_not_listed(pipeline: Pipeline) -> None:
-    listed = [line.split()[0] for line in pipeline("query").stdout.splitlines()]
-    assert "funnel" in listed
-    assert not [name for name in listed if name.startswith("dashboard")]
-
-
 @pytest.mark.parametrize(
     ("values", "said"),
     [

@@ -44,7 +44,7 @@ def database(pipeline: Pipeline, tmp_path: Path) -> str:
 
 def test_query_shows_values_as_plain_text(pipeline: Pipeline, database: str) -> None:
     given = ("-p", "first=2026-07-01", "-p", "last=2026-07-01", "--database", database)
-    done = pipeline("query", "dashboard_tokens", "-p", "store=x", *given)
+    done = pipeline("query", "kpis", "-p", "store=x", *given)
     assert done.returncode == 0, done.stderr
     assert SHOWN in shown(done.stdout)
 

@@ -30,7 +30,7 @@ GIVEN = {
     "other": "m3f7zLrOL1xOXB0H9qH3bbu0kUUNERPl",
 }
 # They name places, which are those of each pipeline, or how far each has come.
-BY_PLACE = {"dashboard_ledger", "dashboard_quality", "freshness", "quality"}
+BY_PLACE = {"freshness", "quality"}
 
 
 @pytest.fixture(scope="module")

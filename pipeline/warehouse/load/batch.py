@@ -15,7 +15,7 @@ from pipeline.domain.outcomes import ConversionRow, Outcome
 from pipeline.domain.rules import Rules
 from pipeline.topics import Rejected
 from pipeline.warehouse.erasing.erasures import Erasures
-from pipeline.warehouse.load import rows
+from pipeline.warehouse.load import columns, rows
 from pipeline.warehouse.load.erased import Erasure
 
 _event = msgspec.json.Decoder(Event)
@@ -212,30 +212,30 @@ class LoadBatch:
 
     def _made(self) -> dict[str, pa.Table]:
         return {
-            "in_events": rows.table(rows.EVENTS, self.events),
-            "in_duplicates": rows.table(rows.DUPLICATES, self.duplicates),
-            "in_rejected": rows.table(rows.REJECTED, self.rejected),
-            "in_sessions": rows.table(rows.SESSIONS, list(self.sessions.values())),
-            "in_gone": rows.table(rows.GONE, list(self.gone.values())),
-            "in_conversions": rows.table(
-                rows.CONVERSIONS,
+            "in_events": columns.table(columns.EVENTS, self.events),
+            "in_duplicates": columns.table(columns.DUPLICATES, self.duplicates),
+            "in_rejected": columns.table(columns.REJECTED, self.rejected),
+            "in_sessions": columns.table(columns.SESSIONS, list(self.sessions.values())),
+            "in_gone": columns.table(columns.GONE, list(self.gone.values())),
+            "in_conversions": columns.table(
+                columns.CONVERSIONS,
                 [rows.conversion_row(o, c) for o, c in self.conversions.values()],
             ),
-            "in_conversion_touches": rows.table(
-                rows.TOUCHES,
+            "in_conversion_touches": columns.table(
+                columns.TOUCHES,
                 [row for o, c in self.conversions.values() for row in rows.touch_rows(o, c)],
             ),
-            "in_devices": rows.table(
-                rows.DEVICES, [(*placed, horizon) for placed, horizon in self.devices.items()]
+            "in_devices": columns.table(
+                columns.DEVICES, [(*placed, horizon) for placed, horizon in self.devices.items()]
             ),
-            "in_ledger": rows.table(
-                rows.LEDGER,
+            "in_ledger": columns.table(
+                columns.LEDGER,
                 [
                     (watermark.topic_id, partition, *_counts(watermark))
                     for partition, watermark in self.ledger.items()
                 ],
             ),
-            "in_positions": rows.table(rows.POSITIONS, list(self.positions.values())),
+            "in_positions": columns.table(columns.POSITIONS, list(self.positions.values())),
         }
 
 

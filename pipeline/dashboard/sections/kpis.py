@@ -1,0 +1,57 @@
+"""Tokens, blocks and collections by the vendor's KPIs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.dashboard.figures import token
+from pipeline.dashboard.markup import Content
+from pipeline.dashboard.sections.section import Found, Section, show_tables
+from pipeline.dashboard.selection import Row, Selection
+from pipeline.dashboard.tables import Column, Table
+
+_COLUMNS = (
+    Column("blended_impressions", "Impressions"),
+    Column("blended_clicks", "Clicks", "decimal"),
+    Column("click_through_rate", "Click-through", "rate"),
+    Column("blended_add_to_carts", "Added to cart", "decimal"),
+    Column("blended_order_lines", "Order lines", "decimal"),
+    Column("purchase_rate", "Purchase rate", "rate"),
+    Column("blended_revenue", "Revenue", "money"),
+)
+
+
+def _token(row: Row) -> Content:
+    return token(row["name"])
+
+
+_STANDS_FOR = Column("stands_for", "Stands for", "text")
+
+
+def _section(grain: str, title: str, subject: str, note: str) -> Section:
+    def tables(found: Found, _selection: Selection) -> Sequence[Table]:
+        rows = [row for row in found["kpis"] if row["grain"] == grain]
+        name = Column("name", subject, "text", _token if grain == "token" else None)
+        more = (_STANDS_FOR,) if grain == "token" else ()
+        columns = (name, *more, *_COLUMNS)
+        return (Table(title.lower(), title, columns, rows, f"No {title.lower()} were shown."),)
+
+    name = title.lower()
+    return Section(name, title, ("kpis",), show_tables(tables), tables, (name,), note, is_slow=True)
+
+
+BLOCKS = _section(
+    "block",
+    "Blocks",
+    "Block",
+    "Recommendation blocks. An impression is a session that saw the block.",
+)
+COLLECTIONS = _section(
+    "collection", "Collections", "Collection", "Collection pages, counted as blocks are."
+)
+TOKENS = _section(
+    "token",
+    "Tokens",
+    "Attribution token",
+    "One token stands for one list that was shown: a search, a block or a collection.",
+)
