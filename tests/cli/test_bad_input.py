@@ -237,7 +237,7 @@ def test_a_result_without_rows_says_so(pipeline: Pipeline, snapshot: str) -> Non
 
 
 def test_a_parameter_that_is_not_a_day(pipeline: Pipeline, snapshot: str) -> None:
-    line = line_of(pipeline("query", "funnel", "-p", "since=soon", "--database", snapshot))
+    line = line_of(pipeline("query", "funnel", "-p", "first=soon", "--database", snapshot))
     assert "soon" in line
 
 
