@@ -230,14 +230,14 @@ def test_a_store_with_only_rejected_events_is_known(pipeline: Pipeline, tmp_path
 
 
 def test_a_result_without_rows_says_so(pipeline: Pipeline, snapshot: str) -> None:
-    given = ("-p", "store=local", "-p", "since=2099-01-01", "--database", snapshot)
+    given = ("-p", "first=2099-01-01", "-p", "last=2099-01-01", "--database", snapshot)
     done = pipeline("query", "funnel", *given)
     assert (done.returncode, done.stderr.startswith("no rows: ")) == (0, True)
     assert pipeline("query", "funnel", "--database", snapshot).stderr == ""
 
 
 def test_a_parameter_that_is_not_a_day(pipeline: Pipeline, snapshot: str) -> None:
-    line = line_of(pipeline("query", "funnel", "-p", "since=soon", "--database", snapshot))
+    line = line_of(pipeline("query", "funnel", "-p", "first=soon", "--database", snapshot))
     assert "soon" in line
 
 
