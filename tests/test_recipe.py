@@ -5,25 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import duckdb
 import pytest
+from checkout import ROOT, copy_checkout
 from ingest.wire_cases import COMMON
 
-ROOT = Path(__file__).parent.parent
-TAKEN = ("pipeline", "sql", "tests", "docs", "bench", "deploy", "ops")
-FILES = (
-    "pyproject.toml",
-    "README.md",
-    "CHANGELOG.md",
-    "CONTRIBUTING.md",
-    "SECURITY.md",
-    "Makefile",
-)
 # The tests of the documents and of the catalog.
 TESTS = (
     "tests/test_catalog.py",
@@ -79,11 +69,7 @@ EVENT = {
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    for name in TAKEN:
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in FILES:
-        shutil.copy(ROOT / name, tmp_path / name)
-    return tmp_path
+    return copy_checkout(tmp_path)
 
 
 def follow(recipe: Recipe, tree: Path, *, without: str | None = None) -> str:

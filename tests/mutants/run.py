@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,21 +23,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from mutants.mutation import ROOT, Book, Mutation, book
+from checkout import copy_checkout
+from mutants.mutation import Book, Mutation, book
 
-TAKEN = (
-    "pipeline",
-    "sql",
-    "tests",
-    "docs",
-    "bench",
-    "Makefile",
-    "pyproject.toml",
-    "README.md",
-    "CHANGELOG.md",
-    "CONTRIBUTING.md",
-    "SECURITY.md",
-)
 # A case made small is for a reader; here the failure alone is asked for.
 SHRINK = Path("tests/shrink.py")
 AT_LENGTH, AS_FOUND = "MOST_ROUNDS, MOST_TRIES = 60, 100", "MOST_ROUNDS, MOST_TRIES = 0, 0"
@@ -147,12 +134,8 @@ def judged(done: subprocess.CompletedProcess[str], mutation: Any) -> tuple[str, 
 
 def copied(folder: Path) -> None:
     """The tree that the tests need, in `folder`."""
-    for name in TAKEN:
-        if (ROOT / name).is_dir():
-            skipped = shutil.ignore_patterns("test_mutants.py")
-            shutil.copytree(ROOT / name, folder / name, ignore=skipped)
-        else:
-            shutil.copy(ROOT / name, folder / name)
+    copy_checkout(folder)
+    (folder / "tests" / "mutants" / "test_mutants.py").unlink()
     text = (folder / SHRINK).read_text()
     if AT_LENGTH not in text:
         raise SystemExit(f"{SHRINK} does not say {AT_LENGTH!r} any more")
