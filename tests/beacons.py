@@ -55,6 +55,8 @@ class BeaconProducer:
                 "partitioner": "murmur2_random",
                 "enable.idempotence": True,
                 "linger.ms": 5,
+                # All of a bench: nothing is read while it is sent.
+                "queue.buffering.max.messages": 0,
             }
         )
 
