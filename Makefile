@@ -13,7 +13,7 @@ demo: .venv/ready  ## Run the whole pipeline with sample traffic; ARGS=--exit en
 	$(BIN)/pipeline demo $(ARGS)
 
 # Two at a time: half of the tests wait for a Kafka. A file's tests stay together, for what they share.
-test: lint  ## Run lint, types and all tests (some twenty minutes); ARGS=tests/unit for a part
+test: lint  ## Run lint, types and all tests (half an hour); ARGS=tests/unit for a part
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 quick: lint  ## Run lint, types, the rules and the golden cases (under a minute), before a commit

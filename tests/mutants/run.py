@@ -1,6 +1,6 @@
 """Each rule weakened, one at a time: a test must fail for it. `make mutants`, without Kafka.
 
-It takes twenty minutes with `--jobs 2`.
+It takes more than an hour with `--jobs 2`.
 
 A mutation is an entry of `mutations`: a text in a file and what takes its place. Each gets a
 copy of the tree and one pytest that stops at its first failure. Exit 1 where one survives, is no
