@@ -157,7 +157,8 @@ def _store(stores: list[Row], name: str) -> Store:
 
 def _first(wanted: Mapping[str, str], last: date) -> date:
     days = wanted.get("days") or "1"
-    if not (days.isascii() and days.isdigit() and 1 <= int(days[:4]) <= MOST_DAYS):
+    is_number = days.isascii() and days.isdigit() and len(days) <= len(str(MOST_DAYS))
+    if not (is_number and 1 <= int(days) <= MOST_DAYS):
         raise SelectionError(f"“{days}” is no number of days from 1 to {MOST_DAYS}.")
     return last - timedelta(days=int(days) - 1)
 

@@ -21,6 +21,7 @@ from page_text import section, text_of, tile
         ({"days": "1e9"}, "“1e9” is no number of days from 1 to 366."),
         ({"days": "0"}, "“0” is no number of days from 1 to 366."),
         ({"days": "9" * 5000}, "is no number of days from 1 to 366."),
+        ({"days": "0366999999"}, "is no number of days from 1 to 366."),
         ({"first": "2020-01-01", "last": TODAY}, "is longer than 366 days"),
         ({"compare": "moon"}, "compare=moon is none of: before, week, year."),
         ({"chart": "moon"}, "chart=moon is none of:"),
