@@ -29,8 +29,9 @@ _EVENTS = (
 
 
 def trace_event(connection: duckdb.DuckDBPyConnection, event_id: str) -> Iterator[str]:
-    """What the snapshot has of the events with this id: tables, repeats, refusals."""
-    yield from _events(connection, f"{_EVENTS} WHERE event_id = $1 ORDER BY ALL", event_id)
+    """What the snapshot has of the events with this id or key: tables, repeats, refusals."""
+    named = "event_id = $1 OR event_key = TRY_CAST($1 AS UUID)"  # what `_events` calls it
+    yield from _events(connection, f"{_EVENTS} WHERE {named} ORDER BY ALL", event_id)
     for store, at, reason, detail in _rows(
         connection,
         "SELECT store_id, received_at, reason, detail FROM rejected_events"

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("wanted", metavar="EVENT_ID|PARTITION:OFFSET")
+@click.argument("wanted", metavar="EVENT_ID|EVENT_KEY|PARTITION:OFFSET")
 @with_settings
 def trace(settings: Settings, wanted: str) -> int:
-    """Say what became of an event, by its event_id, or of a record of `beacons`.
+    """Say what became of an event, by its event_id or key, or of a record of `beacons`.
 
     Exit with 1 if nothing is known of it.
     """

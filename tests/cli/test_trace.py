@@ -29,6 +29,7 @@ def topics(settings: Settings) -> OutcomeTopics:
             log.send(cart(1, "token", event_id="the-cart")),
             log.send(purchase(2, event_id="the-purchase")),
             log.send(click(0, event_id="the-click")),
+            log.send(click(5)),
         ]
     )
     refused = {"event_id": "the-refused", "event_type": "unknown"}
@@ -66,6 +67,12 @@ def test_a_refusal_is_told_with_its_reason(topics: OutcomeTopics) -> None:
     said = trace(topics.settings, "the-refused").stdout
     assert said.startswith("refused at ")
     assert "unknown_event_type, event_type: unknown" in said
+
+
+def test_an_event_without_an_id_is_found_by_the_name_it_is_given(topics: OutcomeTopics) -> None:
+    told = trace(topics.settings, "2:4").stdout.splitlines()[1:]
+    name = told[0].split()[1]
+    assert trace(topics.settings, name).stdout.splitlines() == told
 
 
 def test_a_record_is_told_by_its_place(topics: OutcomeTopics) -> None:
