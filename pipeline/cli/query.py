@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,10 @@ def _named(_: click.Context, option: click.Parameter, values: tuple[str, ...]) -
     for value in values:
         if "=" not in value:
             raise click.BadParameter(f"{value!r} is not NAME=VALUE", param=option)
+    names = Counter(value.partition("=")[0] for value in values)
+    for name, count in names.items():
+        if count > 1:
+            raise click.BadParameter(f"{name} has {count} values", param=option)
     return values
 
 

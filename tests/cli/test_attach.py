@@ -43,6 +43,7 @@ def test_what_cannot_be_is_refused(pipeline: Pipeline, attach: list[str]) -> Non
     for arguments, code, reason in (
         ((*attach, "--database", "eu.duckdb"), 2, "--attach is several"),
         (("--attach", "eu"), 2, "is not NAME=VALUE"),
+        (("-p", "store=a", "-p", "store=b"), 2, "store has 2 values"),
         (("--attach", "eu=nowhere"), 1, "there is no snapshot at nowhere"),
         ((*attach, "--attach", "again=eu.duckdb"), 1, "store 'shop-eu' is in again and in eu"),
     ):
