@@ -133,8 +133,10 @@ class Up:
         with ExitStack() as sockets:
             # All of them are held first: no two get the same. A restart keeps its port.
             ports = [
-                sockets.enter_context(operators_socket(self.settings)).getsockname()[1]
-                for _ in verbs
+                self.settings.admin_port  # its own pages
+                if verb == "ingest"
+                else sockets.enter_context(operators_socket(self.settings)).getsockname()[1]
+                for verb in verbs
             ]
         for verb, port in zip(verbs, ports, strict=True):
             own = {"PIPELINE_METRICS_PORT": str(port)}
@@ -147,7 +149,7 @@ class Up:
                 {**shared, **own},
                 last_work=LAST_WORK.get(verb, ""),
             )
-            self._metrics[child.label] = self.settings.admin_port if verb == "ingest" else port
+            self._metrics[child.label] = port
 
     def _count(self, verb: str) -> int:
         return self.settings.workers if verb == "worker" else 1
