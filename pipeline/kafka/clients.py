@@ -52,10 +52,17 @@ class KafkaAdmin:
                 self.admin.list_topics(timeout=max(0.1, min(left, ATTEMPT_SECONDS)))
             except KafkaException as error:
                 self.admin.poll(0)
-                if left <= ATTEMPT_SECONDS or self._is_refused(error):
-                    # A variable for it would tie it to this frame, and so keep the client, and its
-                    # threads, until garbage is collected.
-                    raise self._diagnosed(error, "list topics") from None
+                is_over = left <= ATTEMPT_SECONDS
+                if not is_over and not self._errors.are_all_brokers_down:
+                    continue
+                failure = self._diagnosed(error, "list topics")
+                try:
+                    if is_over or isinstance(failure, KafkaRefusesError):
+                        raise failure from None
+                finally:
+                    # It would tie itself to this frame, and so keep the client, and its threads,
+                    # until garbage is collected.
+                    del failure
             else:
                 return
 
@@ -77,12 +84,6 @@ class KafkaAdmin:
         except KafkaException as error:
             self.admin.poll(0)
             raise self._diagnosed(error, task) from None
-
-    def _is_refused(self, error: KafkaException) -> bool:
-        """Whether waiting is of no use."""
-        if not self._errors.are_all_brokers_down:
-            return False
-        return isinstance(self._diagnosed(error, "list topics"), KafkaRefusesError)
 
     def _diagnosed(self, error: KafkaException, task: str) -> KafkaUnusableError:
         return diagnose(self._settings, error.args[0], self._errors, task=task)
