@@ -16,7 +16,11 @@ from pipeline.domain.rules import Rules
 from pipeline.ingest.enrichment import EdgeHeaders
 from pipeline.ingest.intake import Intake
 from pipeline.replay.local import replay
+from pipeline.traffic import STORES
 from pipeline.traffic import lines as traffic_lines
+from pipeline.traffic.sample_catalog import sample_catalog
+from pipeline.warehouse.catalog.store_file import write_store
+from pipeline.warehouse.catalog.taking import CatalogTaker
 from pipeline.warehouse.database import connect_published
 from pipeline.warehouse.queries import QueryResult, ask, purpose
 from pipeline.warehouse.sql import files
@@ -84,7 +88,8 @@ The [glossary](glossary.md) explains the columns, and [which number](which-numbe
 two to use.
 
 `tests/warehouse/test_questions.py` compares every answer with that of plain Python from the events
-alone. `make docs` writes this page. Its traffic is yours with:
+alone. `make docs` writes this page. The titles are of the demo's
+[catalog](catalog.md). The traffic is yours with:
 
 ```sh
 pipeline traffic --devices {DEVICES} --days {DAYS} --end {END:%Y-%m-%d} > traffic.ndjson
@@ -110,6 +115,9 @@ def make_history(folder: Path) -> Path:
     )
     with duckdb.connect(database) as connection:
         connection.execute("UPDATE publication SET published_at = ?", [END.replace(tzinfo=None)])
+        for store in STORES:
+            write_store(database, store, sample_catalog(store), at=END)
+        CatalogTaker(connection, database).step()
     return database
 
 

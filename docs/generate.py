@@ -1,4 +1,4 @@
-"""Write what documents and SQL say of events and metrics, as declared in the code: `make docs`.
+"""Write what documents and SQL say of events, metrics and alerts, as declared: `make docs`.
 
 The files stay plain text for their readers; only the parts named here are written. Prints the
 files that changed. `tests/test_generated.py` fails where one is not as it would be written.
@@ -42,6 +42,7 @@ def generated() -> dict[str, str]:
         "docs/glossary.md": glossary,
         "docs/metrics.md": metrics,
         "docs/openapi.yaml": openapi,
+        "docs/operating.md": alerts,
         "docs/semantics.md": semantics,
         "sql/macros/event_rank.sql": event_rank,
         "sql/recompute/merged_sessions.sql": merged_counts,
@@ -136,6 +137,18 @@ def metrics(text: str) -> str:
             ]
         )
     return made
+
+
+def alerts(text: str) -> str:
+    """The table of alerts, from the rules of Prometheus."""
+    groups = yaml.safe_load((ROOT / "ops" / "prometheus" / "alerts.yml").read_text())["groups"]
+    rows = [
+        [f"`{rule['alert']}`", f"`{rule['expr']}`", rule.get("for", "at once"), severity]
+        for group in groups
+        for rule in group["rules"]
+        for severity in rule["labels"].values()
+    ]
+    return _put(text, r"^\| alert \|[^\n]*\n[^\n]*\n", _rows(rows), r"(?=^\n)")
 
 
 def meanings(text: str) -> str:

@@ -25,6 +25,7 @@ from exported import in_export, in_snapshot, listed
 from pipeline.warehouse.backup.contents import Backup, newest_backup
 from pipeline.warehouse.backup.restoring import restore_home
 from pipeline.warehouse.backup.taking import back_up
+from pipeline.warehouse.catalog.store_file import catalog_files
 from pipeline.warehouse.database import connect_published
 from pipeline.warehouse.export.exporting import export
 from pipeline.warehouse.export.selection import Selection
@@ -42,7 +43,11 @@ def back_up_home(home: Path, folder: Path, *, progress: Progress = silent) -> Pa
     return back_up(
         home / "analytics.duckdb",
         folder,
-        others={"stores.toml": home / "stores.toml", "erasures.key": home / "erasures.key"},
+        others={
+            "stores.toml": home / "stores.toml",
+            "erasures.key": home / "erasures.key",
+            **catalog_files(home / "live.duckdb"),
+        },
         settings={"PIPELINE_SESSION_GAP": "PT30M"},
         at=datetime.now(UTC),
         progress=progress,

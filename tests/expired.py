@@ -76,6 +76,9 @@ def an_event(chance: Random, minute: float) -> dict[str, Any]:
         case 5:
             fields |= {"order_id": order or "A", "items": [line], "currency": "USD"}
             return make_event("refund", minute, product_id=None, **fields)
+        case 6:
+            shown = {"attribution_token": token or "list", "query": "hat", "product_id": None}
+            return make_event("search", minute, **shown, **fields)
         case _:
             return make_event(minute=minute, product_id=product, **fields)
 

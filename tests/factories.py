@@ -12,7 +12,8 @@ from pipeline.domain.erasure import erasure
 from pipeline.domain.events import CLOCK_TOLERANCE_MS, Beacon, Request
 from pipeline.domain.identity import fingerprint_of, record_key
 from pipeline.domain.outcomes import Outcome
-from pipeline.domain.rules import MILLISECOND, Rules
+from pipeline.domain.rules import Rules
+from pipeline.domain.timestamps import MILLISECOND
 from pipeline.replay.memory_worker import MemoryWorker
 
 MORNING = 1_764_000_000_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from hashlib import sha256
@@ -15,6 +16,7 @@ from pipeline.domain.rules import Rules
 from pipeline.replay.memory_worker import MemoryWorker
 from pipeline.warehouse.aggregates import AGGREGATES
 from pipeline.warehouse.archive.freezing import Span, make_folders
+from pipeline.warehouse.days import DAYS
 from pipeline.warehouse.manifest import ArchiveFile, define_events, layout_of, own_folder
 
 WEEK = 7
@@ -92,13 +94,25 @@ def _copied(connection: duckdb.DuckDBPyConnection, table: str, week: int, copies
             name: f"{name} - {earlier}"
             for name in ("occurred_at", "received_at", "started_at", "ended_at", "touched_at")
         },
-        "day": f"CAST(day - {earlier} AS DATE)",
+        "day": f"day - {earlier}",
+        "is_open": "false",
     }
-    columns = {row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()}
-    replaced = ", ".join(f"{changed[each]} AS {each}" for each in changed if each in columns)
+    described = connection.execute(f"DESCRIBE {table}").fetchall()
+    columns = {name: kind for name, kind, *_ in described}
+    if at := columns.keys() & {"occurred_at", "started_at"}:
+        # Summer time may begin between the weeks.
+        expressions = DAYS["in_events" if "occurred_at" in at else "in_sessions"]
+        changed |= {
+            name: re.sub(r"\w+_at", lambda time: changed[time[0]], text)
+            for name, text in expressions.items()
+        }
+    replaced = ", ".join(
+        f"CAST({changed[each]} AS {columns[each]}) AS {each}" for each in changed if each in columns
+    )
     return (
-        f"SELECT * EXCLUDE (copy) REPLACE ({replaced})"
-        f" FROM base.{table} CROSS JOIN range({copies}) AS copies(copy)"
+        f"SELECT rows.* EXCLUDE (copy) REPLACE ({replaced})"
+        f" FROM (FROM base.{table} CROSS JOIN range({copies}) AS copies(copy)) AS rows"
+        " JOIN (SELECT store_id, timezone FROM base.stores) AS stores USING (store_id)"
     )
 
 

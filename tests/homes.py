@@ -8,6 +8,7 @@ from typing import Any
 
 from archived import archive_days, merge
 from beacons import write_traffic
+from catalogs import DRESS, HOME_PAGE, give
 
 from pipeline.domain.rules import Rules
 from pipeline.replay.local import replay
@@ -28,6 +29,8 @@ def make_home(home: Path) -> Path:
     named = {file.name for file in archive_days(home / "live.duckdb", RULES, but=3)}
     for merged in files_in(home / "archive") - named:
         (home / "archive" / merged).unlink()
+    with connect_live(home / "live.duckdb", RULES) as connection:
+        give(connection, home / "live.duckdb", DRESS, HOME_PAGE, store="shop")
     (home / "stores.toml").write_text("[stores.shop]\ntokens_sha256 = []\n")
     return home
 

@@ -32,6 +32,11 @@ def shopping(path: Path) -> Warehouse:
         for _ in range(3)
     )
     made.connection.execute("INSERT INTO daily_expired VALUES ('story-1', '2025-11-24', 5)")
+    made.connection.execute(
+        "INSERT INTO catalog (store_id, kind, id, title) VALUES"
+        " ('story-1', 'product', '1', 'One'), ('story-1', 'variant', '1', 'A variant of another'),"
+        " ('another', 'product', '1', 'Not of this store')"
+    )
     return made
 
 

@@ -26,11 +26,28 @@ OF_THE_LOG_TABLES = {
     "migrations",
     "rules",
 }
+# How far a loader has summed sessions; what users see of it does not depend on that.
+SUMS = {"summed_until", "summed_blended", "summed_searches", "unsummed_sessions"}
 # Where the rows of `events` are.
 PLACES = {"hot_events", "archive_files", "archive_folder"}
-OF_THE_LOG_COLUMNS = {"partition", "offset", "is_late", "has_late", "is_open", "request_id"}
+OF_THE_LOG_COLUMNS = {
+    "partition",
+    "offset",
+    "is_late",
+    "has_late",
+    "late_arrivals",
+    "is_open",
+    "request_id",
+}
 # They depend on the request that brought an event.
-ARRIVAL = {"received_at", "index"}
+ARRIVAL = {
+    "received_at",
+    "received_day",
+    "minute_arrivals",
+    "hour_arrivals",
+    "day_arrivals",
+    "index",
+}
 
 
 def exported(database: Path, folder: Path, *, leave_out: Collection[str] = ()) -> dict[str, bytes]:
@@ -44,7 +61,7 @@ def exported(database: Path, folder: Path, *, leave_out: Collection[str] = ()) -
             for (name,) in connection.execute("SELECT view_name FROM duckdb_views()").fetchall()
         }
         # `events` is a table to whoever reads it.
-        for name in sorted(set(names) - OF_THE_LOG_TABLES - PLACES - views | {"events"}):
+        for name in sorted(set(names) - OF_THE_LOG_TABLES - SUMS - PLACES - views | {"events"}):
             columns = [
                 f'"{column[0]}"'
                 for column in connection.execute(f"DESCRIBE {name}").fetchall()

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from warehouse_fixture import Warehouse
+from warehouse_fixture import Warehouse, called
 
 from pipeline.warehouse.queries import ask
 from pipeline.warehouse.sql import files
 
 DOCS = Path(__file__).parent.parent / "docs"
 EVERYWHERE = "Everywhere"
+JANUARY = "DATE '2026-01-01', DATE '2026-01-31'"
 HEAD = "\n| column | meaning | rule | unit |\n|---|---|---|---|\n"
 QUESTION = "pipeline query "
 # DuckDB types that a unit allows.
@@ -98,7 +99,7 @@ def columns(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str
         found.setdefault(table, {})[column] = kind
     for name, text in files("macros"):
         if "AS TABLE" in text:
-            result = warehouse.rows(f"DESCRIBE FROM {name}(DATE '2026-01-01', DATE '2026-01-31')")
+            result = warehouse.rows(f"DESCRIBE FROM {called(name, JANUARY)}")
             described = {column: kind for column, kind, *_ in result}
             # A view and a macro with the same name share a section.
             assert found.setdefault(name, described) == described, name

@@ -17,9 +17,11 @@ from pipeline.warehouse.erasing.erasures import Erasures
 from pipeline.warehouse.held import HeldRules
 from pipeline.warehouse.load.batch import LoadBatch
 from pipeline.warehouse.load.erased import Eraser
+from pipeline.warehouse.load.summing import Summing
 from pipeline.warehouse.load.transaction import Ledger, Transactions
 from pipeline.warehouse.manifest import archive_folder, define_events
 from pipeline.warehouse.queries import broken
+from pipeline.warehouse.sql import table_macros
 
 # Short, so that a few hours of events reach every bound.
 RULES = Rules(
@@ -30,7 +32,24 @@ RULES = Rules(
 )
 # A device is over the state limit after a few events: nearly all are treated as late.
 TIGHT = msgspec.structs.replace(RULES, most_keys=5, most_rows=3, most_claims=2)
+# Sessions that may be added to the sums after a transaction: few, so that some wait.
+SUMMED = 3
 KEPT = {"migrations", "rules", "archive_folder"}
+
+
+def called(macro: str, days: str) -> str:
+    """The call of a table macro for `days`, and of all sessions or conversions."""
+    parameters, _ = table_macros()[macro]
+    given = {
+        "first_day, last_day": days,
+        "of_all": "true",
+        "sold": "'conversions'",
+        "wanted": "'refunds'",
+    }
+    text = ", ".join(parameters)
+    for parameter, value in given.items():
+        text = text.replace(parameter, value)
+    return f"{macro}({text})"
 
 
 class Warehouse:
@@ -46,29 +65,41 @@ class Warehouse:
         self.restart()
 
     def clear(self) -> None:
+        """Be as one that was just made, whose statements are parsed already."""
         self._truncate()
-        self.restart()
+        self.transactions.zones.clear()
+        self._read()
 
     def restart(self) -> None:
         """Read what a new process would."""
         # Once a connection: it makes temporary tables.
         self._eraser = self._eraser or Eraser(self.connection, self.path)
+        self.transactions = Transactions(self.connection, self._eraser)
+        self.summing = Summing(self.connection, self.transactions, most=SUMMED, quiet=timedelta(0))
+        self._read()
+
+    def _read(self) -> None:
+        assert self._eraser is not None
         self._eraser.erasures = Erasures.read(self.connection, self.path)
-        self._transactions = Transactions(self.connection, self._eraser)
         self._ledger = Ledger.read(self.connection)
         self._held = HeldRules.of(self.connection)
 
     def _truncate(self) -> None:
         tables = self.connection.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE NOT temporary"
+            "SELECT table_name FROM duckdb_tables() WHERE NOT temporary AND estimated_size > 0"
         ).fetchall()
+        # One commit is one fsync.
+        self.connection.execute("BEGIN")
         for (name,) in tables:
             if name not in KEPT:
                 self.connection.execute(f"TRUNCATE {name}")
+        self.connection.execute("COMMIT")
         define_events(self.connection, archive_folder(self.path))
 
-    def load(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
+    def load(self, outcomes: Iterable[Outcome], *, is_summed: bool = True) -> list[Outcome]:
         """One transaction, of outcomes under these rules; more after an erasure, as the loader.
+
+        With `is_summed` the sums by day move on after it.
 
         Returns those that were not loaded before.
         """
@@ -77,10 +108,12 @@ class Warehouse:
             if self._ledger.accepts(outcome.origin):
                 taken.append(outcome)
                 if not batch.may_hold(outcome):
-                    self._transactions.commit(batch)
+                    self.transactions.commit(batch)
                     batch = self._new_batch()
                 batch.add(outcome)
-        self._transactions.commit(batch)
+        self.transactions.commit(batch)
+        if is_summed:
+            self.summing.add()
         return taken
 
     def _new_batch(self) -> LoadBatch:
@@ -96,7 +129,7 @@ class Warehouse:
         batch = self._new_batch()
         for rejected in events:
             batch.add_rejected(rejected)
-        self._transactions.commit(batch)
+        self.transactions.commit(batch)
 
     def broken(self) -> dict[str, list[tuple[Any, ...]]]:
         """The rows of every check that does not hold."""

@@ -34,11 +34,23 @@ class Aggregate:
         """The same where a transaction removes nothing."""
         return replace(self, removed=())
 
+    @property
+    def taken(self) -> Aggregate:
+        """The same where what is added otherwise is removed."""
+        return replace(self, added=(), removed=self.added)
+
 
 AGGREGATES = (
     Aggregate(
         "daily_traffic",
         ("store_id", "day", "event_type", "shopping_channel", "is_bot", "is_prefetch"),
+        ("events",),
+        ("in_events",),
+        (),
+    ),
+    Aggregate(
+        "daily_arrivals",
+        ("store_id", "day", "received_day", "field", "outcome", "reason"),
         ("events",),
         ("in_events",),
         (),
@@ -89,6 +101,36 @@ AGGREGATES = (
     ),
 )
 
+SUMS = (
+    Aggregate(
+        "summed_blended",
+        (
+            "store_id",
+            "day",
+            "shows",
+            "attribution_token",
+            "block_id",
+            "collection_handle",
+            "search_term",
+            "product_id",
+            "position",
+            "is_bot",
+            "currency",
+        ),
+        (),
+        ("blended_parts",),
+        (),
+    ),
+    Aggregate(
+        "summed_searches",
+        ("store_id", "day", "search_term", "currency"),
+        (),
+        ("search_parts",),
+        (),
+    ),
+)
+"""What closed sessions add up to, by day (decision 0046): see `load/summing.py`."""
+
 
 # A comparison that NULL could pass prunes nothing.
 _NEVER_NULL = {"store_id", "day"}
@@ -106,9 +148,8 @@ def difference(aggregate: Aggregate, columns: list[str]) -> str:
         values = ", ".join(f"{sign}{name} AS {name}" for name in measures)
         return f"SELECT {', '.join(keys)}, {values} FROM recompute_{aggregate.name}({names})"  # noqa: S608  # our own names
 
-    parts = rows(aggregate.added, "")
-    if aggregate.removed:
-        parts += f" UNION ALL {rows(aggregate.removed, '-')}"
+    signed = ((aggregate.added, ""), (aggregate.removed, "-"))
+    parts = " UNION ALL ".join(rows(sources, sign) for sources, sign in signed if sources)
     sums = ", ".join(f"sum({name}) AS {name}" for name in measures)
     same = " AND ".join(
         f"t.{key} = d.{key}" if key in _NEVER_NULL else f"t.{key} IS NOT DISTINCT FROM d.{key}"

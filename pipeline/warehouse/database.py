@@ -9,12 +9,15 @@ import duckdb
 
 from pipeline.domain.rules import Rules
 from pipeline.warehouse.beside import delete_leftovers
+from pipeline.warehouse.cause import cause
+from pipeline.warehouse.damage import why_closed
 from pipeline.warehouse.held import HeldRules
 from pipeline.warehouse.limits import lock
 from pipeline.warehouse.manifest import (
     ArchiveError,
     archive_folder,
     define_events,
+    expected_folder,
     verify,
     verify_types,
 )
@@ -55,7 +58,10 @@ def connect_live(
 
 
 def open_live(path: Path, resources: Resources | None = None) -> duckdb.DuckDBPyConnection:
-    """A connection that writes, to the file as it is. Raises `DatabaseError` when it is locked."""
+    """A connection that writes, to the file as it is.
+
+    Raises `DatabaseError` when it is held by another process or damaged.
+    """
     resources = resources or Resources()
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
@@ -72,11 +78,14 @@ def open_live(path: Path, resources: Resources | None = None) -> duckdb.DuckDBPy
                 "threads": resources.threads,
             },
         )
-    except duckdb.IOException as error:
-        reason = str(error).splitlines()[0]
-        raise DatabaseError(
-            f"{path} cannot be opened for writing: is another loader running? ({reason})"
-        ) from None
+    except duckdb.Error as error:
+        why = why_closed(
+            error,
+            held="cannot be opened for writing: is another loader running?",
+            damaged="move it away with its .wal and run `pipeline rebuild --from-snapshot`, or"
+            " `pipeline restore` a backup into a new home",
+        )
+        raise DatabaseError(f"{path} {why}") from None
     try:
         resources.prepare(connection, path)
         connection.execute("SET TimeZone = 'UTC'")
@@ -134,6 +143,17 @@ def attached(path: Path, **config: str | bool | int) -> duckdb.DuckDBPyConnectio
     return connection
 
 
+def unreadable(path: Path, error: duckdb.Error) -> DatabaseError:
+    """That the snapshot at `path` cannot be opened, for `error`."""
+    why = why_closed(
+        error,
+        held="cannot be read: is it open for writing?",
+        damaged="move it away, and the loader publishes a new one; a file of `pipeline local` is"
+        " created again",
+    )
+    return DatabaseError(f"{path} {why}")
+
+
 def connect_published(path: Path, *, memory: int | None = None) -> duckdb.DuckDBPyConnection:
     """A reader's connection to the snapshot, with the recompute macros for the checks.
 
@@ -147,23 +167,31 @@ def connect_published(path: Path, *, memory: int | None = None) -> duckdb.DuckDB
         )
     try:
         connection = attached(path)
-    except duckdb.IOException as error:
-        raise DatabaseError(
-            f"{path} cannot be read: is it open for writing? ({str(error).splitlines()[0]})"
-        ) from None
+    except duckdb.Error as error:
+        raise unreadable(path, error) from None
     try:
         connection.execute("SET TimeZone = 'UTC'")
+        _refuse_archive_elsewhere(connection, path)
         define(connection)
         lock(connection, archive_folder(path), memory=memory)
     except duckdb.IOException as error:  # binding reads a file of the archive
         connection.close()
-        raise DatabaseError(
-            f"{path} cannot be read without its archive: {str(error).splitlines()[0]}"
-        ) from None
+        raise DatabaseError(f"{path} cannot be read without its archive: {cause(error)}") from None
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _refuse_archive_elsewhere(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """A snapshot names its archive by absolute paths: copied or moved, it finds none."""
+    expected, there = expected_folder(connection), archive_folder(path)
+    if expected not in (None, there):
+        raise DatabaseError(
+            f"{path} expects its archive at {expected}, and was moved or copied to another folder:"
+            " the loader that starts with that home publishes one that reads it there; else put"
+            " both back"
+        )
 
 
 def define(connection: duckdb.DuckDBPyConnection) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+from pipeline.config import duration
 from pipeline.domain.rules import Rules, era
 
 _SETTINGS = {
@@ -83,9 +84,13 @@ class HeldRules:
 
     def _cause(self, rules: Rules) -> str:
         changed = [
-            f"{setting}={getattr(rules, name)}, it has {getattr(self, name)}"
+            f"{setting}={_written(getattr(rules, name))}, it has {_written(getattr(self, name))}"
             for name, setting in _SETTINGS.items()
             if getattr(rules, name) != getattr(self, name)
         ]
         versions = f"this version reads events otherwise ({self.digest}, now {rules.digest()})"
         return "; ".join(changed) or versions
+
+
+def _written(value: timedelta | int) -> str:
+    return duration(value) if isinstance(value, timedelta) else str(value)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import duckdb
 
+from pipeline.warehouse.cause import cause
+
 # Seconds between interrupts, which repeat: one that falls between two statements has no effect.
 INTERVAL = 0.1
 
@@ -60,7 +62,7 @@ def limited(connection: duckdb.DuckDBPyConnection, longest: timedelta) -> Iterat
         ) from None
     except duckdb.OutOfMemoryException as error:
         raise LimitError(
-            f"not enough memory ({str(error).splitlines()[0]}): ask for fewer days, or raise"
+            f"not enough memory ({cause(error)}): ask for fewer days, or raise"
             " PIPELINE_QUERY_MEMORY_BYTES"
         ) from None
     finally:

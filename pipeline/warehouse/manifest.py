@@ -6,6 +6,7 @@ not name does not count. The view `events` reads the named files and `hot_events
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from datetime import date, datetime
@@ -16,6 +17,7 @@ from typing import Any
 
 import duckdb
 
+from pipeline.warehouse.cause import cause
 from pipeline.warehouse.sql import quoted
 
 FOLDER = "archive"
@@ -79,6 +81,19 @@ def define_events(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     connection.execute(f"CREATE OR REPLACE VIEW events AS {text}")
 
 
+def expected_folder(snapshot: duckdb.DuckDBPyConnection) -> Path | None:
+    """Where the view `events` of an attached snapshot expects the archive; None if it has none."""
+    one = snapshot.execute("SELECT name FROM archive_files LIMIT 1").fetchall()
+    if not one:
+        return None
+    ((text,),) = snapshot.execute(
+        "SELECT sql FROM duckdb_views()"
+        " WHERE database_name = current_database() AND view_name = 'events'"
+    ).fetchall()
+    found = re.search(rf"'((?:[^']|'')*)/{re.escape(one[0][0])}'", text)
+    return None if found is None else Path(found[1].replace("''", "'"))
+
+
 def _branches(files: list[ArchiveFile], folder: Path) -> Iterator[str]:
     def kind(file: ArchiveFile) -> tuple[str, bool]:
         return file.layout, file.is_of_one_day
@@ -114,7 +129,7 @@ def verify(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
         try:
             rows = connection.execute(footer, [str(folder / file.name)]).fetchall()[0][0]
         except duckdb.Error as error:
-            rows = str(error).splitlines()[0]
+            rows = cause(error)
         if rows != file.events:
             raise ArchiveError(
                 f"archived events are damaged: {folder / file.name} should hold {file.events} rows"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipeline.warehouse.cause import cause
 from pipeline.warehouse.database import (
     DatabaseError,
     NoSnapshotError,
@@ -57,7 +58,7 @@ def connect_several(
     except duckdb.IOException as error:  # binding reads a file of an archive
         connection.close()
         raise DatabaseError(
-            f"a snapshot cannot be read without its archive: {str(error).splitlines()[0]}"
+            f"a snapshot cannot be read without its archive: {cause(error)}"
         ) from None
     except BaseException:
         connection.close()
@@ -73,9 +74,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, name: str, path: Path) -> Non
     try:
         connection.execute(f'ATTACH {quoted(path)} AS "{name}" (READ_ONLY)')
     except duckdb.Error as error:
-        raise DatabaseError(
-            f"{path} cannot be attached as {name}: {str(error).splitlines()[0]}"
-        ) from None
+        raise DatabaseError(f"{path} cannot be attached as {name}: {cause(error)}") from None
 
 
 def _refuse_shared_stores(connection: duckdb.DuckDBPyConnection, names: list[str]) -> None:

@@ -21,17 +21,25 @@ def files(folder: str) -> list[tuple[str, str]]:
 def in_order(folder: str) -> list[tuple[str, str]]:
     """The same, each file after those that it depends on: DuckDB resolves names at creation."""
     texts = dict(files(folder))
-    bare = {name: _without_comments(text) for name, text in texts.items()}
+    bare = {
+        name: inlined(text) if folder == "views" else _without_comments(text)
+        for name, text in texts.items()
+    }
     defined = {
         made: name
         for name, text in bare.items()
         for made in re.findall(r"CREATE OR REPLACE (?:TEMP )?MACRO (\w+)", text) or [name]
     }
     uses = {
-        name: {defined[word] for word in re.findall(r"\w+", text) if word in defined} - {name}
+        name: {defined[word] for word in _used(text) if word in defined} - {name}
         for name, text in bare.items()
     }
     return [(name, texts[name]) for name in TopologicalSorter(uses).static_order()]
+
+
+def _used(text: str) -> set[str]:
+    """Names of relations and macros; a column may have the name of one."""
+    return set(re.findall(r"\b(?:FROM|JOIN)\s+(\w+)", text)) | set(re.findall(r"\b(\w+)\(", text))
 
 
 _TABLE_MACRO = re.compile(r"CREATE OR REPLACE MACRO (\w+)\((.*?)\) AS TABLE\s(.*);\s*\Z", re.DOTALL)
@@ -45,19 +53,56 @@ def table_macros() -> dict[str, tuple[list[str], str]]:
 
 
 def inlined(text: str) -> str:
-    """`text` with each call of a table macro replaced by its body.
+    """`text` with each call of a table macro replaced by its query.
 
-    DuckDB resolves a macro's names in the caller's catalog, but a view's in the view's own.
-    Arguments may contain no parentheses.
+    DuckDB resolves a macro's names in the caller's catalog, but a view's in the view's own. Of the
+    query, a WITH joins that of the statement, before what calls it: DuckDB 1.4.0 loses names of one
+    that stands inside another query. Arguments may contain no parentheses, and a statement with the
+    macros that it calls no name twice.
     """
+    bare = _without_comments(text).strip()
+    return "\n".join(f"{_flat(statement)};" for statement in bare.removesuffix(";").split(";"))
 
-    def body_of(call: re.Match[str]) -> str:
-        parameters, body = table_macros()[call[1]]
-        for parameter, argument in zip(parameters, call[2].split(", "), strict=True):
+
+def _flat(statement: str) -> str:
+    named, query = _named(statement)
+    if not named:
+        return query
+    return "WITH {}\n{}".format(",\n".join(f"{name} ({of})" for name, of in named), query)
+
+
+def _named(text: str) -> tuple[list[tuple[str, str]], str]:
+    """The names of a WITH, each with its query, and what comes after it, without table macros."""
+    call = re.compile(rf"\b({'|'.join(table_macros())})\(([^()]*)\)")
+    named: list[tuple[str, str]] = []
+
+    def query_of(found: re.Match[str]) -> str:
+        parameters, body = table_macros()[found[1]]
+        body = _without_comments(body)
+        for parameter, argument in zip(parameters, found[2].split(", "), strict=True):
             body = re.sub(rf"\b{parameter}\b", argument, body)
-        return f"({inlined(body)})"
+        # A relation of the caller, by its plain name.
+        inner, query = _named(re.sub(r"\bquery_table\('(\w+)'\)", r"\1", body))
+        named.extend(inner)
+        return f"({query})"
 
-    return re.sub(rf"\b({'|'.join(table_macros())})\(([^()]*)\)", body_of, _without_comments(text))
+    rest = text.strip()
+    while begun := re.match(r"(?:WITH|,)\s+(\w+ AS(?: NOT MATERIALIZED)?) \(", rest):
+        end = _closed(rest, begun.end())
+        of = call.sub(query_of, rest[begun.end() : end])
+        named.append((begun[1], of))
+        rest = rest[end + 1 :].strip()
+    return named, call.sub(query_of, rest)
+
+
+def _closed(text: str, start: int) -> int:
+    """Where the parenthesis closes that was opened before `start`."""
+    depth = 1
+    for found in re.compile(r"'[^']*'|[()]").finditer(text, start):
+        depth += {"(": 1, ")": -1}.get(found[0], 0)
+        if depth == 0:
+            return found.start()
+    raise ValueError(f"a parenthesis is not closed: {text}")
 
 
 def _without_comments(text: str) -> str:

@@ -46,3 +46,10 @@ CREATE TEMP TABLE paths AS FROM paths_of('affected_conversions', 'near_touches')
 CREATE TEMP TABLE new_conversions AS FROM conversion_facts WITH NO DATA;
 CREATE TEMP TABLE old_conversions AS FROM conversion_facts WITH NO DATA;
 CREATE TEMP TABLE new_conversion_touches AS FROM conversion_touches WITH NO DATA;
+
+-- Sessions to take out of, or to add to, the sums by day, what these are made of, and what they come to.
+CREATE TEMP TABLE summed_sessions AS FROM sessions WITH NO DATA;
+CREATE TEMP TABLE summed_events AS FROM events WITH NO DATA;
+CREATE TEMP TABLE summed_lines AS FROM order_lines WITH NO DATA;
+CREATE TEMP TABLE blended_parts AS FROM summed_blended WITH NO DATA;
+CREATE TEMP TABLE search_parts AS FROM summed_searches WITH NO DATA;

@@ -1,14 +1,9 @@
 -- Grain: one row per store, day of t0, token, its block, collection and search term, product, position,
 -- bot or not, and currency, with what blended counting gives it (B1-B4). `tokens_shown` counts (session,
 -- token), `products_shown` (session, token, product, position). Reads only sessions from $first_day to
--- $last_day, both included.
-CREATE OR REPLACE MACRO blended(first_day, last_day) AS TABLE
-WITH visits AS (
-    SELECT store_id, device_key, session_id, session_key, started_at, ended_at
-    FROM sessions
-    -- Days are the store's, times UTC: a zone is up to 14 hours ahead or 12 behind.
-    WHERE ended_at >= first_day - INTERVAL 14 HOURS AND started_at < last_day + INTERVAL 36 HOURS
-),
+-- $last_day, both included; without `of_all` those that are not in `summed_blended`.
+CREATE OR REPLACE MACRO blended(first_day, last_day, of_all) AS TABLE
+WITH visits AS (FROM visits_of(first_day, last_day, of_all)),
 
 -- Events of people and of bots are separate: neither shows a token to the other.
 happened AS (
@@ -22,8 +17,10 @@ happened AS (
         AND e.device_key = v.device_key
         AND e.session_id = v.session_id
         AND e.occurred_at BETWEEN v.started_at AND v.ended_at
-    WHERE e.occurred_at >= (SELECT min(started_at) FROM visits)
-        AND e.occurred_at <= (SELECT max(ended_at) FROM visits)
+    -- Files of the archive are skipped by their days: by times each would be opened, and by NULL all be read. A store's
+    -- days are at most one off those of UTC.
+    WHERE e.day >= (SELECT coalesce(min(CAST(started_at AS DATE)) - 1, 'infinity') FROM visits)
+        AND e.day <= (SELECT coalesce(max(CAST(ended_at AS DATE)) + 1, '-infinity') FROM visits)
         AND NOT e.is_prefetch
         AND e.event_type IN (
             'block_view', 'product_impression', 'collection_view', 'search', 'product_click',

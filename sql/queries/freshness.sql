@@ -1,10 +1,26 @@
 -- How fresh is the snapshot, by store? Optional: $store.
 -- A store that sends nothing is as old as its last event: compare it with the other stores. All that happened before
 -- `complete_until` has been counted, unless it arrives late.
-WITH latest AS (
-    SELECT store_id, max(occurred_at) AS last_event_at, max(received_at) AS last_arrival_at
-    FROM events
+WITH last_days AS (
+    SELECT store_id, max(day) AS day
+    FROM daily_traffic
     WHERE ($store IS NULL OR store_id = $store)
+    GROUP BY store_id
+),
+
+newest AS (
+    SELECT e.store_id, max(e.occurred_at) AS last_event_at, max(e.received_at) AS received_at
+    FROM events AS e
+    JOIN last_days USING (store_id, day)
+    WHERE e.day >= (SELECT min(day) FROM last_days)
+    GROUP BY e.store_id
+),
+
+-- Of late events, too: they are on earlier days.
+arrived AS (
+    SELECT store_id, max(received_at) AS last_arrival_at
+    FROM events
+    WHERE received_at >= (SELECT min(received_at) FROM newest)
     GROUP BY store_id
 )
 
@@ -15,6 +31,7 @@ SELECT
     complete_until,
     published_at,
     late_devices
-FROM latest
+FROM newest
+JOIN arrived USING (store_id)
 CROSS JOIN snapshot
 ORDER BY store_id;

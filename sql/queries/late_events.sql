@@ -2,18 +2,14 @@
 -- Late is what is older than the lateness when it arrives: the warehouse corrects its sessions and conversions.
 SELECT
     store_id,
-    received_day AS day,
-    count(*) AS received_events,
-    count(*) FILTER (WHERE is_late) AS late_events,
-    round(100.0 * count(*) FILTER (WHERE is_late) / count(*), 2) AS late_percent,
-    round(
-        quantile_disc(epoch_ms(received_at) - epoch_ms(occurred_at), 0.5) / 1000, 1
-    ) AS median_seconds_to_arrival,
-    round(
-        max(epoch_ms(received_at) - epoch_ms(occurred_at)) / 3600000, 1
-    ) AS most_hours_to_arrival
-FROM events
-WHERE ($store IS NULL OR store_id = $store)
-    AND received_day BETWEEN CAST(coalesce($first, '-infinity') AS DATE) AND CAST(coalesce($last, 'infinity') AS DATE)
-GROUP BY store_id, received_day
-ORDER BY store_id, received_day;
+    day,
+    received_events,
+    late_events,
+    round(100.0 * late_events / received_events, 2) AS late_percent,
+    round(100.0 * received_in_a_minute / received_events, 2) AS in_a_minute_percent,
+    round(100.0 * received_in_an_hour / received_events, 2) AS in_an_hour_percent,
+    round(100.0 * received_in_a_day / received_events, 2) AS in_a_day_percent
+FROM quality
+WHERE received_events > 0 AND ($store IS NULL OR store_id = $store)
+    AND day BETWEEN CAST(coalesce($first, '-infinity') AS DATE) AND CAST(coalesce($last, 'infinity') AS DATE)
+ORDER BY store_id, day;

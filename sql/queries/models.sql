@@ -4,13 +4,13 @@ SELECT
     store_id,
     currency,
     attribution_token,
-    coalesce(sum(attributed_revenue) FILTER (WHERE model = 'last'), 0) AS last_revenue,
-    coalesce(sum(attributed_revenue) FILTER (WHERE model = 'first'), 0) AS first_revenue,
-    coalesce(sum(attributed_revenue) FILTER (WHERE model = 'linear'), 0) AS linear_revenue,
-    coalesce(sum(attributed_revenue) FILTER (WHERE model = 'position'), 0) AS position_revenue,
-    coalesce(sum(attributed_revenue) FILTER (WHERE model = 'time_decay'), 0) AS time_decay_revenue
-FROM attribution_models
-WHERE conversion_type = 'purchase' AND attributed_revenue <> 0
+    coalesce(sum(credit) FILTER (WHERE model = 'last'), 0) AS last_revenue,
+    coalesce(sum(credit) FILTER (WHERE model = 'first'), 0) AS first_revenue,
+    coalesce(sum(credit) FILTER (WHERE model = 'linear'), 0) AS linear_revenue,
+    coalesce(sum(credit) FILTER (WHERE model = 'position'), 0) AS position_revenue,
+    coalesce(sum(credit) FILTER (WHERE model = 'time_decay'), 0) AS time_decay_revenue
+FROM people_credits
+WHERE conversion_type = 'purchase' AND credit <> 0 AND currency IS NOT NULL
     AND ($store IS NULL OR store_id = $store)
     AND day BETWEEN CAST(coalesce($first, '-infinity') AS DATE) AND CAST(coalesce($last, 'infinity') AS DATE)
 GROUP BY store_id, currency, attribution_token

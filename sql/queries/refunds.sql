@@ -22,11 +22,14 @@ sold AS (
 SELECT
     r.store_id,
     r.product_id,
+    c.title,
     r.currency,
     coalesce(s.gross_revenue, 0) AS gross_revenue,
     r.taken,
     round(100.0 * r.taken / nullif(s.gross_revenue, 0), 2) AS taken_percent
 FROM returned AS r
 LEFT JOIN sold AS s USING (store_id, product_id, currency)
+LEFT JOIN catalog AS c
+    ON r.store_id = c.store_id AND c.kind = 'product' AND CAST(r.product_id AS VARCHAR) = c.id
 QUALIFY row_number() OVER (PARTITION BY r.store_id, r.currency ORDER BY r.taken DESC, r.product_id) <= 20
 ORDER BY r.store_id, r.currency, r.taken DESC, r.product_id;

@@ -9,6 +9,55 @@ SELECT
 FROM query_table(event_rows)
 GROUP BY ALL;
 
+-- Grain: store, day, day of arrival, and field, outcome and reason: all NULL in the row that counts whole events; from
+-- rows shaped like `events`.
+CREATE OR REPLACE TEMP MACRO recompute_daily_arrivals(event_rows) AS TABLE
+WITH parts AS (
+    SELECT
+        store_id, day, received_day,
+        CAST(NULL AS VARCHAR) AS field, CAST(NULL AS VARCHAR) AS outcome, CAST(NULL AS VARCHAR) AS reason,
+        1 AS arrivals,
+        CAST(is_late AS INTEGER) AS late,
+        CAST(is_clock_skewed AS INTEGER) AS skewed,
+        CAST(is_bot AS INTEGER) AS bot,
+        CAST(is_server AS INTEGER) AS server,
+        CAST(is_prefetch AS INTEGER) AS prefetched,
+        CAST(repairs IS NOT NULL AS INTEGER) AS repaired,
+        CAST(received_at <= occurred_at + INTERVAL 1 MINUTE AS INTEGER) AS in_a_minute,
+        CAST(received_at <= occurred_at + INTERVAL 1 HOUR AS INTEGER) AS in_an_hour,
+        CAST(received_at <= occurred_at + INTERVAL 1 DAY AS INTEGER) AS in_a_day,
+        0 AS fields
+    FROM query_table(event_rows)
+    UNION ALL
+    SELECT
+        store_id, day, received_day,
+        split_part(repair, ': ', 1),
+        CASE WHEN split_part(repair, ': ', 2) IN ('respelled', 'rounded') THEN 'repaired' ELSE 'ignored' END,
+        split_part(repair, ': ', 2),
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1
+    FROM (
+        SELECT store_id, day, received_day, unnest(list_distinct(repairs)) AS repair
+        FROM query_table(event_rows)
+        WHERE repairs IS NOT NULL
+    )
+)
+
+SELECT
+    store_id, day, received_day, field, outcome, reason,
+    CAST(sum(arrivals) AS BIGINT) AS arrivals,
+    CAST(sum(late) AS BIGINT) AS late_arrivals,
+    CAST(sum(skewed) AS BIGINT) AS skewed_arrivals,
+    CAST(sum(bot) AS BIGINT) AS bot_arrivals,
+    CAST(sum(server) AS BIGINT) AS server_arrivals,
+    CAST(sum(prefetched) AS BIGINT) AS prefetched_arrivals,
+    CAST(sum(repaired) AS BIGINT) AS repaired_arrivals,
+    CAST(sum(in_a_minute) AS BIGINT) AS minute_arrivals,
+    CAST(sum(in_an_hour) AS BIGINT) AS hour_arrivals,
+    CAST(sum(in_a_day) AS BIGINT) AS day_arrivals,
+    CAST(sum(fields) AS BIGINT) AS field_arrivals
+FROM parts
+GROUP BY ALL;
+
 -- Grain: store, day of the start, channel, source, medium, is_bot, is_report; from rows like
 -- `sessions`.
 CREATE OR REPLACE TEMP MACRO recompute_daily_sessions(session_rows) AS TABLE
@@ -115,3 +164,11 @@ SELECT
 FROM query_table(conversion_rows)
 WHERE is_counted
 GROUP BY ALL;
+
+-- Grain: as in the macro `blended_sums`; from rows shaped like it.
+CREATE OR REPLACE TEMP MACRO recompute_summed_blended(part_rows) AS TABLE
+FROM query_table(part_rows);
+
+-- Grain: as in the macro `search_sums`; from rows shaped like it.
+CREATE OR REPLACE TEMP MACRO recompute_summed_searches(part_rows) AS TABLE
+FROM query_table(part_rows);

@@ -56,6 +56,9 @@ WHERE occurred_at < getvariable('cut')
 
 DELETE FROM touches WHERE touched_at < getvariable('touches_from');
 
+DELETE FROM unsummed_sessions
+WHERE session_key IN (SELECT session_key FROM sessions WHERE ended_at < getvariable('sessions_from'));
+
 DELETE FROM sessions WHERE ended_at < getvariable('sessions_from');
 
 DELETE FROM session_revenue

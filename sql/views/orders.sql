@@ -1,7 +1,7 @@
 -- Grain: one row per order that counts (A9, A11); an event that names none is its own. Time, day, device and session
 -- are those of the line through which it counts. Money is that of its counted lines in `currency`, less what refunds
 -- took from them on any later day. `…_token` has the most of it by that model (A7), of equal ones the greater token.
-WITH best AS (
+WITH best AS NOT MATERIALIZED (
     SELECT
         *,
         CASE WHEN order_id IS NULL THEN event_key END AS own_event,
@@ -10,7 +10,7 @@ WITH best AS (
     WHERE counts_order
 ),
 
-lines AS (
+lines AS NOT MATERIALIZED (
     SELECT
         *,
         CASE WHEN order_id IS NULL THEN event_key END AS own_event,
@@ -20,7 +20,7 @@ lines AS (
 ),
 
 -- The keys of the order's row, beside each of its lines.
-ordered AS (
+ordered AS NOT MATERIALIZED (
     SELECT
         best.store_id, best.day, best.order_id, best.event_key, best.line AS best_line,
         best.occurred_at AS ordered_at, best.device_key, best.session_id, best.is_bot,
@@ -39,7 +39,7 @@ ordered AS (
         AND best.own_time IS NOT DISTINCT FROM lines.own_time
 ),
 
-summed AS (
+totals AS (
     SELECT
         store_id, day, order_id, event_key, best_line, ordered_at, device_key, session_id, is_bot, currency,
         min(occurred_at) AS first_counted_at,
@@ -51,15 +51,22 @@ summed AS (
     GROUP BY ALL
 ),
 
-earned AS (
-    SELECT
-        o.store_id, o.day, o.event_key, o.ordered_at, c.model, c.attribution_token,
-        sum(c.credit) AS credit, sum(c.weight) AS weight
+-- Their conversions, of the order's day: so a filter of it reaches the tables through `credits_of`, although a line may
+-- be of another day.
+sold AS (
+    SELECT f.* REPLACE (o.day AS day), o.event_key AS order_event, o.ordered_at
     FROM ordered AS o
     JOIN conversions AS f
         ON o.line_event = f.event_key AND o.occurred_at = f.occurred_at AND o.line = f.line
-    JOIN credits AS c
-        ON f.conversion_key = c.conversion_key AND f.occurred_at = c.occurred_at
+),
+
+by_token AS (
+    SELECT
+        f.store_id, f.day, f.order_event AS event_key, f.ordered_at, c.model, c.attribution_token,
+        sum(c.credit) AS credit, sum(c.weight) AS weight
+    FROM sold AS f
+    JOIN credits_of('sold') AS c
+        ON f.conversion_key = c.conversion_key AND f.occurred_at = c.occurred_at AND f.day = c.day
     WHERE c.attribution_token IS NOT NULL
     GROUP BY ALL
 ),
@@ -77,13 +84,20 @@ credited AS (
             FILTER (WHERE model = 'position') AS position_token,
         first(attribution_token ORDER BY credit DESC NULLS LAST, weight DESC, attribution_token DESC)
             FILTER (WHERE model = 'time_decay') AS time_decay_token
-    FROM earned
+    FROM by_token
     GROUP BY ALL
 ),
 
-returned AS (
-    SELECT store_id, order_id, currency, sum(taken) AS refunded
-    FROM refunds
+-- Those that have refunds, of the order's day as well.
+refunded_orders AS NOT MATERIALIZED (
+    SELECT DISTINCT store_id, order_id, day
+    FROM best
+    SEMI JOIN (SELECT store_id, order_id FROM order_lines WHERE is_refund) AS returns USING (store_id, order_id)
+),
+
+taken_back AS (
+    SELECT store_id, wanted_day AS day, order_id, currency, sum(taken) AS refunded
+    FROM refunds_of('refunded_orders')
     WHERE taken > 0
     GROUP BY ALL
 )
@@ -94,7 +108,7 @@ SELECT
     CAST(CASE WHEN o.gross IS NOT NULL THEN coalesce(r.refunded, 0) END AS DECIMAL(38, 4)) AS refunded,
     CAST(o.gross - coalesce(r.refunded, 0) AS DECIMAL(38, 4)) AS net,
     o.lines_in_other_currencies, c.* EXCLUDE (store_id, day, event_key, ordered_at), o.is_bot
-FROM summed AS o
+FROM totals AS o
 LEFT JOIN sessions AS s
     ON o.store_id = s.store_id
     AND o.device_key = s.device_key
@@ -104,8 +118,9 @@ LEFT JOIN events AS e
     ON o.store_id = e.store_id
     AND o.event_key = e.event_key
     AND o.ordered_at = e.occurred_at
+    AND o.day = e.day
     AND e.event_type = 'purchase'
-LEFT JOIN returned AS r
-    ON o.store_id = r.store_id AND o.order_id = r.order_id AND o.currency = r.currency
+LEFT JOIN taken_back AS r
+    ON o.store_id = r.store_id AND o.order_id = r.order_id AND o.currency = r.currency AND o.day = r.day
 LEFT JOIN credited AS c
-    ON o.store_id = c.store_id AND o.event_key = c.event_key AND o.ordered_at = c.ordered_at;
+    ON o.store_id = c.store_id AND o.event_key = c.event_key AND o.ordered_at = c.ordered_at AND o.day = c.day;

@@ -2,18 +2,18 @@
 -- takes from each credit, on the refund's day (A8). Rounded cumulatively: a full refund in any
 -- number of parts leaves exactly 0.
 WITH takers AS (
-    SELECT DISTINCT store_id, order_id, product_id, from_variant_id, currency
+    SELECT DISTINCT store_id, day, order_id, product_id, from_variant_id, currency
     FROM refunds
     WHERE taken > 0
 ),
 
 slices AS (
     SELECT
-        t.store_id, t.order_id, t.product_id, t.from_variant_id, t.currency,
+        t.store_id, t.day, t.order_id, t.product_id, t.from_variant_id, t.currency,
         l.event_key, l.occurred_at, l.line, l.revenue,
         -- Of two lines of one pool a refund takes from the first, then the next.
         sum(l.revenue) OVER (
-            PARTITION BY t.store_id, t.order_id, t.product_id, t.from_variant_id, t.currency
+            PARTITION BY t.store_id, t.day, t.order_id, t.product_id, t.from_variant_id, t.currency
             ORDER BY l.occurred_at, l.event_key, l.line ROWS UNBOUNDED PRECEDING
         ) - l.revenue AS opens
     FROM order_lines AS l
@@ -36,11 +36,24 @@ taken AS (
     FROM refunds AS r
     JOIN slices AS s
         ON r.store_id = s.store_id
+        AND r.day = s.day
         AND r.order_id = s.order_id
         AND r.product_id = s.product_id
         AND r.from_variant_id IS NOT DISTINCT FROM s.from_variant_id
         AND r.currency = s.currency
     WHERE r.taken > 0
+),
+
+-- Their conversions, of the refund's day: so a filter of it reaches the tables through `credits_of`.
+sold AS (
+    SELECT o.* REPLACE (t.day AS day)
+    FROM conversions AS o
+    JOIN (
+        SELECT DISTINCT store_id, day, event_key, occurred_at, line
+        FROM taken
+        WHERE after > before
+    ) AS t
+        ON o.event_key = t.event_key AND o.occurred_at = t.occurred_at AND o.line = t.line
 ),
 
 parts AS (
@@ -57,13 +70,13 @@ parts AS (
             * unit
         END AS part_before
     FROM taken AS t
-    JOIN conversions AS o
-        ON t.event_key = o.event_key AND t.occurred_at = o.occurred_at AND t.line = o.line
+    JOIN sold AS o
+        ON t.event_key = o.event_key AND t.occurred_at = o.occurred_at AND t.line = o.line AND t.day = o.day
     JOIN (
         SELECT
             credits.*, CAST(10 ** (4 - coalesce(places, 2)) AS HUGEINT) AS unit
-        FROM credits LEFT JOIN currencies USING (currency)
-    ) AS c ON o.conversion_key = c.conversion_key
+        FROM credits_of('sold') AS credits LEFT JOIN currencies USING (currency)
+    ) AS c ON o.conversion_key = c.conversion_key AND o.day = c.day
     WHERE after > before
 )
 

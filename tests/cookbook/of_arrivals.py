@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from cookbook.past import Asked, by, count, percent, places, quantile
+from cookbook.past import Asked, by, count, percent
 from reference import Row, ms
 
 Rows = list[tuple[Any, ...]]
@@ -52,8 +52,8 @@ def late_events(asked: Asked) -> Rows:
     ):
         late = count(of, lambda e: e["is_late"])
         waits = [ms(e["received_at"]) - ms(e["occurred_at"]) for e in of]
-        median, most = places(quantile(waits, 0.5) / 1000, 1), places(max(waits) / 3_600_000, 1)
-        found.append((*key, len(of), late, percent(late, len(of)), median, most))
+        within = [sum(wait <= 1000 * most for wait in waits) for most in (60, 3600, 86_400)]
+        found.append((*key, len(of), late, *(percent(n, len(of)) for n in (late, *within))))
     return found
 
 

@@ -59,12 +59,15 @@ def refunds(asked: Asked) -> Rows:
     for line in asked.lines():
         sold[line["store_id"], line["currency"], line["product_id"]] += line["revenue"] or 0
     rows = [
-        (store, product, currency, sold[key], back, percent(back, sold[key]))
+        (
+            *(store, product, asked.past.title(store, product), currency),
+            *(sold[key], back, percent(back, sold[key])),
+        )
         for key, back in taken.items()
         for store, currency, product in [key]
     ]
-    rows.sort(key=lambda row: (row[0], row[2], -row[4], row[1]))
-    return [row for _, of in by(rows, lambda row: (row[0], row[2])) for row in of[:20]]
+    rows.sort(key=lambda row: (row[0], row[3], -row[5], row[1]))
+    return [row for _, of in by(rows, lambda row: (row[0], row[3])) for row in of[:20]]
 
 
 def repeat_buyers(asked: Asked) -> Rows:
@@ -90,8 +93,12 @@ def bought_together(asked: Asked) -> Rows:
         for (store, *_), products in kept.items()
         for pair in combinations(sorted(products), 2)
     )
-    rows = [(*pair, times) for pair, times in pairs.items()]
-    return _first_20(sorted(rows, key=lambda row: (row[0], -row[3], row[1], row[2])), 1)
+    rows = [
+        (store, one, title(store, one), two, title(store, two), times)
+        for (store, one, two), times in pairs.items()
+        for title in [asked.past.title]
+    ]
+    return _first_20(sorted(rows, key=lambda row: (row[0], -row[5], row[1], row[3])), 1)
 
 
 def products(asked: Asked) -> Rows:
@@ -107,8 +114,9 @@ def products(asked: Asked) -> Rows:
         *lines,
     }:
         saw, clicked, _, added = (done[key][name] for name in shown)
-        rows.append((*key, saw, clicked, added, lines[key], percent(clicked, saw)))
-    return _first_20(sorted(rows, key=lambda row: (row[0], -row[3], row[1])), 1)
+        title = asked.past.title(*key)
+        rows.append((*key, title, saw, clicked, added, lines[key], percent(clicked, saw)))
+    return _first_20(sorted(rows, key=lambda row: (row[0], -row[4], row[1])), 1)
 
 
 def attribution(asked: Asked) -> Rows:

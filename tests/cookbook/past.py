@@ -80,10 +80,25 @@ class Visit:
 class Past:
     """All that follows by `rules` from rows of `events`, and what beside them was not accepted."""
 
-    def __init__(self, events: Iterable[Row], rules: Rules, **refused: Sequence[Row]) -> None:
+    def __init__(
+        self,
+        events: Iterable[Row],
+        rules: Rules,
+        *,
+        catalog: Iterable[Row] = (),
+        **refused: Sequence[Row],
+    ) -> None:
         self.rules, self.refused = rules, refused
+        self.catalog = {
+            (entry["store_id"], int(entry["id"])): entry["title"]
+            for entry in catalog
+            if entry["kind"] == "product"
+        }
         self.events = sorted(events, key=in_order)
         self.people = [e for e in self.events if not e["is_bot"] and not e["is_prefetch"]]
+
+    def title(self, store: str, product: int) -> str | None:
+        return self.catalog.get((store, product))
 
     @cached_property
     def lines(self) -> list[Row]:

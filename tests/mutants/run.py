@@ -109,7 +109,7 @@ def ran(folder: Path, tests: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-x", "-q", "--tb=short", "--examples=150", "-rfE"),
-            *("-p", "pytest_timeout", "-p", "no:cacheprovider", *tests),
+            *("--long", "-p", "pytest_timeout", "-p", "no:cacheprovider", *tests),
         ],
         cwd=folder,
         env=os.environ | ALONE | {"PYTHONPATH": str(folder)},

@@ -9,7 +9,13 @@ from warehouse_fixture import RULES, TIGHT, Warehouse
 from pipeline.domain.rules import Rules
 
 
-@pytest.fixture(scope="module", params=[RULES, TIGHT], ids=["roomy", "tight"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(RULES, id="roomy"),
+        pytest.param(TIGHT, id="tight", marks=pytest.mark.long),
+    ],
+)
 def rules(request: pytest.FixtureRequest) -> Rules:
     return request.param
 

@@ -262,6 +262,25 @@ def test_status_tells_of_the_archive(warehouse: Warehouse, folder: Path, path: P
     assert found.newest_received_at == newest.replace(tzinfo=UTC)
 
 
+def test_a_snapshot_that_was_copied_says_where_it_expects_its_archive(tmp_path: Path) -> None:
+    homes = [tmp_path / name for name in ("the shop's", "copy")]
+    first = Warehouse(homes[0] / "live.duckdb")
+    first.load([Log(RULES).send(click(), click(DAYS))])
+    snapshot = first.path.with_name("analytics.duckdb")
+    publisher = SnapshotPublisher(first.connection, first.path, snapshot)
+    publisher.publish()
+    shutil.copytree(homes[0], tmp_path / "hot", symlinks=True)
+    with connect_published(tmp_path / "hot" / snapshot.name) as reader:  # it has no archive
+        assert reader.execute("SELECT count(*) FROM events").fetchall() == [(2,)]
+    freeze(first.connection, archive_folder(first.path), day(0))
+    publisher.publish()
+    connect_published(snapshot).close()
+    shutil.copytree(homes[0], homes[1], symlinks=True)
+    expected = f"copy/analytics.duckdb expects its archive at {homes[0]}/archive, and was moved or"
+    with pytest.raises(DatabaseError, match=expected):
+        connect_published(homes[1] / snapshot.name)
+
+
 def test_a_snapshot_without_its_archive_says_where_it_expects_it(
     warehouse: Warehouse, folder: Path, path: Path
 ) -> None:

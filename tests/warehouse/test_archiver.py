@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from archived import FIRST, contents, day
 from factories import DAY, HOUR, MINUTE, Log, click, make_event
+from logged import logged
 from processes import wait_for
 from warehouse_fixture import RULES, Warehouse
 
@@ -256,8 +258,8 @@ def test_a_disk_that_takes_no_file_is_logged_once_and_tried_again(
     house.load(9)
     before = contents(house.connection)
     house.minutes(4)
-    (line,) = caplog.messages
-    assert line.startswith("nothing moves into the archive: ")
+    (line,) = logged(caplog, "pipeline.warehouse")
+    assert re.fullmatch(r"nothing moves into the archive: \S+: Not a directory", line), line
     assert contents(house.connection) == before
     house.folder.unlink()
     house.minutes(2)
@@ -281,4 +283,4 @@ def test_closing_ends_the_writing_and_leaves_no_file(
     wait_for(lambda: any(name.endswith(".new") for name in house.on_disk()))
     house.restart()
     assert house.on_disk() == set()
-    assert caplog.records == []
+    assert logged(caplog, "pipeline.warehouse") == []

@@ -17,6 +17,7 @@ from tables import broken_checks, differing, exported
 from pipeline.warehouse.backup.contents import Backup, BackupError, newest_backup
 from pipeline.warehouse.backup.taking import back_up
 from pipeline.warehouse.backup.verifying import damaged
+from pipeline.warehouse.catalog.store_file import catalog_files
 from pipeline.warehouse.database import DatabaseError, NoSnapshotError, connect_live
 
 
@@ -32,9 +33,14 @@ def home(made: Path, tmp_path: Path) -> Path:
     return home
 
 
+def catalogs(home: Path) -> dict[str, bytes]:
+    return {name: path.read_bytes() for name, path in catalog_files(home / "live.duckdb").items()}
+
+
 def test_a_restored_home_answers_as_the_one_that_is_gone(home: Path, tmp_path: Path) -> None:
     before = exported(home / "analytics.duckdb", tmp_path / "before")
-    stores = (home / "stores.toml").read_text()
+    stores, catalog = (home / "stores.toml").read_text(), catalogs(home)
+    assert catalog
     backup = back_up_home(home, tmp_path / "backups")
     shutil.rmtree(home)
     elsewhere = tmp_path / "elsewhere"
@@ -49,8 +55,10 @@ def test_a_restored_home_answers_as_the_one_that_is_gone(home: Path, tmp_path: P
         "publish.json",
         "archive",
         "archive.json",
+        "catalog",
         "stores.toml",
     }
+    assert catalogs(elsewhere) == catalog
     # A loader goes on from it, and what it publishes names the archive where it is now.
     publish(elsewhere)
     assert differing(before, exported(elsewhere / "analytics.duckdb", tmp_path / "again")) == []

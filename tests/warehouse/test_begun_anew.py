@@ -9,7 +9,7 @@ from factories import DAY, MINUTE, MORNING, Log, click, make_event
 from warehouse_fixture import RULES, Warehouse
 
 from pipeline.domain.reached import Reached, unread
-from pipeline.domain.rules import MILLISECOND
+from pipeline.domain.timestamps import MILLISECOND
 from pipeline.warehouse.held import HeldRules
 from pipeline.warehouse.rebuild.begin_anew import begin_with_keys, reached
 from pipeline.warehouse.rebuild.partitions import grow

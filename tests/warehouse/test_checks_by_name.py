@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from factories import Log, cart, click
+from factories import Log, cart, click, make_event
 from warehouse_fixture import Warehouse
 
 from pipeline.warehouse.sql import files
@@ -15,6 +15,8 @@ COMPARED = re.compile(
     r"WITH stored AS \([^)]*?(?:\)[^)]*?)?FROM (\w+)(?:\s+WHERE .*?)?\n?\),\n\nrecomputed"
 )
 STORED = {name: found[1] for name, text in files("checks") if (found := COMPARED.search(text))}
+# Read together with the sessions that they lack.
+STORED |= {name: name for name in ("summed_blended", "summed_searches")}
 
 
 @pytest.fixture
@@ -27,7 +29,10 @@ def loaded(tmp_path: Path) -> Warehouse:
         {**click(3, "token"), "position": 2},
     )
     log.send(click(90), device="d:other")
-    log.send(click(20), device="d:late")
+    shown = make_event("search", 0, query="shoe", attribution_token="token", product_id=None)
+    log.send(shown, device="d:searching")
+    log.send(click(400), device="d:next")  # the sessions before it are closed
+    log.send(click(330), device="d:late")
     warehouse.load(log.outcomes)
     return warehouse
 

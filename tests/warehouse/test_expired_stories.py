@@ -71,7 +71,13 @@ def freeze_what_is_cut(warehouse: Warehouse) -> None:
         freeze(warehouse.connection, archive_folder(warehouse.path), Span(day, day))
 
 
-@pytest.mark.parametrize("events_go", [False, True], ids=["events stay", "events go"])
+@pytest.mark.parametrize(
+    "events_go",
+    [
+        pytest.param(False, id="events stay", marks=pytest.mark.long),
+        pytest.param(True, id="events go"),
+    ],
+)
 def test_t11_what_is_kept_equals_a_recompute_from_the_cut_on(
     warehouse: Warehouse, every: int, *, events_go: bool
 ) -> None:

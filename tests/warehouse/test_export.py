@@ -26,17 +26,23 @@ from pipeline.warehouse.export.exporting import Exported
 from pipeline.warehouse.export.selection import Selection
 
 ALL = Selection()
-UNDATED = {"ledger", "rules", "stores"}
+UNDATED = {"catalog", "ledger", "rules", "stores"}
 # Tables that only the loader reads, and those whose rows a view has.
 OF_THE_LOADER = {
     "archive_files",
     "archive_folder",
+    "catalog_imports",
     "erasures",
     "expired_orders",
     "late_devices",
     "migrations",
     "positions",
     "publication",
+    # What views read together with events.
+    "summed_until",
+    "summed_blended",
+    "summed_searches",
+    "unsummed_sessions",
 }
 BY_A_VIEW = {"hot_events": "events", "conversion_facts": "conversions"}
 

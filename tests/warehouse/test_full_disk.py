@@ -12,6 +12,7 @@ import pytest
 from archived import contents, day, freeze
 from factories import DAY, MINUTE, Log, make_event
 from kafka_outcomes import OutcomeTopics, run_loader
+from logged import logged
 from no_room import SAID, no_room
 from processes import wait_for
 from warehouse_fixture import RULES, Warehouse
@@ -131,11 +132,11 @@ def test_the_archiver_says_so_once_and_writes_when_there_is_room(
         interval=timedelta(0),
     )
     with no_room():
-        wait_for(lambda: bool(caplog.messages), each=archiver.step)
+        wait_for(lambda: bool(logged(caplog, "pipeline.warehouse")), each=archiver.step)
         for _ in range(20):
             archiver.step()
             wait_for(lambda: not archiver.is_busy or archiver.step() or not archiver.is_busy)
-    (line,) = caplog.messages
+    (line,) = logged(caplog, "pipeline.warehouse")
     assert line.startswith(f"nothing moves into the archive: {folder}")
     assert line.endswith(f" cannot be written: {SAID}")
     assert not list(folder.rglob("*.*"))

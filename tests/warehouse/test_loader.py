@@ -13,6 +13,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from factories import click, make_event, purchase
 from kafka_outcomes import OutcomeTopics, loading, positions, rows, run_loader
+from logged import logged
 from processes import Verb, wait_for
 from tables import differing, exported
 
@@ -256,5 +257,9 @@ def test_another_zone_of_a_store_is_reported_and_changes_no_day(
         topics.write([topics.logs[0].send(make_event(), timezone=zone)])
         topics.load()
     assert rows(topics.settings, "SELECT timezone FROM stores") == [("Asia/Kathmandu",)]
-    said = [text for text in caplog.messages if "its days stay those of Asia/Kathmandu" in text]
+    said = [
+        text
+        for text in logged(caplog, "pipeline.warehouse")
+        if "its days stay those of Asia/Kathmandu" in text
+    ]
     assert len(said) == 2  # once by each loader

@@ -79,6 +79,7 @@ def test_a_file_that_is_cut_leaves_no_database(traffic: Path, tmp_path: Path) ->
     cut = tmp_path / "cut.ndjson.gz"
     cut.write_bytes(gzip.compress(traffic.read_bytes(), mtime=0)[:-1000])
     folder = tmp_path / "out"
+    folder.mkdir()
     with pytest.raises(EOFError):
         replay([str(cut)], database=folder / "x.duckdb", rules=RULES, batch_records=10)
     assert list(folder.iterdir()) == []

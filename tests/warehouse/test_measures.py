@@ -14,12 +14,12 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from warehouse_fixture import Warehouse
+from warehouse_fixture import Warehouse, called
 
 from pipeline.warehouse.queries import ask, questions
 from pipeline.warehouse.sql import table_macros
 
-ALL_DAYS = "(DATE '-infinity', DATE 'infinity')"
+ALL_DAYS = "DATE '-infinity', DATE 'infinity'"
 NUMBERS = ("BIGINT", "HUGEINT", "INTEGER", "DOUBLE", "DECIMAL", "INTERVAL", "UTINYINT")
 # What tells rows of an aggregate apart: two objects are compared by all that both have.
 KEYS = {
@@ -47,12 +47,16 @@ KEYS = {
     "reason",
     "search_term",
     "shopping_channel",
+    "shows",
     "store_id",
+    "title",
 }
 # With one of these a row is one thing, and its numbers are those of that thing.
 THINGS = {"event_key", "session_key", "conversion_key", "refund_event_key", "order_id"}
 # Where the other object has no such key, the rows that say it all once.
-WHOLE = {"grain": "all_tokens", "model": "last"}
+WHOLE = {"grain": "all_tokens", "model": "last", "shows": "token"}
+# None in the rows that say it all.
+SHOWN = {"product_id", "position"}
 PEOPLE = ("is_bot", "is_prefetch", "is_report")
 # A session of nothing but reports is no visit, but its orders are orders (P2).
 WITH_REPORTS = {"session_orders"}
@@ -103,12 +107,14 @@ def shown(warehouse: Warehouse) -> Iterator[Shown]:
         " ORDER BY ALL"
     )
     froms = {name: name for (name,) in tables}
-    froms |= {f"{name}()": name + ALL_DAYS for name in table_macros()}
+    froms |= {f"{name}()": called(name, ALL_DAYS) for name in table_macros()}
     for name, source in froms.items():
         described = warehouse.rows(f"DESCRIBE FROM {source}")
         columns = {column: kind for column, kind, *_ in described}
         if not {"store_id", "day"} <= columns.keys() or THINGS & columns.keys():
             continue
+        if "shows" in columns:
+            columns = {column: kind for column, kind in columns.items() if column not in SHOWN}
         keys = frozenset(KEYS & columns.keys())
         measures = {column for column, kind in columns.items() if numeric(kind)} - keys
         result = warehouse.connection.execute(f"FROM {source}")

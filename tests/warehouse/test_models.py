@@ -12,7 +12,7 @@ from shrink import shrunk, write_case
 from strategies import Story, gathered, transactions_of
 from warehouse_fixture import Warehouse
 
-from pipeline.domain.rules import MILLISECOND
+from pipeline.domain.timestamps import MILLISECOND
 
 STORIES = 400
 
@@ -102,7 +102,7 @@ def wrong_counts(warehouse: Warehouse) -> list[str]:
             sums[NAMES[action]] += count
             sums["blended_revenue"] += count * (row.get("revenue") or 0)
     ours: dict[Any, dict[str, Decimal]] = defaultdict(lambda: dict.fromkeys(MEASURES, Decimal(0)))
-    for row in rows(warehouse, "FROM blended(DATE '-infinity', DATE 'infinity')"):
+    for row in rows(warehouse, "FROM blended(DATE '-infinity', DATE 'infinity', true)"):
         key = (row["store_id"], row["day"], row["is_bot"], row["attribution_token"])
         key += (row["block_id"], row["collection_handle"], row["search_term"], row["product_id"])
         for name in MEASURES:

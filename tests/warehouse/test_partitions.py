@@ -23,6 +23,7 @@ from pipeline.kafka.partitioner import home
 from pipeline.stream.checkpoint import Checkpoint
 from pipeline.warehouse.rebuild.begin_anew import GoOn
 from pipeline.warehouse.rebuild.partitions import grow
+from pipeline.warehouse.retention import derived
 
 # Of the parts of the stories, and how many partitions there are from each one on.
 SHIFTS = (0, 0, 3 * HOUR, 29 * HOUR, 60 * HOUR)
@@ -68,8 +69,8 @@ class Town:
     def send(self, record: Sent, partitions: int) -> None:
         self.logs[home(record.key, partitions)].append(*record)
 
-    def next_part(self, part: int) -> Iterator[list[Outcome]]:
-        """The transactions of a part of all stories, in which some records are sent again.
+    def next_part(self, part: int, *, transactions: int) -> Iterator[list[Outcome]]:
+        """A part of all stories in so many transactions; some records are sent again.
 
         Some come from an ingest that does not know yet how many partitions there are.
         """
@@ -82,7 +83,7 @@ class Town:
             if turn % 4 == 0:
                 self.send(self.sent[turn * 7919 % len(self.sent)], len(self.logs))
         outcomes = answered(self.logs, [Run(40, "commit"), Run(15, "states"), Run(30, "restart")])
-        size = len(outcomes) // 8 + 1
+        size = len(outcomes) // transactions + 1
         for begin in range(0, len(outcomes), size):
             yield outcomes[begin : begin + size]
 
@@ -139,18 +140,22 @@ def shifted(step: Step, shift: int) -> Step:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("rules", "loaded"),
-    [(RULES, "all"), (TIGHT, "some"), (FEW, "some")],
-    ids=["roomy", "tight", "few keys"],
+    ("rules", "loaded", "expires"),
+    [
+        pytest.param(RULES, "all", False, id="roomy"),
+        pytest.param(TIGHT, "some", True, id="tight, old days go"),
+        pytest.param(FEW, "some", False, id="few keys", marks=pytest.mark.long),
+    ],
 )
 def test_every_transaction_after_partitions_are_added_is_exact(
-    tmp_path: Path, rules: Rules, loaded: str, every: int
+    tmp_path: Path, rules: Rules, loaded: str, *, expires: bool, every: int, long: bool
 ) -> None:
     path = tmp_path / "live.duckdb"
     random = Random(9)  # noqa: S311  # the same each time
     town = Town(rules, [with_erasures(story, random) for story in gathered(40, number=51)])
     warehouse = Warehouse(path, rules)
     left: list[Outcome] = []
+    expired_days = crossing = 0
 
     def stream(reached: dict[int, Reached], _: str, eras: int) -> GoOn:
         return lambda known: left.extend(town.grow(number, reached, list(known), eras))
@@ -163,19 +168,26 @@ def test_every_transaction_after_partitions_are_added_is_exact(
             assert warehouse.broken() == {}
             assert left
             warehouse.load_of_any_era(left)
-        turns = list(town.next_part(part))
+        turns = list(town.next_part(part, transactions=8 if long else 5))
         if loaded == "some" and part + 1 < len(NUMBERS) and NUMBERS[part + 1] > number:
-            turns, unread_turns = turns[:5], turns[5:]
+            turns, unread_turns = turns[:3], turns[3:]
             left += [outcome for turn in unread_turns for outcome in turn]
         for at, turn in enumerate(turns):
             warehouse.load_of_any_era(turn)
             if at % every == 0:
                 assert warehouse.broken() == {}
         assert warehouse.broken() == {}
+        crossing += warehouse.rows(CROSSING)[0][0]
+        while expires and derived.expire(
+            warehouse.connection, rules.lateness, partitions=len(town.logs)
+        ):
+            expired_days += 1
+            assert warehouse.broken() == {}
+    assert bool(expired_days) == expires
     assert warehouse.come_back() == []
     moved = "SELECT count(*) FROM (SELECT 1 FROM events GROUP BY store_id, device_key"
     assert warehouse.rows(f"{moved} HAVING count(DISTINCT partition) > 1)")[0][0] > 20
-    assert warehouse.rows(CROSSING)[0][0] > 0
+    assert crossing > 0
     assert warehouse.rows("SELECT count(*) FROM events WHERE NOT is_late")[0][0] > 50
     assert warehouse.rows("SELECT count(*) FROM duplicates")[0][0] > 50
     warehouse.connection.close()

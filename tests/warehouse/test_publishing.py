@@ -15,6 +15,7 @@ import pytest
 from copy_programs import FULL, HANGS, hanging
 from factories import click
 from kafka_outcomes import OutcomeTopics, loading, positions, rows
+from logged import logged
 from processes import Verb, wait_for
 from warehouse_fixture import Warehouse
 
@@ -101,7 +102,9 @@ def test_a_copy_that_is_killed_is_logged_and_made_again(
 ) -> None:
     os.kill(hang(loader, monkeypatch), 9)
     loader.wait_published()
-    assert caplog.messages == [f"no new snapshot at {loader.snapshot}: the copy was killed"]
+    assert logged(caplog, "pipeline.warehouse") == [
+        f"no new snapshot at {loader.snapshot}: the copy was killed"
+    ]
 
 
 def test_signals_to_the_whole_group_do_not_end_a_copy(
@@ -157,7 +160,9 @@ def test_a_full_disk_leaves_the_old_snapshot_and_no_file_until_there_is_room(
         wait_for(lambda: loader.publisher.is_copying, each=loader.publishing.go_on)
         wait_for(lambda: not loader.publisher.is_copying, each=loader.publishing.go_on)
         loader.commit()
-    assert caplog.messages == [f"no new snapshot at {loader.snapshot}: File too large"]
+    assert logged(caplog, "pipeline.warehouse") == [
+        f"no new snapshot at {loader.snapshot}: File too large"
+    ]
     assert loader.published() == 1
     (loader.folder / "full").unlink()
     loader.wait_published()
@@ -173,7 +178,9 @@ def test_a_copy_that_cannot_begin_is_logged_once(
     loader.publishing = Publishing(publisher, timedelta(0))
     for _ in range(3):
         loader.publishing.stop()
-    assert caplog.messages == [f"no new snapshot at {snapshot}: File name too long"]
+    assert logged(caplog, "pipeline.warehouse") == [
+        f"no new snapshot at {snapshot}: File name too long"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -234,7 +241,10 @@ def test_the_log_says_how_snapshots_are_made_once_and_when_that_changes(
     # So long that what `start` takes on a busy machine does not matter.
     for said in ("copy 1e6", "copy 1.5e6", "copy 3e6", "copy 3e6", "reflink 4e6", "reflink 5e6"):
         publish(said)
-    words = [re.search(r"(copied|reflink).* in (\d)", message) for message in caplog.messages]
+    words = [
+        re.search(r"(copied|reflink).* in (\d)", message)
+        for message in logged(caplog, "pipeline.warehouse")
+    ]
     assert [word and word.groups() for word in words] == [
         ("copied", "1"),
         ("copied", "3"),

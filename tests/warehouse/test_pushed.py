@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from warehouse_fixture import Warehouse
 
 A_DAY = "store_id = 'story-2' AND day = DATE '2025-11-23'"
@@ -56,3 +57,33 @@ def test_a_filter_of_store_and_day_reaches_every_table_with_days(shops: Warehous
         if any(days & columns[table] and "day" not in filters for table, filters in read):
             whole.add(view.removeprefix("people_"))
     assert whole == OF_ANY_DAY.keys()
+
+
+def windowed(shops: Warehouse, query: str) -> int:
+    """The most rows that one window of the query has."""
+
+    def counts(nodes: list[dict[str, Any]]) -> Iterator[int]:
+        for node in nodes:
+            if node["type"] == "WINDOW":
+                yield node["intermediate_rows"]
+            yield from counts(node.get("children", []))
+
+    profile = shops.rows(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}")[0][1]
+    return max(counts(json.loads(profile)["operator"]), default=0)
+
+
+def test_a_day_of_orders_has_the_lines_refunds_and_conversions_of_its_orders_alone(
+    shops: Warehouse,
+) -> None:
+    assert windowed(shops, f"FROM orders WHERE {A_DAY}") < windowed(shops, "FROM orders") / 2
+    assert windowed(shops, f"FROM orders WHERE {A_DAY}") < windowed(shops, "FROM refunds") / 2
+
+
+@pytest.mark.parametrize("view", ["refunds", "refund_credits"])
+def test_a_day_of_refunds_has_the_lines_and_conversions_of_their_orders_alone(
+    shops: Warehouse, view: str
+) -> None:
+    a_day = "store_id = 'story-1' AND day = DATE '2025-11-25'"
+    ((found,),) = shops.rows(f"SELECT count(*) FROM {view} WHERE {a_day}")
+    assert found
+    assert 0 < windowed(shops, f"FROM {view} WHERE {a_day}") < windowed(shops, "FROM refunds") / 2

@@ -73,7 +73,8 @@ def rows(connection: duckdb.DuckDBPyConnection, table: str) -> list[dict[str, An
 
 def past_of(connection: duckdb.DuckDBPyConnection, rules: Rules) -> Past:
     refused = {table: rows(connection, table) for table in REFUSED}
-    return Past(rows(connection, "events"), rules, **refused)
+    catalog = rows(connection, "catalog")
+    return Past(rows(connection, "events"), rules, catalog=catalog, **refused)
 
 
 @pytest.fixture(scope="module")

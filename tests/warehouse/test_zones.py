@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from warehouse_fixture import Warehouse
+from warehouse_fixture import Warehouse, called
 
 from pipeline.warehouse.parameters import parameters_of
 from pipeline.warehouse.queries import ask
@@ -26,7 +26,7 @@ def names(warehouse: Warehouse) -> list[str]:
         " WHERE NOT internal AND database_name = current_database() AND schema_name = 'main'"
         " ORDER BY ALL"
     )
-    macros = [f"{name}(DATE '2025-11-22', DATE '2025-11-25')" for name in table_macros()]
+    macros = [called(name, "DATE '2025-11-22', DATE '2025-11-25'") for name in table_macros()]
     return [*(name for (name,) in found), *macros]
 
 

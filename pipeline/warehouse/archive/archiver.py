@@ -20,6 +20,7 @@ import duckdb
 
 from pipeline.warehouse.archive.freezing import Freezer, Span, WrittenFile
 from pipeline.warehouse.archive.leftovers import Leftovers
+from pipeline.warehouse.cause import cause
 from pipeline.warehouse.database import DatabaseError
 from pipeline.warehouse.manifest import ArchiveError, archive_files
 
@@ -79,7 +80,7 @@ class Archiver:
             self._leftovers.find(mode=mode)
             self._leftovers.remove()
         except OSError as error:
-            raise DatabaseError(f"the archive in {folder} cannot be used: {error}") from None
+            raise DatabaseError(f"the archive in {folder} cannot be used: {cause(error)}") from None
 
     def step(self) -> bool:
         """Name a file that is written, begin the next; True when one was named.
@@ -93,7 +94,7 @@ class Archiver:
             return self._step()
         except (OSError, ArchiveError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
             self._rest()
-            reason = str(error).splitlines()[0]
+            reason = cause(error)
             if reason != self._error:  # once, not each interval
                 log.error("nothing moves into the archive: %s", reason)  # noqa: TRY400  # one line
             self._error = reason

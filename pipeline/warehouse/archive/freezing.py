@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 from calendar import monthrange
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from uuid import uuid4
 import duckdb
 
 from pipeline.warehouse.archive.integrity import refuse_damaged
+from pipeline.warehouse.cause import cause
 from pipeline.warehouse.manifest import (
     ArchiveError,
     ArchiveFile,
@@ -33,8 +33,6 @@ from pipeline.warehouse.manifest import (
 from pipeline.warehouse.snapshots.snapshot_files import sync_folder
 from pipeline.warehouse.sql import quoted
 
-# DuckDB tells of its writers in JSON: `…"Could not write file \\"/…\\": No space left on device"…`.
-_CAUSE = re.compile(r'\\": ([^"]+)"')
 # A device's rows of a day are together, so that one device reads a row group or two.
 _ORDER = "day, store_id, device_key, occurred_at"
 # Equal for equal rows in any order. A row is never changed, only added or erased.
@@ -188,8 +186,7 @@ class Freezer:
                 held = _copy(connection, rows, fresh, is_sorted=is_sorted)
             except duckdb.IOException as error:
                 # Without the name and the place of this attempt: the same error is the same line.
-                said = _CAUSE.search(str(error))
-                reason = said[1] if said else str(error).splitlines()[0]
+                reason = cause(error, names_file=False)
                 raise ArchiveError(f"{folder} cannot be written: {reason}") from None
             if held is None:
                 return None

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.warehouse.database import DatabaseError, attached
+from pipeline.warehouse.database import attached, unreadable
 from pipeline.warehouse.manifest import (
     ArchiveError,
     ArchiveFile,
@@ -69,5 +69,5 @@ def _files_of(database: Path) -> list[ArchiveFile]:
             return archive_files(connection)
     except duckdb.CatalogException:
         return []
-    except duckdb.IOException as error:
-        raise DatabaseError(f"{database} cannot be read: {str(error).splitlines()[0]}") from None
+    except duckdb.Error as error:
+        raise unreadable(database, error) from None

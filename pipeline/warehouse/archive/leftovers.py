@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.warehouse.archive.freezing import set_mode
+from pipeline.warehouse.cause import cause
 from pipeline.warehouse.database import attached
 from pipeline.warehouse.manifest import archive_files, own_folder
 
@@ -52,7 +53,7 @@ class Leftovers:
         try:
             newest, named = self._named()
         except duckdb.Error as error:
-            reason = str(error).splitlines()[0]
+            reason = cause(error)
             log.warning("old files of the archive stay: a snapshot cannot be read (%s)", reason)
             return False
         for name, change in list(self._waiting.items()):

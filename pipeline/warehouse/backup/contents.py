@@ -11,6 +11,8 @@ from typing import BinaryIO
 import msgspec
 
 from pipeline.config import Settings
+from pipeline.file_errors import naming
+from pipeline.warehouse.catalog.store_file import catalog_files
 from pipeline.warehouse.database import DatabaseError
 from pipeline.warehouse.erasing.erasures import key_file
 
@@ -48,7 +50,8 @@ class Backup(msgspec.Struct, frozen=True):
 
     def write(self, folder: Path) -> None:
         """Write the list into `folder`, synced. Raises OSError."""
-        with (folder / _LIST).open("wb") as file:
+        path = folder / _LIST
+        with naming(path), path.open("wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(self)))
             file.flush()
             os.fsync(file.fileno())
@@ -73,7 +76,11 @@ class Backup(msgspec.Struct, frozen=True):
 def other_files(settings: Settings) -> dict[str, Path]:
     """Where the files are that a home needs besides snapshot and archive, by name in a backup."""
     secret = key_file(settings.live_database)
-    return {"stores.toml": settings.stores, secret.name: secret}
+    return {
+        "stores.toml": settings.stores,
+        secret.name: secret,
+        **catalog_files(settings.live_database),
+    }
 
 
 def backups(folder: Path) -> list[Path]:
@@ -94,7 +101,7 @@ def copy(source: BinaryIO, target: Path, *, sha256: str | None = None) -> Backup
     fresh = target.with_name(f"{target.name}.new")
     digest, size = hashlib.sha256(), 0
     try:
-        with fresh.open("wb") as new:
+        with naming(fresh), fresh.open("wb") as new:
             while chunk := source.read(_CHUNK):
                 digest.update(chunk)
                 new.write(chunk)

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+
 from pipeline.warehouse.archive.freezing import make_folders, set_mode
 from pipeline.warehouse.backup.contents import (
     SNAPSHOT,
@@ -129,8 +131,10 @@ def _has_size(path: Path, size: int) -> bool:
 def _others(paths: Mapping[str, Path], unfinished: Path) -> Iterator[BackupFile]:
     for name, path in paths.items():
         if path.exists():
+            target = unfinished / name
+            make_folders(target.parent, _MODE)
             with path.open("rb") as file:
-                yield copy(file, unfinished / name)
+                yield msgspec.structs.replace(copy(file, target), name=name)
 
 
 def _delete_unnamed(unfinished: Path, names: set[str]) -> None:

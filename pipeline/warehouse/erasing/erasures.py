@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 from pipeline.domain.identity import record_key
+from pipeline.file_errors import naming
 from pipeline.warehouse.database import DatabaseError
 from pipeline.warehouse.snapshots.snapshot_files import sync_folder
 
@@ -44,7 +45,7 @@ class ErasureKey:
         with TemporaryDirectory(dir=path.parent, prefix=f"{path.name}.") as folder:
             fresh = Path(folder) / "key"
             handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(handle, "wb") as file:  # noqa: PTH123  # a descriptor
+            with naming(fresh), open(handle, "wb") as file:  # noqa: PTH123  # a descriptor
                 file.write(secrets.token_bytes(KEY_BYTES))
                 file.flush()
                 os.fsync(file.fileno())

@@ -16,6 +16,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.warehouse.archive.archiver import Archiver
+from pipeline.warehouse.cause import cause
 from pipeline.warehouse.erasing.receipts import Receipt
 from pipeline.warehouse.snapshots.publish import PublishError, SnapshotPublisher
 
@@ -62,7 +63,7 @@ class Finishing:
         try:
             work()
         except (OSError, duckdb.IOException, duckdb.OutOfMemoryException, PublishError) as error:
-            reason = str(error).splitlines()[0]
+            reason = cause(error)
             if reason != self._error:  # once, not each time
                 log.error("erasures are not finished: %s", reason)  # noqa: TRY400  # one line
             self._error = reason

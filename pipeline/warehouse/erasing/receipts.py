@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from pipeline.file_errors import naming
 from pipeline.warehouse.snapshots.snapshot_files import sync_folder
 
 
@@ -34,7 +35,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         fresh = path.with_name(f"{path.name}.new")
         fresh.unlink(missing_ok=True)  # of a loader that was killed
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(handle, "wb") as file:  # noqa: PTH123  # a descriptor
+        with naming(fresh), open(handle, "wb") as file:  # noqa: PTH123  # a descriptor
             file.write(msgspec.json.format(msgspec.json.encode(self)))
             file.flush()
             os.fsync(file.fileno())

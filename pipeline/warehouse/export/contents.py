@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from pipeline.file_errors import naming
 from pipeline.warehouse.database import DatabaseError
 from pipeline.warehouse.snapshots.snapshot_files import sync_folder
 
@@ -65,7 +66,7 @@ class Export(msgspec.Struct, frozen=True):
     def write(self, folder: Path) -> None:
         """Replace the list in `folder`, synced. Raises OSError."""
         fresh = folder / f"{_LIST}.new"
-        with fresh.open("wb") as file:
+        with naming(fresh), fresh.open("wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(self)))
             file.flush()
             os.fsync(file.fileno())

@@ -9,9 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pipeline.warehouse.load.batch import LoadBatch
 from pipeline.warehouse.load.transaction import Transactions
 
-# Seconds. DuckDB runs without the interpreter's lock, but needs it between two statements. The 5 ms
-# for which gathering would keep it by default are longer than most statements take.
-SWITCH_INTERVAL = 0.0005
+# Seconds. DuckDB runs without the interpreter's lock, but takes it some 1,400 times in a
+# transaction: its client looks for signals after each task of a plan. Each time it waits for as
+# long as gathering may keep the lock: by default 5 ms, longer than most statements take.
+SWITCH_INTERVAL = 0.00002
 
 
 class Committing:

@@ -15,7 +15,7 @@ from pipeline.domain.erasure import customer_key, known_in
 from pipeline.warehouse.aggregates import AGGREGATES
 from pipeline.warehouse.erasing.erasures import ErasureKey, Erasures
 from pipeline.warehouse.erasing.rewriting import of_devices, rewritten
-from pipeline.warehouse.load.steps import Step, aggregate_steps, load_steps
+from pipeline.warehouse.load.steps import Step, aggregate_steps, load_steps, no_longer_summed
 from pipeline.warehouse.manifest import archive_files
 from pipeline.warehouse.retention import derived
 from pipeline.warehouse.sql import files
@@ -181,6 +181,9 @@ def _steps(connection: duckdb.DuckDBPyConnection) -> list[Step]:
         erasing["sessions"],
         loading["sessions_of_old_lines"],
         replace(loading["write_sessions"], if_any=("old_sessions",)),
+        *no_longer_summed(
+            connection, erased=replace(erasing["summed_events"], if_any=("summed_sessions",))
+        ),
         erasing["conversions"],
         loading["conversions_of_old_lines"],
         loading["near conversions of old lines"],

@@ -18,6 +18,7 @@ from pipeline.little_garbage import little_garbage
 from pipeline.monitoring.monitor import Monitor
 from pipeline.topics import Rejected
 from pipeline.warehouse.archive.archiver import Archiver
+from pipeline.warehouse.catalog.taking import CatalogTaker
 from pipeline.warehouse.database import DatabaseError, connect_live
 from pipeline.warehouse.erasing.compaction import compact
 from pipeline.warehouse.erasing.finishing import Finishing
@@ -26,7 +27,9 @@ from pipeline.warehouse.load.batch import LoadBatch
 from pipeline.warehouse.load.committing import Committing
 from pipeline.warehouse.load.erased import Eraser
 from pipeline.warehouse.load.figures import LoaderFigures
+from pipeline.warehouse.load.running import Running
 from pipeline.warehouse.load.source import Source
+from pipeline.warehouse.load.summing import Summing
 from pipeline.warehouse.load.transaction import Ledger, Transactions
 from pipeline.warehouse.manifest import archive_folder
 from pipeline.warehouse.resources import Resources
@@ -55,11 +58,13 @@ class Loader:
         self._written: dict[tuple[str, int], float] = {}
         self._committing_written = self._written
         self._open_database()
+        self._running = Running(settings.live_database.parent)
         self._other_zones: set[tuple[str, str]] = set()
         self._ledger = Ledger.read(self._connection)
         try:
             self.figures.reached(self._source.start(self._connection, self._ledger), {})
         except BaseException:
+            self._running.close()
             self._close_database()  # what is refused may be mended by another process at once
             raise
 
@@ -71,6 +76,7 @@ class Loader:
         self._eraser = Eraser(self._connection, settings.live_database, mode=settings.snapshot_mode)
         self._transactions = Transactions(self._connection, self._eraser)
         self._committing = Committing(self._transactions)
+        self._summing = Summing(self._connection, self._transactions)
         self._publisher = SnapshotPublisher(
             self._connection,
             settings.live_database,
@@ -78,9 +84,7 @@ class Loader:
             kept=settings.snapshots_kept,
             mode=settings.snapshot_mode,
         )
-        self._publishing = Publishing(
-            self._publisher, settings.publish_interval, self.figures.published
-        )
+        self._publishing = Publishing(self._publisher, settings.publish_interval, self._published)
         self.figures.follow(self._publishing)
         self._archiver = Archiver(
             self._connection,
@@ -89,6 +93,7 @@ class Loader:
             after=settings.archive_after,
             mode=settings.snapshot_mode,
         )
+        self._catalog = CatalogTaker(self._connection, settings.live_database)
         self._retention = Retention(
             self._connection,
             Terms.of(settings),
@@ -125,8 +130,14 @@ class Loader:
 
     def close(self) -> None:
         """Close the consumer and the database. A copy that is running ends, unpublished."""
+        self._running.close()
         self._source.close()
         self._close_database()
+
+    def _published(self, seconds: float | None) -> None:
+        self.figures.published(seconds)
+        if seconds is not None:
+            self._running.published()
 
     def _gather(self) -> LoadBatch:
         """What arrives within the interval, while the batch before is committed."""
@@ -163,10 +174,12 @@ class Loader:
             self._settle(committed=True)
 
     def _settle(self, *, committed: bool) -> None:
-        """Move a day into the archive, or let one go, if it is time; and publish."""
-        moved, expired = self._archiver.step(), self._retention.step()
+        """Archive or drop a day, take a catalog, add to sums, if it is time; and publish."""
+        changed = [
+            part.step() for part in (self._archiver, self._retention, self._catalog, self._summing)
+        ]
         self.figures.look(self._connection)
-        self._publishing.go_on(committed=committed or moved or expired)
+        self._publishing.go_on(committed=committed or any(changed))
 
     def _new_batch(self) -> LoadBatch:
         return LoadBatch(self._rules, known_erasures=self._eraser.erasures)
@@ -239,11 +252,13 @@ def run(settings: Settings) -> int:
         signal.signal(number, lambda *_: stop.set())
     with errors_as_one_line(settings):
         loader = Loader(settings)
-        log_causes(settings)
         log.info("loading into %s", settings.live_database)
-        loader.figures.kafka.start()
         try:
-            with Monitor(settings, loader.figures.metrics, loader.figures.health):
+            with (
+                log_causes(settings) as causes,
+                Monitor(settings, loader.figures.metrics, loader.figures.health),
+            ):
+                loader.figures.kafka.start(causes.told)
                 loader.run(stop)
         finally:
             loader.close()

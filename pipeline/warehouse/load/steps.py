@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
 
-from pipeline.warehouse.aggregates import AGGREGATES, Aggregate, difference
+from pipeline.warehouse.aggregates import AGGREGATES, SUMS, Aggregate, difference
 from pipeline.warehouse.days import DAYS
 from pipeline.warehouse.load.near import Near, Overlapping
-from pipeline.warehouse.sql import files
+from pipeline.warehouse.sql import files, inlined
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ def load_steps(connection: duckdb.DuckDBPyConnection) -> list[Step]:
         _file("merged_events", "merged_devices"),
         *_sessions(),
         *_conversions(),
+        *no_longer_summed(connection),
         *aggregate_steps(connection, AGGREGATES),
         _file("late_devices", "merged_devices"),
         _file("forgotten_late_devices", "late_devices"),
@@ -188,6 +190,38 @@ def _conversions() -> list[Step]:
     ]
 
 
+def no_longer_summed(
+    connection: duckdb.DuckDBPyConnection, *, erased: Step | None = None
+) -> list[Step]:
+    """Take the sessions that went out of the sums by day; those that came wait to be added.
+
+    `erased` finds what has gone from the tables of events already.
+    """
+    return [
+        _file("summed_sessions", "old_sessions"),
+        _file("summed_again", "old_sessions", condition="unsummed_sessions"),
+        _file("unsummed_sessions", "new_sessions"),
+        summed_events(),
+        *([erased] if erased else []),
+        summed_parts(),
+        *aggregate_steps(connection, [each.taken for each in SUMS]),
+    ]
+
+
+def summed_events() -> Step:
+    """Finds the events and lines of `summed_sessions`."""
+    spans = "SELECT started_at, ended_at FROM summed_sessions"
+    return _file("summed_events", "summed_sessions", near=Near("near_summed_sessions", spans))
+
+
+def summed_parts() -> Step:
+    """What these come to, by the macros that read the tables of all."""
+    text = inlined(dict(files("load"))["summed_parts"])
+    for table in ("sessions", "events", "lines"):
+        text = re.sub(rf"\b(?:order_)?{table}\b", f"summed_{table}", text)
+    return Step("summed_parts", text, ("summed_sessions",))
+
+
 def _at(table: str, column: str) -> Near:
     """Near the times in `column` of `table`."""
     return Near(f"near_{table}", f"SELECT {column}, {column} FROM {table}")  # noqa: S608  # our own
@@ -219,12 +253,13 @@ def aggregate_steps(
     all_sources = sorted({name for each in aggregates for name in (*each.added, *each.removed)})
     days = " UNION ALL ".join(f"SELECT day FROM {name}" for name in all_sources)  # noqa: S608
     near = Near("near_days", f"SELECT day, day FROM ({days})", "DATE")  # noqa: S608  # our own
-    steps = [Step("days", "", near=near)]
+    steps = [Step("days", "", tuple(all_sources), near=near)]
     for aggregate in aggregates:
         described = connection.execute(f"DESCRIBE {aggregate.name}").fetchall()
         columns = [row[0] for row in described]
-        added = difference(aggregate.only_added, columns)
-        steps.append(Step(aggregate.name, added, aggregate.added, unless=aggregate.removed))
+        if aggregate.added:
+            added = difference(aggregate.only_added, columns)
+            steps.append(Step(aggregate.name, added, aggregate.added, unless=aggregate.removed))
         if aggregate.removed:
             # Twice the statement takes twice the planning.
             steps.append(Step(aggregate.name, difference(aggregate, columns), aggregate.removed))

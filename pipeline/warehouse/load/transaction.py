@@ -134,6 +134,27 @@ class Transactions:
         self.zones |= new
         return batch
 
+    def change(self, steps: Sequence[Step]) -> set[str]:
+        """Run `steps` in a transaction of their own. Returns the names of what is there (`Step`).
+
+        Raises duckdb.Error with the old state intact.
+        """
+        connection, there = self._connection, set[str]()
+        connection.execute("BEGIN")
+        try:
+            self._empty()
+            self._run([(step, connection.extract_statements(step.text)) for step in steps], there)
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+        self._used = there & self._working
+        return there
+
+    def _empty(self) -> None:
+        for name in self._used:
+            self._connection.execute(f"TRUNCATE {name}")
+
     def _run(self, steps: Sequence[Parsed], there: set[str]) -> None:
         for step, statements in steps:
             if step.may_change(there) and self._holds(step.condition):
@@ -154,8 +175,7 @@ class Transactions:
     def _stage(self, batch: LoadBatch) -> set[str]:
         """Fill the staging tables. Returns the names of what is there (`Step`)."""
         connection = self._connection
-        for name in self._used:
-            connection.execute(f"TRUNCATE {name}")
+        self._empty()
         there = set(batch.kinds)
         # DuckDB finds the variable `arrived` by its name: to register a view takes longer.
         for name, arrived in batch.tables().items():

@@ -8,7 +8,7 @@ import duckdb
 
 from pipeline.domain.duplicates import PAYLOAD_BYTES
 from pipeline.domain.reached import KnownKeys, Reached
-from pipeline.domain.rules import MILLISECOND
+from pipeline.domain.timestamps import MILLISECOND
 from pipeline.warehouse.held import HeldRules
 from pipeline.warehouse.sql import files
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.domain.rules import Rules
-from pipeline.warehouse.aggregates import AGGREGATES, Aggregate
+from pipeline.warehouse.aggregates import AGGREGATES, SUMS, Aggregate
 from pipeline.warehouse.archive.integrity import refuse_damaged
 from pipeline.warehouse.beside import beside, sync
 from pipeline.warehouse.database import (
@@ -26,6 +26,8 @@ from pipeline.warehouse.database import (
     refuse_other_zones,
 )
 from pipeline.warehouse.days import DAYS
+from pipeline.warehouse.load.summing import sum_all
+from pipeline.warehouse.load.transaction import Transactions
 from pipeline.warehouse.manifest import (
     ArchiveError,
     archive_files,
@@ -61,7 +63,7 @@ _DATED = {
 }
 _ARCHIVE = {"archive_files", "archive_folder"}
 # The new database has its own.
-_OWN = {"migrations", "rules", "stores"}
+_OWN = {"migrations", "rules", "stores", "summed_until", "unsummed_sessions"}
 _STORES = """
     INSERT INTO stores
     SELECT store_id, zone, zone_digest(zone)
@@ -213,7 +215,7 @@ def rebuilt(
         connection.execute("UPDATE rules SET former = (SELECT former FROM old.rules)")
         ((moved,),) = connection.execute(_MOVED).fetchall()
         copies, recomputes = _copies(connection, thaw=moved), _recomputes(connection)
-        steps = len(copies) + len(recomputes) + 1
+        steps = len(copies) + len(recomputes) + 2
         for done, (name, text) in enumerate(copies):
             progress(name, done, steps)
             connection.execute(text)
@@ -221,6 +223,8 @@ def rebuilt(
         for done, (name, text) in enumerate(recomputes, len(copies)):
             progress(name, done, steps)
             connection.execute(text)
+        progress("summing sessions", steps - 2, steps)
+        _sum_sessions(connection)
         progress("checking", steps - 1, steps)
         yield connection
 
@@ -231,7 +235,7 @@ def _copies(connection: duckdb.DuckDBPyConnection, *, thaw: bool) -> list[tuple[
     Archived rows have the days of their stores (T10), and move with them. With `thaw` they are
     copied into the table, and the archive begins anew.
     """
-    aggregates = [aggregate.name for aggregate in AGGREGATES]
+    aggregates = [aggregate.name for aggregate in (*AGGREGATES, *SUMS)]
     tables = connection.execute(
         "SELECT table_name FROM duckdb_tables() WHERE database_name = 'old' ORDER BY ALL"
     ).fetchall()
@@ -276,6 +280,17 @@ def _sum(aggregate: Aggregate) -> str:
         INSERT INTO {aggregate.name} BY NAME
         FROM recompute_{aggregate.name}({sources}) WHERE is_whole_day(day) ORDER BY day;
     """  # our own names
+
+
+def _sum_sessions(connection: duckdb.DuckDBPyConnection) -> None:
+    """As far as the loader would. Days whose rows have gone stay as they are."""
+    sum_all(connection, Transactions(connection))
+    connection.execute("RESET disabled_optimizers")  # of transactions, which are small
+    for aggregate in SUMS:
+        connection.execute(f"""
+            DELETE FROM {aggregate.name} WHERE NOT is_whole_day(day);
+            INSERT INTO {aggregate.name} FROM old.{aggregate.name} WHERE NOT is_whole_day(day);
+        """)  # noqa: S608  # our own names
 
 
 def _copy(table: str, *, thaw: bool) -> str:

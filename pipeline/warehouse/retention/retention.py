@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipeline.warehouse.cause import cause
 from pipeline.warehouse.retention import arrivals, derived, events
 from pipeline.warehouse.retention.terms import Terms
 
@@ -71,7 +72,7 @@ class Retention:
         try:
             has_gone = any(expire() for expire in self._expiries)
         except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
-            reason = str(error).splitlines()[0]
+            reason = cause(error)
             if reason != self._error:  # once, not each interval
                 log.error("nothing expires: %s", reason)  # noqa: TRY400  # one line
             self._error = reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pipeline.config import Settings
+from pipeline.config import Settings, duration
 from pipeline.warehouse.database import DatabaseError
 
 DAY = timedelta(days=1)
@@ -29,8 +29,9 @@ class Terms:
         least = rules.lateness + rules.lookback + rules.gap
         if FOR_EVER < derived < least:
             raise DatabaseError(
-                f"PIPELINE_KEEP_DERIVED={derived} is too short: it must be at least {least}, which"
-                " is lateness, lookback and gap together, or 0 to keep all"
+                f"PIPELINE_KEEP_DERIVED={duration(derived)} is too short: it must be at least"
+                f" {duration(least)}, which is lateness, lookback and gap together, or"
+                " 0 to keep all"
             )
         events, least = settings.keep_events, derived + rules.lookback + DAY
         if events and not derived:
@@ -40,7 +41,8 @@ class Terms:
             )
         if FOR_EVER < events < least:
             raise DatabaseError(
-                f"PIPELINE_KEEP_EVENTS={events} is too short: it must be at least {least}, which is"
-                " PIPELINE_KEEP_DERIVED, lookback and a day together, or 0 to keep all"
+                f"PIPELINE_KEEP_EVENTS={duration(events)} is too short: it must be at least"
+                f" {duration(least)}, which is PIPELINE_KEEP_DERIVED, lookback and a day"
+                " together, or 0 to keep all"
             )
         return cls(settings.keep_duplicates, settings.keep_rejected, derived, events)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from pipeline.file_errors import naming
 from pipeline.warehouse.manifest import ArchiveFile
 
 _NAME = "archive.json"
@@ -22,7 +23,7 @@ class ArchiveList(msgspec.Struct, frozen=True):
         path = snapshot.with_name(_NAME)
         fresh = path.with_name(f"{_NAME}.new")
         fresh.unlink(missing_ok=True)  # of a loader that was killed
-        with fresh.open("wb") as file:
+        with naming(fresh), fresh.open("wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(self)))
             file.flush()
             os.fsync(file.fileno())

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipeline.warehouse.cause import cause
 from pipeline.warehouse.comments import comment, lacks_comments
 from pipeline.warehouse.database import CHECKPOINT_THRESHOLD
 from pipeline.warehouse.manifest import ArchiveFile, absent, archive_files, archive_folder
@@ -130,7 +131,7 @@ class SnapshotPublisher:
         # A checkpoint can be refused while another thread reads: the next one is soon.
         except (duckdb.IOException, duckdb.TransactionException, OSError, CopyError) as error:
             # Without a temporary name, so that the same error is the same line.
-            reason = (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
+            reason = cause(error, names_file=False)
             raise PublishError(f"no new snapshot at {self._snapshot}: {reason}") from None
 
     def _refuse_less(self) -> None:
@@ -142,7 +143,7 @@ class SnapshotPublisher:
         except duckdb.Error as error:
             raise PublishError(
                 f"no new snapshot: {self._snapshot} exists and is not a snapshot that can be read"
-                f" ({str(error).splitlines()[0]}): move it away"
+                f" ({cause(error)}): move it away"
             ) from None
         missing = lost(published, Reach.of(self._connection))
         if missing:

@@ -1,0 +1,2 @@
+-- As the snapshot has it.
+FROM daily_arrivals

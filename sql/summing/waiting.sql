@@ -1,0 +1,2 @@
+-- They wait no more.
+DELETE FROM unsummed_sessions WHERE session_key IN (SELECT session_key FROM summed_sessions);
