@@ -1,4 +1,4 @@
-"""The command `pipeline`: Ctrl-C ends it silently, a full disk with one line."""
+"""The command `pipeline`: Ctrl-C ends it silently, output that cannot be written with one line."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import signal
 import sys
 
 from pipeline.cli.interrupt import exit_on_signal
+from pipeline.cli.standard_files import open_standard_files
+from pipeline.cli.system_errors import reason
 
 
 def main() -> None:
     """Run the command with the arguments of the process, and exit."""
+    open_standard_files()
     # If Ctrl-C is ignored, as under `nohup`, it stays ignored.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Loading a command takes a while and needs no cleanup, so the system's default applies
@@ -23,7 +26,7 @@ def main() -> None:
     except SystemExit as ended:
         code = ended.code
     except OSError as error:
-        sys.stderr.write(f"Error: {error.strerror or error}\n")
+        sys.stderr.write(f"Error: {reason(error)}\n")
         code = 1
     if signal.getsignal(signal.SIGINT) is exit_on_signal:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -36,7 +39,7 @@ def _flushed(code: str | int | None) -> str | int | None:
         sys.stdout.flush()
     except OSError as error:
         if not code and not isinstance(error, BrokenPipeError):
-            sys.stderr.write(f"Error: {error.strerror}\n")
+            sys.stderr.write(f"Error: {reason(error)}\n")
         # Python would try again at its exit, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return code or 1

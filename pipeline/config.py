@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, TypeAdapter, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.domain.rules import Rules
@@ -14,7 +14,13 @@ from pipeline.domain.rules import Rules
 PREFIX = "PIPELINE_"
 MEBIBYTE = 1024 * 1024
 TICK = timedelta(milliseconds=1)
+_DURATION = TypeAdapter(timedelta)
 YEAR = timedelta(days=366)
+
+
+def duration(span: timedelta) -> str:
+    """`span` as the settings are written: `PT30M`, `P10D`."""
+    return str(_DURATION.dump_python(span, mode="json"))
 
 
 class Settings(BaseSettings):

@@ -19,6 +19,11 @@ def printable(text: str) -> str:
     return _REPLACED.sub("\ufffd", text)
 
 
+def escaped(text: str) -> str:
+    """`text` in printable letters, each other one as an escape of JSON."""
+    return _REPLACED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def printable_lines(text: str) -> str:
     """The same, where `text` may have several lines."""
     return "\n".join(map(printable, text.split("\n")))
@@ -28,7 +33,7 @@ def printable_json(content: object) -> bytes:
     """`content` as JSON, the same to a program: a terminal that it is shown on obeys nothing."""
     text = msgspec.json.encode(content).decode()
     # They stand in strings alone, where an escape says the same.
-    return _REPLACED.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+    return escaped(text).encode()
 
 
 class PrintableFormatter(logging.Formatter):

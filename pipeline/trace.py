@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
-from confluent_kafka import TopicPartition
 
-from pipeline.config import Settings
-from pipeline.kafka.clients import KafkaAdmin
 from pipeline.status.status import Status
-from pipeline.topics import group, topics
+from pipeline.status.unpublished import Found
+from pipeline.topics import Rejected
 
-# Seconds for which Kafka's records that are not published are searched.
-PATIENCE = 10.0
+
+class NoRecordError(Exception):
+    """The record that is asked for has not been written."""
+
+
 # Each counts the rows of an event; the name says of what.
 _ROWS = {
     "order lines": "FROM order_lines WHERE event_key = $1 AND store_id = $2",
@@ -38,7 +39,24 @@ def trace_event(connection: duckdb.DuckDBPyConnection, event_id: str) -> Iterato
         " WHERE CASE WHEN json_valid(raw) THEN raw ->> '$.event_id' END = $1 ORDER BY ALL",
         event_id,
     ):
-        yield f"refused at {at or 'an unknown time'}, store {store}: {reason}, {detail}"
+        yield _refusal(at, store, reason, detail)
+
+
+def trace_unpublished(status: Status, found: Found) -> Iterator[str]:
+    """What Kafka has of an event that the snapshot lacks."""
+    for each in found.records:
+        yield stage_of(status, *each)
+    for refused in found.refusals:
+        yield f"{_waiting_refusal(refused)}; waiting for the loader or its next snapshot"
+
+
+def _waiting_refusal(refused: Rejected) -> str:
+    at = datetime.fromtimestamp(refused.received_at / 1000, UTC).replace(tzinfo=None)
+    return _refusal(at, refused.store_id, refused.reason, refused.detail)
+
+
+def _refusal(at: datetime | None, store: str, reason: str, detail: str) -> str:
+    return f"refused at {at or 'an unknown time'}, store {store}: {reason}, {detail}"
 
 
 def trace_record(
@@ -86,49 +104,20 @@ def _rows(connection: duckdb.DuckDBPyConnection, text: str, *values: Any) -> lis
 
 
 def stage_of(status: Status, partition: int, offset: int) -> str:
-    """How far the record is: in the snapshot, processed, or waiting for a worker."""
+    """How far the record is: in the snapshot, processed, or waiting for a worker.
+
+    Raises `NoRecordError` if Kafka has no such record yet.
+    """
     place = f"record {partition}:{offset} of beacons"
     found = next((each for each in status.partitions if each.partition == partition), None)
-    if found is None:
-        return f"there is no partition {partition}"
-    if found.ledger is not None and offset < found.ledger.next_origin:
+    if found is not None and found.ledger is not None and offset < found.ledger.next_origin:
         return f"{place}: in the snapshot"
-    if found.end is None:
+    if status.behind is None:
         return f"{place}: not in the snapshot"
+    if found is None or found.end is None:
+        raise NoRecordError(f"beacons has no partition {partition}")
     if offset >= found.end:
-        return f"{place}: not written yet, the next one is {found.end}"
+        raise NoRecordError(f"{place}: not written yet, the next one is {found.end}")
     if offset < (found.committed or 0):
         return f"{place}: processed, and waiting for the loader or its next snapshot"
     return f"{place}: waiting for a worker"
-
-
-def waiting_records(settings: Settings, status: Status, event_id: str) -> list[tuple[int, int]]:
-    """Partition and offset of each record that names the event and is not in the snapshot.
-
-    Raises `KafkaUnusableError`.
-    """
-    name, found = topics(settings).beacons.name, []
-    begins = {
-        each.partition: (each.published, each.end)
-        for each in status.partitions
-        if each.end is not None and each.published < each.end
-    }
-    if not begins:
-        return []
-    consumer = KafkaAdmin(settings).consumer(group(settings))
-    try:
-        consumer.assign([TopicPartition(name, each, at) for each, (at, _) in begins.items()])
-        until, wanted = time.monotonic() + PATIENCE, event_id.encode()
-        open_places = set(begins)
-        while open_places and time.monotonic() < until:
-            record = consumer.poll(0.2)
-            if record is None or record.error():
-                continue
-            partition, offset = int(record.partition() or 0), int(record.offset() or 0)
-            if wanted in bytes(record.value() or b""):
-                found.append((partition, offset))
-            if offset + 1 >= begins[partition][1]:
-                open_places.discard(partition)
-    finally:
-        consumer.close()
-    return found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from confluent_kafka.admin import (
     AclOperation,
     AclPermissionType,
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
     ResourcePatternType,
     ResourceType,
     ScramCredentialInfo,
@@ -87,6 +91,15 @@ class Secured:
         """Connect through the listener without authentication."""
         return AdminClient({"bootstrap.servers": self.broker.bootstrap_servers, "log_level": 0})
 
+    @contextmanager
+    def of_another_ca(self) -> Iterator[BrokerFiles]:
+        """Its files on the address for certificates may be changed; they are its old ones after."""
+        files = BrokerFiles(self)
+        try:
+            yield files
+        finally:
+            files.reset()
+
     def add_user(self, name: str, password: str) -> None:
         kind = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
         self._alter(name, UserScramCredentialUpsertion(name, kind, password.encode()))
@@ -113,3 +126,40 @@ class Secured:
         # A name for it: the answer to a client that nobody holds is lost.
         admin = self.admin
         admin.alter_user_scram_credentials([change])[name].result()
+
+
+@dataclass(frozen=True)
+class BrokerFiles:
+    """What the broker reads for the address that asks for a certificate, while it runs."""
+
+    secured: Secured
+
+    def trust(self, ca: Path) -> None:
+        self._set("truststore", ca)
+
+    def show(self, signed: tuple[Path, Path]) -> None:
+        """A certificate and its key."""
+        certificate, key = signed
+        both = certificate.with_suffix(".both")
+        both.write_text(key.read_text() + certificate.read_text())
+        self._set("keystore", both)
+
+    def reset(self) -> None:
+        self._alter(
+            [
+                ConfigEntry(name, "", incremental_operation=AlterConfigOpType.DELETE)
+                for name in map(self._name, ("truststore", "keystore"))
+            ]
+        )
+
+    def _set(self, store: str, file: Path) -> None:
+        name = self._name(store)
+        self._alter([ConfigEntry(name, str(file), incremental_operation=AlterConfigOpType.SET)])
+
+    def _name(self, store: str) -> str:
+        return f"listener.name.ssl.ssl.{store}.location"
+
+    def _alter(self, entries: list[ConfigEntry]) -> None:
+        broker = ConfigResource(ResourceType.BROKER, "1", incremental_configs=entries)
+        admin = self.secured.admin
+        admin.incremental_alter_configs([broker])[broker].result()

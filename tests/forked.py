@@ -122,9 +122,9 @@ def _serve(asked: int, answered: int) -> bool:
 def _become(request: dict[str, Any], ends: list[tuple[int, int]]) -> None:
     """Be the process that was asked for.
 
-    `output`: `full` or `closed` in place of a pipe; `room`: files may have at most so many bytes;
-    `patience`: seconds to wait for Kafka; `interrupt_at`: Ctrl-C at that audit event of Python,
-    that is at any moment.
+    `output`: `full`, or `unread` (nobody reads the pipe); `closed`: the numbers of standard files
+    that are not open; `room`: files may have at most so many bytes; `patience`: seconds to wait for
+    Kafka; `interrupt_at`: Ctrl-C at that audit event of Python, that is at any moment.
     """
     os.setsid()
     output = {"full": "/dev/full"}.get(request.get("output", ""))
@@ -133,11 +133,14 @@ def _become(request: dict[str, Any], ends: list[tuple[int, int]]) -> None:
         os.dup2(file, number)
     for end in {end for pair in ends for end in pair}:
         os.close(end)
-    if request.get("output") == "closed":
+    if request.get("output") == "unread":
         unread, pipe = os.pipe()
         os.dup2(pipe, 1)
         os.close(unread)
         os.close(pipe)
+    for number in request.get("closed", ()):
+        os.close(number)
+        setattr(sys, ("stdin", "stdout", "stderr")[number], None)  # as Python does
     os.umask(request.get("umask", 0o022))
     os.chdir(request["cwd"])
     os.environ.clear()
@@ -149,8 +152,8 @@ def _become(request: dict[str, Any], ends: list[tuple[int, int]]) -> None:
     if patience := request.get("patience"):
         from pipeline.kafka.clients import KafkaAdmin  # noqa: PLC0415
 
-        wait = KafkaAdmin._wait  # noqa: SLF001
-        KafkaAdmin._wait = lambda kafka, most: wait(kafka, min(most, patience))  # type: ignore[method-assign]  # noqa: SLF001
+        check = KafkaAdmin.check
+        KafkaAdmin.check = lambda kafka, most: check(kafka, min(most, patience))  # type: ignore[method-assign]
     if moment := request.get("interrupt_at"):
         passed = iter(range(1, moment + 1))
 

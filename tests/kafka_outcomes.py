@@ -10,13 +10,15 @@ from typing import Any
 import msgspec
 from confluent_kafka import Producer
 from factories import MORNING, Log
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from processes import wait_for
 from tables import broken_checks
 
 from pipeline.config import Settings
 from pipeline.domain.outcomes import Outcome
 from pipeline.kafka.admin import create_topics, end_offsets, topic_ids
-from pipeline.topics import Rejected, topics
+from pipeline.stream.checkpoint import Checkpoint
+from pipeline.topics import Rejected, group, topics
 from pipeline.warehouse.database import DatabaseError, connect_published
 from pipeline.warehouse.load.loader import Loader
 
@@ -81,6 +83,22 @@ class OutcomeTopics:
             wait_for(lambda: positions(self.settings) == self.ends())
         assert rows(self.settings, "FROM positions") != []
         assert broken_checks(self.settings.database) == []
+
+
+def commit(topics: OutcomeTopics, *, topic_id: str) -> None:
+    """The commit of a worker after the first record of partition 0."""
+    settings = topics.settings
+    rules = settings.rules.digest()
+    checkpoint = Checkpoint(offset=1, stream_time=None, topic_id=topic_id, rules=rules)
+    consumer = KafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        group_id=group(settings),
+        enable_auto_commit=False,
+    )
+    place = TopicPartition(topics.topics.beacons.name, 0)
+    consumer.assign([place])
+    consumer.commit({place: OffsetAndMetadata(1, checkpoint.metadata(), -1)})
+    consumer.close()
 
 
 def run_loader(settings: Settings) -> None:

@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psutil
 import urllib3
@@ -21,6 +22,7 @@ from processes import environment, messages, wait_for
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.config import Settings
+from pipeline.devstack.broker.server import Broker
 
 http = urllib3.PoolManager(retries=False, timeout=30)
 
@@ -65,12 +67,17 @@ class Operated:
     def page(self, name: str, page: str) -> Any:
         return http.request("GET", self.url(name, page))
 
+    def children(self, verb: str) -> list[psutil.Process]:
+        found = []
+        for each in psutil.Process(self.process.pid).children():
+            # One that has just ended has no words.
+            with suppress(psutil.Error, IndexError):
+                if each.cmdline()[-1] == verb:
+                    found.append(each)
+        return found
+
     def child(self, verb: str, number: int = 0) -> psutil.Process:
-        return [
-            each
-            for each in psutil.Process(self.process.pid).children()
-            if each.cmdline()[-1] == verb
-        ][number]
+        return self.children(verb)[number]
 
     def find_urls(self) -> None:
         wait_for(lambda: "See metrics at" in self.said(), each=self.assert_alive)
@@ -81,15 +88,30 @@ class Operated:
         assert self.process.poll() is None, self.said()
 
     def send(self, *events: dict[str, Any]) -> None:
+        answer = self.answer(*events)
+        assert answer.status == 204, answer.data
+
+    def answer(self, *events: dict[str, Any]) -> Any:
         (beacons,) = re.findall(r"^Send beacons to (\S+)$", self.said(), re.MULTILINE)
         token = (self.settings.home / "first-token").read_text().strip()
-        answer = http.request(
+        return http.request(
             "POST",
             beacons,
             body=json.dumps({"events": events}),
             headers={"x-storefront-access-token": token},
         )
-        assert answer.status == 204, answer.data
+
+
+def operated_settings(kafka: Broker, home: Path, **more: Any) -> Settings:
+    """Of a pipeline with topics, a home and ports of its own."""
+    return Settings(
+        _env_file=None,
+        kafka_bootstrap_servers=kafka.bootstrap_servers,
+        topic_prefix=f"t{uuid4().hex[:8]}-",
+        home=home,
+        **dict.fromkeys(("ingest_port", "admin_port", "dashboard_port", "metrics_port"), 0),
+        **more,
+    )
 
 
 def event(number: int, **more: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -156,6 +156,15 @@ def paused(kafka: Broker) -> Iterator[None]:
     (java,) = psutil.Process(kafka.process_id).children()
     java.suspend()
     try:
+        wait_for(lambda: _is_still(java.pid))
         yield
     finally:
         java.resume()
+
+
+def _is_still(process_id: int) -> bool:
+    """Whether each thread stands still, which takes a while."""
+    threads = Path(f"/proc/{process_id}/task").iterdir()
+    with suppress(FileNotFoundError):  # one has just ended
+        return all((each / "stat").read_text().rpartition(") ")[2][0] == "T" for each in threads)
+    return False

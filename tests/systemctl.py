@@ -1,6 +1,6 @@
 """What runbooks need of systemctl, for a machine that is a folder: no test may change a real one.
 
-    systemctl.py FOLDER start|stop|restart|enable --now|disable --now UNIT…
+    systemctl.py FOLDER start|stop|restart|enable|enable --now|disable --now|daemon-reload UNIT…
 
 A unit runs as its file says: command, settings, name. `FOLDER/run/UNIT.pid` and `.log` are its own.
 """
@@ -21,6 +21,7 @@ import psutil
 # Of a machine: where they are in the folder of a test.
 PLACES = {
     "/etc/pipeline": "etc",
+    "/etc/sudoers.d": "sudoers.d",
     "/etc/systemd/system": "units",
     "/opt/": "opt/",
     "/srv/": "srv/",
@@ -82,10 +83,13 @@ def stop(folder: Path, unit: str) -> None:
 
 
 def main(folder: Path, action: str, *units: str) -> None:
-    for unit in (each for each in units if each != "--now"):
-        if action in ("stop", "restart", "disable"):
+    named = [each for each in units if each != "--now"]
+    if named != [*units]:
+        action = {"enable": "start", "disable": "stop"}[action]
+    for unit in named:
+        if action in ("stop", "restart"):
             stop(folder, unit)
-        if action in ("start", "restart", "enable"):
+        if action in ("start", "restart"):
             start(folder, unit)
 
 

@@ -21,7 +21,7 @@ def test_there_is_a_unit_for_each_process() -> None:
         found
         for file in FILES
         for found in re.findall(
-            r"^ExecStart=/opt/pipeline/bin/pipeline (\w+)$", file.read_text(), re.MULTILINE
+            r"^ExecStart=/opt/pipeline/current/bin/pipeline (\w+)$", file.read_text(), re.MULTILINE
         )
     ]
     assert sorted(started) == sorted(VERBS)
@@ -36,7 +36,7 @@ def test_every_setting_exists() -> None:
 def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:
     analyze = needed("systemd-analyze", "apt-get install systemd")
     for file in FILES:
-        text = file.read_text().replace("/opt/pipeline/bin/pipeline", "/bin/true")
+        text = file.read_text().replace("/opt/pipeline/current/bin/pipeline", "/bin/true")
         (tmp_path / file.name).write_text(text)
     done = subprocess.run(
         [analyze, "verify", *(str(tmp_path / file.name) for file in FILES)],

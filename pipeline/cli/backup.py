@@ -36,11 +36,17 @@ def backup(settings: Settings, folder: Path, *, verify: bool) -> int:
 
 
 def _back_up(settings: Settings, folder: Path) -> int:
-    from pipeline.warehouse.backup.contents import Backup, other_files
+    from pipeline.warehouse.backup.contents import Backup, BackupError, other_files
     from pipeline.warehouse.backup.erased_since import keep
     from pipeline.warehouse.backup.last_backup import LastBackup
     from pipeline.warehouse.backup.taking import back_up
 
+    home = settings.home.resolve()
+    if folder.resolve().is_relative_to(home):
+        raise BackupError(
+            f"{folder} is in {home}, which it is to save, and would be lost with it: choose a"
+            " folder elsewhere, on another disk"
+        )
     with progress_bar() as progress:
         made = back_up(
             settings.database,

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import logging
 import os
 import re
 import sys
-import time
 import zlib
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -22,17 +20,21 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from pipeline.cli.interrupt import INTERRUPTED, exit_by_exception, interrupted
+from pipeline.cli.system_errors import no_room, reason
+from pipeline.cli.verb_log import VerbLog
 from pipeline.config import PREFIX, Settings
 from pipeline.devstack.broker.jars import BrokerError
 from pipeline.devstack.supervisor import StartError
+from pipeline.ingest.open_files import TooFewFilesError
 from pipeline.ingest.stores import StoresError
+from pipeline.kafka.away import embedded_address
 from pipeline.kafka.errors import KafkaUnusableError
 from pipeline.kafka.security import refuse_for_our_own
-from pipeline.log_lines import LogLines, is_json
-from pipeline.log_throttle import Seldom
-from pipeline.printable import PrintableFormatter, printable
+from pipeline.printable import printable
 from pipeline.sockets import ListenError
 from pipeline.stream.checkpoint import StateError
+from pipeline.warehouse.cause import cause
+from pipeline.warehouse.damage import is_damage
 from pipeline.warehouse.database import DatabaseError
 from pipeline.warehouse.limits import LimitError
 from pipeline.warehouse.queries import QueryResult
@@ -47,10 +49,8 @@ USER_ERRORS = (
     StartError,
     StateError,
     StoresError,
+    TooFewFilesError,
 )
-
-# They run until they are stopped, and what collects their logs wants the time of each line.
-PROCESSES = ("up", "ingest", "worker", "load", "dashboard")
 
 P = ParamSpec("P")
 # Columns of a file or pipe: as many as the table needs.
@@ -74,26 +74,23 @@ def run_with_settings(
 ) -> NoReturn:
     """Run `command` and exit. An error that a user can cause is one line, with exit code 1."""
     exit_by_exception()
-    process = getattr(command, "__name__", "")
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(PrintableFormatter("%(levelname)s %(message)s"))
-    # While Kafka is unreachable its clients log many lines a second. Each death of a process is
-    # worth a line.
-    handler.addFilter(Seldom(time.monotonic, but_for="pipeline.devstack.supervisor"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    # kafka-python logs each connection at INFO.
-    logging.getLogger("kafka").setLevel(logging.WARNING)
-    # On a busy machine it warns about its own loop once an iteration takes 0.1 s.
-    logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
+    verb_log = VerbLog(getattr(command, "__name__", ""))
+    with verb_log.last_words():
+        code = _run(command, verb_log, *args, **kwargs)
+    sys.exit(code or 0)
+
+
+def _run(
+    command: Callable[Concatenate[Settings, P], int | None],
+    verb_log: VerbLog,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> int | None:
     try:
         try:
             settings = user_settings()
-            if process in PROCESSES:
-                as_json = is_json(settings.log_format, sys.stderr)
-                handler.setFormatter(
-                    LogLines(is_json=as_json, process=process, name=settings.worker_name)
-                )
-            code = command(settings, *args, **kwargs)
+            verb_log.apply(settings)
+            return command(settings, *args, **kwargs)
         except Exception:
             if interrupted.is_set():
                 sys.exit(INTERRUPTED)
@@ -104,7 +101,6 @@ def run_with_settings(
         raise  # `| head`; click ends in silence
     except (OSError, duckdb.Error, EOFError, zlib.error) as error:
         raise click.ClickException(printable(one_line(error))) from None
-    sys.exit(code or 0)
 
 
 def user_settings() -> Settings:
@@ -154,15 +150,17 @@ def one_line(error: Exception) -> str:
     if isinstance(error, (gzip.BadGzipFile, EOFError, zlib.error)):
         return f"a .gz file is damaged ({error}): create it again"
     if isinstance(error, OSError) and error.strerror:
-        place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror}"
-    # DuckDB's first line is the error; the query and its stack follow.
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return reason(error)
+    if full := no_room(str(error)):
+        return full
+    line = cause(error)
     if isinstance(error, duckdb.CatalogException):
         return (
             f"{line} The database is of another version of the pipeline: this version's loader"
             " upgrades it and publishes a new snapshot; create a file of `pipeline local` again"
         )
+    if is_damage(error):
+        return f"the database is damaged ({line}): see `is damaged` in docs/operating.md"
     return line
 
 
@@ -171,14 +169,12 @@ def on_kafka(settings: Settings) -> Settings:
     if settings.kafka_bootstrap_servers:
         return settings
     refuse_for_our_own(settings)
-    port = settings.home / "kafka" / "port"
-    if not port.exists():
+    address = embedded_address(settings.home)
+    if address is None:
         raise KafkaUnusableError(
             "no Kafka: start `pipeline up`, or set PIPELINE_KAFKA_BOOTSTRAP_SERVERS"
         )
-    return settings.model_copy(
-        update={"kafka_bootstrap_servers": f"127.0.0.1:{port.read_text().strip()}"}
-    )
+    return settings.model_copy(update={"kafka_bootstrap_servers": address})
 
 
 def show(answer: QueryResult) -> None:

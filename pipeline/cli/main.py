@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.backup import backup, restore
+from pipeline.cli.catalog import catalog
 from pipeline.cli.erase import erase
 from pipeline.cli.export import export
 from pipeline.cli.partitions import partitions
@@ -19,6 +20,7 @@ from pipeline.cli.rebuild import rebuild
 from pipeline.cli.rules import rules
 from pipeline.cli.status import status
 from pipeline.cli.stores import stores, zone
+from pipeline.cli.topics import topics
 from pipeline.cli.trace import trace
 from pipeline.cli.verb import with_settings
 from pipeline.umask import write_for_ourselves
@@ -39,13 +41,19 @@ def cli() -> None:
     write_for_ourselves()
 
 
+EXPLAIN = click.option(
+    "--explain", is_flag=True, help="Serve /explain: recent events and what is wrong with them."
+)
+
+
 @cli.command()
+@EXPLAIN
 @with_settings
-def up(settings: Settings) -> int:
+def up(settings: Settings, *, explain: bool) -> int:
     """Run every process on this machine, with an embedded Kafka unless one is set."""
     from pipeline.devstack.up import Up
 
-    with Up(settings) as running:
+    with Up(settings, explain=explain) as running:
         running.announce()
         running.watch()
     return 0
@@ -70,12 +78,14 @@ def demo(settings: Settings, *, and_exit: bool, devices: int) -> int:
 
 
 cli.add_command(stores)
+cli.add_command(catalog)
 cli.add_command(backup)
 cli.add_command(restore)
 cli.add_command(export)
 cli.add_command(rebuild)
 cli.add_command(erase)
 cli.add_command(rules)
+cli.add_command(topics)
 cli.add_command(partitions)
 cli.add_command(status)
 cli.add_command(query)
@@ -83,9 +93,7 @@ cli.add_command(trace)
 
 
 @cli.command()
-@click.option(
-    "--explain", is_flag=True, help="Serve /explain: recent events and what is wrong with them."
-)
+@EXPLAIN
 @click.option(
     "--explain-anywhere",
     is_flag=True,
@@ -139,38 +147,6 @@ def dashboard(settings: Settings) -> int:
     from pipeline.dashboard import run
 
     return run(settings)
-
-
-@cli.command()
-@click.option(
-    "--adopt",
-    "is_adopted",
-    is_flag=True,
-    help="Let the warehouse go on with these topics: those that it was loaded from are lost.",
-)
-@with_settings
-def topics(settings: Settings, *, is_adopted: bool) -> int:
-    """Create missing topics, list all, and report wrong topic settings."""
-    if is_adopted:
-        from pipeline.cli.adopt_topics import adopt_topics
-
-        return adopt_topics(settings)
-    from pipeline.cli.command import on_kafka, show
-    from pipeline.kafka.admin import actual_topics, create_topics, topic_findings
-    from pipeline.kafka.topic_check import COLUMNS, row
-    from pipeline.printable import printable
-    from pipeline.warehouse.queries import QueryResult
-
-    settings = on_kafka(settings)
-    made = create_topics(settings)
-    click.echo("created " + ", ".join(made) if made else "all topics exist")
-    actual = actual_topics(settings)
-    show(QueryResult(list(COLUMNS), [row(topic) for topic in actual]))
-    found = topic_findings(settings, actual)
-    for finding in found:
-        kind = "Error" if finding.is_refusal else "Warning"
-        click.echo(printable(f"{kind}: {finding.text}"), err=True)
-    return 1 if any(finding.is_refusal for finding in found) else 0
 
 
 @cli.command()

@@ -73,7 +73,7 @@ def _parameters(given: click.Context, _: click.Parameter, begun: str) -> list[Co
     multiple=True,
     metavar="NAME=PATH",
     callback=_named,
-    help="A snapshot to read with others of other stores; once for each.",
+    help="A snapshot to read with others of other stores; once for each, your own too.",
 )
 @with_settings
 def query(

@@ -12,6 +12,8 @@ from pipeline.cli.span import span
 from pipeline.cli.verb import with_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pipeline.config import Settings
     from pipeline.status import Status
     from pipeline.status.waiting import Flow
@@ -29,6 +31,16 @@ if TYPE_CHECKING:
     metavar="SPAN",
     help="Exit with 1 if a record has waited longer than this, as 60s, to be in the snapshot.",
 )
+@click.option(
+    "--wait",
+    "within",
+    callback=span,
+    metavar="SPAN",
+    help=(
+        "First wait until all that Kafka holds now is in a snapshot of the loader that runs; exit"
+        " with 1 after SPAN, as 10m."
+    ),
+)
 @click.option("--disk", is_flag=True, help="Show what takes space on the disk, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as one JSON object.")
 @with_settings
@@ -36,6 +48,7 @@ def status(
     settings: Settings,
     behind: int | None,
     older_than: timedelta | None,
+    within: timedelta | None,
     *,
     disk: bool,
     as_json: bool,
@@ -47,8 +60,12 @@ def status(
     from pipeline.monitoring.process_record import ProcessRecord
     from pipeline.printable import printable
 
+    if within is not None:
+        _settle(settings, within)
     found, passed, trouble = _found(settings)
     now, processes = datetime.now(UTC), ProcessRecord.recorded(settings.home)
+    oldest = passed.oldest(now) if passed else None
+    trouble += _exceeded(found, oldest, behind, older_than)
     if as_json:
         click.echo(json.dumps(_as_json(settings, found, passed, processes, trouble), default=str))
     else:
@@ -58,20 +75,51 @@ def status(
         for line in passed.lines(now) if passed else []:
             click.echo(line)
         click.echo(free(settings))
-        for line in processes.lines() if processes else []:
+        for line in processes.lines(now) if processes else []:
             click.echo(printable(line))
         if disk:
             show(disk_use(settings))
     for line in trouble:
         click.echo(printable(f"Error: {line}"), err=True)
-    is_behind = behind is not None and (found.behind or 0) > behind
-    is_old = older_than is not None and passed is not None and passed.oldest(now) > older_than
-    return 1 if trouble or is_behind or is_old else 0
+    return 1 if trouble else 0
+
+
+def _settle(settings: Settings, within: timedelta) -> None:
+    """Wait; raises `click.ClickException` with what is still awaited."""
+    from pipeline.cli.command import on_kafka
+    from pipeline.printable import printable
+    from pipeline.status.settling import settle
+    from pipeline.status.waiting import span as length
+
+    awaited = settle(
+        on_kafka(settings),
+        within,
+        lambda awaited: click.echo(printable(f"waiting: {awaited}"), err=True),
+    )
+    if awaited:
+        raise click.ClickException(printable(f"after {length(within)}: {awaited}"))
+
+
+def _exceeded(
+    found: Status, oldest: timedelta | None, behind: int | None, older_than: timedelta | None
+) -> Iterator[str]:
+    """Each limit that is exceeded; `oldest` is how long the oldest record has waited."""
+    from pipeline.status.waiting import span as length
+
+    lacking = found.behind or 0
+    if behind is not None and lacking > behind:
+        yield f"the snapshot is {lacking:,} records behind, more than {behind:,}"
+    if older_than is not None and oldest is not None and oldest > older_than:
+        yield (
+            f"a record has waited {length(oldest)} to be in the snapshot, longer than"
+            f" {length(older_than)}"
+        )
 
 
 def _found(settings: Settings) -> tuple[Status, Flow | None, list[str]]:
     """The status, what waits, and what is wrong. Raises `KafkaUnusableError` if none is known."""
     from pipeline.cli.command import on_kafka
+    from pipeline.kafka.diagnosis import require_listener
     from pipeline.kafka.errors import KafkaUnusableError
     from pipeline.status import status as read_status
     from pipeline.status import status_without_kafka
@@ -80,6 +128,7 @@ def _found(settings: Settings) -> tuple[Status, Flow | None, list[str]]:
 
     try:
         settings = on_kafka(settings)
+        require_listener(settings)
         found = read_status(settings)
         passed = flow(settings, found)
         trouble = refused_commits(settings, topic_id=found.topic_id, rules=None)

@@ -94,5 +94,10 @@ class Diagnosis:
             line = f"{error}; until then events stay in the spool"
             log.error(line)  # noqa: TRY400  # one line
             return False
+        except Exception as error:
+            # A check that ended its task would leave all events in the spool for good.
+            self.problem = f"{type(error).__name__}: {error}"
+            log.exception("Kafka could not be checked; until then events stay in the spool")
+            return False
         self.problem = ""
         return True

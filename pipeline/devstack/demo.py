@@ -18,6 +18,8 @@ from pipeline.ingest.stores_file import write_stores
 from pipeline.replay.send import send
 from pipeline.status import Status, status
 from pipeline.traffic import STORES, lines
+from pipeline.traffic.sample_catalog import sample_catalog
+from pipeline.warehouse.catalog.store_file import write_store
 from pipeline.warehouse.database import connect_published
 from pipeline.warehouse.queries import QueryResult, ask
 
@@ -37,7 +39,7 @@ def run(
 ) -> int:
     """Run until Ctrl-C, or with `and_exit` until the first answer. Returns the exit code."""
     tokens = demo_stores(settings)
-    with Up(with_edge(settings)) as running:
+    with Up(with_edge(settings), explain=True) as running:
         running.wait_ready()
         with tempfile.TemporaryDirectory() as folder:
             sample = Path(folder) / "traffic.ndjson"
@@ -98,6 +100,8 @@ def _wait_published(running: Up) -> None:
 def demo_stores(settings: Settings) -> dict[str, str]:
     """Tokens of the sample stores, created at the first start and kept beside the stores file.
 
+    Their catalogs are imported then, too.
+
     Raises `StartError` when the stores file is not the demo's: it is left alone, and the tables get
     no sample data.
     """
@@ -105,6 +109,8 @@ def demo_stores(settings: Settings) -> dict[str, str]:
     if settings.stores.exists():
         return _kept(kept, settings.stores)
     settings.home.mkdir(parents=True, exist_ok=True)
+    for store in STORES:
+        write_store(settings.live_database, store, sample_catalog(store), at=datetime.now(UTC))
     made = {store: new_token() for store in STORES}
     # The tokens first: a stores file without them could not be recognized as the demo's.
     descriptor = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+from pipeline.file_errors import naming
 from pipeline.ingest.stores import new_token
 
 STORE = "shop"
@@ -26,7 +27,10 @@ backfill = false
 
 
 def make_first_store(path: Path, name: str = STORE) -> str | None:
-    """Create the file with one store and return its token; None if the file exists already."""
+    """Create the file with one store and return its token; None if the file exists already.
+
+    Raises OSError; then there is no file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     token, digest = new_token()
     try:
@@ -34,8 +38,12 @@ def make_first_store(path: Path, name: str = STORE) -> str | None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(_FILE.format(name=json.dumps(name), digest=digest))
+    try:
+        with naming(path), os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(_FILE.format(name=json.dumps(name), digest=digest))
+    except OSError:
+        path.unlink()  # half of it would be taken for what the user has written
+        raise
     return token
 
 

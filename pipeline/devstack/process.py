@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from pipeline.log_lines import message_of
@@ -32,7 +32,8 @@ class ManagedProcess:
 
     `last_work` is what it does when it is stopped, if that may take any time; `label` tells it from
     others of its name; `last_death` says how it ended last, at `died_at` (UTC), and
-    `deaths_of_one_cause` how often in a row in the same way.
+    `deaths_of_one_cause` how often in a row in the same way. While it does not run, `start_at` (of
+    the monotonic clock) and `starts_at` (UTC) say when it is tried again.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ManagedProcess:
     reader: threading.Thread | None = None
     started: float = 0.0
     start_at: float = 0.0
+    starts_at: datetime | None = None
     deaths: int = 0
     restarts: int = 0
     last_death: str = ""
@@ -65,6 +67,7 @@ class ManagedProcess:
             start_new_session=True,
             preexec_fn=partial(end_with, os.getpid()),  # noqa: PLW1509  # two calls, no locks
         )
+        self.starts_at = None
         self.reader = threading.Thread(target=self._read, args=(show,), daemon=True)
         self.reader.start()
 
@@ -77,6 +80,11 @@ class ManagedProcess:
                 text = printable(line.decode(errors="replace").rstrip())
                 self.last_output.append(message_of(text))
                 show(self.name, text)
+
+    def start_after(self, pause: float) -> None:
+        """That it is started again in `pause` seconds."""
+        self.start_at = time.monotonic() + pause
+        self.starts_at = datetime.now(UTC) + timedelta(seconds=pause)
 
     def note_death(self, what: str) -> None:
         """That it has ended, as `what` says: how often in a row, and how often of this cause."""

@@ -33,7 +33,7 @@ class Supervised:
             "supervisor",
             gauges={
                 f"{name}running": lambda: self._of_each(lambda child: child.process is not None),
-                f"{name}deaths_in_a_row": lambda: self._of_each(lambda child: child.deaths),
+                f"{name}deaths_in_a_row": lambda: self._of_each(_deaths_in_a_row),
             },
         )
         supervisor.on_change = self._changed
@@ -54,6 +54,7 @@ class Supervised:
                 child.deaths,
                 child.last_death,
                 child.died_at,
+                child.starts_at,
             )
             for child in self._supervisor.children
         ]
@@ -71,7 +72,7 @@ class Supervised:
         down = {
             child.label: child.last_death or "is not running"
             for child in self._supervisor.children
-            if child.process is None or _is_dying(child)
+            if child.process is None or _deaths_in_a_row(child) >= DEATHS
         }
         return not down, {"status": "unavailable" if down else "ready", **down}
 
@@ -87,6 +88,7 @@ def hopeless(children: Iterable[ManagedProcess], *, most: int) -> ManagedProcess
     return None
 
 
-def _is_dying(child: ManagedProcess) -> bool:
-    """Whether it runs only between two deaths."""
-    return child.deaths >= DEATHS and time.monotonic() - child.started < WELL_AFTER
+def _deaths_in_a_row(child: ManagedProcess) -> int:
+    """None any more once it runs well: its next death is the first."""
+    is_well = child.process is not None and time.monotonic() - child.started > WELL_AFTER
+    return 0 if is_well else child.deaths

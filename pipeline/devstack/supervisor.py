@@ -139,7 +139,7 @@ class Supervisor:
         output = "".join(f"\n    {line}" for line in child.last_output)
         last = f"; its last output:{output}" if output else ""
         log.warning("%s; starting it again in %g s%s", what, pause, last)
-        child.start_at = time.monotonic() + pause
+        child.start_after(pause)
         self.on_change(child)
 
     def stop(self, timeout: float = 10.0) -> None:

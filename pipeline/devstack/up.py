@@ -47,11 +47,12 @@ class Up:
     `KafkaUnusableError`, `StoresError`, OSError.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, explain: bool = False) -> None:
         as_json = is_json(settings.log_format, sys.stderr)
         # Its processes write to a pipe, whatever `up` itself writes to.
         log_format = "json" if as_json else "text"
         self.settings = settings.model_copy(update={"log_format": log_format})
+        self._options = {"ingest": ["--explain"]} if explain else {}
         self._broker: Broker | None = None
         self._supervisor = Supervisor(lines_shown(as_json=as_json))
         self._starting = Starting(self._supervisor, self._kafka_output)
@@ -145,7 +146,7 @@ class Up:
                 own["PIPELINE_WORKER_NAME"] = f"{_HOST}-{self._supervisor.count(verb) + 1}"
             child = self._supervisor.add(
                 verb,
-                [sys.executable, "-m", "pipeline", verb],
+                [sys.executable, "-m", "pipeline", verb, *self._options.get(verb, [])],
                 {**shared, **own},
                 last_work=LAST_WORK.get(verb, ""),
             )
@@ -189,9 +190,11 @@ class Up:
         """Print the addresses once they answer."""
         self.wait_ready()
         if not self.is_stopping:
+            explained = admin_address(self.settings).url("explain")
             print_now(
                 f"Send beacons to {self.beacon_url}\n"
-                f"See the dashboard at {dashboard_address(self.settings).url('')}\n"
+                + (f"See what is wrong with them at {explained}\n" if self._options else "")
+                + f"See the dashboard at {dashboard_address(self.settings).url('')}\n"
                 f"Query {self.settings.database} in any DuckDB client\n"
                 f"See metrics at {self._metrics_urls()}\n"
                 "Ctrl-C stops everything"

@@ -8,7 +8,7 @@ from datetime import timedelta
 import msgspec
 
 from pipeline.domain.catalog import RANK
-from pipeline.domain.rules import MILLISECOND
+from pipeline.domain.timestamps import MILLISECOND
 
 CLOCK_TOLERANCE_MS = timedelta(minutes=5) // MILLISECOND
 # The zones of the world span 26 hours: no mistake of a zone moves a clock further.

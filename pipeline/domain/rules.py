@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import msgspec
 
+from pipeline.domain.timestamps import MILLISECOND
+
 # Raise it whenever the same records and settings could now give other outcomes: every worker and
 # loader then refuses the older state instead of mixing two meanings in one table. Types and ranks
 # of events are in the digest by themselves.
@@ -14,8 +16,6 @@ STREAM_VERSION = 5
 # Raise it whenever the same outcomes could now give other tables (A7-A9, A11, B, K, P3, T10): the
 # loader refuses the older warehouse, and no worker loses its state.
 WAREHOUSE_VERSION = 1
-
-MILLISECOND = timedelta(milliseconds=1)
 
 
 def era(digest: str, adoptions: int) -> str:

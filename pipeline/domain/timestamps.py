@@ -9,9 +9,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 
-from pipeline.domain.rules import MILLISECOND
 from pipeline.domain.values import BadValueError
 
+MILLISECOND = timedelta(milliseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_MS = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // MILLISECOND
 LAST_MS = (datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC) - _EPOCH) // MILLISECOND

@@ -60,6 +60,8 @@ class Downstream:
         if changed is None:
             return  # it is on another machine, or was never there
         if changed != self._published[0]:
+            # What came while it was made counts as published, too, until more comes: to count it as
+            # waiting would call a shop stalled all night whose last snapshot holds everything.
             self._published, self._unpublished_since = (changed, outcomes), None
         elif outcomes > self._published[1] and self._unpublished_since is None:
             self._unpublished_since = now
@@ -83,7 +85,8 @@ class Downstream:
         if stuck:
             longest = max(seconds for _, seconds in stuck)
             numbers = ", ".join(partition for partition, _ in stuck)
-            return f"beacons of partitions {numbers} have had no outcome for {longest:.0f} s"
+            named = "partition" if len(stuck) == 1 else "partitions"
+            return f"beacons of {named} {numbers} have had no outcome for {longest:.0f} s"
         since = self._unpublished_since
         if since is not None and now - since > self._timeout:
             return f"outcomes have not been published for {now - since:.0f} s"

@@ -37,7 +37,8 @@ SUMMED = {
 class Counts:
     """What one process has counted since its start."""
 
-    requests: dict[int, int] = field(default_factory=Counter)
+    # 503 from the start: of a series that begins with its first count Prometheus sees no growth.
+    requests: dict[int, int] = field(default_factory=lambda: Counter({503: 0}))
     malformed: dict[int, int] = field(default_factory=Counter)
     events: dict[str, int] = field(default_factory=Counter)
     rejected: dict[str, int] = field(default_factory=Counter)

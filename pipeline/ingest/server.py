@@ -27,11 +27,11 @@ from pipeline.ingest.downstream import Downstream
 from pipeline.ingest.explain import Explained
 from pipeline.ingest.json_log import log_problems
 from pipeline.ingest.listeners import Listeners, open_listeners
-from pipeline.ingest.open_files import OPERATORS, TooFewFilesError, connections
+from pipeline.ingest.open_files import OPERATORS, connections
 from pipeline.ingest.ops_endpoints import ops_pages
 from pipeline.ingest.process_group import ProcessGroup
 from pipeline.ingest.reports import ReportServer
-from pipeline.ingest.stores import Stores, StoresError
+from pipeline.ingest.stores import Stores
 from pipeline.kafka.admin import check_topics
 from pipeline.kafka.errors import KafkaUnusableError, UnfitTopicError
 from pipeline.kafka.security import security
@@ -104,28 +104,28 @@ def run(
 ) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code. Without Kafka the spool takes beacons.
 
-    Raises `KafkaUnusableError` if the settings for TLS or SASL are wrong, or Kafka's topics would
-    refuse or lose what is answered 204.
+    Raises `KafkaUnusableError` if no Kafka is set, the settings for TLS or SASL are wrong, or
+    Kafka's topics would refuse or lose what is answered 204; `ListenError`, `StoresError` and
+    `TooFewFilesError`.
 
     `explain`: with `/explain`, on this machine's own address unless `anywhere`. `inherited`: the
     sockets of a process in a group (see `ProcessGroup`).
     """
     if not settings.kafka_bootstrap_servers:
-        return _failed("no Kafka: set PIPELINE_KAFKA_BOOTSTRAP_SERVERS, or run `pipeline up`")
+        raise KafkaUnusableError(
+            "no Kafka: set PIPELINE_KAFKA_BOOTSTRAP_SERVERS, or run `pipeline up`"
+        )
     # Elsewhere it means "reload": ingest reloads by itself, and must not end.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with ExitStack() as opened:
         if inherited is not None:
             first, second = (opened.enter_context(socket.socket(fileno=fd)) for fd in inherited)
             return _run_process(settings, Listeners(first, second), explain=explain, in_group=True)
-        try:
-            listeners = open_listeners(settings, opened)
-        except ListenError as error:
-            return _failed(str(error))
+        listeners = open_listeners(settings, opened)
         settings = listeners.applied(settings)
         is_private = settings.admin_host.startswith(UNIX) or is_loopback(settings.admin_host)
         if explain and not anywhere and not is_private:
-            return _failed(
+            raise ListenError(
                 f"--explain shows events to every client that reaches {settings.admin_host}:"
                 " set PIPELINE_ADMIN_HOST=127.0.0.1, or add --explain-anywhere"
             )
@@ -156,11 +156,8 @@ def _run_process(
     settings: Settings, listeners: Listeners, *, explain: bool, in_group: bool = False
 ) -> int:
     security(settings)
-    try:
-        stores = Stores.load(settings.stores)
-        most = connections(settings.max_connections)
-    except (StoresError, TooFewFilesError) as error:
-        return _failed(str(error))
+    stores = Stores.load(settings.stores)
+    most = connections(settings.max_connections)
     problems = log_problems(settings.log_format)
     _refuse_unfit_topics(settings)
     downstream = Downstream(settings)
@@ -225,8 +222,3 @@ def _announce(settings: Settings) -> None:
         f"ingest: http://{written(settings.admin_host, settings.admin_port)}/metrics\n"
     )
     sys.stdout.flush()
-
-
-def _failed(message: str) -> int:
-    sys.stderr.write(f"ingest: {message}\n")
-    return 1

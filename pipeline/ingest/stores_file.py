@@ -25,6 +25,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.file_errors import naming
 from pipeline.ingest.sender import DEFAULT_ZONE
 from pipeline.ingest.stores import StoreEntry, Stores, StoresError, parse_entries
 
@@ -66,7 +67,7 @@ def _replace(path: Path, text: str) -> None:
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    with naming(new), os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(descriptor)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from confluent_kafka import (
+    OFFSET_INVALID,
     KafkaError,
     KafkaException,
     TopicCollection,
@@ -33,8 +34,10 @@ from pipeline.topics import Topic, topics
 
 log = logging.getLogger(__name__)
 
-# A group's coordinator that is being elected or reads its log answers with one of these.
+# A group's coordinator, or a partition's leader, that is being elected or reads its log.
 _RETRIABLE = {
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
@@ -189,38 +192,62 @@ def topic_ids(settings: Settings, names: list[str]) -> dict[str, str]:
 
 
 def end_offsets(
-    settings: Settings, topic: Topic, *, kafka: KafkaAdmin | None = None
+    settings: Settings,
+    topic: Topic,
+    *,
+    kafka: KafkaAdmin | None = None,
+    patience: float | None = None,
 ) -> dict[int, int]:
-    """The end offset of each partition. Raises `KafkaUnusableError`."""
-    kafka = kafka or KafkaAdmin(settings)
+    """The end offset of each partition.
+
+    Raises `KafkaUnusableError`, after `patience` seconds, 10 by default, if Kafka does not answer.
+    """
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # untyped
-    wanted = {TopicPartition(topic.name, number): latest for number in range(topic.partitions)}
-    found = kafka.admin.list_offsets(wanted, request_timeout=SECONDS)
     task = f"read the end of topic {topic.name}"
-    return {
-        place.partition: kafka.call(future.result, task).offset for place, future in found.items()
-    }
+    return _offsets(kafka or KafkaAdmin(settings), topic, latest, task, patience)
 
 
 def offsets_at(
-    settings: Settings, topic: Topic, time: datetime | None, *, kafka: KafkaAdmin | None = None
+    settings: Settings,
+    topic: Topic,
+    time: datetime | None,
+    *,
+    kafka: KafkaAdmin | None = None,
+    patience: float | None = None,
 ) -> dict[int, int]:
     """The first offset of each partition that was written at `time` or later; -1: none was.
 
-    Without a time: the first that Kafka still holds. Raises `KafkaUnusableError`.
+    Without a time: the first that Kafka still holds. Raises as `end_offsets` does.
     """
-    kafka = kafka or KafkaAdmin(settings)
     spec = (
         OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # untyped
         if time is None
         else OffsetSpec.for_timestamp(int(time.timestamp() * 1000))
     )
-    wanted = {TopicPartition(topic.name, number): spec for number in range(topic.partitions)}
-    found = kafka.admin.list_offsets(wanted, request_timeout=SECONDS)
     task = f"read offsets of topic {topic.name}"
-    return {
-        place.partition: kafka.call(future.result, task).offset for place, future in found.items()
-    }
+    return _offsets(kafka or KafkaAdmin(settings), topic, spec, task, patience)
+
+
+def _offsets(
+    kafka: KafkaAdmin, topic: Topic, spec: OffsetSpec, task: str, patience: float | None
+) -> dict[int, int]:
+    wanted = {TopicPartition(topic.name, number): spec for number in range(topic.partitions)}
+    until = time.monotonic() + (SECONDS if patience is None else patience)
+
+    def ask() -> dict[int, int]:
+        found = kafka.admin.list_offsets(wanted, request_timeout=SECONDS)
+        # Of all partitions together. `request_timeout` does not bound librdkafka's search for
+        # leaders, which takes a minute and more while Kafka hangs.
+        offsets = {
+            place.partition: future.result(max(0.0, until - time.monotonic())).offset
+            for place, future in found.items()
+        }
+        if OFFSET_INVALID in offsets.values():
+            # As librdkafka answers, without an error, once the request timed out.
+            raise TimeoutError
+        return offsets
+
+    return kafka.call(lambda: _retried(ask, until), task)
 
 
 def committed_offsets(settings: Settings, group: str, topic: Topic) -> dict[int, int]:
@@ -232,7 +259,9 @@ def committed_offsets(settings: Settings, group: str, topic: Topic) -> dict[int,
     consumer = kafka.consumer(group)
     try:
         held = kafka.call(
-            lambda: _retried(lambda: consumer.committed(wanted, timeout=SECONDS)),
+            lambda: _retried(
+                lambda: consumer.committed(wanted, timeout=SECONDS), time.monotonic() + SECONDS
+            ),
             f"read the offsets of {group}",
         )
     finally:
@@ -240,8 +269,7 @@ def committed_offsets(settings: Settings, group: str, topic: Topic) -> dict[int,
     return {place.partition: place.offset for place in held if place.offset >= 0}
 
 
-def _retried(question: Callable[[], T]) -> T:
-    until = time.monotonic() + SECONDS
+def _retried(question: Callable[[], T], until: float) -> T:
     while True:
         try:
             return question()

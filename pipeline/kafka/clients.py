@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from pipeline.config import Settings
 from pipeline.kafka.diagnosis import ClientErrors, diagnose
-from pipeline.kafka.errors import KafkaRefusesError, KafkaUnusableError
+from pipeline.kafka.errors import AWAY, KafkaAwayError, KafkaRefusesError, KafkaUnusableError
 from pipeline.kafka.security import security
 
 SECONDS = 10.0
@@ -32,7 +32,7 @@ class KafkaAdmin:
         self._settings = settings
         self._errors = ClientErrors()
         self.admin = AdminClient(self._config())
-        self._wait(patience)
+        self.check(patience)
 
     def _config(self) -> dict[str, str | int | float | bool]:
         return {
@@ -44,7 +44,8 @@ class KafkaAdmin:
             **security(self._settings).for_librdkafka(),
         }
 
-    def _wait(self, patience: float) -> None:
+    def check(self, patience: float) -> None:
+        """Ask Kafka for its topics. Raises as the constructor does."""
         until = time.monotonic() + patience
         while True:
             left = until - time.monotonic()
@@ -78,9 +79,16 @@ class KafkaAdmin:
         )
 
     def call(self, request: Callable[[], T], task: str) -> T:
-        """The result of `request`. Raises `KafkaUnusableError`, which names `task`."""
+        """The result of `request`. Raises `KafkaUnusableError`, which names `task`.
+
+        A TimeoutError of the `request` means that Kafka is away.
+        """
         try:
             return request()
+        except TimeoutError:
+            raise KafkaAwayError(
+                f"Kafka at {self._settings.kafka_bootstrap_servers} {AWAY} (to {task})"
+            ) from None
         except KafkaException as error:
             self.admin.poll(0)
             raise self._diagnosed(error, task) from None

@@ -9,19 +9,20 @@ import ssl
 from confluent_kafka import KafkaError
 
 from pipeline.config import Settings
-from pipeline.kafka.errors import AWAY, KafkaAwayError, KafkaRefusesError, KafkaUnusableError
+from pipeline.kafka.away import away
+from pipeline.kafka.errors import KafkaRefusesError, KafkaUnusableError
 from pipeline.kafka.security import Security, security
 
 # librdkafka's own errors begin with an underscore.
-_AWAY = {
-    KafkaError._TRANSPORT,  # noqa: SLF001
-    KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
-    KafkaError._TIMED_OUT,  # noqa: SLF001
-    KafkaError._RESOLVE,  # noqa: SLF001
-    KafkaError.REQUEST_TIMED_OUT,
-}
+_TRANSPORT, _RESOLVE = KafkaError._TRANSPORT, KafkaError._RESOLVE  # noqa: SLF001
+_TIMED_OUT = KafkaError._TIMED_OUT  # noqa: SLF001
 _SSL, _AUTHENTICATION = KafkaError._SSL, KafkaError._AUTHENTICATION  # noqa: SLF001
 _ALL_DOWN = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001
+# Without a report of their own they are of a server that took the connection.
+_SILENT = {_TRANSPORT, _TIMED_OUT, KafkaError.REQUEST_TIMED_OUT}
+_AWAY = {*_SILENT, _RESOLVE, _ALL_DOWN}
+# As in "kafka-1:9092/1: Connect to ipv4#192.0.2.1:9092 failed: Connection refused (after 0ms ...)".
+_FAILED = re.compile(r" failed: ([^(]+?) \(after ")
 _ALERT = re.compile(r"alert (?:bad certificate|certificate required|unknown ca|handshake failure)")
 # As in "sasl_ssl://kafka-1.example:9093/1: SSL handshake failed: ...".
 _SERVER = re.compile(r"^\w+://([^/]+)/")
@@ -60,10 +61,19 @@ def diagnose(
     refused = refusal(settings, reported)
     if refused:
         return KafkaRefusesError(refused)
-    return KafkaAwayError(
-        f"Kafka at {bootstrap} {AWAY} ({error.name()}): start it, or check"
-        " PIPELINE_KAFKA_BOOTSTRAP_SERVERS"
-    )
+    return away(settings, _in_words(error, reported))
+
+
+def _in_words(error: KafkaError, reported: ClientErrors) -> str:
+    """Why there is no answer; librdkafka's name of `error` where nothing better is known."""
+    if reported.text(_RESOLVE):
+        return "there is no such host"
+    said = reported.text(_TRANSPORT) or ""
+    if failed := _FAILED.search(said):
+        return failed[1].lower()
+    if "Disconnected" in said:
+        return "it closes the connection"
+    return "no answer" if error.code() in _SILENT else error.name()
 
 
 def refusal(settings: Settings, reported: ClientErrors) -> str | None:
@@ -78,7 +88,7 @@ def refusal(settings: Settings, reported: ClientErrors) -> str | None:
         why = _of_tls(ours, server.strip())
         if why:
             return why
-    said = reported.text(KafkaError._TRANSPORT) or ""  # noqa: SLF001  # librdkafka's name for it
+    said = reported.text(_TRANSPORT) or ""
     if ours.context is not None and _ALERT.search(said):
         return (
             f"Kafka at {bootstrap} requires a certificate and rejects ours: check"
@@ -101,21 +111,43 @@ def _of_users(ours: Security, bootstrap: str, said: str) -> str:
     )
 
 
-def _of_tls(ours: Security, server: str) -> str | None:
+def require_listener(settings: Settings) -> None:
+    """Raise `KafkaAwayError` if every bootstrap server refuses connections.
+
+    For a command that shows what is: clients wait 10 s for a Kafka that may just be starting.
+    Raises `KafkaUnusableError` if the settings for TLS or SASL are wrong.
+    """
+    security(settings)
+    for server in settings.kafka_bootstrap_servers.split(","):
+        try:
+            socket.create_connection(_address(server.strip()), timeout=SECONDS).close()
+        except ConnectionRefusedError:
+            continue
+        except (OSError, ValueError):
+            return  # a client says what is wrong
+        return
+    raise away(settings, "connection refused")
+
+
+def _address(server: str) -> tuple[str, int]:
     host, _, port = server.rpartition(":") if ":" in server else (server, "", "9092")
-    host = host.strip("[]")
+    return host.strip("[]"), int(port)
+
+
+def _of_tls(ours: Security, server: str) -> str | None:
     context = ours.context
     if context is None:
         # Only to see whether the server speaks TLS; nothing is sent to it.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        connected = socket.create_connection((host, int(port)), timeout=SECONDS)
+        address = _address(server)
+        connected = socket.create_connection(address, timeout=SECONDS)
     except (OSError, ValueError):
         return None
     with connected:
         try:
-            context.wrap_socket(connected, server_hostname=host).close()
+            context.wrap_socket(connected, server_hostname=address[0]).close()
         except ssl.SSLCertVerificationError as error:
             return _of_certificate(ours, server, error)
         except TimeoutError:

@@ -8,8 +8,9 @@ from datetime import timedelta
 
 from pipeline.topics import FOR_EVER, Topic
 
-TOOL = "kafka-configs --alter --entity-type topics --entity-name"
 RETENTION = "retention.ms"
+MIN_IN_SYNC = "min.insync.replicas"
+ALTER = "alter it with `pipeline topics --alter`"
 
 
 @dataclass(frozen=True)
@@ -34,28 +35,68 @@ class Finding:
     is_refusal: bool
 
 
+@dataclass(frozen=True)
+class Alteration:
+    """A property of a topic that is to become `after`."""
+
+    topic: str
+    key: str
+    before: str
+    after: str
+
+    def row(self) -> tuple[object, ...]:
+        """A row of a table with `ALTERATIONS`."""
+        values = [_readable(self.key, value) for value in (self.before, self.after)]
+        return (self.topic, self.key, *values)
+
+
+ALTERATIONS = ("topic", "property", "before", "after")
+
+
 def findings(topic: Topic, actual: ActualTopic, *, replication: int) -> list[Finding]:
     """Every difference that matters between `actual` and what `topic` and `replication` ask for."""
-    return [*_of_shape(topic, actual, replication), *_of_config(topic, actual)]
+    partitions = other_partitions(topic, actual)
+    return [
+        *([partitions] if partitions else []),
+        *_of_replicas(actual, replication),
+        *_of_config(topic, actual),
+    ]
 
 
-def _of_shape(topic: Topic, actual: ActualTopic, replication: int) -> Iterator[Finding]:
-    if actual.partitions != topic.partitions:
-        advice = "give PIPELINE_TOPIC_PREFIX another value"
-        if topic.is_by_device:
-            advice = f"set PIPELINE_PARTITIONS={actual.partitions}"
-            if actual.partitions < topic.partitions:
-                advice += f", or add partitions with `pipeline partitions {topic.partitions}`"
-        yield Finding(
-            f"topic {actual.name} has {actual.partitions} partitions, not {topic.partitions}:"
-            f" {advice}",
-            is_refusal=True,
-        )
-    fewest = actual.number("min.insync.replicas")
+def alterations(topic: Topic, actual: ActualTopic) -> list[Alteration]:
+    """What makes `actual` have no finding of a property: those of a setting exactly as it says.
+
+    A property without a setting that is better than it must be stays.
+    """
+    return [
+        Alteration(actual.name, key, actual.config[key], wanted)
+        for key, wanted in _wanted(topic, actual).items()
+        if actual.config[key] != wanted
+        and (_RULES[key].setting or _RULES[key].why(wanted, actual.config[key]))
+    ]
+
+
+def other_partitions(topic: Topic, actual: ActualTopic) -> Finding | None:
+    """A number of partitions that is not that of the settings."""
+    if actual.partitions == topic.partitions:
+        return None
+    advice = "give PIPELINE_TOPIC_PREFIX another value"
+    if topic.is_by_device:
+        advice = f"set PIPELINE_PARTITIONS={actual.partitions}"
+        if actual.partitions < topic.partitions:
+            advice += f", or add partitions with `pipeline partitions {topic.partitions}`"
+    return Finding(
+        f"topic {actual.name} has {actual.partitions} partitions, not {topic.partitions}: {advice}",
+        is_refusal=True,
+    )
+
+
+def _of_replicas(actual: ActualTopic, replication: int) -> Iterator[Finding]:
+    fewest = actual.number(MIN_IN_SYNC)
     if fewest > actual.replicas:
         yield Finding(
-            f"topic {actual.name} has {actual.replicas} replicas and min.insync.replicas={fewest}:"
-            " Kafka would accept no record",
+            f"topic {actual.name} has {actual.replicas} replicas and {MIN_IN_SYNC}={fewest}:"
+            f" Kafka would accept no record; {ALTER}",
             is_refusal=True,
         )
     if actual.replicas < replication:
@@ -68,24 +109,26 @@ def _of_shape(topic: Topic, actual: ActualTopic, replication: int) -> Iterator[F
 
 def _of_config(topic: Topic, actual: ActualTopic) -> Iterator[Finding]:
     """Properties that differ from what the topic needs."""
-    for key, rule in _RULES.items():
-        wanted = topic.config.get(key, _DEFAULTS.get(key))
-        why = None if wanted is None else rule.why(wanted, actual.config[key])
+    for key, wanted in _wanted(topic, actual).items():
+        rule = _RULES[key]
+        why = rule.why(wanted, actual.config[key])
         if why is not None:
             must = "must" if rule.is_refusal else "should"
             yield Finding(
                 f"topic {actual.name} has {key}={actual.config[key]}, it {must} be {wanted}: {why};"
-                f" alter it with `{TOOL} {actual.name} --add-config {key}={wanted}`"
-                + (f", or set {rule.setting}" if rule.setting else ""),
+                f" {ALTER}" + (f", or set {rule.setting}" if rule.setting else ""),
                 rule.is_refusal,
             )
-    if actual.number("retention.bytes") != FOR_EVER and "delete" in actual.config["cleanup.policy"]:
-        yield Finding(
-            f"topic {actual.name} has retention.bytes={actual.config['retention.bytes']}: Kafka"
-            " would delete records that were not read yet; alter it with"
-            f" `{TOOL} {actual.name} --add-config retention.bytes={FOR_EVER}`",
-            is_refusal=True,
-        )
+
+
+def _wanted(topic: Topic, actual: ActualTopic) -> dict[str, str]:
+    """Each property that has a rule for this topic, in the order of `_RULES`."""
+    given = {**_DEFAULTS, **topic.config}
+    if "delete" in given["cleanup.policy"]:
+        given["retention.bytes"] = str(FOR_EVER)
+    # More than there are replicas, and Kafka would accept no record.
+    given[MIN_IN_SYNC] = str(min(int(given[MIN_IN_SYNC]), actual.replicas))
+    return {key: given[key] for key in _RULES if key in given}
 
 
 @dataclass(frozen=True)
@@ -129,6 +172,10 @@ _RULES = {
         is_refusal=True,
         setting="the retention that is right (docs/settings.md)",
     ),
+    "retention.bytes": _Rule(
+        _unless_as_much("Kafka would delete records that were not read yet, however recent"),
+        is_refusal=True,
+    ),
     "delete.retention.ms": _Rule(
         _unless_as_much("a worker that returns would miss that a device is gone"), is_refusal=True
     ),
@@ -142,7 +189,7 @@ _RULES = {
     "max.compaction.lag.ms": _Rule(
         _unless_as_little("what was erased would stay for longer"), is_refusal=False
     ),
-    "min.insync.replicas": _Rule(
+    MIN_IN_SYNC: _Rule(
         _unless_as_much("a 204 would mean fewer copies"),
         is_refusal=False,
         setting="PIPELINE_MIN_INSYNC_REPLICAS",
@@ -161,7 +208,7 @@ def row(actual: ActualTopic) -> tuple[object, ...]:
         actual.name,
         actual.partitions,
         actual.replicas,
-        actual.number("min.insync.replicas"),
+        actual.number(MIN_IN_SYNC),
         config["cleanup.policy"],
         _span(actual.number(RETENTION)) if is_deleted else "",
         actual.number("max.message.bytes"),
@@ -179,6 +226,10 @@ COLUMNS = (
     "max bytes",
     "timestamps",
 )
+
+
+def _readable(key: str, value: str) -> str:
+    return _span(int(value)) if key.endswith(".ms") else value
 
 
 def _span(milliseconds: int) -> str:

@@ -166,6 +166,11 @@ METRICS: dict[str, tuple[Metric, ...]] = {
         *_EVERY,
         ("running{process}", "gauge", "0 or 1", "Whether the process runs."),
         ("restarts_total{process}", "counter", "starts", "Starts after the first."),
-        ("deaths_in_a_row{process}", "gauge", "deaths", "Deaths, each within a minute of a start."),
+        (
+            "deaths_in_a_row{process}",
+            "gauge",
+            "deaths",
+            "Deaths, each within a minute of a start; 0 once it has run for a minute.",
+        ),
     ),
 }

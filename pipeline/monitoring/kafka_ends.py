@@ -41,14 +41,20 @@ class KafkaEnds:
         self._thread = threading.Thread(target=self._run, name="kafka-ends", daemon=True)
         self.problem: str | None = "it was not asked yet"
         """Why Kafka does not answer; None if it does."""
+        self._told: Callable[[str | None], None] = lambda _: None
 
     @property
     def is_up(self) -> bool:
         """Whether Kafka answered when it was last asked."""
         return self.problem is None
 
-    def start(self) -> None:
-        """Begin to ask."""
+    def start(self, told: Callable[[str | None], None] | None = None) -> None:
+        """Begin to ask.
+
+        `told` gets, in this object's thread, each answer to whether Kafka can be used at all: why
+        not, or None.
+        """
+        self._told = told or self._told
         self._thread.start()
 
     def stop(self) -> None:
@@ -60,16 +66,29 @@ class KafkaEnds:
         while not self._stop.is_set():
             began = time.monotonic()
             try:
-                admin = admin or KafkaAdmin(self._settings, patience=PATIENCE)
-                ends: Ends = {
-                    (topic.name, str(number)): end
-                    for topic in self._topics
-                    for number, end in end_offsets(self._settings, topic, kafka=admin).items()
-                }
+                if admin is None:
+                    admin = KafkaAdmin(self._settings, patience=PATIENCE)
+                else:
+                    admin.check(PATIENCE)
             except KafkaUnusableError as error:
-                # Its clients log it: it is said once.
                 self.problem, admin = str(error), None
+                self._told(self.problem)
             else:
-                self.problem = None
-                self._seen(ends)
+                self._told(None)
+                self._read_ends(admin)
             self._stop.wait(max(0.0, self._interval - (time.monotonic() - began)))
+
+    def _read_ends(self, admin: KafkaAdmin) -> None:
+        try:
+            ends: Ends = {
+                (topic.name, str(number)): end
+                for topic in self._topics
+                for number, end in end_offsets(
+                    self._settings, topic, kafka=admin, patience=PATIENCE
+                ).items()
+            }
+        except KafkaUnusableError as error:
+            self.problem = str(error)
+        else:
+            self.problem = None
+            self._seen(ends)

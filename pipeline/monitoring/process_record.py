@@ -14,7 +14,10 @@ _NAME = "up.json"
 
 
 class ProcessState(msgspec.Struct, frozen=True):
-    """A process: whether it runs, how often it was restarted, and how it ended last (UTC)."""
+    """A process: whether it runs, how often it was restarted, and how it ended last (UTC).
+
+    `starts_at` is when it is tried again (UTC), while it does not run.
+    """
 
     name: str
     is_running: bool
@@ -22,6 +25,7 @@ class ProcessState(msgspec.Struct, frozen=True):
     deaths_in_a_row: int = 0
     last_death: str = ""
     died_at: datetime | None = None
+    starts_at: datetime | None = None
 
 
 class ProcessRecord(msgspec.Struct, frozen=True):
@@ -61,13 +65,20 @@ class ProcessRecord(msgspec.Struct, frozen=True):
             return bool(abs(psutil.Process(self.pid).create_time() - self.started) < 1)
         return False
 
-    def lines(self) -> list[str]:
-        """As text: what has died, and why; nothing if nothing has."""
+    def lines(self, now: datetime) -> list[str]:
+        """As text: what has died, why, and when it is tried again; nothing if nothing has died."""
         said = [f"`pipeline up` gave up: {self.ended}"] if self.ended else []
         for each in self.processes:
             if each.last_death:
                 at = f" at {each.died_at:%Y-%m-%d %H:%M:%S} UTC" if each.died_at else ""
-                state = "" if each.is_running else ", and does not run"
-                often = f"restarted {each.restarts} times{state}"
+                often = f"restarted {each.restarts} times{self._state(each, now)}"
                 said.append(f"{each.name}: {often}; last{at}: {each.last_death}")
         return said
+
+    def _state(self, process: ProcessState, now: datetime) -> str:
+        if process.is_running:
+            return ""
+        if self.ended or process.starts_at is None:
+            return ", and does not run"
+        seconds = max(0, round((process.starts_at - now).total_seconds()))
+        return f", and does not run; next try in {seconds} s"

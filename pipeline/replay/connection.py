@@ -16,6 +16,9 @@ from pipeline.printable import printable
 from pipeline.replay.files import EVENTS_PER_REQUEST, FileRequest
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+SECONDS = 30.0
+# Between two lines about an ingest that is away or busy.
+QUIET_SECONDS = 10.0
 # Well below ingest's limit for a body, whatever the size of the events.
 GATHERED_BYTES = 512 * 1024
 # Headers that belong to the connection or to us; those of a recorded request are dropped.
@@ -35,7 +38,10 @@ class SendReport:
     requests: int = 0
     events: int = 0
     bad_lines: int = 0
+    without_token: int = 0
     failure: str = ""
+    _quiet_until: float = 0.0
+    _lacking: set[str | None] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, events: int) -> None:
@@ -50,6 +56,31 @@ class SendReport:
             self.bad_lines += 1
             sys.stderr.write(printable(f"{path}:{line}: {reason}") + "\n")
 
+    def lack_token(self, path: str, line: int, store: str | None) -> None:
+        """Count a request that is not sent for want of its store's token; the first is reported."""
+        token = f"no token for store {store}: --token {store}=TOKEN" if store else "no token"
+        with self._lock:
+            self.without_token += 1
+            if store not in self._lacking:
+                self._lacking.add(store)
+                sys.stderr.write(printable(f"{path}:{line}: {token}") + "\n")
+
+    def wait(self, url: str, why: str) -> None:
+        """Say that a request is repeated, at most once in `QUIET_SECONDS`."""
+        with self._lock:
+            now = time.monotonic()
+            if now >= self._quiet_until:
+                self._quiet_until = now + QUIET_SECONDS
+                sys.stderr.write(printable(f"send: waiting for {url}: {why}") + "\n")
+
+    def summary(self) -> str:
+        """One line."""
+        without = f"; {self.without_token} requests without a token" if self.without_token else ""
+        return (
+            f"sent {self.events} events in {self.requests} requests; {self.bad_lines} bad lines"
+            f"{without}"
+        )
+
     def fail(self, failure: str) -> None:
         """Stop all connections; the first failure is the one reported."""
         with self._lock:
@@ -63,7 +94,7 @@ class SendConnection:
         self, url: str, tokens: Mapping[str, str], report: SendReport, patience: timedelta
     ) -> None:
         self._url, self._tokens, self._report, self._patience = url, tokens, report, patience
-        self._http = urllib3.PoolManager(maxsize=1, timeout=30.0, retries=False)
+        self._http = urllib3.PoolManager(maxsize=1, timeout=SECONDS, retries=False)
         self._queue: queue.Queue[tuple[str, FileRequest, int] | None] = queue.Queue(maxsize=16)
         self._gathered: list[bytes] = []
         self._gathered_bytes = 0
@@ -116,8 +147,7 @@ class SendConnection:
     def _post(self, path: str, request: FileRequest, events: int) -> None:
         token = self._tokens.get(request.store or "")
         if token is None:
-            reason = f"no token for store {request.store}" if request.store else "no token"
-            self._report.skip(path, request.line, reason)
+            self._report.lack_token(path, request.line, request.store)
             return
         headers: dict[str, str] = {
             # Without this urllib3 would add its own where the recording has none.
@@ -138,6 +168,7 @@ class SendConnection:
             elif time.monotonic() + pause > until:
                 self._report.fail(f"{self._url} does not accept {path}:{request.line}: {text}")
             elif not self._report.failure:
+                self._report.wait(self._url, text)
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
                 continue
@@ -149,8 +180,18 @@ class SendConnection:
                 "POST", self._url, body=body, headers=headers, redirect=False
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            return 0, f"{type(error).__name__}: {error}"
+            return 0, _in_words(error)
         except (UnicodeEncodeError, ValueError) as error:
             # A recorded header that HTTP does not allow.
             return 422, f"headers: {error}"
         return answer.status, answer.data.decode(errors="replace").strip()
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, urllib3.exceptions.ReadTimeoutError):
+        return f"no answer in {SECONDS:g} s"
+    # urllib3's own words name its classes.
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    return str(cause or error)

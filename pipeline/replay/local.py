@@ -24,6 +24,7 @@ from pipeline.replay.memory_worker import MemoryWorker
 from pipeline.warehouse.comments import comment
 from pipeline.warehouse.database import DatabaseError, connect_live
 from pipeline.warehouse.load.batch import LoadBatch
+from pipeline.warehouse.load.summing import sum_all
 from pipeline.warehouse.load.transaction import Ledger, Transactions
 from pipeline.warehouse.publication import sign
 
@@ -87,6 +88,7 @@ def replay(
                 batch = LoadBatch(rules)
                 worker.forget()
         transactions.commit(batch)
+        sum_all(connection, transactions)
     return report
 
 
@@ -94,6 +96,8 @@ def replay(
 def _new_database(path: Path, rules: Rules) -> Iterator[duckdb.DuckDBPyConnection]:
     if path.exists():
         raise DatabaseError(f"{path} exists already: choose another name")
+    if not path.parent.is_dir():
+        raise DatabaseError(f"there is no folder {path.parent}: make it, or choose another path")
     fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         with connect_live(fresh, rules) as connection:

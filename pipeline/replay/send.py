@@ -65,8 +65,9 @@ def send(  # each is an option of the command line
 ) -> int:
     """Send `files` to `url`, at least once. Returns the exit code.
 
-    `tokens` are by store id, "" for lines without one. A bad line is reported and skipped; with
-    `strict` it makes the exit code 1. Gives up once a request has failed for `patience`.
+    `tokens` are by store id, "" for lines without one; a request whose token is missing makes the
+    exit code 1. A bad line is reported and skipped; with `strict` it makes the exit code 1. Gives
+    up once a request has failed for `patience`.
     """
     paths = list(files)
     report = SendReport()
@@ -86,12 +87,11 @@ def send(  # each is an option of the command line
         report.fail(f"a .gz file is damaged: {error}")
     for connection in pool:
         connection.close()
-    sys.stdout.write(
-        f"sent {report.events} events in {report.requests} requests; {report.bad_lines} bad lines\n"
-    )
+    sys.stdout.write(f"{report.summary()}\n")
     if report.failure:
         sys.stderr.write(printable(f"send: {report.failure}") + "\n")
-    return 1 if report.failure or (strict and report.bad_lines) else 0
+    is_short = report.failure or report.without_token
+    return 1 if is_short or (strict and report.bad_lines) else 0
 
 
 def _dispatch(

@@ -63,6 +63,14 @@ class SnapshotState:
     # What the loader reads next, by topic and partition, of topics that are those in Kafka.
     positions: tuple[tuple[str, int, int], ...] = ()
 
+    def reached(self, *, beacons: str) -> dict[tuple[str, int], int]:
+        """The first offset that it lacks, by topic and partition; of others it has nothing.
+
+        Of `beacons`, the topic's name, the ledger says it.
+        """
+        loaded = {(name, number): at for name, number, at in self.positions}
+        return loaded | {(beacons, number): row.next_origin for number, row in self.ledger.items()}
+
 
 def read_snapshot(
     path: Path, *, beacons: str, rejected: str, ids: Mapping[str, str] | None

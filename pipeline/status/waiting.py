@@ -86,7 +86,7 @@ def flow(settings: Settings, status: Status) -> Flow:
     """Of a pipeline whose progress is `status`. Raises `KafkaUnusableError`."""
     ours, kafka = topics(settings), KafkaAdmin(settings)
     snapshot = status.snapshot
-    loaded = {(name, number): at for name, number, at in snapshot.positions} if snapshot else {}
+    loaded = snapshot.reached(beacons=ours.beacons.name) if snapshot else {}
     processed = {
         (ours.beacons.name, each.partition): each.committed
         for each in status.partitions

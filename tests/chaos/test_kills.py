@@ -26,7 +26,6 @@ def kills(request: pytest.FixtureRequest) -> int:
     return int(request.config.getoption("--kills"))
 
 
-@pytest.mark.timeout(1800)
 def test_kills_of_two_workers_and_the_loader_leave_the_tables_of_a_quiet_day(
     settings: Settings, kills: int, tmp_path: Path
 ) -> None:

@@ -7,7 +7,6 @@ from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
-import pytest
 from beacons import BeaconProducer, accepted, write_traffic
 from processes import Verb, wait_for
 from tables import assert_those_of_a_quiet_day
@@ -18,7 +17,6 @@ from pipeline.status import status
 from pipeline.topics import group, topics
 
 
-@pytest.mark.timeout(600)
 def test_a_worker_that_resumes_beside_its_replacement_changes_no_table(
     settings: Settings, tmp_path: Path
 ) -> None:

@@ -72,10 +72,13 @@ def test_a_restore_must_be_told_what_was_erased_since(pipeline: Pipeline, tmp_pa
 
 
 def test_what_cannot_be_is_one_line(pipeline: Pipeline, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "products.csv").touch()
     for arguments, settings, reason in (
         (("restore", "nowhere"), {"home": str(tmp_path / "new")}, "nowhere is no backup"),
         (("backup", "backups"), {"home": str(tmp_path / "new")}, "no snapshot at"),
-        (("backup", str(home / "live.duckdb")), {}, "File exists"),
+        (("backup", "products.csv"), {}, "File exists"),
+        (("backup", str(home)), {}, "choose a folder elsewhere"),
+        (("backup", "home/../home/backups"), {}, "choose a folder elsewhere"),
     ):
         done = pipeline(*arguments, **settings)
         assert (done.returncode, done.stdout) == (1, "")

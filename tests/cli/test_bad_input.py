@@ -77,6 +77,15 @@ def test_a_database_that_exists_already(pipeline: Pipeline, tmp_path: Path) -> N
     assert "exists already: choose another name" in line
 
 
+def test_a_folder_that_is_missing_is_not_made_for_a_database(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    (tmp_path / "one.ndjson").write_text(EVENT)
+    line = line_of(pipeline("local", "one.ndjson", "--database", "nowhere/out.duckdb"))
+    assert line == "Error: there is no folder nowhere: make it, or choose another path"
+    assert not (tmp_path / "nowhere").exists()
+
+
 @pytest.mark.parametrize("verb", [("query", "funnel"), ("check",)])
 @pytest.mark.parametrize("kind", ["missing", "folder", "text", "another"])
 def test_a_snapshot_that_cannot_be_read(
@@ -93,6 +102,34 @@ def test_a_snapshot_that_cannot_be_read(
     assert kind != "missing" or "no snapshot" in line
 
 
+@pytest.mark.parametrize("damage", ["no database", "cut", "spoiled"])
+def test_a_damaged_database_is_called_so_with_what_to_do(
+    pipeline: Pipeline, snapshot: str, tmp_path: Path, damage: str
+) -> None:
+    whole = Path(snapshot).read_bytes()
+    home = tmp_path / "home"
+    home.mkdir()
+    damaged = {
+        "no database": b"no database" * 500,
+        "cut": whole[: len(whole) // 2],
+        "spoiled": whole[:9000] + bytes([whole[9000] ^ 255]) + whole[9001:],
+    }[damage]
+    (home / "live.duckdb").write_bytes(damaged)
+    line = line_of(pipeline("rebuild"))
+    assert line.startswith(f"Error: {home / 'live.duckdb'} is damaged (")
+    assert "run `pipeline rebuild --from-snapshot`, or `pipeline restore` a backup" in line
+    (home / "analytics.duckdb").write_bytes(damaged)
+    for verb in (("query", "funnel"), ("check",)):
+        line = line_of(pipeline(*verb))
+        assert line.startswith(f"Error: {home / 'analytics.duckdb'} is damaged (")
+        assert "move it away, and the loader publishes a new one" in line
+    # And that is what is to be done.
+    (home / "live.duckdb").unlink()
+    (home / "analytics.duckdb").write_bytes(whole)
+    done = pipeline("rebuild", "--from-snapshot")
+    assert done.returncode == 0, done
+
+
 def test_without_kafka_every_command_that_needs_it_says_so(pipeline: Pipeline) -> None:
     for verb in ("ingest", "worker", "load", "topics", "status"):
         assert "no Kafka: start `pipeline up`, or set" in line_of(pipeline(verb))
@@ -103,7 +140,15 @@ def test_a_kafka_that_does_not_answer(
 ) -> None:
     nobody = f"127.0.0.1:{free_port()}"
     line = line_of(pipeline("topics", kafka_bootstrap_servers=nobody, patience=0.5))
-    assert f"Kafka at {nobody} does not answer" in line
+    assert f"Kafka at {nobody} does not answer (connection refused): start it, or" in line
+
+
+def test_the_kafka_of_an_up_that_has_ended(pipeline: Pipeline, tmp_path: Path) -> None:
+    (tmp_path / "home" / "kafka").mkdir(parents=True)
+    (tmp_path / "home" / "kafka" / "port").write_text(f"{free_port()}\n")
+    for verb in ("topics", "status"):
+        line = line_of(pipeline(verb, patience=0.5))
+        assert line.endswith("does not answer (connection refused): start `pipeline up`")
 
 
 def test_tls_needs_an_external_kafka(pipeline: Pipeline) -> None:
@@ -258,7 +303,7 @@ def test_a_view_that_reads_another_file(pipeline: Pipeline, snapshot: str) -> No
             " content FROM read_text('/etc/passwd')"
         )
     line = line_of(pipeline("query", "traffic", "--database", snapshot))
-    assert "Permission Error" in line
+    assert 'Cannot access file "/etc/passwd"' in line
 
 
 @pytest.fixture

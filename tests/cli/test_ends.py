@@ -1,4 +1,4 @@
-"""How commands end early: by Ctrl-C at any moment, and when the output is full."""
+"""How commands end early: by Ctrl-C at any moment, and when the output is full or closed."""
 
 from __future__ import annotations
 
@@ -24,6 +24,17 @@ is_ignored = "ignored" in sys.argv  # the tests themselves may run so
 signal.signal(signal.SIGINT, signal.SIG_IGN if is_ignored else signal.default_int_handler)
 main()
 """
+# Says which number the next file gets, and whether a line on stderr is an error.
+NUMBERS = """
+import os, sys
+from pipeline.cli.standard_files import open_standard_files
+open_standard_files()
+nowhere = os.stat(os.devnull).st_rdev
+sys.stderr.write("heard by nobody")
+with open("numbers", "w") as file:
+    print(file.fileno(), *(os.fstat(each).st_rdev == nowhere for each in range(3)), file=file)
+"""
+FULL = "no space is left on the disk: free some and run it again"
 QUESTION = ("query", "funnel", "--database", "none.duckdb")
 
 
@@ -103,4 +114,32 @@ def test_a_full_output_is_one_line_and_exit_code_1(
             text=True,
             check=False,
         )
-    assert (done.returncode, done.stderr) == (1, "Error: No space left on device\n")
+    assert (done.returncode, done.stderr) == (1, f"Error: {FULL}\n")
+
+
+def without(tmp_path: Path, closed: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python as a shell does where `closed` is written behind the command."""
+    command = ["sh", "-c", f'exec "$0" "$@" {closed}', sys.executable, *arguments]
+    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("arguments", ["--help", "--version", "query"])
+def test_a_closed_output_is_one_line_and_exit_code_1(tmp_path: Path, arguments: str) -> None:
+    done = without(tmp_path, ">&-", "-m", "pipeline", arguments)
+    said = "Error: stdin or stdout is closed (<&- or >&-): leave it open, or use /dev/null\n"
+    assert (done.returncode, done.stderr) == (1, said)
+
+
+def test_a_closed_output_is_no_error_where_nothing_is_printed(tmp_path: Path) -> None:
+    (tmp_path / "none.ndjson").touch()
+    done = without(tmp_path, "<&- >&-", "-m", "pipeline", "validate", "none.ndjson")
+    assert (done.returncode, done.stderr) == (0, "")
+    done = without(tmp_path, "<&- >&-", "-m", "pipeline", "validate", "-")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: stdin or stdout is closed")
+
+
+def test_no_file_gets_the_number_of_a_closed_output(tmp_path: Path) -> None:
+    """What is printed, by any library, would go into it."""
+    assert without(tmp_path, "<&- >&- 2>&-", "-c", NUMBERS).returncode == 0
+    assert (tmp_path / "numbers").read_text() == "3 True True True\n"

@@ -6,26 +6,50 @@ import json
 import re
 import subprocess
 import sys
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from factories import click
-from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka_outcomes import OutcomeTopics
-from processes import run_python, wait_for
+from forked import Forked
+from kafka_outcomes import OutcomeTopics, commit
+from operated import operated_settings
+from processes import environment, wait_for
 
 from pipeline.config import Settings
+from pipeline.devstack.broker.server import Broker
 from pipeline.kafka.admin import create_topics
 from pipeline.monitoring.process_record import ProcessRecord, ProcessState
-from pipeline.stream.checkpoint import Checkpoint
-from pipeline.topics import group
+
+Told = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def status(forked: Forked) -> Told:
+    """Runs `pipeline status` with settings and options."""
+    return lambda settings, *options: forked.run(
+        "status", *options, cwd=settings.home, environment=environment(settings)
+    )
 
 
 @pytest.fixture
 def topics(settings: Settings) -> OutcomeTopics:
+    """For a test that changes them."""
+    return loaded(settings)
+
+
+@pytest.fixture(scope="module")
+def unchanged(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> OutcomeTopics:
+    """For all tests that only read."""
+    found = loaded(operated_settings(kafka, tmp_path_factory.mktemp("home")))
+    commit(found, topic_id=found.logs[0].topic_id)
+    return found
+
+
+def loaded(settings: Settings) -> OutcomeTopics:
     found = OutcomeTopics(settings)
     found.write([found.logs[0].send(click())])
     found.reject("invalid")
@@ -33,41 +57,20 @@ def topics(settings: Settings) -> OutcomeTopics:
     return found
 
 
-def commit(topics: OutcomeTopics, *, topic_id: str) -> None:
-    """The commit of a worker after one record."""
-    settings = topics.settings
-    rules = settings.rules.digest()
-    checkpoint = Checkpoint(offset=1, stream_time=None, topic_id=topic_id, rules=rules)
-    consumer = KafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        group_id=group(settings),
-        enable_auto_commit=False,
-    )
-    place = TopicPartition(topics.topics.beacons.name, 0)
-    consumer.assign([place])
-    consumer.commit({place: OffsetAndMetadata(1, checkpoint.metadata(), -1)})
-    consumer.close()
-
-
-def status(settings: Settings, *options: str) -> subprocess.CompletedProcess[str]:
-    return run_python(settings, "-m", "pipeline", "status", *options)
-
-
-def test_unchanged_topics_are_no_error(topics: OutcomeTopics) -> None:
-    commit(topics, topic_id=topics.logs[0].topic_id)
-    done = status(topics.settings)
+def test_unchanged_topics_are_no_error(unchanged: OutcomeTopics, status: Told) -> None:
+    done = status(unchanged.settings)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_all_of_it_is_one_json_object(topics: OutcomeTopics) -> None:
-    found = json.loads(status(topics.settings, "--json").stdout)
+def test_all_of_it_is_one_json_object(unchanged: OutcomeTopics, status: Told) -> None:
+    found = json.loads(status(unchanged.settings, "--json").stdout)
     assert found["behind"] == 0
     assert found["partitions"][0]["ledger"]["events"] == 1
     assert found["snapshot"]["rejected"] == 1
-    assert found["disk"]["snapshot"] == topics.settings.database.stat().st_size
+    assert found["disk"]["snapshot"] == unchanged.settings.database.stat().st_size
 
 
-def test_what_waits_is_told_with_its_age_and_its_end(topics: OutcomeTopics) -> None:
+def test_what_waits_is_told_with_its_age_and_its_end(topics: OutcomeTopics, status: Told) -> None:
     commit(topics, topic_id=topics.logs[0].topic_id)
     producer = Producer({"bootstrap.servers": topics.settings.kafka_bootstrap_servers})
     for partition in (0, 0, 2):  # the first is committed
@@ -91,12 +94,20 @@ def test_what_waits_is_told_with_its_age_and_its_end(topics: OutcomeTopics) -> N
     assert found["flow"]["beacons_per_second"] == pytest.approx(3 / 300)
     done = status(topics.settings)
     assert re.search(r"unprocessed beacons: 2, .* they expire in 6 d 23 h", done.stdout)
-    assert status(topics.settings, "--older-than", "1h").returncode == 0
-    assert status(topics.settings, "--older-than", "0s").returncode == 1
+    assert status(topics.settings, "--older-than", "1h", "--behind", "5").returncode == 0
+    done = status(topics.settings, "--older-than", "0s", "--behind", "1")
+    assert done.returncode == 1
+    old, behind = done.stderr.splitlines()[::-1]
+    assert re.fullmatch(
+        r"Error: a record has waited \d.* to be in the snapshot, longer than 0 s", old
+    )
+    assert behind == "Error: the snapshot is 2 records behind, more than 1"
 
 
-def test_without_kafka_the_snapshot_tells_what_it_knows(topics: OutcomeTopics) -> None:
-    away = topics.settings.model_copy(update={"kafka_bootstrap_servers": "127.0.0.1:9"})
+def test_without_kafka_the_snapshot_tells_what_it_knows(
+    unchanged: OutcomeTopics, status: Told
+) -> None:
+    away = unchanged.settings.model_copy(update={"kafka_bootstrap_servers": "127.0.0.1:9"})
     done = status(away)
     assert done.returncode == 1
     assert "does not answer" in done.stderr
@@ -106,28 +117,34 @@ def test_without_kafka_the_snapshot_tells_what_it_knows(topics: OutcomeTopics) -
     assert "does not answer" in found["errors"][0]
 
 
-def test_what_keeps_dying_is_named_while_up_runs(topics: OutcomeTopics) -> None:
-    home = topics.settings.home
+def test_what_keeps_dying_is_named_while_up_runs(unchanged: OutcomeTopics, status: Told) -> None:
+    home = unchanged.settings.home
     state = ProcessState("worker-2", False, 3, 4, "worker ended with code 1: Error: no room")
     record = ProcessRecord.of_this_process([state])
     record.record(home)
     said = (
         "worker-2: restarted 3 times, and does not run; last: worker ended with code 1: Error: no"
     )
-    assert said in status(topics.settings).stdout
+    assert said in status(unchanged.settings).stdout
+    waits = msgspec.structs.replace(state, starts_at=datetime.now(UTC) + timedelta(hours=1))
+    msgspec.structs.replace(record, processes=[waits]).record(home)
+    assert re.search(
+        r"does not run; next try in 3\d{3} s; last: ", status(unchanged.settings).stdout
+    )
     # Another process has the number now: that `up` was killed.
     msgspec.structs.replace(record, started=1.0).record(home)
-    assert "worker-2" not in status(topics.settings).stdout
+    assert "worker-2" not in status(unchanged.settings).stdout
     msgspec.structs.replace(record, started=1.0, ended="worker-2 has died 10 times").record(home)
-    assert "`pipeline up` gave up: worker-2 has died 10" in status(topics.settings).stdout
+    assert "`pipeline up` gave up: worker-2 has died 10" in status(unchanged.settings).stdout
+    (home / "up.json").unlink()
 
 
-def test_disk_use_is_a_table_of_its_own(topics: OutcomeTopics) -> None:
-    assert "table hot_events" in status(topics.settings, "--disk").stdout
-    assert "table hot_events" not in status(topics.settings).stdout
+def test_disk_use_is_a_table_of_its_own(unchanged: OutcomeTopics, status: Told) -> None:
+    assert "table hot_events" in status(unchanged.settings, "--disk").stdout
+    assert "table hot_events" not in status(unchanged.settings).stdout
 
 
-def test_a_commit_of_another_topic_is_reported(topics: OutcomeTopics) -> None:
+def test_a_commit_of_another_topic_is_reported(topics: OutcomeTopics, status: Told) -> None:
     commit(topics, topic_id="another")
     done = status(topics.settings)
     assert done.returncode == 1
@@ -135,7 +152,7 @@ def test_a_commit_of_another_topic_is_reported(topics: OutcomeTopics) -> None:
 
 
 @pytest.mark.parametrize("name", ["beacons", "outcomes", "rejected"])
-def test_a_recreated_topic_is_reported(topics: OutcomeTopics, name: str) -> None:
+def test_a_recreated_topic_is_reported(topics: OutcomeTopics, status: Told, name: str) -> None:
     settings, topic = topics.settings, getattr(topics.topics, name)
     commit(topics, topic_id=topics.logs[0].topic_id)
     admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
@@ -148,13 +165,13 @@ def test_a_recreated_topic_is_reported(topics: OutcomeTopics, name: str) -> None
         assert "rejected events: 0, published: 0" in done.stdout
 
 
-def test_a_missing_topic_is_reported(settings: Settings) -> None:
+def test_a_missing_topic_is_reported(settings: Settings, status: Told) -> None:
     done = status(settings)
     assert done.returncode == 1
     assert f"no topic {settings.topic_prefix}beacons: run `pipeline topics` first" in done.stderr
 
 
-def test_a_held_snapshot_is_not_reported_as_missing(topics: OutcomeTopics) -> None:
+def test_a_held_snapshot_is_not_reported_as_missing(topics: OutcomeTopics, status: Told) -> None:
     topics.load()
     path = topics.settings.database
     # A lock, as of another process that has it open for writing.

@@ -10,8 +10,10 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from no_room import SAID, no_room
 from processes import Pipeline
 
+from pipeline.devstack.first_store import make_first_store
 from pipeline.ingest.stores import Stores
 
 DAY = 86_400.0
@@ -25,6 +27,14 @@ def path(tmp_path: Path) -> Path:
 def token_of(done: subprocess.CompletedProcess[str]) -> str:
     assert done.returncode == 0, done.stderr
     return done.stdout.split()[-1]
+
+
+def test_half_a_first_file_is_not_left_where_the_disk_is_full(path: Path) -> None:
+    with no_room(50), pytest.raises(OSError, match=SAID) as raised:
+        make_first_store(path)
+    assert raised.value.filename == str(path)
+    assert not path.exists()
+    assert make_first_store(path) is not None
 
 
 def test_a_rotated_token_works_through_the_overlap(pipeline: Pipeline, path: Path) -> None:

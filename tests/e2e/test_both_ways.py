@@ -36,7 +36,7 @@ def test_generated_traffic(settings: Settings, url: str, tokens: dict[str, str])
     both_ways_are_equal(file, settings, url, tokens, leave_out=set())
 
 
-@pytest.fixture(params=["ubi", "zozo"])
+@pytest.fixture(params=["ubi", pytest.param("zozo", marks=pytest.mark.long)])
 def real_data(request: pytest.FixtureRequest) -> Path:
     file = SHARED / f"{request.param}.ndjson.gz"
     if not file.exists():

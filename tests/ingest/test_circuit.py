@@ -104,14 +104,18 @@ def test_a_failed_record_and_all_behind_it_are_sent_again_in_order(tmp_path: Pat
 
 
 def test_a_record_of_the_spool_that_fails_opens_the_circuit_again(tmp_path: Path) -> None:
-    producer = ManualProducer()
+    spool, producer = GatedSpool(tmp_path), ManualProducer()
 
     async def scenario() -> None:
-        backlog = backlog_of(Spool(tmp_path, cap=ROOM))
+        backlog = backlog_of(spool)
         # Its record has no answer while it closes, however long this machine stalls.
         circuit = WatchedCircuit(producer, backlog, quick=60)
+        spool.write_gate.clear()
         backlog.add(PendingRecord(ONE))
         circuit.start()
+        # It asks nothing of a Kafka that has yet to answer for a record.
+        await until(lambda: circuit.probe.is_quick)
+        spool.write_gate.set()
         await until(lambda: not circuit.is_open)
         assert producer.sent == [ONE]
         producer.end_all(DeliveryFailure("away"))

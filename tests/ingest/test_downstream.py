@@ -51,7 +51,7 @@ def test_beacons_without_outcomes_are_a_problem_after_the_timeout(behind: Behind
     assert behind.look((5, 5), (5, 5)) == ""
     assert behind.look((5, 9), (5, 5)) == ""
     behind.now += 5 * MINUTE + 1
-    assert behind.look((5, 9), (5, 5)) == "beacons of partitions 1 have had no outcome for 301 s"
+    assert behind.look((5, 9), (5, 5)) == "beacons of partition 1 have had no outcome for 301 s"
     assert behind.downstream.stalled_seconds() == 301
     # However far behind: it moves.
     assert behind.look((5, 999), (5, 6)) == ""
@@ -77,6 +77,19 @@ def test_outcomes_that_are_not_published_are_a_problem_where_the_snapshot_is(
     assert behind.look((7, 5), (7, 5)) == "outcomes have not been published for 360 s"
     behind.publish(at=2)
     assert behind.look((7, 5), (7, 5)) == ""
+
+
+def test_what_came_with_a_snapshot_counts_as_published_until_more_comes(behind: Behind) -> None:
+    behind.publish(at=1)
+    behind.look((5, 5), (5, 5))
+    behind.publish(at=2)
+    assert behind.look((6, 5), (6, 5)) == ""
+    behind.now += 600 * MINUTE
+    assert behind.look((6, 5), (6, 5)) == ""
+    # The loader has ended meanwhile.
+    assert behind.look((7, 5), (7, 5)) == ""
+    behind.now += 6 * MINUTE
+    assert behind.look((7, 5), (7, 5)) == "outcomes have not been published for 360 s"
 
 
 def test_without_a_snapshot_here_only_the_outcomes_count(behind: Behind) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import threading
 from collections import Counter
@@ -60,7 +63,7 @@ PROGRAMS = {
     "haproxy": Program(
         "haproxy.cfg",
         "haproxy",
-        ("-db", "-f", "{config}"),
+        ("-W", "-db", "-f", "{config}"),
         "/etc/haproxy/",
         ("bind :443 ", "bind 127.0.0.1:PORT "),
     ),
@@ -83,6 +86,7 @@ class Edge:
     pem: Path
     ingests: list[Verb]
     logs: Path
+    process: subprocess.Popen[bytes]
     http: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -102,10 +106,10 @@ class Edge:
         return "".join(log.read_text() for log in (*self.logs.glob("*.log"), self.logs / "said"))
 
 
-def certificate(folder: Path) -> Path:
+def certificate(folder: Path, end: str = "") -> Path:
     """Of `NAME`, signed by itself, with its key behind it, as HAProxy wants it."""
     openssl = needed("openssl", "apt-get install openssl")
-    made, key = folder / "beacons.pem", folder / "beacons.key"
+    made, key = folder / f"beacons.pem{end}", folder / f"beacons.key{end}"
     subprocess.run(
         [
             *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
@@ -168,8 +172,8 @@ def serving(name: str, settings: Settings, folder: Path, *, delay: timedelta) ->
                 [binary, *options], stdout=said, stderr=said, env={**os.environ, **own_places}
             )
         try:
-            edge = Edge(f"https://127.0.0.1:{port}", token, pem, ingests, folder)
-            wait_for(lambda: is_up(edge, process))
+            edge = Edge(f"https://127.0.0.1:{port}", token, pem, ingests, folder, process)
+            wait_for(lambda: is_up(edge))
             yield edge
         finally:
             process.terminate()
@@ -190,8 +194,8 @@ def wait_ready(ingest: Verb) -> None:
     wait_for(is_ready, seconds=60, each=ingest.assert_alive)
 
 
-def is_up(edge: Edge, process: subprocess.Popen[bytes]) -> bool:
-    assert process.poll() is None, edge.logged()
+def is_up(edge: Edge) -> bool:
+    assert edge.process.poll() is None, edge.logged()
     try:
         return bool(edge.request("GET", "/beacon").status == 405)
     except urllib3.exceptions.HTTPError:
@@ -282,7 +286,7 @@ def test_a_rolling_restart_loses_no_request(
     def client() -> None:
         http = edge.client()
         headers = {"x-storefront-access-token": edge.token}
-        while not stop.is_set():
+        while not stop.wait(0.01):
             try:
                 answer = edge.request("POST", "/beacon", json=BODY, headers=headers, http=http)
                 outcomes[answer.status] += 1
@@ -306,6 +310,63 @@ def test_a_rolling_restart_loses_no_request(
     assert set(outcomes) == {204}, outcomes
 
 
+# Those that do not renew it themselves, and what a machine has in their place.
+RELOADED = {
+    "nginx": {"nginx": "{binary} -p {folder} -g 'pid {folder}/pid;' -c {config} \"$@\""},
+    "haproxy": {
+        "haproxy": '{binary} "$@"',
+        "systemctl": '[ "$*" = "reload haproxy" ] && kill -USR2 {pid}',  # as its unit does
+    },
+}
+
+
+TYPED = {
+    "nginx": blocks("rotate-certificates.md", "The certificate of nginx"),
+    "haproxy": blocks("rotate-certificates.md", "The certificate of HAProxy"),
+}
+
+
+@pytest.mark.parametrize("name", RELOADED)
+def test_a_new_certificate_is_served_and_a_request_under_way_is_answered(
+    serve: Callable[..., Edge], tmp_path: Path, name: str
+) -> None:
+    """As its runbook says."""
+    edge, program = serve(name), PROGRAMS[name]
+    machine = Machine.made(tmp_path / "machine")
+    for command, line in RELOADED[name].items():
+        places = {"folder": edge.logs, "config": edge.logs / program.example}
+        text = line.format(binary=shutil.which(name), pid=edge.process.pid, **places)
+        machine.install(command, text)
+    (page,) = TYPED[name]
+    new = certificate(edge.logs, ".new")
+    body = json.dumps(BODY)
+    head = f"POST /beacon?token={edge.token} HTTP/1.1\r\nhost: {NAME}\r\nconnection: close\r\n"
+    with connected(edge, edge.pem) as under_way:
+        under_way.sendall(f"{head}content-length: {len(body)}\r\n\r\n{body[:9]}".encode())
+        machine.run(page.replace(program.folder, f"{edge.logs}/"))
+        wait_for(lambda: serves(edge, new))
+        under_way.sendall(body[9:].encode())
+        assert under_way.recv(100).startswith(b"HTTP/1.1 204")
+    edge.pem = new
+    answer = edge.request("POST", f"/beacon?token={edge.token}", json=BODY, http=edge.client())
+    assert answer.status == 204
+
+
+def connected(edge: Edge, trusted: Path) -> ssl.SSLSocket:
+    host, port = edge.url.removeprefix("https://").split(":")
+    plain = socket.create_connection((host, int(port)), timeout=30)
+    context = ssl.create_default_context(cafile=str(trusted))
+    return context.wrap_socket(plain, server_hostname=NAME)
+
+
+def serves(edge: Edge, pem: Path) -> bool:
+    try:
+        connected(edge, pem).close()
+    except ssl.SSLCertVerificationError:
+        return False
+    return True
+
+
 def machine_of(ingest: Verb, folder: Path) -> Machine:
     """A machine whose unit is this ingest, which has its settings when it is started again."""
     variables = environment(ingest.settings)
@@ -318,6 +379,6 @@ def machine_of(ingest: Verb, folder: Path) -> Machine:
 
 def wait_more(outcomes: Counter[object]) -> None:
     """Until some more requests are answered, and a probe has seen what has changed."""
-    stop_at = outcomes.total() + 200
+    stop_at = outcomes.total() + 100
     wait_for(lambda: outcomes.total() > stop_at, seconds=60)
     threading.Event().wait(2.5)

@@ -76,3 +76,7 @@ def test_gauges_of_several_processes_are_added_up_or_the_worst_is_shown() -> Non
     each = [dict(zip(names, values, strict=True)) for values in ((1, 5, 0, -9), (2, 3, 1, 4))]
     shown = gauges_of_all({f"pipeline_ingest_{n}": v for n, v in one.items()} for one in each)
     assert list(shown.values()) == [3, 5, 1, -9]
+
+
+def test_answers_of_503_are_counted_from_the_start_so_that_the_first_one_is_growth() -> None:
+    assert b'pipeline_ingest_requests_total{status="503"} 0.0' in Measured(Counts(), {}).text()

@@ -103,7 +103,7 @@ def test_a_bad_line_is_named_and_the_rest_goes_on(
 ) -> None:
     kept = MemoryPublisher()
     ingest = serve(settings, kept)
-    lines = [event("d", 1), "{", {"events": []}, {"events": [event("d", 2)], "store": "none"}]
+    lines = [event("d", 1), "{", {"events": []}, ["no event"]]
     path = write(tmp_path / "events.ndjson", *lines, event("d", 3))
     assert send([path], ingest.url, {"": ingest.token}) == 0
     written = capsys.readouterr()
@@ -114,6 +114,25 @@ def test_a_bad_line_is_named_and_the_rest_goes_on(
     queries = [by_device(taken(records).records)["d:d"] for records in kept.published]
     assert [query for sent in queries for query in sent] == ["1", "3"]
     assert send([path], ingest.url, {"": ingest.token}, strict=True) == 1
+
+
+def test_a_request_without_a_token_is_an_error_and_the_rest_goes_on(
+    settings: Settings, serve: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = MemoryPublisher()
+    ingest = serve(settings, kept)
+    named = {"events": [event("d", 2)], "store": "none"}
+    others = [named, named, {**named, "store": "other"}]
+    path = write(tmp_path / "events.ndjson", event("d", 1), *others, event("d", 3))
+    assert send([path], ingest.url, {"": ingest.token}) == 1
+    written = capsys.readouterr()
+    # Once for each store.
+    assert written.err.splitlines() == [
+        f"{path}:2: no token for store none: --token none=TOKEN",
+        f"{path}:4: no token for store other: --token other=TOKEN",
+    ]
+    assert written.out.startswith("sent 2 events in ")
+    assert written.out.endswith("; 0 bad lines; 3 requests without a token\n")
 
 
 def test_a_503_is_asked_again_and_nothing_overtakes_it(
@@ -176,7 +195,11 @@ def test_it_stops_with_one_line_when_going_on_is_useless(
     path = write(tmp_path / "events.ndjson", *[event(f"d{n}", n) for n in range(2000)])
     patience = timedelta(milliseconds=300)
     assert send([path], url, {"": token or "any"}, patience=patience) == 1
-    assert capsys.readouterr().err.count("\n") == 1
+    *waited, failure = capsys.readouterr().err.splitlines()
+    assert failure.startswith("send: ")
+    # However many connections repeat their requests.
+    expected = [] if token else [f"send: waiting for {url}: Connection refused"]
+    assert waited == expected
 
 
 def test_a_file_that_is_not_there_is_one_line(

@@ -13,6 +13,7 @@ from zoneinfo import available_timezones
 
 import duckdb
 import pytest
+from logged import records
 
 from pipeline.ingest.sender import Sender, checked_zone
 from pipeline.ingest.stores import StoreEntry, Stores, StoresError, new_token, read_entries
@@ -159,12 +160,12 @@ def test_a_broken_file_changes_nothing_and_is_said_once(
             stores.refresh()
             assert stores.by_token(token, at=0) is not None
             assert stores.is_outdated
-        assert [record.levelname for record in caplog.records] == ["ERROR"]
+        assert [record.levelname for record in records(caplog, "pipeline.ingest")] == ["ERROR"]
         assert str(path) in caplog.text
         path.write_text(right)
         stores.refresh()
     assert not stores.is_outdated
-    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
+    assert [record.levelname for record in records(caplog, "pipeline.ingest")] == ["ERROR", "INFO"]
 
 
 @contextmanager
@@ -190,7 +191,7 @@ def test_a_revoked_token_ends_although_the_file_could_not_be_read_at_once(
         for _ in range(3):
             stores.refresh()
     assert stores.is_outdated
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert [record.levelname for record in records(caplog, "pipeline.ingest")] == ["ERROR"]
     stores.refresh()
     assert not stores.is_outdated
     assert stores.by_token(token, at=0) is None

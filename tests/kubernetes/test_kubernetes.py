@@ -147,6 +147,18 @@ def test_the_open_services_lead_to_no_page_of_operators() -> None:
     assert named == {"beacons", "dashboard"}
 
 
+def test_a_service_leads_to_unready_pods_unless_its_process_alone_says_that_it_is_unready() -> None:
+    """A pod is ready when all of its containers are, and only ingest has another in its place."""
+    for name, service in SERVICES.items():
+        pod = SETS[service["spec"]["selector"]["app"]]["spec"]["template"]["spec"]
+        names = {port["targetPort"] for port in service["spec"]["ports"]}
+        served_by = [
+            each for each in pod["containers"] if names & {p["name"] for p in each["ports"]}
+        ]
+        is_alone = served_by == pod["containers"] and "clusterIP" not in service["spec"]
+        assert service["spec"].get("publishNotReadyAddresses", False) is not is_alone, name
+
+
 def test_there_is_one_loader_and_of_each_kind_one_pod_is_drained_at_a_time() -> None:
     assert SETS["load"]["spec"]["replicas"] == 1
     budgets = of_kind("PodDisruptionBudget")

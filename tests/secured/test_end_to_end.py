@@ -58,7 +58,10 @@ def pipeline(settings: Settings, verb: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("authenticated", [by_scram, by_plain_password, by_certificate])
+@pytest.mark.parametrize(
+    "authenticated",
+    [by_scram, pytest.param(by_plain_password, marks=pytest.mark.long), by_certificate],
+)
 def test_every_process_reaches_kafka(
     settings: Settings, secured: Secured, authenticated: Callable[[Settings, Secured], Settings]
 ) -> None:

@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from processes import wait_for
 
@@ -33,25 +32,6 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def at_home(home: Path) -> Settings:
     return Settings(_env_file=None, home=home)
-
-
-def events(home: Path) -> int:
-    with duckdb.connect(home / "analytics.duckdb", read_only=True) as snapshot:
-        ((count, places),) = snapshot.execute(
-            "SELECT count(*), count(DISTINCT country) FROM events"
-        ).fetchall()
-    assert places > 1
-    return int(count)
-
-
-def test_it_exits_after_an_answer_and_a_second_start_adds_events(start: Start, home: Path) -> None:
-    counts = []
-    for _ in range(2):
-        run = start("demo", *SHOPPERS)
-        assert run.process.wait(120) == 0, run.errors
-        assert "$ pipeline query funnel" in run.output
-        counts.append(events(home))
-    assert 0 < counts[0] < counts[1]
 
 
 def test_a_loader_that_fails_at_each_start_ends_it_with_the_reason(

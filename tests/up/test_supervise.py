@@ -13,12 +13,14 @@ from pathlib import Path
 
 import psutil
 import pytest
+from logged import logged
 from processes import wait_for
 
 from pipeline.devstack.process import ManagedProcess
-from pipeline.devstack.supervised import hopeless
+from pipeline.devstack.supervised import Supervised, hopeless
 from pipeline.devstack.supervisor import Supervisor
 from pipeline.kafka.errors import AWAY, KafkaAwayError
+from pipeline.restarts import WELL_AFTER
 
 PAUSES = (0.01, 0.02, 0.04)
 
@@ -58,7 +60,7 @@ def test_a_dead_process_is_restarted_after_growing_pauses(
 ) -> None:
     supervisor.run("print('born', flush=True); raise SystemExit(3)")
     supervisor.watch(lambda: supervisor.children[0].deaths == 5)
-    messages = [record.getMessage().split(";")[1] for record in caplog.records]
+    messages = [text.split(";")[1] for text in logged(caplog, "pipeline.devstack")]
     assert messages == [f" starting it again in {pause:g} s" for pause in (*PAUSES, 0.04, 0.04)]
     assert supervisor.lines.count("child     born") == 5
 
@@ -79,6 +81,30 @@ def test_a_death_after_a_long_life_counts_as_the_first(
     supervisor.watch(lambda: supervisor.children[0].deaths == 3)
     monkeypatch.setattr("pipeline.restarts.WELL_AFTER", 0)
     supervisor.watch(lambda: supervisor.children[0].deaths == 1)
+
+
+def test_a_process_that_runs_well_again_is_in_no_crash_loop(
+    supervisor: RecordingSupervisor, tmp_path: Path
+) -> None:
+    supervised = Supervised(supervisor, tmp_path)
+    mended = tmp_path / "mended"
+    supervisor.run(
+        "import pathlib, sys, time\n"
+        "pathlib.Path(sys.argv[1]).exists() or sys.exit(3)\n"
+        "print('well', flush=True); time.sleep(600)",
+        str(mended),
+    )
+    (child,) = supervisor.children
+    supervisor.watch(lambda: child.deaths == 3)
+    deaths = 'pipeline_supervisor_deaths_in_a_row{process="child"}'
+    assert f"{deaths} 3.0" in supervised.metrics.text().decode()
+
+    mended.touch()
+    supervisor.watch(lambda: supervisor.lines != [])
+    assert not supervised.health()[0]
+    child.started -= WELL_AFTER
+    assert f"{deaths} 0.0" in supervised.metrics.text().decode()
+    assert supervised.health()[0]
 
 
 def test_output_is_not_awaited_while_a_grandchild_holds_the_pipe(

@@ -61,7 +61,7 @@ def test_the_same_command_resumes_after_kill_9(start: Start) -> None:
         ("StorageTool", signal.SIGINT),
         ("kafka.Kafka", signal.SIGTERM),
         ("pipeline ingest", signal.SIGINT),
-        (None, signal.SIGTERM),
+        pytest.param(None, signal.SIGTERM, marks=pytest.mark.long),
     ],
     ids=["Kafka's log is set up", "Kafka has begun", "ingest has begun", "all is ready"],
 )
@@ -136,7 +136,7 @@ def test_a_kafka_that_ends_at_its_start_is_one_line_with_the_reason(
     run = start("up")
     assert run.process.wait(60) == 1
     last = run.errors.splitlines()[-1]
-    assert last.startswith("Error: kafka ended at its start: ")
+    assert last.startswith("ERROR kafka ended at its start: ")
     assert "node" in last
 
 
@@ -242,6 +242,15 @@ def test_with_port_0_up_knows_the_port(start: Start, elsewhere: dict[str, str]) 
     http: Any = urllib3.PoolManager(retries=False)
     assert http.request("GET", url_of(run, "Send beacons to")).status == 405
     assert http.request("GET", url_of(run, "See the dashboard at")).status == 200
+    assert "See what is wrong" not in run.output
+
+
+def test_explain_is_served_on_request(start: Start, elsewhere: dict[str, str]) -> None:
+    run = start("up", "--explain", **elsewhere)
+    wait_for(lambda: is_ready(run))
+    http: Any = urllib3.PoolManager(retries=False)
+    page = http.request("GET", url_of(run, "See what is wrong with them at"))
+    assert page.status == 200
 
 
 def test_a_process_that_dies_later_is_restarted_on_the_same_port(
@@ -278,7 +287,7 @@ def test_a_process_that_dies_again_and_again_of_one_cause_ends_up_with_the_cause
     run = start("up", max_restarts="2", **elsewhere)
     assert run.process.wait(120) == 1
     last = run.errors.splitlines()[-1]
-    assert last.startswith("Error: worker has died 2 times in a row, at last: worker ended with")
+    assert last.startswith("ERROR worker has died 2 times in a row, at last: worker ended with")
     assert "its local state cannot be opened" in last
     asked = start("status", **elsewhere)
     asked.process.wait(60)
