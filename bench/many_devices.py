@@ -36,6 +36,7 @@ from pipeline.stream.expiry import hour_of
 from pipeline.stream.local_folder import LocalFolder
 from pipeline.stream.local_state import LocalState
 from pipeline.stream.rows import WRITER_BYTES, Row, entry_of, packed, row_of
+from pipeline.stream.state_file import HOURS, ROWS
 from pipeline.topics import topics
 
 __all__ = ["MORNING", "Copies", "fill", "fill_store", "key_of", "sent", "visit"]
@@ -152,10 +153,9 @@ def _append(store: LocalState, rows: Sequence[Row]) -> None:
     hour = hour_of(rows[0][2], store.rules)  # copies have the same times
     entries = iter(rows)
     while some := list(islice(entries, 100_000)):
-        with store._env.begin(write=True) as transaction:  # noqa: SLF001  # rows in order
-            for row, key, value in some:
-                transaction.put(row, packed(hour, key, value), db=store._rows, append=True)  # noqa: SLF001  # as above
-                transaction.put(entry_of(hour, row), b"", db=store._hours, append=True)  # noqa: SLF001  # as above
+        with store._file.changing() as tables:  # noqa: SLF001  # rows in order
+            tables.append(ROWS, [(row, packed(hour, key, value)) for row, key, value in some])
+            tables.append(HOURS, [(entry_of(hour, row), b"") for row, _, _ in some])
 
 
 def sent(settings: Settings, records: Iterable[tuple[int, tuple[bytes, bytes]]]) -> int:

@@ -104,7 +104,7 @@ class DeviceClients:
             found[:] = records_of(self.settings, topics(self.settings).beacons)
             return acknowledged <= set(queries_in(found))
 
-        wait_for(is_there, 30)
+        wait_for(is_there)
         logs: dict[int, Log] = {}
         counted: dict[str, list[str]] = defaultdict(list)
         for record in found:

@@ -10,7 +10,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 import msgspec
-from factories import MINUTE, MORNING, RULES, make_record
+from factories import MINUTE, MORNING, RULES, cart, click, make_event, make_record
 
 from pipeline.domain.erasure import erasure
 from pipeline.domain.events import CLOCK_TOLERANCE_MS
@@ -145,6 +145,28 @@ class PartitionLog:
     def state(self) -> dict[bytes, bytes]:
         """The changelog after compaction."""
         return {key: value for key, value in dict(self.changelog).items() if value is not None}
+
+
+def visits(
+    log: PartitionLog, devices: int = 6, rounds: int = 4, *, apart: int = 20
+) -> PartitionLog:
+    """Devices that come again, so that each outcome depends on the ones before."""
+    for number in range(rounds * devices):
+        minute = number // devices * apart + number % devices
+        events = [make_event(minute=minute), click(minute), cart(minute, "token")]
+        log.send(*events[: 1 + number % 3], device=f"d:{number % devices}")
+    return log
+
+
+def undisturbed(log: PartitionLog) -> PartitionLog:
+    alone = PartitionLog(log.rules, beacons=log.beacons)
+    alone.run(alone.assigned())
+    return alone
+
+
+def killed(partition: PartitionState) -> None:
+    """As kill -9 leaves its folder: what was written stays, what was not is lost."""
+    partition.devices.store.abandon()
 
 
 def opened(log: PartitionLog, folder: Path) -> Devices:

@@ -28,6 +28,7 @@ from pipeline.stream.standby import Standby
 from pipeline.stream.state_figures import Held, write_regularly
 from pipeline.stream.table import DeviceTable
 from pipeline.stream.transport import BatchConsumer, BatchSchema, BatchTransport
+from pipeline.stream.upkeep import delete_regularly, rewrite_regularly
 from pipeline.topics import CHANGELOG_TABLE, MAX_RECORD_BYTES, group, topics
 
 log = logging.getLogger(__name__)
@@ -117,10 +118,18 @@ def create_app(
     def held() -> Iterator[Held]:
         return chain(table.held(), standby.held())
 
+    async def ends() -> dict[int, int]:
+        name = topics(settings).changelog.name
+        found = await consumer().ends(*(TP(name, number) for number in range(settings.partitions)))
+        return {place.partition: end for place, end in found.items()}
+
     async def watch() -> None:
         try:
             await asyncio.gather(
-                figures.watch(app, table.held, consumer), write_regularly(held, table.rate)
+                figures.watch(app, table.held, consumer),
+                write_regularly(held, table.rate),
+                rewrite_regularly(lambda: (store for _, store, _ in held())),
+                delete_regularly(local, ends),
             )
         except (OSError, lmdb.Error) as error:
             end_process(f"PIPELINE_HOME/state cannot be written: {error}")

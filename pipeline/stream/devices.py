@@ -112,7 +112,7 @@ class Devices:
         if self._unwritten:
             self.store.write_unindexed(self._unwritten, self._meta())
             self._forget_unwritten()
-        self._drop_erased()
+        self._erase()
 
     # Batches
 
@@ -203,7 +203,7 @@ class Devices:
             self.store.write(self._unwritten, self._meta())
             self._removed -= self._unwritten.keys()
             self._forget_unwritten()
-        self._drop_erased()
+        self._erase()
         self._written_at = time.monotonic()
 
     def close(self) -> None:
@@ -217,9 +217,9 @@ class Devices:
         held = {writer: value for writer, value in rows.items() if value is not None}
         return _Decoded.of(held, self.mark)
 
-    def _drop_erased(self) -> None:
+    def _erase(self) -> None:
         if self._has_erased:
-            self.store.compact()
+            self.store.erased()
             self._has_erased = False
 
     def _remember(self, key: bytes, value: bytes | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pipeline.domain.device import decode, needed_until
 from pipeline.domain.rules import Rules
@@ -18,20 +18,13 @@ from pipeline.stream.rows import (
     row_in,
     state_in,
 )
+from pipeline.stream.state_file import HOURS, ROWS, Tables
 
 # A device without anything, and one of before 1970, is due at once.
 _FIRST_HOUR = 1
 
 Moved = tuple[bytes, bytes | None]
 """An entry that is stale, and what is stored of its row if that has another hour."""
-
-
-class Tables(NamedTuple):
-    """A transaction of a store, its rows, and its entries by hour."""
-
-    transaction: Any
-    rows: Any
-    hours: Any
 
 
 class Due(NamedTuple):
@@ -51,7 +44,7 @@ def hour_of(state: bytes, rules: Rules) -> int:
 def index_some(tables: Tables, rules: Rules, after: bytes, count: int) -> bytes:
     """Index the next `count` rows after row `after`; returns the last one, b"" at the end."""
     unindexed, last = [], b""
-    cursor = tables.transaction.cursor(db=tables.rows)
+    cursor = tables.cursor(ROWS)
     if cursor.set_range(after):
         for row, value in islice(cursor, count):
             last = row
@@ -69,14 +62,14 @@ def due(tables: Tables, rules: Rules, horizon: int, after: bytes, count: int) ->
     """What is due at `horizon` (ms), among the `count` entries after `after`."""
     found = Due([], [], b"")
     last = b""
-    cursor = tables.transaction.cursor(db=tables.hours)
+    cursor = tables.cursor(HOURS)
     if not cursor.set_range(after):
         return found
     for entry in islice(cursor.iternext(values=False), count):
         if is_after(entry, horizon):
             return found
         last, row = entry, row_in(entry)
-        value = tables.transaction.get(row, db=tables.rows)
+        value = tables.get(ROWS, row)
         if value is None or entry_of(hour_in(value), row) != entry:
             found.moved.append((entry, None))
         elif hour_of(state_in(value), rules) * HOUR_MS > horizon:
@@ -89,7 +82,7 @@ def due(tables: Tables, rules: Rules, horizon: int, after: bytes, count: int) ->
 def move(tables: Tables, rules: Rules, moved: Iterable[Moved]) -> None:
     """Delete stale entries, and index their rows under the hours they have now."""
     for entry, value in moved:
-        tables.transaction.delete(entry, db=tables.hours)
+        tables.delete(HOURS, entry)
         if value is not None:
             _index(tables, rules, row_in(entry), value)
 
@@ -97,5 +90,5 @@ def move(tables: Tables, rules: Rules, moved: Iterable[Moved]) -> None:
 def _index(tables: Tables, rules: Rules, row: bytes, value: bytes) -> None:
     state = state_in(value)
     hour = hour_of(state, rules)
-    tables.transaction.put(row, packed(hour, key_in(value), state), db=tables.rows)
-    tables.transaction.put(entry_of(hour, row), b"", db=tables.hours)
+    tables.put(ROWS, row, packed(hour, key_in(value), state))
+    tables.put(HOURS, entry_of(hour, row), b"")

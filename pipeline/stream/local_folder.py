@@ -15,6 +15,7 @@ import lmdb
 from pipeline.config import Settings
 from pipeline.domain.rules import Rules
 from pipeline.stream.local_state import LocalState, Meta
+from pipeline.stream.state_file import FILE
 from pipeline.topics import TOMBSTONES_KEPT
 
 log = logging.getLogger(__name__)
@@ -64,20 +65,18 @@ class LocalFolder:
         if state is None:
             return LocalState.open(folder, self.rules, self._new(), lock)
         state.begin(boot())
-        if state.meta.has_erased:
-            state.compact()
         log.info(
             "partition %d: %d states are here; its changelog is read from offset %d",
             *(partition, len(state), state.meta.offset),
         )
         return state
 
-    def delete_unusable(self) -> None:
+    def delete_unusable(self, *, erased: bool = False) -> None:
         """Delete states that nobody holds and none may read on from: they hold what is past.
 
-        Raises OSError.
+        With `erased` also those whose files nobody goes on to write again (E1). Raises OSError.
         """
-        for file in self.path.glob("*-*/data.mdb"):
+        for file in self.path.glob(f"*-*/{FILE}"):
             partition = int(file.parent.name.split("-")[0])
             lock = _lock(file.parent)
             if lock is None:
@@ -85,8 +84,11 @@ class LocalFolder:
             state = self._usable(file.parent, partition, lock)
             if state is None:
                 lock.close()
-            else:
-                state.abandon()
+                continue
+            if erased and state.meta.has_erased:
+                state.delete()
+                log.info("partition %d: a local state is deleted: nobody uses it", partition)
+            state.abandon()
 
     def _usable(self, folder: Path, partition: int, lock: IO[bytes]) -> LocalState | None:
         """The state in `folder` if it may be read on from; else it is deleted, `lock` kept."""
@@ -94,7 +96,7 @@ class LocalFolder:
             state = LocalState.open(folder, self.rules, self._new(), lock)
         except lmdb.Error as error:
             reason: str | None = str(error)
-            (folder / "data.mdb").unlink(missing_ok=True)
+            (folder / FILE).unlink(missing_ok=True)
         else:
             reason = untrusted(state.meta, self._new(), end=self.ends.get(partition, 0))
             if reason is None:

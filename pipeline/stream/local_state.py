@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-import lmdb
 import msgspec
 
 from pipeline.domain.rules import Rules
 from pipeline.stream import expiry
-from pipeline.stream.expiry import Tables
+from pipeline.stream.rewriting import Replaced, Rewriting
 from pipeline.stream.rows import Row, entry_of, hashed, hour_in, packed, row_of, state_in
+from pipeline.stream.state_file import FILE, HOURS, ROWS, StateFile, Tables
 
-# Address space, of which the disk gives what is written.
-_MAP_BYTES = 1 << 38
 _META = b"meta"
 _COMPACT = "compact"
 # Rows of a transaction: pages that were written are in memory until its end.
@@ -59,60 +58,33 @@ class LocalState:
     meta: Meta
     folder: Path
     _lock: IO[bytes]
-    _env: lmdb.Environment = field(init=False)
-    _rows: Any = field(init=False)
-    _hours: Any = field(init=False)
+    _file: StateFile = field(init=False)
+    _rewriting: Rewriting | None = None
+    _replaced: Replaced | None = None
 
     @classmethod
     def open(cls, folder: Path, rules: Rules, meta: Meta, lock: IO[bytes]) -> LocalState:
         """The store in `folder`, which `lock` gives to this process; `meta` is that of a new one.
 
-        A damaged one raises `lmdb.Error`.
+        A damaged one raises `lmdb.Error`. Raises OSError, too.
         """
         held = cls(rules, meta, folder, lock)
-        shutil.rmtree(folder / _COMPACT, ignore_errors=True)  # of a killed process
+        _delete_folder(folder / _COMPACT)  # of a killed process
         for run in folder.glob("run-*"):  # the same
             run.unlink()
-        held._open()
-        with held._env.begin() as transaction:
+        held._file = StateFile.open(folder)
+        with held._file.env.begin() as transaction:
             known = transaction.get(_META)
         if known is not None:
             held.meta = msgspec.json.decode(known, type=Meta)
         return held
 
-    def _open(self) -> None:
-        self._env = lmdb.open(
-            str(self.folder),
-            map_size=_MAP_BYTES,
-            max_dbs=3,
-            # Read at random, and trusted after a power cut only if synced since.
-            readahead=False,
-            sync=False,
-            # `lock` does it, also for a process that has not noticed its own pause.
-            lock=False,
-            mode=0o600,
-        )
-        try:
-            self._refuse_torn()
-        except lmdb.Error:
-            self._env.close()
-            raise
-        self._rows = self._env.open_db(b"rows")
-        self._hours = self._env.open_db(b"hours")
-
-    def _refuse_torn(self) -> None:
-        # Reading beyond the file's end would kill the process.
-        pages = self._env.info()["last_pgno"] + 1
-        size = (self.folder / "data.mdb").stat().st_size
-        if size < pages * self._env.stat()["psize"]:
-            raise lmdb.CorruptedError(f"{self.folder}: {size} bytes are not {pages} pages")
-
     def read(self, key: bytes) -> Rows:
         """The states of a device."""
         prefix = hashed(key)
         rows = {}
-        with self._env.begin(db=self._rows) as transaction:
-            cursor = transaction.cursor()
+        with self._file.reading() as tables:
+            cursor = tables.cursor(ROWS)
             if cursor.set_range(prefix):
                 for row, value in cursor:
                     if not row.startswith(prefix):
@@ -122,31 +94,31 @@ class LocalState:
 
     def write(self, changes: Changes, meta: Meta) -> None:
         """Apply `changes` and remember `meta`, in one transaction."""
-        with self._env.begin(write=True) as transaction:
+        with self._changing() as tables:
             for row, key, value in _sorted(changes):
-                before = transaction.get(row, db=self._rows)
+                before = tables.get(ROWS, row)
                 hour = 0 if before is None else hour_in(before)
                 if value is None:
-                    transaction.delete(row, db=self._rows)  # `due` finds that its entry is stale
+                    tables.delete(ROWS, row)  # `due` finds that its entry is stale
                     continue
                 if not hour:
                     hour = expiry.hour_of(value, self.rules)
-                    transaction.put(entry_of(hour, row), b"", db=self._hours)
-                transaction.put(row, packed(hour, key, value), db=self._rows)
-            self._remember(transaction, meta)
+                    tables.put(HOURS, entry_of(hour, row), b"")
+                tables.put(ROWS, row, packed(hour, key, value))
+            self._remember(tables, meta)
 
     def write_unindexed(self, changes: Changes, meta: Meta) -> None:
         """The same for rows read from the changelog: `index_some` finds their hours later.
 
         To decode all of them would take longer than the reading.
         """
-        with self._env.begin(write=True) as transaction:
+        with self._changing() as tables:
             for row, key, value in _sorted(changes):
                 if value is None:
-                    transaction.delete(row, db=self._rows)
+                    tables.delete(ROWS, row)
                 else:
-                    transaction.put(row, packed(0, key, value), db=self._rows)
-            self._remember(transaction, msgspec.structs.replace(meta, has_unindexed=True))
+                    tables.put(ROWS, row, packed(0, key, value))
+            self._remember(tables, msgspec.structs.replace(meta, has_unindexed=True))
 
     def append(self, rows: Iterable[Row], meta: Meta) -> None:
         """Write all `rows` of a changelog, in order, to a store that has none.
@@ -155,20 +127,17 @@ class LocalState:
         """
         entries = iter(rows)
         while some := list(islice(entries, _APPENDED)):
-            with self._env.begin(write=True) as transaction:
-                for row, key, state in some:
-                    value = packed(0, key, state)
-                    if not transaction.put(row, value, db=self._rows, append=True):
-                        raise lmdb.KeyExistsError(f"{self.folder} has rows already")
-        with self._env.begin(write=True) as transaction:
-            self._remember(transaction, msgspec.structs.replace(meta, has_unindexed=True))
+            with self._file.changing() as tables:
+                tables.append(ROWS, [(row, packed(0, key, state)) for row, key, state in some])
+        with self._file.changing() as tables:
+            self._remember(tables, msgspec.structs.replace(meta, has_unindexed=True))
 
     def index_some(self, after: bytes, count: int) -> bytes:
         """Index the next `count` rows after row `after`; returns the last one, b"" at the end."""
-        with self._env.begin(write=True) as transaction:
-            last = expiry.index_some(self._tables(transaction), self.rules, after, count)
+        with self._changing() as tables:
+            last = expiry.index_some(tables, self.rules, after, count)
             meta = self.meta if last else msgspec.structs.replace(self.meta, has_unindexed=False)
-            self._remember(transaction, meta)
+            self._remember(tables, meta)
         return last
 
     def due(self, horizon: int, after: bytes, count: int) -> tuple[list[bytes], bytes]:
@@ -177,58 +146,93 @@ class LocalState:
         Among the `count` index entries after `after`; also returns the last of them, b"" at the
         end. An entry whose row has changed since is moved.
         """
-        with self._env.begin() as transaction:
-            found = expiry.due(self._tables(transaction), self.rules, horizon, after, count)
+        with self._file.reading() as tables:
+            found = expiry.due(tables, self.rules, horizon, after, count)
         if found.moved:
-            with self._env.begin(write=True) as transaction:
-                expiry.move(self._tables(transaction), self.rules, found.moved)
+            with self._changing() as tables:
+                expiry.move(tables, self.rules, found.moved)
         return found.keys, found.last
 
     def begin(self, boot: str | None) -> None:
         """Remember that this boot of the machine writes, before it does."""
         self._remember_synced(boot=boot)
 
-    def compact(self) -> None:
-        """Write the file again: LMDB overwrites what was deleted only when it needs the page (E1).
+    def erased(self) -> None:
+        """Of what was written until now, nothing that is gone may stay in the file (E1)."""
+        if self._rewriting is not None:
+            self._rewriting.is_stale = True
+        if not self.meta.has_erased:
+            with self._file.changing() as tables:
+                self._remember(tables, msgspec.structs.replace(self.meta, has_erased=True))
 
-        Raises OSError, too.
-        """
-        fresh = self.folder / _COMPACT
-        fresh.mkdir(mode=0o700)
-        self._env.copy(str(fresh), compact=True)
-        self._env.close()
-        (fresh / "data.mdb").chmod(0o600)
-        (fresh / "data.mdb").replace(self.folder / "data.mdb")
-        fresh.rmdir()
-        self._open()
-        with self._env.begin(write=True) as transaction:
-            self._remember(transaction, msgspec.structs.replace(self.meta, has_erased=False))
+    @property
+    def is_rewriting(self) -> bool:
+        """Whether bytes of what was erased may be on the disk, until `rewrite_some` is done."""
+        return self.meta.has_erased or self._replaced is not None
+
+    def rewrite_some(self) -> None:
+        """Write the next part of the file again. Raises OSError, too."""
+        if self._replaced is not None:
+            if not self._replaced.give_back_some():
+                self._replaced = None
+            return
+        if self._rewriting is None:
+            self._rewriting = Rewriting(self.folder / _COMPACT)
+        with self._file.reading() as tables:
+            if self._rewriting.copy_some(tables):
+                return
+        rewritten, self._rewriting = self._rewriting, None
+        meta = msgspec.structs.replace(self.meta, has_erased=rewritten.is_stale)
+        with rewritten.file.changing() as tables:
+            self._remember(tables, meta)
+        self._replaced = rewritten.replace(self.folder / FILE)
+        self._file.env.close()
+        self._file = rewritten.file
 
     def close(self) -> None:
-        """Sync, so that what is here may be trusted after another boot of the machine."""
-        self._env.sync(True)
+        """Sync, so that what is here may be trusted after another boot of the machine.
+
+        What was being written again begins anew when the folder is opened. Raises OSError, too.
+        """
+        self._file.env.sync(True)
         self._remember_synced(boot=None)
-        self.abandon()
+        self._close_files()
+        _delete_folder(self.folder / _COMPACT)
+        self._lock.close()
 
     def abandon(self) -> None:
-        """Give the folder free."""
-        self._env.close()
+        """Give the folder free. What was written again goes when the folder is opened again."""
+        self._close_files()
         self._lock.close()
 
     def delete(self) -> None:
         """Delete its file; the folder stays this process's. Raises OSError."""
-        self._env.close()
-        (self.folder / "data.mdb").unlink()
+        self._close_files()
+        (self.folder / FILE).unlink()
+
+    def _close_files(self) -> None:
+        self._file.env.close()
+        if self._rewriting is not None:
+            self._rewriting.file.env.close()
+
+    @contextmanager
+    def _changing(self) -> Iterator[Tables]:
+        with self._file.changing() as tables:
+            if self._rewriting is None:
+                yield tables
+            else:
+                with self._rewriting.following(tables) as both:
+                    yield both
 
     def _remember_synced(self, *, boot: str | None) -> None:
         if self.meta.boot != boot:
-            with self._env.begin(write=True) as transaction:
-                self._remember(transaction, msgspec.structs.replace(self.meta, boot=boot))
-            self._env.sync(True)
+            with self._file.changing() as tables:
+                self._remember(tables, msgspec.structs.replace(self.meta, boot=boot))
+            self._file.env.sync(True)
 
     def __len__(self) -> int:
-        with self._env.begin() as transaction:
-            return int(transaction.stat(self._rows)["entries"])
+        with self._file.reading() as tables:
+            return tables.entries(ROWS)
 
     @property
     def is_new(self) -> bool:
@@ -238,14 +242,16 @@ class LocalState:
     @property
     def disk_bytes(self) -> int:
         """What its file takes on the disk. Raises OSError."""
-        return (self.folder / "data.mdb").stat().st_blocks * 512
+        return (self.folder / FILE).stat().st_blocks * 512
 
-    def _tables(self, transaction: lmdb.Transaction) -> Tables:
-        return Tables(transaction, self._rows, self._hours)
-
-    def _remember(self, transaction: lmdb.Transaction, meta: Meta) -> None:
-        transaction.put(_META, msgspec.json.encode(meta))
+    def _remember(self, tables: Tables, meta: Meta) -> None:
+        tables.transaction.put(_META, msgspec.json.encode(meta))
         self.meta = meta
+
+
+def _delete_folder(folder: Path) -> None:
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder)
 
 
 def _sorted(changes: Changes) -> Iterable[tuple[bytes, bytes, bytes | None]]:

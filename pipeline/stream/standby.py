@@ -126,8 +126,11 @@ def apply(state: LocalState, records: Sequence[Any]) -> None:
     # While Kafka was asked, the partition may have been owned, and be further since.
     if following > state.meta.offset:
         meta = msgspec.structs.replace(
-            state.meta, offset=following, moved_at=time.time(), has_erased=has_erased
+            state.meta,
+            offset=following,
+            moved_at=time.time(),
+            has_erased=has_erased or state.meta.has_erased,
         )
         state.write_unindexed(changes, meta)
         if has_erased:
-            state.compact()
+            state.erased()

@@ -7,15 +7,19 @@ import logging
 import signal
 import threading
 
+from mode.threads import WorkerThread
+
 from pipeline.config import Settings
 from pipeline.kafka.admin import check_topics, end_offsets, topic_ids
-from pipeline.kafka.client_log import log_causes
+from pipeline.kafka.client_log import ClientLogFilter, log_causes
 from pipeline.kafka.errors import KafkaUnusableError
+from pipeline.little_garbage import little_garbage
 from pipeline.monitoring.monitor import Monitor
 from pipeline.stream.app import WorkerApp, create_app, end_process
 from pipeline.stream.batch_producer import BatchProducer
 from pipeline.stream.commits import refused_commits
 from pipeline.stream.local_folder import LocalFolder
+from pipeline.thread_errors import in_thread
 from pipeline.topics import topics
 
 log = logging.getLogger(__name__)
@@ -43,10 +47,7 @@ def run(settings: Settings) -> int:
     """
     for name in _VERBOSE:
         logging.getLogger(name).setLevel(logging.WARNING)
-    # An error that ends the thread of Faust's consumer ends the app; one line has to name it.
-    threading.excepthook = lambda ended: log.error(
-        "%s: %s: %s", ended.thread and ended.thread.name, ended.exc_type.__name__, ended.exc_value
-    )
+    _leave_faust_to_end()
     check_topics(settings)
     ours = topics(settings)
     ids = topic_ids(settings, [ours.beacons.name, ours.changelog.name])
@@ -54,14 +55,29 @@ def run(settings: Settings) -> int:
     refused = refused_commits(settings, topic_id=topic_id, rules=settings.rules.digest())
     if refused:
         raise KafkaUnusableError(refused[0])
-    log_causes(settings)
     ends = end_offsets(settings, ours.changelog)
     local = LocalFolder.of(settings, ids[ours.changelog.name], ends)
     local.delete_unusable()
-    return asyncio.run(_serve(settings, topic_id, local))
+    with log_causes(settings) as causes, little_garbage():
+        return asyncio.run(_serve(settings, topic_id, local, causes))
 
 
-async def _serve(settings: Settings, topic_id: str, local: LocalFolder) -> int:
+def _leave_faust_to_end() -> None:
+    """Only log an error that ends a thread of Faust's: the app then ends by itself, and commits."""
+    otherwise = threading.excepthook
+
+    def ended(error: threading.ExceptHookArgs) -> None:
+        if isinstance(error.thread, WorkerThread):
+            log.error(in_thread(error))
+        else:
+            otherwise(error)
+
+    threading.excepthook = ended
+
+
+async def _serve(
+    settings: Settings, topic_id: str, local: LocalFolder, causes: ClientLogFilter
+) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -73,7 +89,7 @@ async def _serve(settings: Settings, topic_id: str, local: LocalFolder) -> int:
         local=local,
         producer=producer,
     )
-    app.figures.kafka.start()
+    app.figures.kafka.start(causes.told)
     with Monitor(settings, app.figures.metrics, app.figures.health):
         return await _run(settings, app, producer, stop)
 

@@ -54,8 +54,17 @@ async def begun(log: PartitionLog, records: int) -> Kafka:
     return kafka
 
 
-@pytest.mark.parametrize("begin", [0, 2])
-@pytest.mark.parametrize("dying", ["neither", "other", "both"])
+@pytest.mark.parametrize(
+    ("dying", "begin"),
+    [
+        pytest.param("neither", 0, id="neither-0"),
+        pytest.param("other", 2, id="other-2"),
+        pytest.param("both", 0, id="both-0"),
+        pytest.param("neither", 2, id="neither-2", marks=pytest.mark.long),
+        pytest.param("other", 0, id="other-0", marks=pytest.mark.long),
+        pytest.param("both", 2, id="both-2", marks=pytest.mark.long),
+    ],
+)
 def test_whenever_another_worker_takes_over_the_outcomes_are_right(begin: int, dying: str) -> None:
     log = shopping()
     expected = expected_outcomes(log)

@@ -12,44 +12,19 @@ from pathlib import Path
 import lmdb
 import msgspec
 import pytest
-from factories import DAY, MINUTE, MORNING, RULES, cart, click, make_event
+from factories import DAY, MINUTE, MORNING, RULES, make_event
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stream_log import FakeRecord, PartitionLog
+from stream_log import PartitionLog, killed, undisturbed, visits
 
 from pipeline.domain.rules import Rules
 from pipeline.stream import expiry
 from pipeline.stream.local_folder import MOST_AGE, MOST_BEHIND, LocalFolder, boot, untrusted
-from pipeline.stream.local_state import LocalState, Meta
-from pipeline.stream.partition import PartitionState
-from pipeline.stream.standby import apply
+from pipeline.stream.local_state import Meta
 
 HOUR = 60 * MINUTE
-PLANTED = "a-token-of-nobody-else"
 HOUR_LATE = Rules(lateness=timedelta(hours=1), lookback=timedelta(hours=2))
 META = Meta(identity="this", begun_at=0, moved_at=0, boot="boot", offset=5)
-
-
-def visits(
-    log: PartitionLog, devices: int = 6, rounds: int = 4, *, apart: int = 20
-) -> PartitionLog:
-    """Devices that come again, so that each outcome depends on the ones before."""
-    for number in range(rounds * devices):
-        minute = number // devices * apart + number % devices
-        events = [make_event(minute=minute), click(minute), cart(minute, "token")]
-        log.send(*events[: 1 + number % 3], device=f"d:{number % devices}")
-    return log
-
-
-def undisturbed(log: PartitionLog) -> PartitionLog:
-    alone = PartitionLog(log.rules, beacons=log.beacons)
-    alone.run(alone.assigned())
-    return alone
-
-
-def killed(partition: PartitionState) -> None:
-    """As kill -9 leaves its folder: what was written stays, what was not is lost."""
-    partition.devices.store.abandon()
 
 
 def of_three_devices(log: PartitionLog, write_bytes: int) -> PartitionLog:
@@ -348,66 +323,6 @@ def test_the_folder_is_private(tmp_path: Path) -> None:
     (file,) = tmp_path.glob("*/data.mdb")
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.parent.stat().st_mode & 0o777 == 0o700
-
-
-def planted(tmp_path: Path) -> tuple[PartitionLog, PartitionState]:
-    """A worker that has written the state of a device with a text that no other has."""
-    log = visits(PartitionLog(), devices=40, rounds=1)
-    log.send(click(50, PLANTED), device="d:gone")
-    partition = log.assigned(tmp_path)
-    log.run(partition)
-    assert is_planted(tmp_path)
-    log.erase(60, device="d:gone")
-    return log, partition
-
-
-def is_planted(folder: Path) -> bool:
-    (file,) = folder.glob("0-0/data.mdb")
-    return PLANTED.encode() in file.read_bytes()
-
-
-def test_e1_what_is_erased_is_in_no_page(tmp_path: Path) -> None:
-    log, partition = planted(tmp_path)
-    log.run(partition)
-    assert not is_planted(tmp_path)
-    assert (tmp_path / "0-0" / "data.mdb").stat().st_mode & 0o777 == 0o600
-    log.send(make_event(minute=70))
-    log.run(partition)
-    assert log.accepted() == undisturbed(log).outcomes
-
-
-def test_e1_a_kill_before_the_file_is_written_again_changes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    log, partition = planted(tmp_path)
-    monkeypatch.setattr(LocalState, "compact", lambda _: None)
-    log.run(partition)
-    monkeypatch.undo()
-    killed(partition)
-    (tmp_path / "0-0" / "compact").mkdir()  # as a kill in the middle leaves it
-    assert is_planted(tmp_path)
-    log.assigned(tmp_path)
-    assert not is_planted(tmp_path)
-
-
-def test_e1_a_worker_that_returns_drops_what_was_erased_elsewhere(tmp_path: Path) -> None:
-    log, partition = planted(tmp_path)
-    partition.devices.close()
-    log.run(log.assigned())
-    assert PLANTED.encode() not in b"".join(log.state().values())
-    log.assigned(tmp_path)
-    assert not is_planted(tmp_path)
-
-
-def test_e1_a_standby_drops_what_was_erased(tmp_path: Path) -> None:
-    log, partition = planted(tmp_path)
-    partition.devices.close()
-    log.run(log.assigned())
-    state = LocalFolder(tmp_path, "", log.rules, {0: len(log.changelog)}).open(0)
-    records = [FakeRecord(at, key, value) for at, (key, value) in enumerate(log.changelog)]
-    apply(state, records[state.meta.offset :])
-    assert state.meta.offset == len(log.changelog)
-    assert not is_planted(tmp_path)
 
 
 def test_a_full_disk_ends_the_worker_and_loses_nothing(tmp_path: Path) -> None:
