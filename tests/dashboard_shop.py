@@ -9,19 +9,21 @@ from __future__ import annotations
 import base64
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import requests
 import uvicorn
+from catalogs import give
 from factories import DAY, HOUR, MINUTE, Log, cart, click, make_event, purchase
 from warehouse_fixture import Warehouse
 
 from pipeline.config import Settings
 from pipeline.dashboard import create_app
 from pipeline.topics import Rejected
+from pipeline.warehouse.catalog.entries import Entry
 
 TODAY, YESTERDAY = "2025-11-24", "2025-11-23"
 # In minutes after factories.MORNING, which is 16:00.
@@ -125,8 +127,11 @@ def history(
     return log
 
 
-def publish(settings: Settings, *logs: Log) -> None:
-    """A snapshot of these histories, put in place as the loader does it: by a rename."""
+def publish(settings: Settings, *logs: Log, catalog: Mapping[str, Sequence[Entry]] = {}) -> None:
+    """A snapshot of these histories, put in place as the loader does it: by a rename.
+
+    `catalog` has the entries of each store.
+    """
     fresh = settings.home / "fresh.duckdb"
     fresh.unlink(missing_ok=True)
     warehouse = Warehouse(fresh, settings.rules)
@@ -142,5 +147,7 @@ def publish(settings: Settings, *logs: Log) -> None:
         timezone="UTC",
     )
     warehouse.load_rejected([bad])
+    for store, entries in catalog.items():
+        give(warehouse.connection, fresh, *entries, store=store)
     warehouse.connection.close()
     fresh.replace(settings.database)

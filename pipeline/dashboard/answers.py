@@ -82,10 +82,15 @@ class Answers:
                     answer.value.found[section.name] = self.section(section, wanted)[1]
         return answer
 
-    def section(self, section: Section, wanted: Mapping[str, str]) -> tuple[Selection, Found]:
-        """The figures of one section. Raises as `page` does, and `SelectionError`."""
+    def section(
+        self, section: Section, wanted: Mapping[str, str], *, is_slow: bool = False
+    ) -> tuple[Selection, Found]:
+        """The figures of one section; with `is_slow` those of any are asked as of a slow one.
+
+        Raises as `page` does, and `SelectionError`.
+        """
         return self._read(
-            lambda asking: asking.section(section, wanted), is_slow=section.is_slow
+            lambda asking: asking.section(section, wanted), is_slow=is_slow or section.is_slow
         ).value
 
     def _read(self, of: Callable[[_Asking], T], *, is_slow: bool) -> SnapshotRead[T]:

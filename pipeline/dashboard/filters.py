@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from pipeline.dashboard.answers import Answer
 from pipeline.dashboard.markup import Content, Markup, tag
-from pipeline.dashboard.selection import ALL_STORES, FILTERS, WITHOUT, Selection
+from pipeline.dashboard.selection import ALL_STORES, FILTERS, Selection, written
 
 _NAMES = {
     "channel": ("Channel", "All channels"),
@@ -56,7 +56,9 @@ def missing(answer: Answer, selection: Selection) -> list[str]:
     """What each filter that chooses nothing on these days is set to, in a sentence."""
     known = {(row["filter"], row["option"]) for row in answer.options}
     return [
-        f"No session of these days has the {name} “{value}”."
+        f"No session of these days is without a {name}."
+        if value is None
+        else f"No session of these days has the {name} “{value}”."
         for name, value in selection.filters.items()
         if (name, value) not in known
     ]
@@ -64,7 +66,7 @@ def missing(answer: Answer, selection: Selection) -> list[str]:
 
 def _store(answer: Answer, selection: Selection) -> Markup:
     names = [row["store_id"] for row in answer.stores]
-    options = [_option(name, name, chosen=name == selection.store.name) for name in names]
+    options = [_option(written(name), name, chosen=name == selection.store.name) for name in names]
     if len(names) > 1:
         options.append(_option(ALL_STORES, "All stores", chosen=selection.store.name is None))
     return tag("label", "Store", tag("select", *options, name="store", id="store"))
@@ -125,14 +127,21 @@ def _moved(selection: Selection, days: int, title: str) -> Content:
 def _select(name: str, answer: Answer, selection: Selection) -> Markup:
     title, everything = _NAMES[name]
     chosen = selection.filters.get(name)
-    values: Sequence[str] = [row["option"] for row in answer.options if row["filter"] == name]
-    if chosen is not None and chosen not in values:
+    is_chosen = name in selection.filters
+    values: Sequence[str | None] = [
+        row["option"] for row in answer.options if row["filter"] == name
+    ]
+    if is_chosen and chosen not in values:
         values = [chosen, *values]
     options = [
-        _option(value, "None" if value == WITHOUT else value, chosen=value == chosen)
+        _option(
+            written(value),
+            "None" if value is None else value,
+            chosen=is_chosen and value == chosen,
+        )
         for value in values
     ]
-    empty = _option("", everything, chosen=chosen is None)
+    empty = _option("", everything, chosen=not is_chosen)
     return tag("label", title, tag("select", empty, *options, name=name, id=name))
 
 

@@ -25,9 +25,7 @@ Content = str | int | Sequence["Content"] | None
 def tag(name: str, /, *children: Content, **attributes: str | float | None) -> Markup:
     """An element. `class_` is `class`, `data_age` is `data-age`; None is left out."""
     written = "".join(
-        # A form's value is not shown, and must come back unchanged.
-        f' {key.rstrip("_").replace("_", "-")}="'
-        f'{escape(str(value) if key == "value" else printable(str(value)))}"'
+        f' {key.rstrip("_").replace("_", "-")}="{escape(printable(str(value)))}"'
         for key, value in attributes.items()
         if value is not None
     )

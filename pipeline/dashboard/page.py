@@ -16,7 +16,7 @@ from pipeline.dashboard.filters import form, missing
 from pipeline.dashboard.markup import Content, Markup, tag, together, verbatim
 from pipeline.dashboard.sections import ALL
 from pipeline.dashboard.sections.section import Found, Section
-from pipeline.dashboard.selection import ALL_STORES, Selection
+from pipeline.dashboard.selection import ALL_STORES, Selection, written
 
 _FOLDER = Path(__file__).parent
 STYLE = (_FOLDER / "page.css").read_text()
@@ -55,8 +55,15 @@ class Snapshot:
 def full(answer: Answer, snapshot: Snapshot) -> str:
     """The page over a snapshot."""
     if not answer.stores:
-        text = "This page shows the first ones as soon as they are published."
-        return _document(_notice("No events yet", text), snapshot=snapshot, answer=answer)
+        notice = _notice(
+            "No events yet",
+            "The warehouse is there, and no event of a store has been accepted. Add a store with ",
+            tag("code", "pipeline stores add NAME"),
+            " and send with its token, or fill the page with sample traffic: ",
+            tag("code", "pipeline demo"),
+            ". The first events are here some seconds after they were sent.",
+        )
+        return _document(notice, snapshot=snapshot, answer=answer)
     selection = answer.selection
     if selection is None:
         return _document(_problem(answer), snapshot=snapshot, answer=answer)
@@ -105,8 +112,16 @@ def _section(
 
 def empty(reason: str, *, version: str) -> str:
     """The page while there is no snapshot to read."""
-    hint = "This page shows the first snapshot as soon as it is published. Is the pipeline running?"
-    return _document(_notice(reason, hint), version=version)
+    hint = _notice(
+        reason,
+        "The first one is here some seconds after the loader has started. If it does not come,"
+        " see what runs and what is missing with ",
+        tag("code", "pipeline status"),
+        "; ",
+        tag("code", "pipeline up"),
+        " starts everything on this machine.",
+    )
+    return _document(hint, version=version)
 
 
 def limit_exceeded(reason: str, *, version: str) -> str:
@@ -118,7 +133,10 @@ def limit_exceeded(reason: str, *, version: str) -> str:
 
 def _problem(answer: Answer) -> Markup:
     links = [
-        tag("li", tag("a", row["store_id"], href=f"/?store={quote(row['store_id'], safe='')}"))
+        tag(
+            "li",
+            tag("a", row["store_id"], href=f"/?store={quote(written(row['store_id']), safe='')}"),
+        )
         for row in answer.stores
     ]
     if len(links) > 1:

@@ -18,18 +18,13 @@ from pipeline.dashboard.selection import Selection, SelectionError
 from pipeline.dashboard.snapshot import BusyError, NotPublishedError, unreadable
 from pipeline.warehouse.limits import LimitError
 
-_HEADERS = {
-    "content-security-policy": page.POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-store",
-}
 # After so many snapshots that did not come, but a minute at least, the page says that it is old.
 _MISSED = 5
+_RETRY_AFTER = 5  # seconds
 
 
 class Pages:
-    """Answers requests; each in a thread, because DuckDB would block the loop."""
+    """Answers requests, from any number of threads."""
 
     def __init__(self, settings: Settings) -> None:
         self._answers = Answers(settings)
@@ -53,13 +48,13 @@ class Pages:
             snapshot = page.Snapshot(found.version, found.published, found.stale, self._old_after)
             text = page.full(found.value, snapshot)
             status = 200 if found.value.problem is None else 404
-        return HTMLResponse(text, status, headers=_HEADERS)
+        return HTMLResponse(text, status)
 
     def section(self, request: Request) -> Response:
         """A section alone, for the page to put in its place."""
 
         def shown(section: Section, selection: Selection, found: Found) -> Response:
-            return HTMLResponse(page.section_of(section, selection, found), headers=_HEADERS)
+            return HTMLResponse(page.section_of(section, selection, found))
 
         named = (each for each in ALL if each.name == request.path_params["name"])
         return self._of(named, request, shown)
@@ -71,27 +66,33 @@ class Pages:
         def shown(section: Section, selection: Selection, found: Found) -> Response:
             (table,) = [each for each in section.tables(found, selection) if each.name == name]
             disposition = f'attachment; filename="{name}.csv"'
-            headers = {**_HEADERS, "content-disposition": disposition}
+            headers = {"content-disposition": disposition}
             text = table.csv(dict(request.query_params))
             return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
-        return self._of((each for each in ALL if name in each.names), request, shown)
+        named = (each for each in ALL if name in each.names)
+        # Always as a slow one: a file of many days holds no reader of pages.
+        return self._of(named, request, shown, is_slow=True)
 
     def version(self, _request: Request) -> Response:
         """The snapshot's version, which the page compares with its own."""
-        return PlainTextResponse(self._answers.version(), headers=_HEADERS)
+        return PlainTextResponse(self._answers.version())
 
     def _of(
         self,
         sections: Iterable[Section],
         request: Request,
         shown: Callable[[Section, Selection, Found], Response],
+        *,
+        is_slow: bool = False,
     ) -> Response:
         section = next(iter(sections), None)
         if section is None:
             return _refused("There is no such part of the page.", 404)
         try:
-            selection, found = self._answers.section(section, dict(request.query_params))
+            selection, found = self._answers.section(
+                section, dict(request.query_params), is_slow=is_slow
+            )
         except (NotPublishedError, SelectionError) as error:
             return _refused(str(error), 404)
         except (duckdb.CatalogException, duckdb.BinderException) as error:
@@ -101,5 +102,12 @@ class Pages:
         return shown(section, selection, found)
 
 
+def busy(_request: Request) -> Response:
+    """The answer where too many others of the kind are waiting."""
+    answer = _refused("The dashboard is busy: try again in some seconds.", 503)
+    answer.headers["retry-after"] = str(_RETRY_AFTER)
+    return answer
+
+
 def _refused(reason: str, status: int) -> Response:
-    return PlainTextResponse(reason, status, headers=_HEADERS)
+    return PlainTextResponse(reason, status)

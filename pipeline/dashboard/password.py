@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import math
 from ipaddress import ip_address
 
 from starlette.datastructures import Headers
@@ -11,10 +12,11 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline.config import Settings
-from pipeline.sockets import bare
+from pipeline.dashboard.guesses import Guesses
+from pipeline.sockets import ListenError, bare
 
 
-class ExposedError(Exception):
+class ExposedError(ListenError):
     """The dashboard would listen beyond this machine, open to all. The message is one line."""
 
 
@@ -42,27 +44,44 @@ FREE = "/version"
 
 
 class PasswordMiddleware:
-    """Answers 401 without `password`, but for `FREE`; the user's name may be any."""
+    """Answers 401 without `password`, but for `FREE`; the user's name may be any.
+
+    An address that was wrong too often is answered 429, whatever it says, until it may try again.
+    """
 
     def __init__(self, app: ASGIApp, password: str) -> None:
         self._app = app
         self._password = password.encode()
+        self._guesses = Guesses()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what may pass."""
         is_free = scope["type"] != "http" or scope["path"] == FREE
-        if not is_free and not self._is_right(Headers(scope=scope)):
-            answer = PlainTextResponse(
-                "The password is needed.\n",
-                401,
-                headers={"www-authenticate": 'Basic realm="Clickstream", charset="UTF-8"'},
-            )
-            await answer(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+        refused = None if is_free else self._refused(scope)
+        await (refused or self._app)(scope, receive, send)
 
-    def _is_right(self, headers: Headers) -> bool:
-        scheme, _, given = headers.get("authorization", "").partition(" ")
+    def _refused(self, scope: Scope) -> PlainTextResponse | None:
+        given = Headers(scope=scope).get("authorization")
+        address = (scope.get("client") or ("",))[0]
+        # A browser asks without one first.
+        if given is not None:
+            if wait := math.ceil(self._guesses.wait(address)):
+                return PlainTextResponse(
+                    f"Too many wrong passwords came from your address: try again in {wait} s.\n",
+                    429,
+                    headers={"retry-after": str(wait)},
+                )
+            if self._is_right(given):
+                return None
+            self._guesses.was_wrong(address)
+        return PlainTextResponse(
+            "The password is needed.\n",
+            401,
+            headers={"www-authenticate": 'Basic realm="Clickstream", charset="UTF-8"'},
+        )
+
+    def _is_right(self, authorization: str) -> bool:
+        scheme, _, given = authorization.partition(" ")
         if scheme.lower() != "basic":
             return False
         try:

@@ -6,7 +6,7 @@ from datetime import date
 
 import duckdb
 
-from pipeline.dashboard.selection import Row, Selection
+from pipeline.dashboard.selection import FILTERS, Row, Selection
 from pipeline.warehouse.sql import files, quoted
 
 # What each query reads of what others make.
@@ -31,6 +31,9 @@ class Reading:
         self.selection = selection
         for name, value in selection.variables().items():
             connection.execute(f"SET VARIABLE {name} = {_literal(value)}")
+        for name in FILTERS:
+            is_without = name in selection.filters and selection.filters[name] is None
+            connection.execute(f"SET VARIABLE without_{name} = {is_without}")
         connection.execute(f"SET VARIABLE is_filtered = {bool(selection.filters)}")
         # Not when it is opened: another reader's would stand.
         run(connection, "chosen")

@@ -5,17 +5,23 @@ All of it is in the URL. A value that cannot be shown is said on the page; no ot
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from pipeline.printable import escaped
+
 Row = dict[str, Any]
 
-# Filters by what a session was; `-` is chosen for sessions without it.
+# Filters by what a session was.
 FILTERS = ("channel", "device", "country", "source", "campaign")
+# In an address; a text that is spelled so is escaped (`written`).
 WITHOUT = "-"
+ALL_STORES = "*"
+_ESCAPED = re.compile(r"\\(?:\\|u([0-9a-f]{4}))")
 # By what the days shown are moved back; None: by their own number.
 COMPARISONS: dict[str, timedelta | None] = {
     "before": None,
@@ -45,13 +51,16 @@ class Store:
 
 @dataclass(frozen=True)
 class Selection:
-    """What is shown. `wanted` is the URL's parameters, as they were given."""
+    """What is shown. `wanted` is the URL's parameters.
+
+    A filter of None chooses the sessions that have none.
+    """
 
     store: Store
     first: date
     last: date
     compare: str = "before"
-    filters: Mapping[str, str] = field(default_factory=dict)
+    filters: Mapping[str, str | None] = field(default_factory=dict)
     bots: bool = False
     chart: str = "revenue"
     by: str = "day"
@@ -110,7 +119,10 @@ def select(stores: list[Row], wanted: Mapping[str, str]) -> Selection:
 
     `stores` are the rows of `sql/dashboard/stores.sql`, at least one. Raises `SelectionError`.
     """
-    store = _store(stores, wanted.get("store") or stores[0]["store_id"])
+    store = _store(stores, wanted.get("store") or written(stores[0]["store_id"]))
+    filters = {name: _read(wanted[name]) for name in FILTERS if wanted.get(name)}
+    if wanted.get("first") and wanted.get("days"):
+        raise SelectionError("The address has a first day and a number of days: leave one out.")
     last = _day(wanted, "last") or store.last_day
     first = _day(wanted, "first") or _first(wanted, last)
     if first > last:
@@ -132,16 +144,29 @@ def select(stores: list[Row], wanted: Mapping[str, str]) -> Selection:
         first,
         last,
         compare=_one_of(wanted, "compare", tuple(COMPARISONS), "before"),
-        filters={name: wanted[name] for name in FILTERS if wanted.get(name)},
+        filters=filters,
         bots=_one_of(wanted, "bots", ("beside", "no"), "no") == "beside",
         chart=_one_of(wanted, "chart", METRICS, "revenue"),
         by=by,
         model=_one_of(wanted, "model", MODELS, "last"),
-        wanted=dict(wanted),
+        # Of an address that was typed, too.
+        wanted={**wanted, **{name: written(value) for name, value in filters.items()}},
     )
 
 
-ALL_STORES = "*"
+def written(value: str | None) -> str:
+    """How an address names a text of a sender, in printable letters; None is the absence of one."""
+    if value is None:
+        return WITHOUT
+    if value in (WITHOUT, ALL_STORES):
+        return f"\\u{ord(value):04x}"
+    return escaped(value.replace("\\", "\\\\"))
+
+
+def _read(text: str) -> str | None:
+    if text == WITHOUT:
+        return None
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)) if found[1] else "\\", text)
 
 
 def _store(stores: list[Row], name: str) -> Store:
@@ -150,8 +175,10 @@ def _store(stores: list[Row], name: str) -> Store:
         first_day = min(row["first_day"] for row in stores)
         return Store(None, first_day, max(row["last_day"] for row in stores), *latest)
     for row in stores:
-        if row["store_id"] == name:
-            return Store(name, row["first_day"], row["last_day"], row["today"], row["time_of_day"])
+        if row["store_id"] == _read(name):
+            return Store(
+                row["store_id"], row["first_day"], row["last_day"], row["today"], row["time_of_day"]
+            )
     raise SelectionError(f"There are no events of a store “{name}”.")
 
 

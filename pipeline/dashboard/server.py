@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -12,16 +12,21 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from pipeline.config import Settings
+from pipeline.dashboard.headers import HEADERS, HeadersMiddleware
+from pipeline.dashboard.lanes import Answered, Lane
 from pipeline.dashboard.monitored import Monitored
-from pipeline.dashboard.pages import Pages
-from pipeline.dashboard.password import ExposedError, PasswordMiddleware, refuse_exposed
+from pipeline.dashboard.pages import Pages, busy
+from pipeline.dashboard.password import PasswordMiddleware, refuse_exposed
 from pipeline.monitoring.monitor import Monitor
-from pipeline.sockets import ListenError, bare, listening_for, written
+from pipeline.sockets import bare, listening_for, written
 
+# Threads, and how many requests wait for one. Pages and sections: a page asks for its slow sections
+# one after the other, so a reader has one of each. Files are made of thousands of rows each.
+QUICK, SECTIONS, FILES = (8, 200), (4, 100), (2, 30)
 _LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
 
 
@@ -29,40 +34,46 @@ def create_app(settings: Settings, monitored: Monitored | None = None) -> Starle
     """The page over `settings.database`, which need not exist yet; `monitored` counts its pages."""
     pages = Pages(settings)
 
-    def counted(answered: Callable[[Request], Response]) -> Callable[[Request], Response]:
-        # Not async: Starlette runs them in threads, because DuckDB would block the loop.
-        def show(request: Request) -> Response:
-            return monitored.counted(answered, request) if monitored else answered(request)
+    def route(path: str, answered: Answered, lane: Lane) -> Route:
+        def counted(of: Answered) -> Answered:
+            return partial(monitored.counted, of) if monitored else of
 
-        return show
+        async def answer(request: Request) -> Response:
+            # A whole page is made of slow sections.
+            own = sections if request.query_params.get("whole") == "1" else lane
+            return await own.answer(request, answered=counted(answered), busy=counted(busy))
 
+        return Route(path, answer)
+
+    quick, sections, files = (
+        Lane(threads=threads, waiting=waiting) for threads, waiting in (QUICK, SECTIONS, FILES)
+    )
     # Other host names are refused, so that DNS rebinding reads nothing.
     more = (name.strip().lower() for name in settings.dashboard_hosts.split(","))
     allowed = [*_LOCAL, bare(settings.dashboard_host), *filter(None, more)]
-    middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=allowed, www_redirect=False)]
+    middleware = [
+        Middleware(HeadersMiddleware),
+        Middleware(TrustedHostMiddleware, allowed_hosts=allowed, www_redirect=False),
+    ]
     if password := settings.dashboard_password.get_secret_value():
         middleware.append(Middleware(PasswordMiddleware, password=password))
     routes = [
-        Route("/", counted(pages.page)),
-        Route("/section/{name}", counted(pages.section)),
-        Route("/csv/{name}", counted(pages.csv)),
+        route("/", pages.page, quick),
+        route("/section/{name}", pages.section, sections),
+        route("/csv/{name}", pages.csv, files),
         Route("/version", pages.version),
     ]
-    return Starlette(routes=routes, middleware=middleware)
+    # An error is answered before any middleware.
+    failed = PlainTextResponse("This failed: the dashboard's log says why.", 500, headers=HEADERS)
+    handlers = {Exception: lambda _request, _error: failed}
+    return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
 
 
 def run(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT. Prints an error and returns 1 when the address is taken.
-
-    Raises `ListenError` where that of the metrics is.
-    """
+    """Serve until SIGTERM or SIGINT. Raises `ListenError`, and as `ExposedError` if open to all."""
     host, port = settings.dashboard_host, settings.dashboard_port
-    try:
-        refuse_exposed(settings)
-        listener = listening_for("PIPELINE_DASHBOARD_PORT", host, port)
-    except (ExposedError, ListenError) as error:
-        sys.stderr.write(f"dashboard: {error}\n")
-        return 1
+    refuse_exposed(settings)
+    listener = listening_for("PIPELINE_DASHBOARD_PORT", host, port)
     monitored = Monitored(settings)
     server = uvicorn.Server(
         uvicorn.Config(

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 import duckdb
 
 from pipeline.dashboard.reading import run
+from pipeline.warehouse.cause import cause
 from pipeline.warehouse.database import attached, define
 from pipeline.warehouse.limits import lock
 from pipeline.warehouse.manifest import archive_folder
@@ -37,7 +38,7 @@ def unreadable(error: duckdb.Error) -> str:
     """Why a snapshot cannot be read, in one line; the next one may be readable."""
     is_other = isinstance(error, duckdb.CatalogException | duckdb.BinderException)
     what = "was published by another version" if is_other else "cannot be read"
-    return f"The snapshot {what}: {str(error).splitlines()[0]}"
+    return f"The snapshot {what}: {cause(error)}"
 
 
 class BusyError(Exception):

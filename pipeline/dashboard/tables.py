@@ -38,7 +38,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under columns; the first column names the row. `empty` is said without any."""
+    """Rows under columns; the first column names the row. `empty` is said without any.
+
+    `key` tells the rows apart, by default what the first column has.
+    """
 
     name: str
     caption: str
@@ -46,6 +49,7 @@ class Table:
     rows: Sequence[Row]
     empty: str = "Nothing on these days."
     narrow: bool = False
+    key: str | None = None
 
     def shown(self, selection: Selection) -> Content:
         """The table as the URL wants it, with its search, pages and file."""
@@ -116,13 +120,14 @@ class Table:
 
     def _table(self, rows: Sequence[Row], selection: Selection) -> Markup:
         heads = [self._head(column, selection) for column in self.columns]
+        key = self.key or self.columns[0].key
         body = [
             # Roles, because as cards on a phone these are no tables for a screen reader.
             tag(
                 "tr",
                 *(self._cell(column, row, first=not n) for n, column in enumerate(self.columns)),
                 role="row",
-                id=f"{self.name}-{zlib.crc32(repr(row[self.columns[0].key]).encode()):08x}",
+                id=f"{self.name}-{zlib.crc32(repr(row[key]).encode()):08x}",
             )
             for row in rows
         ]
@@ -209,15 +214,21 @@ class Table:
         return tag("div", tag("span", rows), pager, file, class_="foot")
 
 
-def named(key: str, link: Callable[[str], str] | None = None) -> Callable[[Row], Content]:
+def named(key: str, link: Callable[[str | None], str] | None = None) -> Callable[[Row], Content]:
     """Shows the text of a row, which a client sent, as a link where there is one."""
 
     def show(row: Row) -> Content:
         text = row[key]
         shown = tag("i", "none") if text is None else foreign(text)
-        return tag("a", shown, href=link("-" if text is None else text)) if link else shown
+        return tag("a", shown, href=link(text)) if link else shown
 
     return show
+
+
+def titled(row: Row) -> Content:
+    """The title of a catalog, as a link to its page where there is one."""
+    shown = foreign(row["title"])
+    return tag("a", shown, href=row["url"], rel="noreferrer") if row["url"] else shown
 
 
 _SHOWN: dict[Kind, Callable[[str], Callable[[Row], Content]]] = {

@@ -1,13 +1,13 @@
--- Grain: one row per value that a filter may have on the days shown, whatever is chosen; `-` where there is none. The
+-- Grain: one row per value that a filter may have on the days shown, whatever is chosen; NULL where there is none. The
 -- two hundred most frequent of each.
 WITH named AS (
     SELECT
         unnest([
             {'filter': 'channel', 'option': shopping_channel},
-            {'filter': 'device', 'option': coalesce(device_type, '-')},
-            {'filter': 'country', 'option': coalesce(country, '-')},
-            {'filter': 'source', 'option': coalesce(marketing_source, '-')},
-            {'filter': 'campaign', 'option': coalesce(marketing_campaign, '-')}
+            {'filter': 'device', 'option': device_type},
+            {'filter': 'country', 'option': country},
+            {'filter': 'source', 'option': marketing_source},
+            {'filter': 'campaign', 'option': marketing_campaign}
         ], recursive := true),
         sessions
     FROM (
@@ -24,4 +24,4 @@ SELECT filter, option
 FROM named
 GROUP BY filter, option
 QUALIFY row_number() OVER (PARTITION BY filter ORDER BY sum(sessions) DESC, option) <= 200
-ORDER BY filter, option = '-', sum(sessions) DESC, option;
+ORDER BY filter, option IS NULL, sum(sessions) DESC, option;

@@ -1,23 +1,9 @@
 -- Grain: one row per measure and detail: events by day of arrival, for the time of a wrong one cannot be trusted.
 WITH facts AS (
-    SELECT
-        count(*) AS received_events,
-        count(*) FILTER (WHERE is_bot) AS received_bot_events,
-        count(*) FILTER (WHERE is_server) AS received_server_events,
-        count(*) FILTER (WHERE is_prefetch) AS received_prefetched_events,
-        count(*) FILTER (WHERE repairs IS NOT NULL) AS repaired_events,
-        count(*) FILTER (WHERE is_late) AS late_events,
-        count(*) FILTER (WHERE is_clock_skewed) AS clock_skewed_events
-    FROM events
-    WHERE received_day BETWEEN getvariable('first') AND getvariable('last')
-),
-
-repeats AS (
-    SELECT kind, count(*) AS found
-    FROM snapshot.main.duplicates
+    SELECT CAST(coalesce(sum(COLUMNS(* EXCLUDE (store_id, day))), 0) AS BIGINT)
+    FROM snapshot.main.quality
     WHERE (getvariable('store') IS NULL OR store_id = getvariable('store'))
-        AND received_day BETWEEN getvariable('first') AND getvariable('last')
-    GROUP BY kind
+        AND day BETWEEN getvariable('first') AND getvariable('last')
 ),
 
 rejects AS (
@@ -26,14 +12,6 @@ rejects AS (
     WHERE (getvariable('store') IS NULL OR store_id = getvariable('store'))
         AND received_day BETWEEN getvariable('first') AND getvariable('last')
     GROUP BY reason
-),
-
-too_old AS (
-    SELECT CAST(sum(expired_events) AS BIGINT) AS found
-    FROM snapshot.main.daily_expired
-    WHERE (getvariable('store') IS NULL OR store_id = getvariable('store'))
-        AND day BETWEEN getvariable('first') AND getvariable('last')
-    HAVING count(*) > 0
 ),
 
 measures AS (
@@ -51,13 +29,16 @@ measures AS (
     UNION ALL
     SELECT 7, 'Clock ahead', 'kept, moved back to the time of arrival', clock_skewed_events FROM facts
     UNION ALL
-    SELECT 8, 'Duplicate', kind, found FROM repeats
+    SELECT 8, 'Duplicate', 'exact', duplicates - conflicts FROM facts
+    UNION ALL
+    SELECT 8, 'Duplicate', 'conflict', conflicts FROM facts
     UNION ALL
     SELECT 9, 'Refused', reason, found FROM rejects
     UNION ALL
-    SELECT 10, 'Expired', 'counted only, its time has gone', found FROM too_old
+    SELECT 10, 'Expired', 'counted only, its time has gone', expired_events FROM facts
 )
 
 SELECT measure, detail, found
 FROM measures
+WHERE place < 8 OR found > 0
 ORDER BY place, found DESC, detail;

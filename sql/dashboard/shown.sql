@@ -1,3 +1,3 @@
--- Grain: as in the macro `blended`, of the days shown. Products, tokens, blocks and collections are all made of it.
+-- Grain: as in the macro `blended_days`, of the days shown. Products, tokens, blocks and collections are all made of it.
 CREATE OR REPLACE TEMP TABLE shown AS
-FROM blended(getvariable('first'), getvariable('last'));
+FROM blended_days(getvariable('first'), getvariable('last'));

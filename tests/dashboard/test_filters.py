@@ -18,6 +18,7 @@ from page_text import section, text_of, tile
         ({"last": "0001-01-01"}, "0001-01-01 is not between 1970 and 2999."),
         ({"last": "2024-01-01"}, "atelier has no events from 2024-01-01 to 2024-01-01"),
         ({"first": TODAY, "last": YESTERDAY}, f"The first day, {TODAY}, is after"),
+        ({"first": TODAY, "days": "7"}, "The address has a first day and a number of days"),
         ({"days": "1e9"}, "“1e9” is no number of days from 1 to 366."),
         ({"days": "0"}, "“0” is no number of days from 1 to 366."),
         ({"days": "9" * 5000}, "is no number of days from 1 to 366."),

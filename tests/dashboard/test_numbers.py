@@ -12,7 +12,7 @@ import pytest
 from beacons import write_traffic
 
 from pipeline.dashboard.reading import Reading, run
-from pipeline.dashboard.selection import Selection, select
+from pipeline.dashboard.selection import Selection, select, written
 from pipeline.dashboard.snapshot import SnapshotReader
 from pipeline.domain.rules import Rules
 from pipeline.replay.local import replay
@@ -142,7 +142,10 @@ def test_the_parts_of_a_filter_make_up_the_whole(read: Read) -> None:
     names = "sessions", "bought", "searches", "session_events", "orders"
     for name in ("channel", "device", "country", "source", "campaign"):
         values = [row["option"] for row in options if row["filter"] == name]
-        parts = [asked(read, "totals", "money", days="6", **{name: value})[1] for value in values]
+        parts = [
+            asked(read, "totals", "money", days="6", **{name: written(value)})[1]
+            for value in values
+        ]
         assert values, name
         for measure in names:
             assert sum(part[0][0][measure] for part in parts) == whole[measure], (name, measure)

@@ -13,11 +13,16 @@ from datetime import timedelta
 import duckdb
 import pytest
 from careless import client
-from dashboard_shop import Served, history, publish, serving
+from dashboard_shop import Served, basic, history, publish, serving
 from page_text import section, text_of, tile
+from processes import run_python
+from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.responses import Response
 
 from pipeline.config import Settings
-from pipeline.dashboard import run
+from pipeline.dashboard.headers import HEADERS
+from pipeline.dashboard.pages import Pages
 from pipeline.warehouse.database import connect_live
 from pipeline.warehouse.sql import files
 
@@ -28,7 +33,9 @@ MARKUP = "<img src=x onerror=alert(1)>"
 def test_without_a_snapshot_the_page_says_so_and_recovers(
     served: Served, settings: Settings
 ) -> None:
-    assert "No snapshot has been published yet" in served.get()
+    page = served.get()
+    assert "No snapshot has been published yet" in page
+    assert "pipeline status" in page
     assert served.get("/version") == ""
     assert served.ask("/section/searches").status == 404
     publish(settings, history())
@@ -37,7 +44,9 @@ def test_without_a_snapshot_the_page_says_so_and_recovers(
 
 def test_a_snapshot_without_events_says_so(served: Served, settings: Settings) -> None:
     connect_live(settings.database, settings.rules).close()
-    assert "No events yet" in served.get()
+    page = served.get()
+    assert "No events yet" in page
+    assert "pipeline stores add NAME" in page  # what to do next
     assert served.ask("/csv/products").status == 404
 
 
@@ -140,11 +149,12 @@ def test_direction_changing_characters_are_shown_as_text(
     hostile = "a\x9b2J\u202eb\u2066"
     publish(settings, history(hostile))
     page = served.get(store=hostile)
-    shown = re.sub(r'value="[^"]*"', "", page)
-    assert not set(shown) & set("\x9b\u202e\u2066")
+    assert not set(page) & set("\x9b\u202e\u2066")
     assert "a\ufffd2J\ufffdb\ufffd" in text_of(page)
-    # The form sends the store name unchanged.
-    assert f'value="{hostile}" selected' in page
+    # The form sends the store's name in other letters, which stand for it.
+    sent = "a\\u009b2J\\u202eb\\u2066"
+    assert f'value="{sent}" selected' in page
+    assert tile(served.get(store=sent), "Orders") == tile(page, "Orders")
 
 
 def test_a_replaced_snapshot_is_shown_at_once(served: Served, settings: Settings) -> None:
@@ -178,7 +188,7 @@ def test_with_a_held_snapshot_the_page_keeps_the_one_before(
 def test_a_snapshot_held_from_the_start_is_reported(served: Served, settings: Settings) -> None:
     publish(settings, history(price="111"))
     with client(settings.database):
-        assert "The snapshot cannot be read: IO Error: Could not set lock" in served.get()
+        assert "The snapshot cannot be read: Could not set lock" in served.get()
     assert "111.00" in served.get()
 
 
@@ -219,13 +229,34 @@ def test_every_answer_forbids_what_is_not_its_own(shop: Served) -> None:
         assert headers["cache-control"] == "no-store"
 
 
-def test_a_taken_port_is_one_line_and_exit_code_1(
-    settings: Settings, capsys: pytest.CaptureFixture[str]
+def test_refusals_and_errors_forbid_it_too(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def fails(_pages: Pages, _request: Request) -> Response:
+        raise ArithmeticError
+
+    monkeypatch.setattr(Pages, "csv", fails)
+    guarded = settings.model_copy(update={"dashboard_password": SecretStr("x")})
+    with serving(guarded) as served:
+        for path, status, headers in (
+            ("/", 400, {"Host": "rebound.example"}),
+            ("/", 401, {}),
+            ("/nothing", 404, basic("x")),
+            ("/csv/products", 500, basic("x")),
+        ):
+            answer = served.ask(path, headers=headers)
+            assert answer.status == status
+            assert HEADERS.items() <= answer.headers.items()
+
+
+def test_a_taken_port_is_one_line_and_exit_code_1(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert run(settings.model_copy(update={"dashboard_port": port})) == 1
-    assert "set PIPELINE_DASHBOARD_PORT" in capsys.readouterr().err
+        at_port = settings.model_copy(update={"dashboard_port": port, "log_format": "text"})
+        done = run_python(at_port, "-m", "pipeline", "dashboard")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert f"127.0.0.1:{port}" in done.stderr
+    assert "set PIPELINE_DASHBOARD_PORT" in done.stderr
 
 
 def test_it_prints_its_address_and_stops_on_a_signal(settings: Settings) -> None:

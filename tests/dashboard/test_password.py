@@ -10,7 +10,9 @@ from dashboard_shop import basic, serving
 from pydantic import SecretStr
 
 from pipeline.config import Settings
+from pipeline.dashboard import guesses as guesses_file
 from pipeline.dashboard import run
+from pipeline.dashboard.guesses import EACH, MOST, Guesses
 from pipeline.dashboard.password import ExposedError, refuse_exposed
 
 PASSWORD = "correct horse: battérie"
@@ -52,6 +54,55 @@ def test_another_password_is_refused(guarded: Settings, given: dict[str, str]) -
         assert served.ask(headers=given).status == 401
 
 
+def test_an_address_that_was_wrong_too_often_has_to_wait(guarded: Settings) -> None:
+    with serving(guarded) as served:
+        for _ in range(MOST):
+            assert served.ask(headers=basic("guess")).status == 401
+        for password in ("guess", PASSWORD):
+            refused = served.ask(headers=basic(password))
+            assert refused.status == 429
+            assert 0 < int(refused.headers["retry-after"]) <= EACH
+        assert served.ask().status == 401
+        assert served.ask("/version").status == 200
+
+
+def test_who_waits_may_try_again_and_others_need_not_wait() -> None:
+    now = 0.0
+    guesses = Guesses(clock=lambda: now)
+    for _ in range(MOST):
+        assert guesses.wait("192.0.2.1") == 0
+        guesses.was_wrong("192.0.2.1")
+    assert guesses.wait("192.0.2.1") == EACH
+    assert guesses.wait("192.0.2.2") == 0
+    now = EACH
+    assert guesses.wait("192.0.2.1") == 0
+    guesses.was_wrong("192.0.2.1")
+    assert guesses.wait("192.0.2.1") == EACH
+    now = 100 * EACH
+    for _ in range(MOST):
+        guesses.was_wrong("192.0.2.1")  # all before is forgotten
+    assert guesses.wait("192.0.2.1") == EACH
+
+
+def test_a_network_of_ipv6_is_one_address() -> None:
+    guesses = Guesses(clock=lambda: 0.0)
+    for number in range(MOST):
+        guesses.was_wrong(f"2001:db8::{number:x}")
+    assert guesses.wait("2001:db8::ffff") > 0
+    assert guesses.wait("2001:db8:0:1::1") == 0
+
+
+def test_addresses_are_not_remembered_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guesses_file, "ADDRESSES", 2)
+    guesses = Guesses(clock=lambda: 0.0)
+    for _ in range(MOST):
+        guesses.was_wrong("192.0.2.1")
+    guesses.was_wrong("192.0.2.2")
+    assert guesses.wait("192.0.2.1") > 0
+    guesses.was_wrong("192.0.2.3")
+    assert guesses.wait("192.0.2.1") == 0
+
+
 def test_the_user_may_have_any_name(guarded: Settings) -> None:
     with serving(guarded) as served:
         for user in ("", "merchandiser"):
@@ -68,16 +119,13 @@ def test_health_checks_need_none(guarded: Settings) -> None:
         assert served.ask("/version").status == 200
 
 
-def test_it_does_not_start_open_beyond_this_machine(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_it_does_not_start_open_beyond_this_machine(tmp_path: Path) -> None:
     # On a port that is taken: a failing test ends, too.
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert run(of(tmp_path, dashboard_host="0.0.0.0", dashboard_port=port)) == 1  # noqa: S104
-    said = capsys.readouterr().err
-    assert len(said.splitlines()) == 1
-    assert "PIPELINE_DASHBOARD_PASSWORD" in said
+        settings = of(tmp_path, dashboard_host="0.0.0.0", dashboard_port=port)  # noqa: S104
+        with pytest.raises(ExposedError, match="PIPELINE_DASHBOARD_PASSWORD"):
+            run(settings)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "[::]", "192.0.2.7", "stats.example", ""])  # noqa: S104

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.dashboard.figures import bar, rate, whole
-from pipeline.dashboard.markup import Content, tag
+from pipeline.dashboard.markup import Content, Markup, tag
 from pipeline.dashboard.sections.section import Found, Section
 from pipeline.dashboard.selection import Row, Selection
 
@@ -13,21 +13,35 @@ def _show(found: Found, _selection: Selection) -> Content:
     start = steps[0]["sessions"]
     if not start:
         return tag("p", "No sessions on these days.", class_="empty")
+    # Roles, because as cards on a phone these are no table for a screen reader.
     rows = [
         tag(
             "tr",
-            tag("th", step["step"], scope="row"),
-            tag("td", whole(step["sessions"])),
-            tag("td", rate(step["sessions"] / start)),
-            tag("td", _of_step(steps[place - 1], step) if place else None),
-            tag("td", bar(step["sessions"] / start)),
+            tag("th", step["step"], scope="row", role="rowheader"),
+            _cell("Sessions", whole(step["sessions"])),
+            _cell("Of all", rate(step["sessions"] / start)),
+            _cell("Of the step before", _of_step(steps[place - 1], step) if place else None),
+            _cell("", bar(step["sessions"] / start)),
+            role="row",
         )
         for place, step in enumerate(steps)
     ]
-    heads = ("Step", "Sessions", "Of all", "Of the step before", "")
-    head = tag("tr", *(tag("th", name, scope="col") if name else tag("td") for name in heads))
-    caption = tag("caption", "Sessions by step", class_="unseen")
-    return tag("table", caption, tag("thead", head), tag("tbody", *rows), class_="steps")
+    names = ("Step", "Sessions", "Of all", "Of the step before")
+    heads = [tag("th", name, scope="col", role="columnheader") for name in names]
+    table = tag(
+        "table",
+        tag("caption", "Sessions by step", class_="unseen"),
+        tag("thead", tag("tr", *heads, tag("td", role="cell"), role="row"), role="rowgroup"),
+        tag("tbody", *rows, role="rowgroup"),
+        role="table",
+        class_="steps",
+    )
+    return tag("div", table, class_="table")
+
+
+def _cell(title: str, shown: Content) -> Markup:
+    label = tag("span", title, class_="label", aria_hidden="true")
+    return tag("td", None if shown is None else label, shown, role="cell")
 
 
 def _of_step(before: Row, step: Row) -> str:

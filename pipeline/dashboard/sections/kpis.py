@@ -8,7 +8,7 @@ from pipeline.dashboard.figures import token
 from pipeline.dashboard.markup import Content
 from pipeline.dashboard.sections.section import Found, Section, show_tables
 from pipeline.dashboard.selection import Row, Selection
-from pipeline.dashboard.tables import Column, Table
+from pipeline.dashboard.tables import Column, Table, titled
 
 _COLUMNS = (
     Column("blended_impressions", "Impressions"),
@@ -31,10 +31,15 @@ _STANDS_FOR = Column("stands_for", "Stands for", "text")
 def _section(grain: str, title: str, subject: str, note: str) -> Section:
     def tables(found: Found, _selection: Selection) -> Sequence[Table]:
         rows = [row for row in found["kpis"] if row["grain"] == grain]
-        name = Column("name", subject, "text", _token if grain == "token" else None)
-        more = (_STANDS_FOR,) if grain == "token" else ()
-        columns = (name, *more, *_COLUMNS)
-        return (Table(title.lower(), title, columns, rows, f"No {title.lower()} were shown."),)
+        names: tuple[Column, ...]
+        if grain == "token":
+            names = Column("name", subject, "text", _token), _STANDS_FOR
+        elif any(row["is_titled"] for row in rows):
+            names = Column("title", subject, "text", titled), Column("name", "Id", "text")
+        else:
+            names = (Column("name", subject, "text"),)
+        columns, empty = (*names, *_COLUMNS), f"No {title.lower()} were shown."
+        return (Table(title.lower(), title, columns, rows, empty, key="name"),)
 
     name = title.lower()
     return Section(name, title, ("kpis",), show_tables(tables), tables, (name,), note, is_slow=True)

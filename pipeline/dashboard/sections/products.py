@@ -6,10 +6,16 @@ from collections.abc import Sequence
 
 from pipeline.dashboard.sections.section import Found, Section, show_tables
 from pipeline.dashboard.selection import Selection
-from pipeline.dashboard.tables import Column, Table
+from pipeline.dashboard.tables import Column, Table, titled
 
+_PRODUCT = Column("product", "Product", "text")
+# Of a store that has imported its catalog.
+_TITLED = (
+    Column("title", "Product", "text", titled),
+    Column("product", "Id", "text"),
+    Column("category", "Category", "text"),
+)
 _COLUMNS = (
-    Column("product", "Product", "text"),
     Column("blended_impressions", "Impressions"),
     Column("mean_position", "Position", "decimal"),
     Column("blended_clicks", "Clicks", "decimal"),
@@ -23,7 +29,9 @@ _COLUMNS = (
 
 
 def _tables(found: Found, _selection: Selection) -> Sequence[Table]:
-    return (Table("products", "Products", _COLUMNS, found["products"]),)
+    rows = found["products"]
+    names = _TITLED if any(row["is_titled"] for row in rows) else (_PRODUCT,)
+    return (Table("products", "Products", (*names, *_COLUMNS), rows, key="product"),)
 
 
 PRODUCTS = Section(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pipeline.dashboard.sections.section import Found, Section, show_tables
-from pipeline.dashboard.selection import Selection
+from pipeline.dashboard.selection import Selection, written
 from pipeline.dashboard.tables import Column, Table, named
 
 
-def _columns(subject: str, link: Callable[[str], str]) -> tuple[Column, ...]:
+def _columns(subject: str, link: Callable[[str | None], str]) -> tuple[Column, ...]:
     return (
         Column("name", subject, "text", named("name", link)),
         Column("sessions", "Sessions"),
@@ -21,7 +21,7 @@ def _columns(subject: str, link: Callable[[str], str]) -> tuple[Column, ...]:
 
 def _table(grain: str, subject: str, found: Found, selection: Selection) -> Table:
     rows = [row for row in found["breakdowns"] if row["grain"] == grain]
-    columns = _columns(subject, lambda value: selection.url(**{grain: value}))
+    columns = _columns(subject, lambda value: selection.url(**{grain: written(value)}))
     return Table(f"by-{grain}", f"Sessions by {subject.lower()}", columns, rows)
 
 
