@@ -13,14 +13,17 @@ demo: .venv/ready  ## Run the whole pipeline with sample traffic; ARGS=--exit en
 	$(BIN)/pipeline demo $(ARGS)
 
 # Two at a time: half of the tests wait for a Kafka. A file's tests stay together, for what they share.
+# Whatever ends a worker ends the run: xdist would repeat the test that did, eight times.
+TOGETHER := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 test: lint  ## Run lint, types and all tests (half an hour); ARGS=tests/unit for a part
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest $(TOGETHER) $(ARGS)
 
 quick: lint  ## Run lint, types, the rules and the golden cases (under a minute), before a commit
-	$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/golden tests/mutants $(ARGS)
+	$(BIN)/pytest $(TOGETHER) tests/unit tests/golden tests/mutants $(ARGS)
 
-chaos: .venv/ready  ## Kill and check at every step, not at some as `make test` does; ARGS=--kills=60
-	$(BIN)/pytest -s --every=1 tests/chaos $(shell grep -lw 'every: int' tests/warehouse/*.py) $(ARGS)
+chaos: .venv/ready  ## Kill and check at every step, with all values, for hours; ARGS=--kills=60
+	$(BIN)/pytest -s --long --every=1 --timeout=7200 tests/chaos tests/warehouse \
+		$(shell grep -rlwE 'every: int|long: bool|mark\.long' tests --include='test_*.py') $(ARGS)
 
 clients: .venv/ready  ## Install other clients and run the snippets of docs/clients.md (network, JDK, npm)
 	$(BIN)/pytest -s tests/connecting/packages.py $(ARGS)

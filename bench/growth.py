@@ -1,4 +1,4 @@
-"""What a transaction costs as the warehouse grows, for `bench/load.py --millions` and `--adopt`.
+"""What a transaction costs as the warehouse grows, for `bench/load.py --millions`.
 
 The history is in the archive, a file a day, and its derived rows are in the database. Snapshots
 are published beside the transactions, as the loader does it.
@@ -7,7 +7,7 @@ are published beside the transactions, as the loader does it.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
@@ -20,7 +20,6 @@ from pipeline.warehouse.database import connect_live
 from pipeline.warehouse.load.batch import LoadBatch
 from pipeline.warehouse.load.transaction import Transactions
 from pipeline.warehouse.manifest import archive_folder
-from pipeline.warehouse.rebuild.adopt import adopt
 from pipeline.warehouse.snapshots.copy_record import Copy
 from pipeline.warehouse.snapshots.publish import SnapshotPublisher
 from pipeline.warehouse.snapshots.publishing import Publishing
@@ -98,18 +97,3 @@ def load(growth: Growth, batches: list[LoadBatch], live: Path, rules: Rules) -> 
         publishing.stop()
     growth.copy = Copy.recorded(snapshot)
     return growth
-
-
-def adopted(live: Path, rules: Rules) -> tuple[float, float]:
-    """Seconds and CPU seconds of adopting a gap that is half as long again, without Kafka."""
-    with connect_live(live, rules) as connection:
-        zones = connection.execute("SELECT store_id, timezone FROM stores").fetchall()
-    begun, used = time.perf_counter(), time.process_time()
-    adopt(
-        live,
-        replace(rules, gap=rules.gap * 3 / 2),
-        zones=dict(zones),
-        stream=lambda _reached, _adoption: lambda _keys: None,
-        progress=lambda _name, _done, _steps: None,
-    )
-    return time.perf_counter() - begun, time.process_time() - used

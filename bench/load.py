@@ -1,15 +1,13 @@
 """Seconds of a loader's transaction as the warehouse grows, beside a bare insert of its events.
 
     python bench/load.py [--millions 1 10 100] [--devices 3000] [--records 1200] [--lateness 72]
-                         [--adopt] [--home DIR]
+                         [--home DIR]
     python bench/load.py --against CHECKOUT [--devices 6000] [--records 1200 10000] [--rounds 3]
 
 The same outcomes, of generated traffic, go into warehouses that hold so many million events
 before: copies of the traffic itself, under other devices, in the weeks before, a year at most
 (`bench/growth.py`). The bare insert writes the rows of `events` alone, into a file of its own, with
 a commit: what DuckDB costs at least. A hundred million events take 12 GB at `--home`.
-
-With `--adopt`, the seconds of `pipeline rules adopt` over warehouses of `--millions` events.
 
 With `--against`, the events a second of this checkout and of another one, in turns: gathering
 and committing as the loader does, in an empty warehouse, with checkpoints.
@@ -32,7 +30,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from beacons import write_traffic  # type: ignore[import-not-found]  # the tests' own
-from growth import adopted, grow, load
+from growth import grow, load
 from history import outcomes_of  # type: ignore[import-not-found]
 
 from pipeline.domain.outcomes import Outcome
@@ -51,6 +49,22 @@ def batches(outcomes: list[Outcome], rules: Rules, size: int) -> Iterator[tuple[
         for outcome in chunk:
             batch.add(outcome)
         yield batch, time.perf_counter() - begun
+
+
+def loaded(base: Path, outcomes: list[Outcome], rules: Rules) -> int:
+    """Load `outcomes` into a new database at `base`. Returns the number of events."""
+    with connect_live(base, rules) as connection:
+        transactions = Transactions(connection)
+        for batch, _ in batches(outcomes, rules, 20_000):
+            transactions.commit(batch)
+        return int(connection.execute("SELECT count(*) FROM events").fetchall()[0][0])
+
+
+def base_of(folder: Path, devices: int, rules: Rules) -> tuple[Path, int]:
+    """A database in `folder` with the traffic of so many devices, and its number of events."""
+    traffic, base = folder / "traffic.ndjson", folder / "base.duckdb"
+    write_traffic(traffic, devices=devices)
+    return base, loaded(base, list(outcomes_of(traffic, rules)), rules)
 
 
 def bare(folder: Path, outcomes: list[Outcome], rules: Rules, size: int) -> float:
@@ -109,7 +123,6 @@ def main() -> None:
     parser.add_argument("--records", type=int, nargs="+", default=[1200])
     parser.add_argument("--against", type=Path, help="Another checkout, to compare with.")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--adopt", action="store_true")
     parser.add_argument("--home", type=Path, help="Where the warehouses are made.")
     parser.add_argument("--lateness", type=float, default=72, help="Hours; less makes more late.")
     options = parser.parse_args()
@@ -123,22 +136,13 @@ def main() -> None:
         outcomes = list(outcomes_of(path, rules))
         before, after = outcomes[: -40 * size], outcomes[-40 * size :]
         base = folder / "base.duckdb"
-        with connect_live(base, rules) as connection:
-            transactions = Transactions(connection)
-            for batch, _ in batches(before, rules, 20_000):
-                transactions.commit(batch)
-            each = connection.execute("SELECT count(*) FROM events").fetchall()[0][0]
+        each = loaded(base, before, rules)
         floor = bare(folder, after, rules, size)
         print(f"bare insert of {size} records' events: {floor * 1000:.0f} ms")
         for millions in options.millions:
             home = folder / f"{millions}"
             home.mkdir()
             growth = grow(base, millions, each, home, rules)
-            if options.adopt:
-                seconds, cpu = adopted(home / "live.duckdb", rules)
-                print(f"{growth.events:,} events adopted in {seconds:.0f} s, {cpu:.0f} s of CPU")
-                shutil.rmtree(home)
-                continue
             chunks = [batch for batch, _ in batches(after, rules, size)]
             print(load(growth, chunks, home / "live.duckdb", rules).described(), flush=True)
             shutil.rmtree(home)

@@ -4,32 +4,58 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
-from math import inf
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hanging import (  # noqa: F401 -- pytest takes its hooks from here
+    pytest_configure,
+    pytest_runtest_protocol,
+    pytest_runtest_teardown,
+    pytest_sessionstart,
+    pytest_unconfigure,
+)
 
 from pipeline.config import Settings
 from pipeline.devstack.broker.server import Broker
+
+# Most of a minute each: what begins last should not take that long alone.
+LONGEST = (
+    "cli/test_sweep.py",
+    "runbooks/test_runbooks.py",
+    "warehouse/test_recompute.py",
+    "ingest/test_edges.py",
+    "warehouse/test_erased.py",
+    "warehouse/test_adopt.py",
+    "warehouse/test_partitions.py",
+    "up/test_up.py",
+    "up/test_adopted.py",
+    "warehouse/test_archive_loader.py",
+    "warehouse/test_expired_loader.py",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--examples", default=200, help="Random stories under each set of rules.")
     parser.addoption("--every", default=7, help="Kill, or check all, at one step in so many.")
+    parser.addoption("--long", action="store_true", help="All values and histories of each test.")
     parser.addoption("--kills", default=4, help="Kills in each test of tests/chaos.")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with the longest timeouts first: what begins last should not take minutes alone."""
-    longest: defaultdict[Path, float] = defaultdict(float)
-    for item in items:
-        if mark := item.get_closest_marker("timeout"):
-            longest[item.path] = max(longest[item.path], mark.args[0] or inf)
-    items.sort(key=lambda item: -longest[item.path])
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without `--long` no test so marked; the longest files first."""
+    if not config.getoption("--long"):
+        config.hook.pytest_deselected(items=[each for each in items if _is_long(each)])
+        items[:] = [each for each in items if not _is_long(each)]
+    first = [Path(__file__).parent / name for name in LONGEST]
+    assert all(map(Path.exists, first))
+    items.sort(key=lambda item: first.index(item.path) if item.path in first else len(first))
+
+
+def _is_long(item: pytest.Item) -> bool:
+    return item.get_closest_marker("long") is not None
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -54,6 +80,12 @@ def _temporary_files_in_pytest_s_folder(tmp_path_factory: pytest.TempPathFactory
 def every(request: pytest.FixtureRequest) -> int:
     """At one in how many steps a process is killed, or a long story checked."""
     return int(request.config.getoption("--every"))
+
+
+@pytest.fixture
+def long(request: pytest.FixtureRequest) -> bool:
+    """Whether time is no concern."""
+    return bool(request.config.getoption("--long"))
 
 
 @pytest.fixture(scope="session")
