@@ -80,6 +80,18 @@ def test_of_a_pool_an_unconfirmed_line_gives_nothing_back(warehouse: Warehouse) 
     assert net(warehouse) == {}
 
 
+def test_of_a_pool_an_unconfirmed_line_before_the_confirmed_one_takes_no_credit(
+    warehouse: Warehouse,
+) -> None:
+    log = Log(warehouse.rules)
+    log.send(bought(0, line("99", variant_id=6), line("1", variant_id=5)), device="d:stranger")
+    log.send(bought(1, line("10", variant_id=5)), **HOOK)
+    log.send(refund(2, line("10")), **HOOK)
+    warehouse.load(log.outcomes)
+    assert taken(warehouse) == [("counted", 10)]
+    assert net(warehouse) == {}
+
+
 def test_another_products_line_without_a_variant_makes_no_pool(warehouse: Warehouse) -> None:
     log = Log(warehouse.rules)
     lines = [line("10", variant_id=5), line("20", variant_id=6), line("40", product_id=2)]
