@@ -32,7 +32,7 @@ class _Quiet(SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the SDK in `node_modules`, as package-lock.json pins it."""
     needed("node", "it is Node 20 or later")
@@ -49,7 +49,7 @@ def sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
     """A served folder and its port: 127.0.0.1 and localhost are two origins."""
     folder = tmp_path_factory.mktemp("pages")
@@ -69,7 +69,7 @@ def _has_printed(verb: Verb, text: str) -> bool:
     return text in output
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def environment(
     kafka: Broker, tmp_path_factory: pytest.TempPathFactory, pages: tuple[Path, int]
 ) -> Iterator[SdkEnvironment]:
@@ -107,7 +107,7 @@ def environment(
         assert token not in verb.said()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     browser = Browser(tmp_path_factory.mktemp("browser") / "one")
     yield browser
@@ -123,7 +123,7 @@ def browser(_browser: Browser) -> Browser:
     return _browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sdk_pages(environment: SdkEnvironment, sdk: Path) -> SdkEnvironment:
     """The environment, with the SDK and the document's track.js among its pages."""
     shutil.copytree(

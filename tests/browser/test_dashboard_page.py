@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser.screenshot import PICTURES, screenshots
 from dashboard_shop import TODAY, Served, history, publish, serving
 from processes import wait_for
 from webdriver import Browser
 
+from browser.screenshot import PICTURES, screenshots
 from pipeline.config import Settings
 from pipeline.dashboard.selection import written
 

@@ -24,7 +24,7 @@ from pipeline.config import Settings
 from pipeline.devstack.broker.server import Broker
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def secured(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Secured]:
     folder = tmp_path_factory.mktemp("secured")
     authority = Authority.made(folder / "ca")
