@@ -2,15 +2,16 @@
 
     python bench/load.py [--millions 1 10 100] [--devices 3000] [--records 1200] [--lateness 72]
                          [--home DIR]
-    python bench/load.py --against CHECKOUT [--devices 6000] [--records 1200 10000] [--rounds 3]
+    python bench/load.py --against CHECKOUT [--millions 1 10] [--devices 6000]
+                         [--records 1200 10000] [--rounds 3]
 
 The same outcomes, of generated traffic, go into warehouses that hold so many million events
 before: copies of the traffic itself, under other devices, in the weeks before, a year at most
 (`bench/growth.py`). The bare insert writes the rows of `events` alone, into a file of its own, with
 a commit: what DuckDB costs at least. A hundred million events take 12 GB at `--home`.
 
-With `--against`, the events a second of this checkout and of another one, in turns: gathering
-and committing as the loader does, in an empty warehouse, with checkpoints.
+With `--against`, the events a second of this checkout and of another one, in turns: gathering,
+committing and publishing as their loaders do, with checkpoints (`bench/capacity.py`).
 """
 
 from __future__ import annotations
@@ -83,14 +84,13 @@ def bare(folder: Path, outcomes: list[Outcome], rules: Rules, size: int) -> floa
     return median(seconds)
 
 
-def capacity(checkout: Path, traffic: Path, size: int) -> dict[str, float]:
+def capacity(checkout: Path, traffic: Path, size: int, millions: float) -> dict[str, float]:
     """Events a second, and a CPU second, of `checkout`; its longest time between two commits."""
     program = str(Path(__file__).with_name("capacity.py"))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=traffic.parent) as folder:
+        how = [str(size), str(48_000 // size), folder, str(millions)]
         done = subprocess.run(
-            [sys.executable, program, checkout, traffic, str(size), str(48_000 // size), folder],
-            check=True,
-            stdout=subprocess.PIPE,
+            [sys.executable, program, checkout, traffic, *how], check=True, stdout=subprocess.PIPE
         )
     found = json.loads(done.stdout)
     return {
@@ -100,19 +100,17 @@ def capacity(checkout: Path, traffic: Path, size: int) -> dict[str, float]:
     }
 
 
-def compare(against: Path, sizes: list[int], *, devices: int, rounds: int) -> None:
+def compare(against: Path, traffic: Path, sizes: list[int], millions: float, rounds: int) -> None:
     """Print what both checkouts load, in turns, and the ratio of the medians."""
     ours = Path(__file__).parent.parent
-    with tempfile.TemporaryDirectory() as folder:
-        traffic = write_traffic(Path(folder) / "traffic.ndjson", devices=devices)
-        for size in sizes:
-            found: dict[Path, list[dict[str, float]]] = {against: [], ours: []}
-            for checkout in [against, ours] * rounds:
-                found[checkout].append(capacity(checkout.resolve(), traffic, size))
-            for name in ("a second", "a CPU second", "longest"):
-                theirs, now = (median(one[name] for one in found[of]) for of in (against, ours))
-                both = f"{theirs:,.2f} and {now:,.2f}: {now / theirs:.2f} times"
-                print(f"{size} records, {name}: {both}")
+    for size in sizes:
+        found: dict[Path, list[dict[str, float]]] = {against: [], ours: []}
+        for checkout in [against, ours] * rounds:
+            found[checkout].append(capacity(checkout.resolve(), traffic, size, millions))
+        for name in ("a second", "a CPU second", "longest"):
+            theirs, now = (median(one[name] for one in found[of]) for of in (against, ours))
+            both = f"{theirs:,.2f} and {now:,.2f}: {now / theirs:.2f} times"
+            print(f"{millions} million events, {size} records, {name}: {both}", flush=True)
 
 
 def main() -> None:
@@ -127,7 +125,10 @@ def main() -> None:
     parser.add_argument("--lateness", type=float, default=72, help="Hours; less makes more late.")
     options = parser.parse_args()
     if options.against:
-        compare(options.against, options.records, devices=options.devices, rounds=options.rounds)
+        with tempfile.TemporaryDirectory(dir=options.home) as name:
+            traffic = write_traffic(Path(name) / "traffic.ndjson", devices=options.devices)
+            for millions in options.millions:
+                compare(options.against, traffic, options.records, millions, options.rounds)
         return
     rules, (size, *_) = Rules(lateness=timedelta(hours=options.lateness)), options.records
     with tempfile.TemporaryDirectory(dir=options.home) as name:
