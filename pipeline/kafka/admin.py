@@ -50,8 +50,8 @@ def create_topics(settings: Settings) -> list[str]:
     """Create the missing topics; returns their names. Raises `KafkaUnusableError`."""
     if settings.min_insync_replicas > settings.replication:
         raise KafkaUnusableError(
-            "PIPELINE_MIN_INSYNC_REPLICAS is more than PIPELINE_REPLICATION: Kafka would accept no"
-            " record"
+            "PIPELINE_MIN_INSYNC_REPLICAS is more than PIPELINE_REPLICATION: no record could be in"
+            " so many replicas"
         )
     kafka = KafkaAdmin(settings)
     wanted = [

@@ -96,8 +96,10 @@ def _of_replicas(actual: ActualTopic, replication: int) -> Iterator[Finding]:
     if fewest > actual.replicas:
         yield Finding(
             f"topic {actual.name} has {actual.replicas} replicas and {MIN_IN_SYNC}={fewest}:"
-            f" Kafka would accept no record; {ALTER}",
-            is_refusal=True,
+            " Kafka accepts records only while each of them is in sync, and before version 3.7"
+            f" none; {ALTER}",
+            # Nothing is lost by it: what Kafka does not accept is in the spool.
+            is_refusal=False,
         )
     if actual.replicas < replication:
         yield Finding(
@@ -126,7 +128,7 @@ def _wanted(topic: Topic, actual: ActualTopic) -> dict[str, str]:
     given = {**_DEFAULTS, **topic.config}
     if "delete" in given["cleanup.policy"]:
         given["retention.bytes"] = str(FOR_EVER)
-    # More than there are replicas, and Kafka would accept no record.
+    # More than there are replicas would promise nothing more.
     given[MIN_IN_SYNC] = str(min(int(given[MIN_IN_SYNC]), actual.replicas))
     return {key: given[key] for key in _RULES if key in given}
 

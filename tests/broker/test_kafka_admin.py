@@ -147,6 +147,23 @@ def test_more_copies_to_wait_for_than_there_are_is_refused(settings: Settings) -
         create_topics(eager)
 
 
+def test_more_copies_to_wait_for_than_a_topic_has_is_a_remark_and_kafka_takes_records(
+    settings: Settings, admin: AdminClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    beacons = topics(settings).beacons
+    eager = {**beacons.config, "min.insync.replicas": "2"}
+    made = NewTopic(beacons.name, beacons.partitions, 1, config=eager)
+    admin.create_topics([made])[beacons.name].result()
+    create_topics(settings)
+    check_topics(settings)
+    assert "beacons has 1 replicas and min.insync.replicas=2" in caplog.text
+    delivered: list[object] = []
+    producer = Producer({"bootstrap.servers": settings.kafka_bootstrap_servers, "acks": "all"})
+    producer.produce(beacons.name, b"x", on_delivery=lambda error, _: delivered.append(error))
+    assert producer.flush(30) == 0
+    assert delivered == [None]
+
+
 def test_fewer_copies_than_wanted_is_a_remark_and_no_refusal(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
