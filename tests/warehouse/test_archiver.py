@@ -219,6 +219,18 @@ def test_a_merged_file_stays_until_no_snapshot_names_it(tmp_path: Path) -> None:
     house.close()
 
 
+def test_at_an_end_in_order_no_file_is_left_that_nothing_names(house: House) -> None:
+    house.load(0, events=FEWEST)
+    house.load(9)
+    house.minutes()
+    house.seconds += 60
+    house.archiver.step()
+    wait_for(lambda: any(name.endswith(".parquet") for name in house.on_disk()))
+    house.archiver.close()
+    assert house.on_disk() == house.named() == set()
+    assert house.warehouse.rows("SELECT count(*) FROM hot_events") == [(FEWEST + 1,)]
+
+
 def test_without_a_snapshot_that_knows_of_it_nothing_is_removed(tmp_path: Path) -> None:
     """The first snapshot may just be copied, and name the files."""
     house = House(tmp_path / "live.duckdb", most_files=1)

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -114,12 +115,18 @@ class Archiver:
         return self._leftovers.remove()
 
     def close(self) -> None:
-        """Stop writing; the rows of an unfinished file stay where they are."""
+        """Stop writing; a file that is not named yet goes, and its rows stay where they are."""
         while self._writing is not None and not wait([self._writing], timeout=INTERRUPT).done:
             # Again and again: between two statements it has no effect.
             self._beside.interrupt()
         self._thread.shutdown()
         self._beside.close()
+        if self._writing is not None and self._writing.exception() is None:
+            written = self._writing.result()
+            with suppress(OSError):  # then the next start deletes it
+                if written is not None:
+                    self._freezer.discard(written)
+        self._writing = None
 
     def _step(self) -> bool:
         moved = False

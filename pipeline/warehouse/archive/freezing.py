@@ -170,8 +170,12 @@ class Freezer:
             raise
         connection.execute("COMMIT" if is_right else "ROLLBACK")
         if not is_right:
-            (self._folder / written.file.name).unlink()
+            self.discard(written)
         return is_right
+
+    def discard(self, written: WrittenFile) -> None:
+        """Delete a file that nothing names. Raises OSError."""
+        (self._folder / written.file.name).unlink()
 
     def _write(
         self, connection: duckdb.DuckDBPyConnection, span: Span, rows: str, *, is_sorted: bool
