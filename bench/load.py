@@ -8,7 +8,7 @@
 The same outcomes, of generated traffic, go into warehouses that hold so many million events
 before: copies of the traffic itself, under other devices, in the weeks before, a year at most
 (`bench/growth.py`). The bare insert writes the rows of `events` alone, into a file of its own, with
-a commit: what DuckDB costs at least. A hundred million events take 12 GB at `--home`.
+a commit: what DuckDB costs at least. A hundred million events take 3 GB at `--home`.
 
 With `--against`, the events a second of this checkout and of another one, in turns: gathering,
 committing and publishing as their loaders do, with checkpoints (`bench/capacity.py`).

@@ -5,7 +5,7 @@
 Generated traffic, and copies of it in the weeks before (`bench/growth.py`), summed and published
 as the loader does it. Each question of `sql/queries` and each section is asked of that snapshot,
 over so many whole days before the last two, at its best of three. A section is asked for by itself,
-with a new reader. A hundred million events take 12 GB at `--home`.
+with a new reader. A hundred million events take 3 GB at `--home`.
 """
 
 from __future__ import annotations
