@@ -103,6 +103,14 @@ def test_addresses_are_not_remembered_without_end(monkeypatch: pytest.MonkeyPatc
     assert guesses.wait("192.0.2.1") == 0
 
 
+def test_who_goes_on_guessing_is_remembered_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guesses_file, "ADDRESSES", 2)
+    guesses = Guesses(clock=lambda: 0.0)
+    for address in ("192.0.2.1", "192.0.2.2", *["192.0.2.1"] * (MOST - 1), "192.0.2.3"):
+        guesses.was_wrong(address)
+    assert guesses.wait("192.0.2.1") > 0
+
+
 def test_the_user_may_have_any_name(guarded: Settings) -> None:
     with serving(guarded) as served:
         for user in ("", "merchandiser"):
