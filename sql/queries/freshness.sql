@@ -16,11 +16,21 @@ newest AS (
     GROUP BY e.store_id
 ),
 
--- Of late events, too: they are on earlier days.
+-- The last to arrive may be late, of any day: a file of the archive has it only if something in it came as late.
 arrived AS (
     SELECT store_id, max(received_at) AS last_arrival_at
-    FROM events
-    WHERE received_at >= (SELECT min(received_at) FROM newest)
+    FROM (
+        SELECT store_id, received_at
+        FROM hot_events
+        UNION ALL
+        SELECT store_id, received_at
+        FROM events
+        WHERE day >= (
+            SELECT coalesce(min(first_day), 'infinity')
+            FROM archive_files
+            WHERE last_received_at >= (SELECT min(received_at) FROM newest)
+        )
+    )
     GROUP BY store_id
 )
 

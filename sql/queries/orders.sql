@@ -3,7 +3,7 @@
 -- They are the orders of `people_orders`, read without their tokens, which take longest.
 WITH placed AS (
     SELECT
-        store_id, order_id, event_key, occurred_at,
+        store_id, day, order_id, event_key, occurred_at,
         CASE WHEN order_id IS NULL THEN event_key END AS own_event,
         CASE WHEN order_id IS NULL THEN occurred_at END AS own_time
     FROM order_lines
@@ -37,10 +37,17 @@ paid AS (
     ) = 1
 ),
 
-returned AS (
+-- Of these orders alone: those of all days are as many as the store has ever had.
+refunded AS (
+    SELECT store_id, order_id, day
+    FROM placed
+    SEMI JOIN (SELECT store_id, order_id FROM order_lines WHERE is_refund) AS returns USING (store_id, order_id)
+),
+
+taken_back AS (
     SELECT store_id, order_id, currency, sum(taken) AS refunded
-    FROM refunds
-    WHERE taken > 0 AND ($store IS NULL OR store_id = $store)
+    FROM refunds_of('refunded')
+    WHERE taken > 0
     GROUP BY store_id, order_id, currency
 )
 
@@ -54,6 +61,6 @@ SELECT
     round(sum(gross) / count(gross), 4) AS average_order,
     quantile_disc(gross, 0.5) AS median_order
 FROM paid
-LEFT JOIN returned USING (store_id, order_id, currency)
+LEFT JOIN taken_back USING (store_id, order_id, currency)
 GROUP BY store_id, currency
 ORDER BY store_id, currency;

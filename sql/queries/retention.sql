@@ -1,11 +1,18 @@
 -- How many devices come back in later weeks? Optional: $store, $first, $last (days of the first visit).
 -- One row per week of first visits, from Monday, and number of weeks later; a device counts once in each.
-WITH visits AS (
+WITH candidates AS (
+    SELECT DISTINCT store_id, device_key
+    FROM people_sessions
+    WHERE ($store IS NULL OR store_id = $store)
+        AND day BETWEEN CAST(coalesce($first, '-infinity') AS DATE) AND CAST(coalesce($last, 'infinity') AS DATE)
+),
+
+visits AS (
     SELECT
         store_id, device_key, CAST(date_trunc('week', day) AS DATE) AS week,
         min(day) OVER (PARTITION BY store_id, device_key) AS first_day
-    FROM sessions
-    WHERE NOT is_bot AND NOT is_report AND ($store IS NULL OR store_id = $store)
+    FROM people_sessions
+    SEMI JOIN candidates USING (store_id, device_key)
 ),
 
 cohorts AS (

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import duckdb
 import pytest
+from archived import day, freeze
 from cookbook import of_arrivals, of_orders, of_visits
 from cookbook.past import Asked, Past
-from factories import Log, cart, purchase
+from factories import DAY, MORNING, Log, cart, purchase
 from warehouse_fixture import RULES, Warehouse
 
 from docs import cookbook
 from pipeline.domain.rules import Rules
 from pipeline.warehouse.database import connect_published
+from pipeline.warehouse.manifest import archive_folder
 from pipeline.warehouse.parameters import parameters_of
 from pipeline.warehouse.queries import ask, questions
 
@@ -124,6 +126,25 @@ def test_a_cart_is_left_behind_where_the_order_comes_after_seven_days(warehouse:
         warehouse.connection, "cart_abandonment", {}
     ).rows
     assert (added, bought, left, back, share) == (2, 2, 2, 1, 100.0)
+
+
+@pytest.mark.parametrize("archived", [(), (0,), (0, 2)], ids=["hot", "in part", "whole"])
+def test_the_last_to_arrive_may_be_late_wherever_it_is(
+    warehouse: Warehouse, archived: tuple[int, ...]
+) -> None:
+    log = Log(warehouse.rules)
+    newest, arrival = MORNING + 2 * DAY, MORNING + 3 * DAY
+    for store, received_at in (("prompt", newest), ("slow", arrival)):
+        log.send(cart(2 * 24 * 60), store=store)
+        log.send(cart(0), store=store, device="d:late", received_at=received_at)
+    warehouse.load(log.outcomes)
+    for number in archived:
+        freeze(warehouse.connection, archive_folder(warehouse.path), day(number))
+    found = ask(warehouse.connection, "freshness", {}).rows
+    at, later = (
+        datetime.fromtimestamp(ms / 1000, UTC).replace(tzinfo=None) for ms in (newest, arrival)
+    )
+    assert [row[:3] for row in found] == [("prompt", at, at), ("slow", at, later)]
 
 
 def test_an_order_is_worth_its_lines_in_its_first_currency(warehouse: Warehouse) -> None:
