@@ -1,13 +1,17 @@
 -- Grain: one row per step, of people's sessions.
 WITH counted AS (
     SELECT
-        sum(sessions) AS sessions, sum(saw_products) AS saw_products, sum(clicked) AS clicked,
-        sum(viewed_a_product) AS viewed_a_product, sum(added_to_cart) AS added_to_cart, sum(bought) AS bought
+        count(*) AS sessions,
+        count(*) FILTER (WHERE product_impressions > 0) AS saw_products,
+        count(*) FILTER (WHERE product_clicks > 0) AS clicked,
+        count(*) FILTER (WHERE product_views > 0) AS viewed_a_product,
+        count(*) FILTER (WHERE add_to_carts > 0) AS added_to_cart,
+        count(*) FILTER (WHERE has_converted) AS bought
     FROM visits
     WHERE NOT is_bot AND NOT is_report AND day BETWEEN getvariable('first') AND getvariable('last')
 )
 
-SELECT step, CAST(coalesce(sessions, 0) AS BIGINT) AS sessions
+SELECT step, sessions
 FROM (
     SELECT unnest([
         {'place': 1, 'step': 'Sessions', 'sessions': sessions},

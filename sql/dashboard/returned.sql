@@ -1,9 +1,12 @@
 -- Grain: one row per line of a refund that took something, on the refund's own day; chosen by its order's session.
-CREATE OR REPLACE TEMP TABLE returned AS
+CREATE OR REPLACE TEMP VIEW returned AS
 SELECT
     r.store_id, r.day,
     hour(time_in(c.timezone, r.occurred_at)) AS hour,
-    c.today <> getvariable('last') OR CAST(time_in(c.timezone, r.occurred_at) AS TIME) <= c.time_of_day AS in_time,
+    CASE
+        WHEN c.today <> getvariable('last') THEN true
+        ELSE CAST(time_in(c.timezone, r.occurred_at) AS TIME) <= c.time_of_day
+    END AS in_time,
     r.currency, r.taken, r.is_bot
 FROM snapshot.main.refunds AS r
 JOIN clocks AS c USING (store_id)
@@ -16,5 +19,9 @@ WHERE r.day BETWEEN getvariable('earliest') AND getvariable('last') AND r.taken 
             AND l.device_key = s.device_key
             AND l.session_id = s.session_id
             AND l.occurred_at BETWEEN s.started_at AND s.ended_at
-        WHERE l.store_id = r.store_id AND l.order_id = r.order_id AND l.counts_order
+        -- Without a filter none is read.
+        WHERE getvariable('is_filtered')
+            AND l.store_id = r.store_id
+            AND l.order_id = r.order_id
+            AND l.counts_order
     ));

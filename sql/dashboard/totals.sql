@@ -9,12 +9,13 @@ WITH periods AS (
 visited AS (
     SELECT
         period, is_bot,
-        CAST(sum(sessions) FILTER (WHERE NOT is_report) AS BIGINT) AS sessions,
-        CAST(sum(bought) FILTER (WHERE NOT is_report) AS BIGINT) AS bought,
-        CAST(sum(searches) FILTER (WHERE NOT is_report) AS BIGINT) AS searches,
-        CAST(sum(session_events) FILTER (WHERE NOT is_report) AS BIGINT) AS session_events
+        count(*) AS sessions,
+        count(*) FILTER (WHERE has_converted) AS bought,
+        CAST(sum(searches) AS BIGINT) AS searches,
+        CAST(sum(events) AS BIGINT) AS session_events
     FROM visits
     JOIN periods ON day BETWEEN first AND last AND (day < last OR in_time OR NOT cut)
+    WHERE NOT is_report
     GROUP BY ALL
 ),
 

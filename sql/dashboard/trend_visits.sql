@@ -3,11 +3,11 @@ SELECT
     day,
     CASE WHEN getvariable('grain_of_time') = 'hour' THEN hour END AS hour,
     in_time,
-    CAST(sum(CASE WHEN is_report THEN 0 ELSE sessions END) AS BIGINT) AS sessions,
-    CAST(sum(CASE WHEN is_report THEN 0 ELSE bought END) AS BIGINT) AS bought,
-    CAST(sum(CASE WHEN is_report THEN 0 ELSE searches END) AS BIGINT) AS searches,
-    CAST(sum(CASE WHEN is_report THEN 0 ELSE session_events END) AS BIGINT) AS session_events
+    count(*) AS sessions,
+    count(*) FILTER (WHERE has_converted) AS bought,
+    CAST(sum(searches) AS BIGINT) AS searches,
+    CAST(sum(events) AS BIGINT) AS session_events
 FROM visits
-WHERE NOT is_bot
+WHERE NOT is_bot AND NOT is_report
 GROUP BY ALL
 ORDER BY day, hour, in_time;
