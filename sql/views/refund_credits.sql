@@ -1,47 +1,32 @@
 -- Grain: one row per refund line, conversion that it takes from, model and touch: what the refund
 -- takes from each credit, on the refund's day (A8). Rounded cumulatively: a full refund in any
 -- number of parts leaves exactly 0.
-WITH takers AS (
-    SELECT DISTINCT store_id, day, order_id, product_id, from_variant_id, currency
-    FROM refunds
-    WHERE taken > 0
-),
-
-slices AS (
+WITH slices AS (
     SELECT
-        t.store_id, t.day, t.order_id, t.product_id, t.from_variant_id, t.currency,
+        r.store_id, r.event_key AS refund_event_key, r.line AS refund_line, r.refund_id, r.day,
+        r.occurred_at AS refunded_at, r.taken_before, r.taken,
         l.event_key, l.occurred_at, l.line, l.revenue,
         -- Of two lines of one pool a refund takes from the first, then the next.
         sum(l.revenue) OVER (
-            PARTITION BY t.store_id, t.day, t.order_id, t.product_id, t.from_variant_id, t.currency
+            PARTITION BY r.store_id, r.day, r.event_key, r.occurred_at, r.line
             ORDER BY l.occurred_at, l.event_key, l.line ROWS UNBOUNDED PRECEDING
         ) - l.revenue AS opens
-    FROM order_lines AS l
-    JOIN takers AS t
-        ON l.store_id = t.store_id
-        AND l.order_id = t.order_id
-        AND l.product_id = t.product_id
-        AND l.currency = t.currency
-        AND (t.from_variant_id IS NULL OR l.variant_id = t.from_variant_id)
-    WHERE NOT l.is_refund AND l.is_counted AND l.revenue > 0
+    FROM refunds AS r
+    JOIN order_lines AS l
+        ON r.store_id = l.store_id
+        AND r.order_id = l.order_id
+        AND r.product_id = l.product_id
+        AND r.currency = l.currency
+        AND (r.from_variant_id IS NULL OR r.from_variant_id = l.variant_id)
+    WHERE r.taken > 0 AND NOT l.is_refund AND l.is_counted AND l.revenue > 0
 ),
 
 taken AS (
     SELECT
-        r.store_id, r.event_key AS refund_event_key, r.line AS refund_line, r.refund_id, r.day,
-        r.occurred_at AS refunded_at,
-        s.event_key, s.occurred_at, s.line, s.revenue,
-        least(greatest(r.taken_before - s.opens, 0), s.revenue) AS before,
-        least(greatest(r.taken_before + r.taken - s.opens, 0), s.revenue) AS after
-    FROM refunds AS r
-    JOIN slices AS s
-        ON r.store_id = s.store_id
-        AND r.day = s.day
-        AND r.order_id = s.order_id
-        AND r.product_id = s.product_id
-        AND r.from_variant_id IS NOT DISTINCT FROM s.from_variant_id
-        AND r.currency = s.currency
-    WHERE r.taken > 0
+        * EXCLUDE (taken_before, taken, opens),
+        least(greatest(taken_before - opens, 0), revenue) AS before,
+        least(greatest(taken_before + taken - opens, 0), revenue) AS after
+    FROM slices
 ),
 
 -- Their conversions, of the refund's day: so a filter of it reaches the tables through `credits_of`.
