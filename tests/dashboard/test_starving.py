@@ -13,7 +13,7 @@ from dashboard_shop import history, publish, serving
 from processes import wait_for
 
 from pipeline.config import Settings
-from pipeline.dashboard.answers import Answers
+from pipeline.dashboard.answers import Answers, quick_limit
 from pipeline.dashboard.sections import ALL
 from pipeline.dashboard.snapshot import BusyError, SnapshotReader
 
@@ -124,3 +124,12 @@ def test_answers_are_forgotten_before_they_fill_memory(
     assert answers.section(QUALITY, {"store": "atelier"})[1]["quality"] is first["quality"]
     answers.section(QUALITY, {"store": "atelier", "last": "2025-11-23"})
     assert answers.section(QUALITY, {"store": "atelier"})[1]["quality"] is not first["quality"]
+
+
+@pytest.mark.parametrize(
+    ("timeout", "quick"), [(0.2, 0.2), (9, 9), (60, 10), (61, 61 / 6), (600, 100)]
+)
+def test_a_longer_timeout_is_a_longer_one_for_quick_questions_too(
+    timeout: float, quick: float
+) -> None:
+    assert quick_limit(timedelta(seconds=timeout)) == timedelta(seconds=quick)
