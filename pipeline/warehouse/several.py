@@ -20,8 +20,6 @@ from pipeline.warehouse.limits import lock
 from pipeline.warehouse.manifest import archive_folder
 from pipeline.warehouse.sql import quoted
 
-# Where the rows of `events` are in each.
-_PLACES = {"hot_events", "archive_files", "archive_folder"}
 _SHARED = """
     SELECT store_id, string_agg(snapshot, ' and in ' ORDER BY snapshot)
     FROM snapshot_stores
@@ -104,7 +102,7 @@ def _define_tables(connection: duckdb.DuckDBPyConnection, names: list[str]) -> N
     tables = connection.execute(
         "SELECT DISTINCT table_name FROM duckdb_tables() WHERE NOT temporary ORDER BY ALL"
     ).fetchall()
-    for table in ("events", *(table for (table,) in tables if table not in _PLACES)):
+    for table in ("events", *(table for (table,) in tables)):
         # Of rules there is one row, and it is the same in all.
         places = names[:1] if table == "rules" else names
         rows = " UNION ALL BY NAME ".join(f"FROM {name}.{table}" for name in places)
