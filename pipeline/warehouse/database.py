@@ -22,7 +22,8 @@ from pipeline.warehouse.manifest import (
     verify_types,
 )
 from pipeline.warehouse.resources import Resources
-from pipeline.warehouse.sql import files, in_order, inlined, quoted, table_macros
+from pipeline.warehouse.sql import files, in_order, quoted, table_macros
+from pipeline.warehouse.views import keep_views
 
 # Clients from 1.2 on can read it; the default of 2.0 excludes all of 1.x.
 STORAGE_VERSION = "v1.2.0"
@@ -104,7 +105,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, rules: Rules, path: Path) ->
     define_scalar_macros(connection)
     define(connection)
     refuse_other_zones(connection, path)
-    define_views(connection)
+    keep_views(connection)
     connection.execute(dict(files("load"))["staging_tables"])
 
 
@@ -155,7 +156,21 @@ def unreadable(path: Path, error: duckdb.Error) -> DatabaseError:
 
 
 def connect_published(path: Path, *, memory: int | None = None) -> duckdb.DuckDBPyConnection:
-    """A reader's connection to the snapshot, with the recompute macros for the checks.
+    """As `open_published`, with the macros of `define`, which questions and checks need."""
+    connection = open_published(path, memory=memory)
+    try:
+        define(connection)
+    except duckdb.IOException as error:  # binding reads a file of the archive
+        connection.close()
+        raise DatabaseError(f"{path} cannot be read without its archive: {cause(error)}") from None
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_published(path: Path, *, memory: int | None = None) -> duckdb.DuckDBPyConnection:
+    """A reader's connection to the tables and views of the snapshot.
 
     It can read no other file but those of the archive beside it, and write none. `memory` is as in
     `lock`. Raises `NoSnapshotError` when there is no snapshot yet, `DatabaseError` when it cannot
@@ -172,11 +187,7 @@ def connect_published(path: Path, *, memory: int | None = None) -> duckdb.DuckDB
     try:
         connection.execute("SET TimeZone = 'UTC'")
         _refuse_archive_elsewhere(connection, path)
-        define(connection)
         lock(connection, archive_folder(path), memory=memory)
-    except duckdb.IOException as error:  # binding reads a file of the archive
-        connection.close()
-        raise DatabaseError(f"{path} cannot be read without its archive: {cause(error)}") from None
     except BaseException:
         connection.close()
         raise
@@ -211,12 +222,6 @@ def define_scalar_macros(connection: duckdb.DuckDBPyConnection) -> None:
     for name, text in in_order("macros"):
         if name not in table_macros():
             connection.execute(text)
-
-
-def define_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create those of `sql/views`."""
-    for name, text in in_order("views"):
-        connection.execute(f"CREATE OR REPLACE VIEW {name} AS {inlined(text)}")
 
 
 def migrate(connection: duckdb.DuckDBPyConnection) -> None:

@@ -14,11 +14,11 @@ from pipeline.warehouse.database import (
     NoSnapshotError,
     define,
     define_scalar_macros,
-    define_views,
 )
 from pipeline.warehouse.limits import lock
 from pipeline.warehouse.manifest import archive_folder
 from pipeline.warehouse.sql import quoted
+from pipeline.warehouse.views import define_views
 
 _SHARED = """
     SELECT store_id, string_agg(snapshot, ' and in ' ORDER BY snapshot)
