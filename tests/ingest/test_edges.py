@@ -23,11 +23,13 @@ import pytest
 import urllib3
 from ingest.wire_cases import minimal
 from machine import Machine, blocks
+from operated import operated_settings
 from processes import Verb, environment, wait_for
 from webdriver import needed
 
 from pipeline.config import Settings
 from pipeline.devstack.broker.data_directory import free_port
+from pipeline.devstack.broker.server import Broker
 from pipeline.ingest.stores import new_token
 from pipeline.ingest.stores_file import write_stores
 from pipeline.kafka.admin import create_topics
@@ -79,8 +81,9 @@ PROGRAMS = {
 
 @dataclass
 class Edge:
-    """Two ingests behind a program; `url` is the origin of strangers."""
+    """Two ingests behind the program `name`; `url` is the origin of strangers."""
 
+    name: str
     url: str
     token: str
     pem: Path
@@ -172,7 +175,7 @@ def serving(name: str, settings: Settings, folder: Path, *, delay: timedelta) ->
                 [binary, *options], stdout=said, stderr=said, env={**os.environ, **own_places}
             )
         try:
-            edge = Edge(f"https://127.0.0.1:{port}", token, pem, ingests, folder, process)
+            edge = Edge(name, f"https://127.0.0.1:{port}", token, pem, ingests, folder, process)
             wait_for(lambda: is_up(edge))
             yield edge
         finally:
@@ -210,11 +213,28 @@ def serve(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., Edge]]:
         )
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_beacons_go_through_with_the_words_of_ingest_and_nothing_else_does(
-    serve: Callable[..., Edge], name: str
-) -> None:
-    edge = serve(name)
+@pytest.fixture(scope="module", params=PROGRAMS)
+def shared(
+    request: pytest.FixtureRequest, kafka: Broker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Edge]:
+    home = tmp_path_factory.mktemp("shared")
+    settings = operated_settings(kafka, home)
+    with serving(request.param, settings, home / request.param, delay=timedelta(0)) as edge:
+        yield edge
+
+
+@pytest.fixture
+def edge(shared: Edge) -> Edge:
+    """Each program in turn; its ingests run."""
+    for ingest in shared.ingests:
+        if ingest.is_ended():
+            ingest.start()
+            wait_ready(ingest)
+    wait_for(lambda: is_up(shared))
+    return shared
+
+
+def test_beacons_go_through_with_the_words_of_ingest_and_nothing_else_does(edge: Edge) -> None:
     shop = {"origin": SHOP, "x-storefront-access-token": edge.token}
     for path, headers in (
         ("/beacon", shop),
@@ -231,12 +251,11 @@ def test_beacons_go_through_with_the_words_of_ingest_and_nothing_else_does(
         for page in ("livez", "readyz", "metrics", "explain", "explain.json", ""):
             answer = edge.request("GET", f"/{page}", headers={"host": host})
             # Caddy has no answer for a name that it does not serve.
-            assert answer.status == 404 or (name, host, answer.data) == ("caddy", "127.0.0.1", b"")
+            found = (edge.name, host, answer.data)
+            assert answer.status == 404 or found == ("caddy", "127.0.0.1", b"")
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_it_speaks_http_2(serve: Callable[..., Edge], name: str) -> None:
-    edge = serve(name)
+def test_it_speaks_http_2(edge: Edge) -> None:
     curl = needed("curl", "apt-get install curl")
     port = edge.url.rsplit(":", 1)[1]
     said = subprocess.run(
@@ -253,18 +272,14 @@ def test_it_speaks_http_2(serve: Callable[..., Edge], name: str) -> None:
     assert said.stdout == "2 204"
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_no_log_has_the_token_also_while_ingest_is_down(
-    serve: Callable[..., Edge], name: str
-) -> None:
-    edge = serve(name)
+def test_no_log_has_the_token_also_while_ingest_is_down(edge: Edge) -> None:
     path, header = f"/beacon?token={edge.token}", {"x-storefront-access-token": edge.token}
     assert edge.request("POST", path, json=BODY).status == 204
     for ingest in edge.ingests:
         ingest.kill()
     for headers in ({}, header):
         assert edge.request("POST", path, json=BODY, headers=headers).status in (502, 503)
-    if name != "caddy":
+    if edge.name != "caddy":
         wait_for(lambda: re.search(r"/beacon 50[23]", edge.logged()) is not None)
         assert "/beacon 204" in edge.logged()
     assert edge.token not in edge.logged()
