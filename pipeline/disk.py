@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeline.config import Settings
-from pipeline.warehouse.database import NoSnapshotError, connect_published
+from pipeline.warehouse.database import NoSnapshotError, open_published
 from pipeline.warehouse.manifest import FOLDER
 from pipeline.warehouse.queries import QueryResult
 
@@ -77,7 +77,7 @@ def _size(path: Path) -> int:
 
 
 def _of_tables(snapshot: Path) -> list[tuple[str, int]]:
-    with connect_published(snapshot) as connection:
+    with open_published(snapshot) as connection:
         ((size, free),) = connection.execute(
             "SELECT block_size, free_blocks FROM pragma_database_size()"
             " WHERE database_name = current_database()"

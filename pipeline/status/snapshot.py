@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from pipeline.warehouse.database import NoSnapshotError, connect_published
+from pipeline.warehouse.database import NoSnapshotError, open_published
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def read_snapshot(
     Without `ids`, as Kafka is away, all rows count.
     """
     try:
-        connection = connect_published(path)
+        connection = open_published(path)
     except NoSnapshotError:
         return None
     with connection:
