@@ -19,7 +19,7 @@ from pipeline.domain.outcomes import Outcome
 from pipeline.kafka.admin import create_topics, end_offsets, topic_ids
 from pipeline.stream.checkpoint import Checkpoint
 from pipeline.topics import Rejected, group, topics
-from pipeline.warehouse.database import DatabaseError, connect_published
+from pipeline.warehouse.database import DatabaseError, open_published
 from pipeline.warehouse.load.loader import Loader
 
 
@@ -146,5 +146,5 @@ def positions(settings: Settings) -> dict[tuple[str, int], int]:
 
 def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
     """The rows of `query` on the snapshot."""
-    with connect_published(settings.database) as connection:
+    with open_published(settings.database) as connection:
         return connection.execute(query).fetchall()
