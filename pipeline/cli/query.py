@@ -56,12 +56,13 @@ def _parameters(given: click.Context, _: click.Parameter, begun: str) -> list[Co
 @click.argument("name", required=False, shell_complete=_questions)
 @click.option(
     "-p",
+    "--param",
     "parameters",
     multiple=True,
     metavar="NAME=VALUE",
     callback=_named,
     shell_complete=_parameters,
-    help="A parameter of the question; once for each.",
+    help="A parameter of the question, as in `-p store=shop -p first=2026-06-01`.",
 )
 @click.option("--all-time", is_flag=True, help="From the first day with events to the last.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
@@ -103,6 +104,7 @@ def query(
     if name is None:
         for question, purpose in questions().items():
             click.echo(f"{question:<24} {purpose}")
+        click.echo("Ask with: pipeline query funnel -p store=shop -p first=2026-06-01", err=True)
         return
     values = dict(parameter.split("=", 1) for parameter in parameters)
     _refuse_missing(name, values, all_time=all_time)
