@@ -116,3 +116,10 @@ def test_the_functions_of_the_debugging_recipe_exist() -> None:
         for name in re.findall(r"`([\w.]+)`", functions):
             for part in name.split("."):
                 assert re.search(rf"(?:def|class) {part}\b", source), name
+
+
+def test_what_the_tests_of_a_folder_share_ends_with_them() -> None:
+    """In a folder that is no package, `scope="package"` would last as long as the whole run."""
+    for conftest in (ROOT / "tests").glob("*/conftest.py"):
+        is_shared = 'scope="package"' in conftest.read_text()
+        assert conftest.with_name("__init__.py").exists() == is_shared, conftest

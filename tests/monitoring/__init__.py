@@ -1,1 +1,1 @@
-"""A package, so that what its fixtures of scope `package` have started ends with its tests."""
+"""A package: what its tests share as fixtures of `scope="package"` ends with the last of them."""
