@@ -1,11 +1,4 @@
-"""Real troubles of a real pipeline, which Prometheus scrapes, fire its alerts until they end.
-
-All but two, whose rules are fired by values. `PipelineDiskFull`: less than 2 GB would have to be
-free on the file system of a home; to fill one writes gigabytes and fails whatever else a machine
-runs, and to mount a small one takes root. `PipelineWorkersBehind`: a worker that runs would have to
-be slower than the shop, by a backlog that depends on the machine; Kafka 4 takes records where fewer
-replicas are in sync than `min.insync.replicas` says, if there are no more.
-"""
+"""Real troubles of a real pipeline, which Prometheus scrapes, fire its alerts until they end."""
 
 from __future__ import annotations
 
@@ -18,19 +11,25 @@ from itertools import count
 from pathlib import Path
 
 import duckdb
+import own_disk
 import pytest
+import yaml
 from confluent_kafka import Producer
-from operated import Operated, event, operated_settings, up
-from processes import paused, wait_for, wait_published
+from operated import Operated, event, operated_settings, up, value
+from processes import Verb, paused, stopping, wait_for, wait_published
 from prometheus_server import Prometheus, scraping
 from records import records_of
 
 from pipeline.config import Settings
 from pipeline.devstack.broker.server import Broker
+from pipeline.kafka.admin import create_topics
 from pipeline.topics import topics
 
 ROOT = Path(__file__).parents[2]
+RULES = ROOT / "ops" / "prometheus" / "alerts.yml"
 devices = count(1000)
+# How much more the shop sends than the worker does, and of how many devices in a request.
+AHEAD_BY, MOST = 4, 200
 Meanwhile = Callable[[], object]
 """What goes on while a trouble lasts, called again and again."""
 
@@ -75,8 +74,7 @@ def troubled(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def prometheus(
     troubled: Operated, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Prometheus]:
-    folder, rules = tmp_path_factory.mktemp("prometheus"), ROOT / "ops/prometheus/alerts.yml"
-    with scraping(troubled.urls, folder, rules) as found:
+    with scraping(troubled.urls, tmp_path_factory.mktemp("prometheus"), RULES) as found:
         # Twice each, for the rates.
         wait_for(lambda: len(found.query("count_over_time(up[1h]) >= 3")) == len(troubled.urls))
         yield found
@@ -101,6 +99,31 @@ def the_worker_is_stopped(running: Operated, _: Broker) -> Iterator[Meanwhile]:
     worker.suspend()
     try:
         yield lambda: send(running)
+    finally:
+        worker.resume()
+
+
+@contextmanager
+def the_worker_is_slower_than_the_shop(running: Operated, _: Broker) -> Iterator[Meanwhile]:
+    """It runs for moments, as beside much else, and the shop sends more than it does in them."""
+    worker, url = running.child("worker"), running.urls["worker"]
+
+    def done() -> float:
+        return value(url, "pipeline_worker_records_total")
+
+    before = done()
+
+    def shop() -> None:
+        nonlocal before
+        worker.resume()
+        after = done()
+        worker.suspend()
+        for _ in range(1 + int(AHEAD_BY * (after - before)) // MOST):
+            running.send(*(event(next(devices)) for _ in range(MOST)))
+        before = after
+
+    try:
+        yield shop
     finally:
         worker.resume()
 
@@ -185,6 +208,7 @@ Trouble = Callable[[Operated, Broker], AbstractContextManager[Meanwhile]]
 # What Prometheus can see of each.
 TROUBLES: dict[Trouble, set[str]] = {
     the_worker_is_stopped: {"PipelineProcessDown", "PipelineDownstreamStalled"},
+    the_worker_is_slower_than_the_shop: {"PipelineWorkersBehind"},
     no_snapshot_can_be_made: {"PipelineNoSnapshot", "PipelineDownstreamStalled"},
     the_loader_waits_for_a_file: {"PipelineLoaderBehind", "PipelineStalled"},
     the_clock_of_ingest_is_ahead: {"PipelineClockWrong"},
@@ -220,7 +244,36 @@ def test_the_trouble_fires_its_alerts_until_it_is_over(
     wait_for(lambda: not (alerts - LASTS) & prometheus.firing())
 
 
-def test_the_guide_says_which_alerts_are_fired_by_real_trouble() -> None:
-    text = (ROOT / "docs" / "operating.md").read_text()
-    (said,) = re.findall(r"Tests fire (.*?) by real trouble", text, re.DOTALL)
-    assert set(re.findall(r"`(\w+)`", said)) == set().union(*TROUBLES.values())
+@pytest.fixture
+def loader_on_its_own_disk(kafka: Broker, tmp_path: Path) -> Iterator[Verb]:
+    own_disk.require_own_disk()
+    settings = operated_settings(kafka, tmp_path)
+    create_topics(settings)
+    loader = Verb("load", settings, program=(own_disk.__file__, "16G", str(tmp_path)))
+    with stopping([loader]):
+        wait_for(lambda: "metrics: http" in loader.said(), each=loader.assert_alive)
+        yield loader
+
+
+DISK_FULL = "PipelineDiskFull"
+
+
+def test_a_disk_that_is_nearly_full_fires_its_alert_until_it_is_not(
+    loader_on_its_own_disk: Verb, tmp_path: Path
+) -> None:
+    process = loader_on_its_own_disk.process
+    assert process is not None
+    (url,) = re.findall(r"metrics: (http\S+)", loader_on_its_own_disk.said())
+    with scraping({"load": url}, tmp_path, RULES) as prometheus:
+        wait_for(lambda: prometheus.query("pipeline_loader_disk_free_bytes > 8e9") != [])
+        assert DISK_FULL not in prometheus.firing()
+        own_disk.resize(process.pid, tmp_path, "1900M")
+        wait_for(lambda: DISK_FULL in prometheus.firing())
+        own_disk.resize(process.pid, tmp_path, "16G")
+        wait_for(lambda: DISK_FULL not in prometheus.firing())
+
+
+def test_every_alert_is_fired_by_real_trouble() -> None:
+    groups = yaml.safe_load(RULES.read_text())["groups"]
+    alerts = {rule["alert"] for group in groups for rule in group["rules"]}
+    assert {DISK_FULL}.union(*TROUBLES.values()) == alerts
