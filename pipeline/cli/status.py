@@ -69,8 +69,10 @@ def status(
     if as_json:
         click.echo(json.dumps(_as_json(settings, found, passed, processes, trouble), default=str))
     else:
-        show(found.table())
-        show(state_sizes.table(found.state))
+        if found.partitions:
+            show(found.table())
+        if found.state:
+            show(state_sizes.table(found.state))
         click.echo(found.ages(now))
         for line in passed.lines(now) if passed else []:
             click.echo(line)
@@ -117,12 +119,12 @@ def _exceeded(
 
 
 def _found(settings: Settings) -> tuple[Status, Flow | None, list[str]]:
-    """The status, what waits, and what is wrong. Raises `KafkaUnusableError` if none is known."""
+    """The status, what waits, and what is wrong."""
     from pipeline.cli.command import on_kafka
     from pipeline.kafka.diagnosis import require_listener
     from pipeline.kafka.errors import KafkaUnusableError
+    from pipeline.status import Status, status_without_kafka
     from pipeline.status import status as read_status
-    from pipeline.status import status_without_kafka
     from pipeline.status.waiting import flow
     from pipeline.stream.commits import refused_commits
 
@@ -133,9 +135,9 @@ def _found(settings: Settings) -> tuple[Status, Flow | None, list[str]]:
         passed = flow(settings, found)
         trouble = refused_commits(settings, topic_id=found.topic_id, rules=None)
     except KafkaUnusableError as error:
-        known = status_without_kafka(settings)
-        if known is None:
-            raise
+        # Why `up` gave up, or which process keeps dying, is shown in either case.
+        if (known := status_without_kafka(settings)) is None:
+            return Status([], None, None), None, [f"{error}; nor is there a snapshot"]
         return known, None, [f"{error}; shown is what the snapshot knows"]
     if found.snapshot is not None and found.snapshot.other_topics:
         trouble.append(

@@ -45,11 +45,11 @@ class Supervised:
         self.record()
 
     def record(self, *, ended: str = "") -> None:
-        """Write the file; a full disk stops nothing."""
+        """Write the file; a full disk stops nothing. `ended`: all have been stopped, and why."""
         states = [
             ProcessState(
                 child.label,
-                child.process is not None,
+                child.process is not None and not ended,
                 child.restarts,
                 child.deaths,
                 child.last_death,

@@ -75,8 +75,8 @@ class Up:
             signal.signal(number, lambda *_: self._supervisor.request_stop())
         try:
             self._start()
-        except BaseException:
-            self._stop()
+        except BaseException as error:
+            self._end(error)
             raise
         return self
 
@@ -86,7 +86,7 @@ class Up:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._stop()
+        self._end(error)
         if error is None and self._supervisor.has_left_work:
             # Python would wait for the threads of a hanging download. And `stop` does not know the
             # processes that such work started, as Java to format Kafka's log.
@@ -224,15 +224,20 @@ class Up:
         self._supervisor.watch(until=lambda: self._hopeless() is not None)
         child = self._hopeless()
         if child is not None and not self.is_stopping:
-            error = (
+            raise StartError(
                 f"{child.label} has died {child.deaths_of_one_cause} times in a row, at last:"
                 f" {child.last_death}; mend that and start again (PIPELINE_MAX_RESTARTS)"
             )
-            self._supervised.record(ended=error)
-            raise StartError(error)
 
     def _hopeless(self) -> ManagedProcess | None:
         return hopeless(self._supervisor.children, most=self.settings.max_restarts)
+
+    def _end(self, error: BaseException | None) -> None:
+        """Stop everything, and leave for `status` which error was the reason."""
+        self._stop()
+        # Before its first process the home may be that of another `up`.
+        if isinstance(error, Exception) and self._supervisor.children:
+            self._supervised.record(ended=str(error))
 
     def _stop(self) -> None:
         self._supervisor.stop(10.0 + self.settings.drain_delay.total_seconds())

@@ -88,7 +88,7 @@ class Status:
     def ages(self, now: datetime) -> str:
         """Rejected events, ages and the archive, as text. `now` is UTC."""
         if self.snapshot is None:
-            return f"rejected events: {self.rejected_end}; no snapshot yet"
+            return f"rejected events: {_known(self.rejected_end)}; no snapshot yet"
         newest = self.snapshot.newest_received_at
         return (
             f"rejected events: {_known(self.rejected_end)}, published: {self.snapshot.rejected}\n"

@@ -117,6 +117,22 @@ def test_without_kafka_the_snapshot_tells_what_it_knows(
     assert "does not answer" in found["errors"][0]
 
 
+def test_without_kafka_and_snapshot_it_is_one_error_and_still_json(
+    settings: Settings, status: Told
+) -> None:
+    away = settings.model_copy(update={"kafka_bootstrap_servers": "127.0.0.1:9"})
+    ProcessRecord.of_this_process([], ended="no room").record(settings.home)
+    done = status(away)
+    assert done.returncode == 1
+    assert "rejected events: ?; no snapshot yet" in done.stdout
+    assert "`pipeline up` gave up: no room" in done.stdout
+    assert re.fullmatch(
+        r"Error: Kafka .* does not answer .*; nor is there a snapshot\n", done.stderr
+    )
+    found = json.loads(status(away, "--json").stdout)
+    assert (found["partitions"], found["snapshot"], found["up"]["ended"]) == ([], None, "no room")
+
+
 def test_what_keeps_dying_is_named_while_up_runs(unchanged: OutcomeTopics, status: Told) -> None:
     home = unchanged.settings.home
     state = ProcessState("worker-2", False, 3, 4, "worker ended with code 1: Error: no room")

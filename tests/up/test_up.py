@@ -17,6 +17,8 @@ import urllib3
 from copy_programs import HANGS, hanging
 from processes import wait_for
 
+from pipeline.monitoring.process_record import ProcessRecord
+
 Start = Callable[..., Any]
 READY = "Ctrl-C stops everything"
 
@@ -138,6 +140,13 @@ def test_a_kafka_that_ends_at_its_start_is_one_line_with_the_reason(
     last = run.errors.splitlines()[-1]
     assert last.startswith("ERROR kafka ended at its start: ")
     assert "node" in last
+    asked = start("status")
+    assert asked.process.wait(60) == 1
+    assert "`pipeline up` gave up: kafka ended at its start: " in asked.output
+    assert "does not answer" in asked.errors
+    record = ProcessRecord.recorded(tmp_path / "home")
+    assert record is not None
+    assert not any(process.is_running for process in record.processes)
 
 
 def test_an_unreachable_kafka_is_one_line(start: Start) -> None:
@@ -259,7 +268,7 @@ def test_a_process_that_dies_later_is_restarted_on_the_same_port(
     run = start("up", **elsewhere)
     wait_for(lambda: is_ready(run))
     run.child("pipeline ingest").kill()
-    wait_for(lambda: "ingest ended with code -9; starting it again" in run.errors)
+    wait_for(lambda: "ingest was killed by signal 9" in run.errors)
     http: Any = urllib3.PoolManager(retries=False)
     url = url_of(run, "Send beacons to")
 

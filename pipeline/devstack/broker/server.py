@@ -136,7 +136,10 @@ class Broker:
             with suppress(KafkaException):
                 if admin.list_topics(timeout=0.5).brokers:
                     return True
-        raise BrokerError(f"Kafka on {self.bootstrap_servers} did not answer: {self.last_output()}")
+        raise BrokerError(
+            f"Kafka on {self.bootstrap_servers} did not answer within {timeout:.0f} s:"
+            f" {self.last_output()}"
+        )
 
     def last_output(self) -> str:
         """Its last error in one line, and the file with more."""
