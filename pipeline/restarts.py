@@ -1,13 +1,22 @@
-"""When a process that died is started again: after pauses that grow with its deaths in a row."""
+"""How a process has died, and when it is started again: after pauses that grow with its deaths."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 
 # Seconds before the next start, by the number of deaths in a row; the last stands for all beyond.
 PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 # A process that ran this many seconds was healthy: its next death counts as the first.
 WELL_AFTER = 60.0
+
+
+def ending(code: int) -> str:
+    """What `code`, which `subprocess` gives, says of the end."""
+    if code >= 0:
+        return f"ended with code {code}"
+    why = " (as Linux does where memory runs out)" if code == -signal.SIGKILL else ""
+    return f"was killed by signal {-code}{why}"
 
 
 def deaths_in_a_row(before: int, *, ran: float) -> int:

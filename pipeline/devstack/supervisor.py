@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from pipeline.devstack.process import ManagedProcess, Show
-from pipeline.restarts import PAUSES, pause_after
+from pipeline.restarts import PAUSES, ending, pause_after
 
 log = logging.getLogger(__name__)
 
@@ -121,8 +121,7 @@ class Supervisor:
             if now >= child.start_at:
                 self._start_again(child)
         elif child.is_dead():
-            code = child.process.returncode
-            self._plan(child, f"{child.name} ended with code {code}")
+            self._plan(child, f"{child.name} {ending(child.process.returncode)}")
 
     def _start_again(self, child: ManagedProcess) -> None:
         try:

@@ -20,7 +20,7 @@ from pipeline.config import Settings
 from pipeline.ingest.group_state import GroupState, Member
 from pipeline.ingest.reports import ask
 from pipeline.parent_death import end_with
-from pipeline.restarts import deaths_in_a_row, pause_after
+from pipeline.restarts import deaths_in_a_row, ending, pause_after
 from pipeline.sockets import address, listening
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class ProcessGroup:
             began = monotonic()
             try:
                 code = await self._run_once(member)
-                what = f"an ingest process ended with code {code}"
+                what = f"an ingest process {ending(code)}"
             except OSError as error:  # no memory or process left: for now
                 code, what = 1, f"an ingest process cannot be started: {error.strerror}"
             if self._stopping.is_set() or not self._is_open.is_set():

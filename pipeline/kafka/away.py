@@ -17,8 +17,9 @@ def embedded_address(home: Path) -> str | None:
 def away(settings: Settings, why: str) -> KafkaAwayError:
     """The error for a Kafka that does not answer, because of `why`."""
     bootstrap = settings.kafka_bootstrap_servers
-    is_ours = bootstrap == embedded_address(settings.home)
-    advice = (
-        "start `pipeline up`" if is_ours else "start it, or check PIPELINE_KAFKA_BOOTSTRAP_SERVERS"
-    )
+    advice = "start it, or check PIPELINE_KAFKA_BOOTSTRAP_SERVERS"
+    if bootstrap == embedded_address(settings.home):
+        advice = "start `pipeline up`"
+        if "refused" not in why:  # something listens
+            advice += f", or if that runs see {settings.home / 'kafka' / 'broker.log'}"
     return KafkaAwayError(f"Kafka at {bootstrap} {AWAY} ({why}): {advice}")

@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka import KafkaError
 
 from pipeline.config import Settings
+from pipeline.kafka.away import away
 from pipeline.kafka.diagnosis import ClientErrors, diagnose
 
 TRANSPORT, RESOLVE = KafkaError._TRANSPORT, KafkaError._RESOLVE  # noqa: SLF001
@@ -53,3 +54,6 @@ def test_for_that_of_up_the_advice_is_to_start_it(tmp_path: Path) -> None:
         given = settings(tmp_path, server)
         error = diagnose(given, KafkaError(TRANSPORT), ClientErrors(), task="list topics")
         assert f": {advice}" in str(error)
+        assert str(error).endswith("kafka/broker.log") == (server == "127.0.0.1:9")
+    refused = away(settings(tmp_path, "127.0.0.1:9"), "connection refused")
+    assert str(refused).endswith(": start `pipeline up`")
