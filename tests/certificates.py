@@ -10,6 +10,7 @@ from pathlib import Path
 
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -112,6 +113,14 @@ class Secured:
 
     def allow_group(self, user: str, group: str) -> None:
         self._allow(user, ResourceType.GROUP, group, ["READ"])
+
+    def forbid_group(self, user: str, group: str) -> None:
+        """Take back what `allow_group` has given."""
+        admin, anywhere = self.admin, (ResourcePatternType.LITERAL, f"User:{user}", "*")
+        any_right = (AclOperation.ANY, AclPermissionType.ANY)
+        rule = AclBindingFilter(ResourceType.GROUP, group, *anywhere, *any_right)
+        for future in admin.delete_acls([rule]).values():
+            assert future.result()
 
     def _allow(self, user: str, kind: ResourceType, name: str, rights: Iterable[str]) -> None:
         admin, anywhere = self.admin, (ResourcePatternType.LITERAL, f"User:{user}", "*")

@@ -20,6 +20,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from pipeline.stream.checkpoint import Checkpoint
+from pipeline.stream.group_errors import raise_group_errors
 
 T = TypeVar("T")
 
@@ -56,6 +57,11 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         # With Faust's 1.5 s a fetch from idle partitions would delay the busy ones by as much.
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001
         return consumer
+
+    async def on_start(self) -> None:
+        """As Faust does it; then no error of the group looks like one without commits."""
+        await super().on_start()
+        raise_group_errors(self._ensure_consumer()._coordinator)  # noqa: SLF001
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         assigned = self.assignment()

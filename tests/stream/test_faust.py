@@ -41,6 +41,7 @@ def test_faust_is_pinned() -> None:
         (BatchConsumer, Driver, "_new_consumer_thread"),
         (BatchConsumerThread, AIOKafkaConsumerThread, "_commit"),
         (BatchConsumerThread, AIOKafkaConsumerThread, "_create_worker_consumer"),
+        (BatchConsumerThread, AIOKafkaConsumerThread, "on_start"),
         (BatchConsumerThread, AIOKafkaConsumerThread, "seek_to_committed"),
         (DeviceTable, Collection, "apply_changelog_batch"),
         (WorkerApp, App, "_new_transport"),
@@ -60,6 +61,8 @@ CALLED = [
     (Recovery, "revoke", ["self", "tp"]),
     (Collection, "_changelog_topic_name", ["self"]),
     (GroupCoordinator, "fetch_committed_offsets", ["self", "partitions"]),
+    (GroupCoordinator, "_send_req", ["self", "request"]),
+    (GroupCoordinator, "coordinator_dead", ["self"]),
     (Stream, "noack", ["self"]),
 ]
 
