@@ -232,7 +232,12 @@ def _http_url(_: click.Context, option: click.Parameter, value: str | None) -> s
 @click.argument("files", nargs=-1, required=True)
 @click.option("--url", callback=_http_url, help="Default: the local ingest, as configured.")
 @click.option(
-    "--token", "tokens", multiple=True, required=True, help="TOKEN, or STORE=TOKEN for each store."
+    "--token",
+    "tokens",
+    multiple=True,
+    required=True,
+    help="TOKEN, or STORE=TOKEN for each store, as `pipeline stores add` has printed it, or as"
+    " `pipeline up` has left the first one in PIPELINE_HOME/first-token.",
 )
 @click.option("--strict", is_flag=True, help="Exit with 1 if a line could not be read.")
 @with_settings
