@@ -140,15 +140,15 @@ def test_what_is_cut_out_and_put_back_is_what_came(parts: list[str]) -> None:
 def test_looking_where_it_is_too_deep_costs_little() -> None:
     """Beside reading as many brackets that are not."""
     flat = b'{"events":[%b]}' % b",".join([b"[]"] * 300_000)
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(BadBodyError):
         take(flat.decode())
-    beside = time.perf_counter() - began
+    beside = time.process_time() - began
     hostile = b'{"events":[%b%b' % (b"[" * 2000, b"[[]]," * 200_000)
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(BadBodyError):
         take(hostile.decode())
-    assert time.perf_counter() - began < 10 * beside
+    assert time.process_time() - began < 10 * beside
 
 
 def requests(*lines: str) -> list[Any]:
