@@ -10,8 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 from pydantic import SecretStr
 
 from pipeline.config import Settings
@@ -160,6 +163,18 @@ def paused(kafka: Broker) -> Iterator[None]:
         yield
     finally:
         java.resume()
+    wait_for(lambda: _changes(kafka))
+
+
+def _changes(kafka: Broker) -> bool:
+    """Whether its controller answers. After a long pause that may take longer than to be read."""
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0})
+    topic = NewTopic(f"after-a-pause-{uuid4().hex}", 1, 1)
+    (made,) = admin.create_topics([topic], request_timeout=2).values()
+    with suppress(KafkaException):
+        made.result()
+        return True
+    return False
 
 
 def _is_still(process_id: int) -> bool:
