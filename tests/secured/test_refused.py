@@ -89,8 +89,12 @@ def test_each_is_one_line(
 def test_it_is_the_same_line_in_each_process(settings: Settings) -> None:
     wrong_password(settings)
     as_text = settings.model_copy(update={"log_format": "text"})
-    lines = [refused(as_text, verb) for verb in ("worker", "load", "status")]
-    assert set(lines) == {refused(settings, "topics")}
+    line = refused(settings, "topics")
+    assert {refused(as_text, verb) for verb in ("worker", "load")} == {line}
+    # It also shows what it knows without Kafka.
+    status = run_python(as_text, "-m", "pipeline", "status")
+    assert status.returncode == 1
+    assert status.stderr == f"{line.rstrip()}; nor is there a snapshot\n"
 
 
 def test_a_refusal_is_reported_before_kafka_counts_as_unreachable(settings: Settings) -> None:
