@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from warehouse_fixture import Warehouse
 
 A_DAY = "store_id = 'story-2' AND day = DATE '2025-11-23'"
@@ -79,11 +78,9 @@ def test_a_day_of_orders_has_the_lines_refunds_and_conversions_of_its_orders_alo
     assert windowed(shops, f"FROM orders WHERE {A_DAY}") < windowed(shops, "FROM refunds") / 2
 
 
-@pytest.mark.parametrize("view", ["refunds", "refund_credits"])
-def test_a_day_of_refunds_has_the_lines_and_conversions_of_their_orders_alone(
-    shops: Warehouse, view: str
-) -> None:
+def test_a_day_of_refunds_has_the_lines_of_their_orders_alone(shops: Warehouse) -> None:
+    """Not so `refund_credits`: a stored view loses NOT MATERIALIZED (decision 0046)."""
     a_day = "store_id = 'story-1' AND day = DATE '2025-11-25'"
-    ((found,),) = shops.rows(f"SELECT count(*) FROM {view} WHERE {a_day}")
+    ((found,),) = shops.rows(f"SELECT count(*) FROM refunds WHERE {a_day}")
     assert found
-    assert 0 < windowed(shops, f"FROM {view} WHERE {a_day}") < windowed(shops, "FROM refunds") / 2
+    assert 0 < windowed(shops, f"FROM refunds WHERE {a_day}") < windowed(shops, "FROM refunds") / 2
