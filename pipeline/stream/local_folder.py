@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import re
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +21,7 @@ from pipeline.topics import TOMBSTONES_KEPT
 
 log = logging.getLogger(__name__)
 
+_NAME = re.compile(r"(\d+)-\d+")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 # Kafka may drop a tombstone then: a state that missed it would stay.
 MOST_BEHIND = TOMBSTONES_KEPT / 2
@@ -31,9 +33,9 @@ MOST_AGE = timedelta(days=7)
 class LocalFolder:
     """The folder of local states of a home.
 
-    `identity` is all that has to be the same for a state to be of use: the changelog's topic id,
-    the digest of the rules, the number of partitions. `ends` says how far each partition of the
-    changelog is known to reach.
+    `identity` is what has to be the same for a state of a partition to be of use: the changelog's
+    topic id, the digest of the rules, the number of partitions. `ends` says how far each partition
+    of the changelog is known to reach.
     """
 
     path: Path
@@ -63,7 +65,7 @@ class LocalFolder:
         folder = self.path / f"{partition}-{slot}"
         state = self._usable(folder, partition, lock)
         if state is None:
-            return LocalState.open(folder, self.rules, self._new(), lock)
+            return LocalState.open(folder, self.rules, self._new(partition), lock)
         state.begin(boot())
         log.info(
             "partition %d: %d states are here; its changelog is read from offset %d",
@@ -77,7 +79,10 @@ class LocalFolder:
         With `erased` also those whose files nobody goes on to write again (E1). Raises OSError.
         """
         for file in self.path.glob(f"*-*/{FILE}"):
-            partition = int(file.parent.name.split("-")[0])
+            named = _NAME.fullmatch(file.parent.name)
+            if named is None:
+                continue  # not of ours
+            partition = int(named[1])
             lock = _lock(file.parent)
             if lock is None:
                 continue
@@ -93,21 +98,23 @@ class LocalFolder:
     def _usable(self, folder: Path, partition: int, lock: IO[bytes]) -> LocalState | None:
         """The state in `folder` if it may be read on from; else it is deleted, `lock` kept."""
         try:
-            state = LocalState.open(folder, self.rules, self._new(), lock)
+            state = LocalState.open(folder, self.rules, self._new(partition), lock)
         except lmdb.Error as error:
             reason: str | None = str(error)
             (folder / FILE).unlink(missing_ok=True)
         else:
-            reason = untrusted(state.meta, self._new(), end=self.ends.get(partition, 0))
+            reason = untrusted(state.meta, self._new(partition), end=self.ends.get(partition, 0))
             if reason is None:
                 return state
             state.delete()
         log.info("partition %d: a local state is deleted: %s", partition, reason)
         return None
 
-    def _new(self) -> Meta:
+    def _new(self, partition: int) -> Meta:
         now = time.time()
-        return Meta(identity=self.identity, begun_at=now, moved_at=now, boot=boot())
+        # With the partition: a folder that was renamed holds devices of another one.
+        identity = f"{self.identity} {partition}"
+        return Meta(identity=identity, begun_at=now, moved_at=now, boot=boot())
 
 
 def untrusted(held: Meta, now: Meta, *, end: int) -> str | None:
@@ -116,7 +123,7 @@ def untrusted(held: Meta, now: Meta, *, end: int) -> str | None:
     `now` is what a new one would have, `end` the end of the changelog.
     """
     if held.identity != now.identity:
-        return "it is of another topic, other rules or another number of partitions"
+        return "it is of another topic or partition, other rules or another number of partitions"
     if held.offset > end:
         return f"it is at offset {held.offset} of a changelog that ends at {end}"
     if held.boot not in (None, now.boot):

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
+import lmdb
 import msgspec
 
 from pipeline.domain.rules import Rules
@@ -76,7 +77,11 @@ class LocalState:
         with held._file.env.begin() as transaction:
             known = transaction.get(_META)
         if known is not None:
-            held.meta = msgspec.json.decode(known, type=Meta)
+            try:
+                held.meta = msgspec.json.decode(known, type=Meta)
+            except msgspec.MsgspecError as error:
+                held._file.env.close()
+                raise lmdb.CorruptedError(f"what it says of itself is not read: {error}") from None
         return held
 
     def read(self, key: bytes) -> Rows:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from stream_log import PartitionLog, killed, undisturbed, visits
 
 from pipeline.domain.rules import Rules
-from pipeline.stream import expiry
+from pipeline.stream import expiry, local_state
 from pipeline.stream.local_folder import MOST_AGE, MOST_BEHIND, LocalFolder, boot, untrusted
 from pipeline.stream.local_state import Meta
 
@@ -268,6 +268,40 @@ def test_a_damaged_folder_is_made_anew(tmp_path: Path, damage: str) -> None:
     while log.run(again, 20):
         pass
     assert log.accepted() == undisturbed(log).outcomes
+
+
+def test_the_folder_of_another_partition_is_made_anew(tmp_path: Path) -> None:
+    local = LocalFolder(tmp_path, "", RULES, {0: 5, 1: 5})
+    for partition in (0, 1):
+        state = local.open(partition)
+        state.write({}, msgspec.structs.replace(state.meta, offset=5))
+        state.close()
+    (tmp_path / "0-0").rename(tmp_path / "between")
+    (tmp_path / "1-0").rename(tmp_path / "0-0")
+    (tmp_path / "between").rename(tmp_path / "1-0")
+    assert [local.open(partition).meta.offset for partition in (0, 1)] == [0, 0]
+
+
+@pytest.mark.parametrize("meta", [b"garbage", b'{"identity": ""}'])
+def test_a_state_that_does_not_say_what_it_is_is_made_anew(tmp_path: Path, meta: bytes) -> None:
+    local = LocalFolder(tmp_path, "", RULES, {0: 5})
+    state = local.open(0)
+    state.write({}, msgspec.structs.replace(state.meta, offset=5))
+    state.close()
+    with (
+        lmdb.open(str(tmp_path / "0-0"), max_dbs=3, lock=False) as file,
+        file.begin(write=True) as t,
+    ):
+        assert t.replace(local_state._META, meta)  # noqa: SLF001
+    assert local.open(0).meta.offset == 0
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    for name in ("tmp-old", "0-0-copy"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "data.mdb").write_bytes(b"a copy")
+    LocalFolder(tmp_path, "", RULES, {}).delete_unusable()
+    assert {file.read_bytes() for file in tmp_path.glob("*/data.mdb")} == {b"a copy"}
 
 
 def test_a_folder_that_another_holds_is_left_alone(tmp_path: Path) -> None:
