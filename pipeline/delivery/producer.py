@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from pipeline.delivery.clock import ClockWatch
 from pipeline.delivery.pending import PendingRecord
 from pipeline.kafka.security import security
 from pipeline.topics import MAX_RECORD_BYTES
+
+log = logging.getLogger(__name__)
 
 # The worker names partitions by Java's rule; librdkafka's own differs.
 PARTITIONER = "murmur2_random"
@@ -150,8 +153,19 @@ class RecordProducer:
             self._poll_later()
 
     def poll(self) -> None:
-        """Call `on_delivery` for every record whose delivery has ended."""
-        self._producer.poll(0)
+        """Call `on_delivery` for every record whose delivery has ended.
+
+        After a fatal error, as when Kafka has lost the records before, none that is in flight can
+        end by itself: all fail, and are sent again by a producer that takes this one's place.
+        """
+        try:
+            self._producer.poll(0)
+        except KafkaException as error:
+            if not error.args[0].fatal():
+                raise
+            log.error("Kafka's client has to begin again: %s", error.args[0].str())  # noqa: TRY400  # not ours
+            self._is_fatal = True
+            self.purge()
 
     def purge(self) -> None:
         """Fail the records that are still queued, so that they can be sent again in order."""
