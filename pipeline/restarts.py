@@ -12,11 +12,13 @@ WELL_AFTER = 60.0
 
 
 def ending(code: int) -> str:
-    """What `code`, which `subprocess` gives, says of the end."""
-    if code >= 0:
+    """What `code`, as `subprocess` or a shell gives it, says of the end."""
+    # A shell adds 128, and so does what watches over Kafka.
+    number = -code if code < 0 else code - 128
+    if number <= 0:
         return f"ended with code {code}"
-    why = " (as Linux does where memory runs out)" if code == -signal.SIGKILL else ""
-    return f"was killed by signal {-code}{why}"
+    why = " (as Linux does where memory runs out)" if number == signal.SIGKILL else ""
+    return f"was killed by signal {number}{why}"
 
 
 def deaths_in_a_row(before: int, *, ran: float) -> int:
