@@ -14,7 +14,7 @@ from pipeline.warehouse import sql
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "views").mkdir()
     monkeypatch.setattr(sql, "FOLDER", tmp_path)
-    caches = (sql.files, sql.in_order)
+    caches = (sql.files, sql.in_order, sql.table_macros)
     for cached in caches:
         cached.cache_clear()
     yield tmp_path / "views"
