@@ -34,9 +34,9 @@ from pipeline.kafka.admin import end_offsets, topic_ids
 from pipeline.stream.batch_producer import BatchProducer
 from pipeline.stream.expiry import hour_of
 from pipeline.stream.local_folder import LocalFolder
-from pipeline.stream.local_state import LocalState
+from pipeline.stream.local_state import META_KEY, LocalState
 from pipeline.stream.rows import WRITER_BYTES, Row, entry_of, packed, row_of
-from pipeline.stream.state_file import HOURS, ROWS
+from pipeline.stream.state_file import FILE, HOURS, ROWS, StateFile
 from pipeline.topics import topics
 
 __all__ = ["MORNING", "Copies", "fill", "fill_store", "key_of", "sent", "visit"]
@@ -112,14 +112,18 @@ def fill(settings: Settings, devices: int, events: int) -> None:
     rows = asyncio.run(_write(settings, devices // settings.partitions, events))
     ends = end_offsets(settings, changelog)
     topic_id = topic_ids(settings, [changelog.name])[changelog.name]
-    local = LocalFolder.of(settings, topic_id, ends)
+    local = LocalFolder.of(settings, topic_id, lambda: ends)
     stores = [local.open(number) for number in range(settings.partitions)]
     _append(stores[0], rows)
     stores[0].close()
     for number, store in enumerate(stores):
         if number:
             store.abandon()
-            shutil.copyfile(stores[0].folder / "data.mdb", store.folder / "data.mdb")
+            shutil.copyfile(stores[0].folder / FILE, store.folder / FILE)
+            copied = StateFile.open(store.folder)
+            with copied.changing() as tables:
+                tables.transaction.put(META_KEY, msgspec.json.encode(store.meta))
+            copied.env.close()
         again = local.open(number)
         again.write({}, msgspec.structs.replace(again.meta, offset=ends[number]))
         again.close()

@@ -6,6 +6,8 @@ import fcntl
 import logging
 import re
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ import lmdb
 
 from pipeline.config import Settings
 from pipeline.domain.rules import Rules
+from pipeline.kafka.errors import KafkaUnusableError
 from pipeline.stream.local_state import LocalState, Meta
 from pipeline.stream.state_file import FILE
 from pipeline.topics import TOMBSTONES_KEPT
@@ -35,19 +38,23 @@ class LocalFolder:
 
     `identity` is what has to be the same for a state of a partition to be of use: the changelog's
     topic id, the digest of the rules, the number of partitions. `ends` says how far each partition
-    of the changelog is known to reach.
+    of the changelog is known to reach; `ask`, which may raise `KafkaUnusableError`, how far it
+    reaches now.
     """
 
     path: Path
     identity: str
     rules: Rules
     ends: dict[int, int]
+    ask: Callable[[], dict[int, int]] = dict
 
     @classmethod
-    def of(cls, settings: Settings, changelog_id: str, ends: dict[int, int]) -> LocalFolder:
+    def of(
+        cls, settings: Settings, changelog_id: str, ask: Callable[[], dict[int, int]]
+    ) -> LocalFolder:
         """That of a worker; `changelog_id` is the one Kafka gave the changelog."""
         identity = f"{changelog_id} {settings.rules.digest()} {settings.partitions}"
-        return cls(settings.home / "state", identity, settings.rules, ends)
+        return cls(settings.home / "state", identity, settings.rules, ask(), ask)
 
     def reached(self, partition: int, offset: int) -> None:
         """Remember that the changelog of `partition` has all before `offset`."""
@@ -103,6 +110,12 @@ class LocalFolder:
             reason: str | None = str(error)
             (folder / FILE).unlink(missing_ok=True)
         else:
+            if state.meta.offset > self.ends.get(partition, 0):
+                # Another worker has written since this one knew the end. Without Kafka's word the
+                # changelog is read from its beginning.
+                with suppress(KafkaUnusableError):
+                    for number, end in self.ask().items():
+                        self.reached(number, end)
             reason = untrusted(state.meta, self._new(partition), end=self.ends.get(partition, 0))
             if reason is None:
                 return state

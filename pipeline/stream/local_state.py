@@ -19,7 +19,7 @@ from pipeline.stream.rewriting import Replaced, Rewriting
 from pipeline.stream.rows import Row, entry_of, hashed, hour_in, packed, row_of, state_in
 from pipeline.stream.state_file import FILE, HOURS, ROWS, StateFile, Tables
 
-_META = b"meta"
+META_KEY = b"meta"
 _COMPACT = "compact"
 # Rows of a transaction: pages that were written are in memory until its end.
 _APPENDED = 20_000
@@ -75,7 +75,7 @@ class LocalState:
             run.unlink()
         held._file = StateFile.open(folder)
         with held._file.env.begin() as transaction:
-            known = transaction.get(_META)
+            known = transaction.get(META_KEY)
         if known is not None:
             try:
                 held.meta = msgspec.json.decode(known, type=Meta)
@@ -250,7 +250,7 @@ class LocalState:
         return (self.folder / FILE).stat().st_blocks * 512
 
     def _remember(self, tables: Tables, meta: Meta) -> None:
-        tables.transaction.put(_META, msgspec.json.encode(meta))
+        tables.transaction.put(META_KEY, msgspec.json.encode(meta))
         self.meta = meta
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import threading
+from functools import partial
 
 from mode.threads import WorkerThread
 
@@ -55,7 +56,7 @@ def run(settings: Settings) -> int:
     refused = refused_commits(settings, topic_id=topic_id, rules=settings.rules.digest())
     if refused:
         raise KafkaUnusableError(refused[0])
-    ends = end_offsets(settings, ours.changelog)
+    ends = partial(end_offsets, settings, ours.changelog)
     local = LocalFolder.of(settings, ids[ours.changelog.name], ends)
     local.delete_unusable()
     with log_causes(settings) as causes, little_garbage():

@@ -270,6 +270,17 @@ def test_a_damaged_folder_is_made_anew(tmp_path: Path, damage: str) -> None:
     assert log.accepted() == undisturbed(log).outcomes
 
 
+@pytest.mark.parametrize(("end", "found"), [(5, 5), (4, 0)], ids=["another wrote", "lost"])
+def test_a_state_beyond_the_end_that_was_known_is_trusted_up_to_the_end_there_is(
+    tmp_path: Path, end: int, found: int
+) -> None:
+    local = LocalFolder(tmp_path, "", RULES, {0: 3}, lambda: {0: end})
+    state = local.open(0)
+    state.write({}, msgspec.structs.replace(state.meta, offset=5))
+    state.close()
+    assert local.open(0).meta.offset == found
+
+
 def test_the_folder_of_another_partition_is_made_anew(tmp_path: Path) -> None:
     local = LocalFolder(tmp_path, "", RULES, {0: 5, 1: 5})
     for partition in (0, 1):
@@ -292,7 +303,7 @@ def test_a_state_that_does_not_say_what_it_is_is_made_anew(tmp_path: Path, meta:
         lmdb.open(str(tmp_path / "0-0"), max_dbs=3, lock=False) as file,
         file.begin(write=True) as t,
     ):
-        assert t.replace(local_state._META, meta)  # noqa: SLF001
+        assert t.replace(local_state.META_KEY, meta)
     assert local.open(0).meta.offset == 0
 
 
