@@ -23,7 +23,7 @@ def test_the_state_of_a_revoked_partition_is_dropped(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         producer = BatchProducer(settings)
-        local = LocalFolder.of(settings, "changelog", {})
+        local = LocalFolder.of(settings, "changelog", dict)
         app = create_app(settings, topic_id="topic", local=local, producer=producer)
         consumer = app.consumer
         (table,) = app.tables.values()
@@ -51,7 +51,7 @@ def test_a_partition_that_returns_is_read_on_from_its_local_state(tmp_path: Path
 
     async def offsets() -> list[int | None]:
         producer = BatchProducer(settings)
-        local = LocalFolder.of(settings, "changelog", {})
+        local = LocalFolder.of(settings, "changelog", dict)
         app = create_app(settings, topic_id="topic", local=local, producer=producer)
         (table,) = app.tables.values()
         found = [table.persisted_offset(place)]
@@ -71,7 +71,7 @@ def test_no_worker_reads_the_changelogs_of_others(tmp_path: Path) -> None:
     async def replicas() -> int:
         settings = Settings(_env_file=None, home=tmp_path, kafka_bootstrap_servers="127.0.0.1:9")
         producer = BatchProducer(settings)
-        local = LocalFolder.of(settings, "changelog", {})
+        local = LocalFolder.of(settings, "changelog", dict)
         app = create_app(settings, topic_id="topic", local=local, producer=producer)
         await producer.stop()
         return int(app.conf.table_standby_replicas)
