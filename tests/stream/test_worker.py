@@ -210,7 +210,9 @@ def test_dropped_batches_that_nothing_follows_are_read_again(
 def test_an_idle_worker_stops_silently(worker: Verb) -> None:
     wait_for(lambda: "processing" in worker.said())
     assert worker.stop() == 0
-    assert "processing" in worker.said().splitlines()[-1]
+    # What Kafka says while it makes the group's coordinator may be logged at the end.
+    settled = [line for line in worker.said().splitlines() if "coordinator dead" not in line]
+    assert "processing" in settled[-1]
 
 
 def test_a_worker_whose_kafka_is_gone_still_stops(
