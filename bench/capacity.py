@@ -175,7 +175,7 @@ def main() -> None:
             seconds, cpu = time.perf_counter() - begun, time.process_time() - used
         (now,) = connection.execute("SELECT count(*) FROM events").fetchall()[0]
     each = [after - before for before, after in pairwise(ends)]
-    answer = {"events": now - held, "seconds": seconds, "cpu": cpu, "each": each, "held": held}
+    answer = {"events": now - held, "seconds": seconds, "cpu": cpu, "each": each}
     sys.stdout.write(json.dumps(answer | {"snapshots": loader.snapshots}))
 
 

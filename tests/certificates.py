@@ -26,6 +26,7 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
+from pipeline.config import Settings
 from pipeline.devstack.broker.server import Broker
 
 USER = "clicks"
@@ -86,6 +87,23 @@ class Secured:
     authority: Authority
     sasl_port: int
     ssl_port: int
+
+    def by_certificate(self, name: str, settings: Settings) -> Settings:
+        """`settings` of one who shows a certificate for `name`: the user `CN=<name>`."""
+        certificate, key = self.authority.sign(name)
+        return Settings(
+            _env_file=None,
+            kafka_bootstrap_servers=f"localhost:{self.ssl_port}",
+            kafka_security_protocol="SSL",
+            kafka_ssl_ca=self.authority.ca,
+            kafka_ssl_certificate=certificate,
+            kafka_ssl_key=key,
+            topic_prefix=settings.topic_prefix,
+            home=settings.home,
+            ingest_port=0,
+            admin_port=0,
+            publish_interval=settings.publish_interval,
+        )
 
     @property
     def admin(self) -> AdminClient:

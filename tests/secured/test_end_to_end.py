@@ -23,20 +23,7 @@ from pipeline.traffic import STORES
 
 
 def by_certificate(settings: Settings, secured: Secured) -> Settings:
-    certificate, key = secured.authority.sign("client")
-    return Settings(
-        _env_file=None,
-        kafka_bootstrap_servers=f"localhost:{secured.ssl_port}",
-        kafka_security_protocol="SSL",
-        kafka_ssl_ca=secured.authority.ca,
-        kafka_ssl_certificate=certificate,
-        kafka_ssl_key=key,
-        topic_prefix=settings.topic_prefix,
-        home=settings.home,
-        ingest_port=0,
-        admin_port=0,
-        publish_interval=settings.publish_interval,
-    )
+    return secured.by_certificate("client", settings)
 
 
 def by_plain_password(settings: Settings, secured: Secured) -> Settings:  # noqa: ARG001  # as above

@@ -31,17 +31,7 @@ def guest(secured: Secured, settings: Settings) -> Settings:
     create_topics(settings)
     secured.allow(GUEST, topics(settings).beacons.name, "READ")
     secured.allow_group(GUEST, group(settings))
-    certificate, key = secured.authority.sign("guest")
-    return Settings(
-        _env_file=None,
-        kafka_bootstrap_servers=f"localhost:{secured.ssl_port}",
-        kafka_security_protocol="SSL",
-        kafka_ssl_ca=secured.authority.ca,
-        kafka_ssl_certificate=certificate,
-        kafka_ssl_key=key,
-        topic_prefix=settings.topic_prefix,
-        home=settings.home,
-    )
+    return secured.by_certificate("guest", settings)
 
 
 def may_read_the_group(settings: Settings) -> bool:
