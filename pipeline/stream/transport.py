@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
@@ -15,6 +16,7 @@ from typing import Any, ClassVar, TypeVar
 import faust
 from aiokafka.errors import CommitFailedError, KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.exceptions import ConsumerNotStarted
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -51,6 +53,10 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     """Commits checkpoints: an offset together with the stream time that belongs to it."""
 
     consumer: BatchConsumer
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._asked: set[Future[Any]] = set()
+        super().__init__(*args, **kwargs)
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -115,10 +121,26 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 
         Not through Faust's queue of calls, where a fetch that waits for records delays the rest.
         """
+        if self.should_stop:
+            raise ConsumerNotStarted("the consumer stops")
         answer = asyncio.run_coroutine_threadsafe(
             question(self._ensure_consumer()), self.thread_loop
         )
-        return await asyncio.wrap_future(answer)
+        self._asked.add(answer)
+        try:
+            return await asyncio.wrap_future(answer)
+        finally:
+            self._asked.discard(answer)
+
+    async def stop(self) -> None:
+        """Take back what is still asked, then stop.
+
+        Else the watches' questions would go unanswered, and aiokafka would log its own end as an
+        error.
+        """
+        for answer in tuple(self._asked):
+            answer.cancel()
+        await super().stop()
 
 
 class BatchConsumer(driver.Consumer):

@@ -207,12 +207,22 @@ def test_dropped_batches_that_nothing_follows_are_read_again(
     assert "Traceback" not in worker.said()
 
 
-def test_an_idle_worker_stops_silently(worker: Verb) -> None:
-    wait_for(lambda: "processing" in worker.said())
-    assert worker.stop() == 0
-    # What Kafka says while it makes the group's coordinator may be logged at the end.
-    settled = [line for line in worker.said().splitlines() if "coordinator dead" not in line]
-    assert "processing" in settled[-1]
+ASKING = str(Path(__file__).with_name("asking_worker.py"))
+
+
+@pytest.mark.parametrize("program", [("-m", "pipeline"), (ASKING,)], ids=["idle", "asking"])
+def test_a_worker_without_records_stops_silently(
+    settings: Settings,
+    ingest: BeaconProducer,  # noqa: ARG001  # topics first
+    program: tuple[str, ...],
+) -> None:
+    worker = Verb("worker", settings, program=program)
+    try:
+        wait_for(lambda: "processing" in worker.said())
+        assert worker.stop() == 0
+    finally:
+        worker.kill()
+    assert "processing" in worker.said().splitlines()[-1]
 
 
 def test_a_worker_whose_kafka_is_gone_still_stops(
