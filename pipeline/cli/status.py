@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     callback=span,
     metavar="SPAN",
     help=(
-        "First wait until all that Kafka holds now is in a snapshot of the loader that runs; exit"
-        " with 1 after SPAN, as 10m."
+        "First wait until all that ingest's spool and Kafka hold now is in a snapshot of the loader"
+        " that runs; exit with 1 after SPAN, as 10m."
     ),
 )
 @click.option("--disk", is_flag=True, help="Show what takes space on the disk, too.")
@@ -59,15 +59,18 @@ def status(
     from pipeline.disk import disk_use, free
     from pipeline.monitoring.process_record import ProcessRecord
     from pipeline.printable import printable
+    from pipeline.status.waiting import oldest, spool_lines
 
     if within is not None:
         _settle(settings, within)
     found, passed, trouble = _found(settings)
     now, processes = datetime.now(UTC), ProcessRecord.recorded(settings.home)
-    oldest = passed.oldest(now) if passed else None
-    trouble += _exceeded(found, oldest, behind, older_than)
+    waited = oldest(found.spool, passed, now)
+    trouble += _exceeded(found, waited, behind, older_than)
+    trouble += (f"ingest's spool cannot be read: {why}" for why in found.spool.unread)
     if as_json:
-        click.echo(json.dumps(_as_json(settings, found, passed, processes, trouble), default=str))
+        shown = _as_json(settings, found, passed, processes, trouble)
+        click.echo(json.dumps(shown | {"oldest_seconds": waited.total_seconds()}, default=str))
     else:
         if found.partitions:
             show(found.table())
@@ -75,6 +78,8 @@ def status(
             show(state_sizes.table(found.state))
         click.echo(found.ages(now))
         for line in passed.lines(now) if passed else []:
+            click.echo(line)
+        for line in spool_lines(found.spool, now):
             click.echo(line)
         click.echo(free(settings))
         for line in processes.lines(now) if processes else []:
@@ -103,17 +108,17 @@ def _settle(settings: Settings, within: timedelta) -> None:
 
 
 def _exceeded(
-    found: Status, oldest: timedelta | None, behind: int | None, older_than: timedelta | None
+    found: Status, waited: timedelta, behind: int | None, older_than: timedelta | None
 ) -> Iterator[str]:
-    """Each limit that is exceeded; `oldest` is how long the oldest record has waited."""
+    """Each limit that is exceeded; `waited` is how long the oldest record has."""
     from pipeline.status.waiting import span as length
 
     lacking = found.behind or 0
     if behind is not None and lacking > behind:
         yield f"the snapshot is {lacking:,} records behind, more than {behind:,}"
-    if older_than is not None and oldest is not None and oldest > older_than:
+    if older_than is not None and waited > older_than:
         yield (
-            f"a record has waited {length(oldest)} to be in the snapshot, longer than"
+            f"a record has waited {length(waited)} to be in the snapshot, longer than"
             f" {length(older_than)}"
         )
 
@@ -121,24 +126,33 @@ def _exceeded(
 def _found(settings: Settings) -> tuple[Status, Flow | None, list[str]]:
     """The status, what waits, and what is wrong."""
     from pipeline.cli.command import on_kafka
+    from pipeline.delivery.spooled import spooled
     from pipeline.kafka.diagnosis import require_listener
     from pipeline.kafka.errors import KafkaUnusableError
+    from pipeline.kafka.partition_counts import as_on_kafka
     from pipeline.status import Status, status_without_kafka
     from pipeline.status import status as read_status
     from pipeline.status.waiting import flow
     from pipeline.stream.commits import refused_commits
 
+    trouble: list[str] = []
     try:
         settings = on_kafka(settings)
         require_listener(settings)
+        settings, trouble = as_on_kafka(settings)
         found = read_status(settings)
         passed = flow(settings, found)
-        trouble = refused_commits(settings, topic_id=found.topic_id, rules=None)
+        trouble += refused_commits(settings, topic_id=found.topic_id, rules=None)
     except KafkaUnusableError as error:
         # Why `up` gave up, or which process keeps dying, is shown in either case.
         if (known := status_without_kafka(settings)) is None:
-            return Status([], None, None), None, [f"{error}; nor is there a snapshot"]
-        return known, None, [f"{error}; shown is what the snapshot knows"]
+            spool = spooled(settings.home)
+            return (
+                Status([], None, None, spool=spool),
+                None,
+                [*trouble, f"{error}; nor is there a snapshot"],
+            )
+        return known, None, [*trouble, f"{error}; shown is what the snapshot knows"]
     if found.snapshot is not None and found.snapshot.other_topics:
         trouble.append(
             "the snapshot was loaded from other topics than Kafka has now (topic ids differ): "
@@ -157,12 +171,10 @@ def _as_json(
 
     from pipeline.disk import disk_use, free_bytes
 
-    now = datetime.now(UTC)
     return {
         **asdict(found),
         "behind": found.behind,
         "flow": passed and asdict(passed),
-        "oldest_seconds": passed and passed.oldest(now).total_seconds(),
         "up": processes and msgspec.to_builtins(processes),
         "disk": dict(disk_use(settings).rows),
         "disk_free": free_bytes(settings),

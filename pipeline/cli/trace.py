@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +11,12 @@ import click
 from pipeline.cli.verb import with_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import duckdb
+
     from pipeline.config import Settings
+    from pipeline.status import Status
 
 
 def _not_empty(_: click.Context, __: click.Parameter, value: str) -> str:
@@ -27,70 +33,107 @@ def trace(settings: Settings, wanted: str) -> int:
 
     Exit with 1 if nothing is known of it, or not everything could be searched.
     """
-    from contextlib import suppress
-
     from pipeline.cli.command import on_kafka
     from pipeline.kafka.diagnosis import require_listener
     from pipeline.kafka.errors import KafkaUnusableError
+    from pipeline.kafka.partition_counts import as_on_kafka
     from pipeline.printable import printable
     from pipeline.status import status, status_without_kafka
-    from pipeline.status.unpublished import search
-    from pipeline.trace import (
-        NoRecordError,
-        stage_of,
-        trace_event,
-        trace_record,
-        trace_unpublished,
-    )
-    from pipeline.warehouse.database import NoSnapshotError, connect_published
-    from pipeline.warehouse.limits import limited
 
-    problem: KafkaUnusableError | None = None
+    problems: list[str] = []
+    away = None
     try:
         settings = on_kafka(settings)
         require_listener(settings)
-        found = status(settings)
+        settings, _ = as_on_kafka(settings)
+        found: Status | None = status(settings)
     except KafkaUnusableError as error:
-        known = status_without_kafka(settings)
-        if known is None:
-            raise
-        problem, found = error, known
+        away, found = str(error), status_without_kafka(settings)
     place = re.fullmatch(r"(\d{1,9}):(\d{1,18})", wanted)
-    lines: list[str] = []
-    if place:
-        try:
-            lines.append(stage_of(found, int(place[1]), int(place[2])))
-        except NoRecordError as error:
-            raise click.ClickException(str(error)) from None
-    with (
-        suppress(NoSnapshotError),
-        connect_published(settings.database, memory=settings.query_memory_bytes) as connection,
-        limited(connection, settings.query_timeout),
-    ):
-        lines += (
-            trace_record(connection, int(place[1]), int(place[2]))
-            if place
-            else trace_event(connection, wanted)
-        )
-    unsearched = 0
-    if not place and problem is None:
-        waiting = search(settings, found, wanted)
-        lines += trace_unpublished(found, waiting)
-        unsearched = waiting.unsearched
+    lines = (
+        _of_record(settings, found, int(place[1]), int(place[2]))
+        if place
+        else _of_event(settings, found, wanted, problems, is_away=away is not None)
+    )
+    if away is not None:
+        problems.append(f"{away}; {_known_without_kafka(found, lines)}")
     for line in lines:
         click.echo(printable(line))
-    if unsearched:
+    for line in problems:
+        click.echo(printable(f"Error: {line}"), err=True)
+    if not (lines or problems):
         click.echo(
-            f"Error: {unsearched:,} records that wait are not searched: ask again when fewer wait",
+            f"nothing is known of {printable(wanted)}: it was not answered 204, is in the spool of"
+            " an ingest with another home, or is older than what is kept",
             err=True,
         )
-    elif problem is not None:
-        rest = "this is what the snapshot knows" if lines else "the snapshot knows nothing of it"
-        click.echo(printable(f"Error: {problem}; {rest}"), err=True)
-    elif not lines:
-        click.echo(
-            f"nothing is known of {printable(wanted)}: it was not answered 204, is in ingest's"
-            " spool, or is older than what is kept",
-            err=True,
-        )
-    return 0 if lines and not unsearched and problem is None else 1
+    return 0 if lines and not problems else 1
+
+
+def _known_without_kafka(found: Status | None, lines: list[str]) -> str:
+    if found is None:
+        return "nor is there a snapshot"
+    return "this is what is known here" if lines else "the snapshot knows nothing of it"
+
+
+def _of_record(settings: Settings, found: Status | None, partition: int, offset: int) -> list[str]:
+    """Lines. Raises `click.ClickException` where no such record was written."""
+    from pipeline.trace import NoRecordError, stage_of, trace_record
+
+    if found is None:
+        return []
+    try:
+        stage = stage_of(found, partition, offset)
+    except NoRecordError as error:
+        raise click.ClickException(str(error)) from None
+    return [
+        stage,
+        *_in_snapshot(settings, partial(trace_record, partition=partition, offset=offset)),
+    ]
+
+
+def _of_event(
+    settings: Settings,
+    found: Status | None,
+    event_id: str,
+    problems: list[str],
+    *,
+    is_away: bool,
+) -> list[str]:
+    """Lines; what could not be searched is added to `problems`."""
+    from pipeline.delivery.instance_lock import SpoolError
+    from pipeline.status.unpublished import search, search_spool
+    from pipeline.trace import trace_event, trace_unpublished
+
+    lines = _in_snapshot(settings, partial(trace_event, event_id=event_id))
+    try:
+        # Before Kafka: what ingest sends meanwhile is found there.
+        if kept := search_spool(settings, event_id):
+            lines.append(f"in ingest's spool, records that name it and wait for Kafka: {kept:,}")
+    except SpoolError as error:
+        problems.append(f"ingest's spool cannot be read: {error}")
+    if found is not None and not is_away:
+        waiting = search(settings, found, event_id)
+        lines += trace_unpublished(found, waiting)
+        if waiting.unsearched:
+            problems.append(
+                f"{waiting.unsearched:,} records that wait are not searched: ask again when fewer"
+                " wait"
+            )
+    return lines
+
+
+def _in_snapshot(
+    settings: Settings, ask: Callable[[duckdb.DuckDBPyConnection], Iterator[str]]
+) -> list[str]:
+    from pipeline.warehouse.database import NoSnapshotError, connect_published
+    from pipeline.warehouse.limits import limited
+
+    try:
+        with (
+            connect_published(settings.database, memory=settings.query_memory_bytes) as connection,
+            limited(connection, settings.query_timeout),
+        ):
+            return list(ask(connection))
+    except NoSnapshotError:
+        return []

@@ -23,6 +23,10 @@ CREATE TABLE IF NOT EXISTS refused (
 # it counts as contents: while someone reads, only the spool's cap bounds it.
 WAL_BYTES = 1024 * 1024
 
+CONTENTS = (
+    "SELECT coalesce(sum(records), 0), coalesce(sum(bytes), 0),"
+    " coalesce(max(seq), 0), min(spooled_at) FROM batches"
+)
 REFUSED_BYTES = "SELECT coalesce(sum(length(key) + length(value)), 0) FROM refused"
 
 log = logging.getLogger(__name__)
@@ -68,10 +72,7 @@ def _open(path: Path) -> tuple[sqlite3.Connection, Contents]:
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
         connection.executescript(SCHEMA)
         _raise_if_corrupt(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-        depth, size, last, oldest = connection.execute(
-            "SELECT coalesce(sum(records), 0), coalesce(sum(bytes), 0),"
-            " coalesce(max(seq), 0), min(spooled_at) FROM batches"
-        ).fetchone()
+        depth, size, last, oldest = connection.execute(CONTENTS).fetchone()
         (refused,) = connection.execute(REFUSED_BYTES).fetchone()
         path.chmod(0o600)
         # The directory entry has to be as durable as the contents.

@@ -139,7 +139,13 @@ def actual_topics(settings: Settings, *, patience: float = SECONDS) -> list[Actu
 
 def require_topics(settings: Settings) -> None:
     """Raise `MissingTopicError` if one of our topics does not exist, or `KafkaUnusableError`."""
-    _known(KafkaAdmin(settings), topics(settings).all())
+    partition_counts(settings)
+
+
+def partition_counts(settings: Settings) -> dict[str, int]:
+    """How many partitions each of our topics has. Raises as `require_topics` does."""
+    known = _known(KafkaAdmin(settings), topics(settings).all())
+    return {name: len(found.partitions) for name, found in known.items()}
 
 
 def _known(kafka: KafkaAdmin, ours: list[Topic]) -> dict[str, TopicMetadata]:

@@ -28,7 +28,7 @@ def alter_topics(settings: Settings) -> list[Alteration]:
     """
     pairs = list(zip(topics(settings).all(), actual_topics(settings), strict=True))
     for topic, one in pairs:
-        if (finding := other_partitions(topic, one)) is not None:
+        if (finding := other_partitions(topic, one.partitions)) is not None:
             raise UnfitTopicError(finding.text)
     wanted = [each for topic, one in pairs for each in alterations(topic, one)]
     if wanted:

@@ -55,7 +55,7 @@ ALTERATIONS = ("topic", "property", "before", "after")
 
 def findings(topic: Topic, actual: ActualTopic, *, replication: int) -> list[Finding]:
     """Every difference that matters between `actual` and what `topic` and `replication` ask for."""
-    partitions = other_partitions(topic, actual)
+    partitions = other_partitions(topic, actual.partitions)
     return [
         *([partitions] if partitions else []),
         *_of_replicas(actual, replication),
@@ -76,17 +76,17 @@ def alterations(topic: Topic, actual: ActualTopic) -> list[Alteration]:
     ]
 
 
-def other_partitions(topic: Topic, actual: ActualTopic) -> Finding | None:
-    """A number of partitions that is not that of the settings."""
-    if actual.partitions == topic.partitions:
+def other_partitions(topic: Topic, actual: int) -> Finding | None:
+    """What is wrong with the `actual` number of partitions; None where it is that of `topic`."""
+    if actual == topic.partitions:
         return None
     advice = "give PIPELINE_TOPIC_PREFIX another value"
     if topic.is_by_device:
-        advice = f"set PIPELINE_PARTITIONS={actual.partitions}"
-        if actual.partitions < topic.partitions:
+        advice = f"set PIPELINE_PARTITIONS={actual}"
+        if actual < topic.partitions:
             advice += f", or add partitions with `pipeline partitions {topic.partitions}`"
     return Finding(
-        f"topic {actual.name} has {actual.partitions} partitions, not {topic.partitions}: {advice}",
+        f"topic {topic.name} has {actual} partitions, not {topic.partitions}: {advice}",
         is_refusal=True,
     )
 

@@ -1,4 +1,4 @@
-"""Waits until all that Kafka holds is in a snapshot of the loader that runs now."""
+"""Waits until all that was answered 204 is in a snapshot of the loader that runs now."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pipeline.config import Settings
-from pipeline.kafka.admin import end_offsets, require_topics, topic_ids
+from pipeline.delivery.spooled import spooled
+from pipeline.kafka.admin import end_offsets, topic_ids
 from pipeline.kafka.errors import KafkaUnusableError
+from pipeline.kafka.partition_counts import as_on_kafka
 from pipeline.status.snapshot import SnapshotState, read_snapshot
 from pipeline.topics import topics
 from pipeline.warehouse.database import DatabaseError
@@ -29,7 +31,7 @@ class Held:
     @classmethod
     def now(cls, settings: Settings) -> Held:
         """Raises `KafkaUnusableError`."""
-        require_topics(settings)
+        settings, _ = as_on_kafka(settings)
         ours = topics(settings)
         names = [topic.name for topic in (ours.beacons, ours.outcomes, ours.rejected)]
         ends = {
@@ -57,8 +59,11 @@ def settle(settings: Settings, within: timedelta, say: Callable[[str], None]) ->
     until, said, held = time.monotonic() + within.total_seconds(), "", None
     while True:
         try:
-            held = held or Held.now(settings)
-            awaited = _awaited(settings, held)
+            # What is in the spool now is on Kafka once the spool is empty.
+            awaited = None if held else _in_spool(settings)
+            if awaited is None:
+                held = held or Held.now(settings)
+                awaited = _awaited(settings, held)
         except (KafkaUnusableError, DatabaseError) as error:
             awaited = str(error)
         if awaited is None or time.monotonic() >= until:
@@ -67,6 +72,13 @@ def settle(settings: Settings, within: timedelta, say: Callable[[str], None]) ->
             say(awaited)
             said = awaited
         time.sleep(PAUSE)
+
+
+def _in_spool(settings: Settings) -> str | None:
+    found = spooled(settings.home)
+    if found.unread:
+        return f"ingest's spool cannot be read: {'; '.join(found.unread)}"
+    return f"ingest's spool holds {found.records:,} records" if found.records else None
 
 
 def _awaited(settings: Settings, held: Held) -> str | None:

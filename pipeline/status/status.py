@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pipeline.config import Settings
+from pipeline.delivery.spooled import Spooled, spooled
 from pipeline.kafka.admin import committed_offsets, end_offsets, require_topics, topic_ids
 from pipeline.state_sizes import StateSize, state_sizes
 from pipeline.status.snapshot import LedgerRow, SnapshotState, read_snapshot
@@ -44,7 +45,8 @@ class PartitionLag:
 class Status:
     """All partitions, the rejected events, and snapshot and backup, None before the first.
 
-    `topic_id` is the id of `beacons` in Kafka. Without Kafka, `rejected_end` is None.
+    `topic_id` is the id of `beacons` in Kafka. Without Kafka, `rejected_end` is None. `spool` is
+    what the ingests of this home still hold.
     """
 
     partitions: list[PartitionLag]
@@ -53,6 +55,7 @@ class Status:
     topic_id: str = ""
     backup: LastBackup | None = None
     state: list[StateSize] = field(default_factory=list)
+    spool: Spooled = field(default_factory=Spooled)
 
     @property
     def published(self) -> int:
@@ -62,16 +65,19 @@ class Status:
 
     @property
     def behind(self) -> int | None:
-        """How many records and rejected events the snapshot lacks; None without Kafka."""
+        """How many records and rejected events the snapshot lacks; None without Kafka.
+
+        Those in the spool count: they were answered 204, too.
+        """
         if self.rejected_end is None:
             return None
         rejected = 0 if self.snapshot is None else self.snapshot.rejected
         lacking = sum(place.behind or 0 for place in self.partitions)
-        return max(0, self.rejected_end - rejected) + lacking
+        return max(0, self.rejected_end - rejected) + lacking + self.spool.records
 
     @property
     def is_published(self) -> bool:
-        """Whether the snapshot holds everything that Kafka holds."""
+        """Whether the snapshot holds everything that was answered 204."""
         return self.behind == 0
 
     def table(self) -> QueryResult:
@@ -129,6 +135,8 @@ def status(settings: Settings) -> Status:
     """
     ours = topics(settings)
     require_topics(settings)
+    # First: a record that is sent meanwhile counts in both, and never in neither.
+    spool = spooled(settings.home)
     ends = end_offsets(settings, ours.beacons)
     committed = committed_offsets(settings, group(settings), ours.beacons)
     rejected = sum(end_offsets(settings, ours.rejected).values())
@@ -147,6 +155,7 @@ def status(settings: Settings) -> Status:
         ids[ours.beacons.name],
         LastBackup.recorded(settings.home),
         state_sizes(settings),
+        spool,
     )
 
 
@@ -160,6 +169,7 @@ def status_without_kafka(settings: Settings) -> Status | None:
         None,
         snapshot,
         backup=LastBackup.recorded(settings.home),
+        spool=spooled(settings.home),
     )
 
 

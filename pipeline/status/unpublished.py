@@ -1,4 +1,4 @@
-"""Records on Kafka that the snapshot lacks, searched for an event."""
+"""Records that the snapshot lacks, in the spool and on Kafka, searched for an event."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import msgspec
 from confluent_kafka import TopicPartition
 
 from pipeline.config import Settings
+from pipeline.delivery.spooled import spooled_records
 from pipeline.kafka.admin import end_offsets, offsets_at
 from pipeline.kafka.clients import KafkaAdmin
 from pipeline.status.status import Status
@@ -36,6 +37,19 @@ class Found:
     unsearched: int
 
 
+def _names(event_id: str) -> set[bytes]:
+    """As ingest keeps it: the store's own bytes, which may escape what is not ASCII."""
+    return {msgspec.json.encode(event_id), json.dumps(event_id).encode()}
+
+
+def search_spool(settings: Settings, event_id: str) -> int:
+    """How many records in the spools of this home name the event. Raises `SpoolError`."""
+    names = _names(event_id)
+    return sum(
+        any(name in record.value for name in names) for record in spooled_records(settings.home)
+    )
+
+
 def search(settings: Settings, status: Status, event_id: str) -> Found:
     """Search `beacons` and `rejected` from where the snapshot of `status` ends.
 
@@ -44,8 +58,7 @@ def search(settings: Settings, status: Status, event_id: str) -> Found:
     if status.is_published:
         return Found([], [], 0)
     kafka, beacons = KafkaAdmin(settings), topics(settings).beacons.name
-    # As ingest keeps it: the store's own bytes, which may escape what is not ASCII.
-    names = {msgspec.json.encode(event_id), json.dumps(event_id).encode()}
+    names = _names(event_id)
     records, refusals = [], []
     spans = _lacking(settings, status, kafka)
     left = {place: end - begin for place, (begin, end) in spans.items()}

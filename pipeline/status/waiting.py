@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from confluent_kafka import Consumer, TopicPartition
 
 from pipeline.config import Settings
+from pipeline.delivery.spooled import Spooled
 from pipeline.kafka.admin import actual_topics, end_offsets, offsets_at
 from pipeline.kafka.clients import KafkaAdmin
 from pipeline.kafka.topic_check import RETENTION
@@ -70,6 +71,24 @@ class Flow:
                 line += f"; they expire in {span(until - now)}"
             said.append(line)
         return said
+
+
+def spool_lines(spool: Spooled, now: datetime) -> list[str]:
+    """What ingest still holds, as text; nothing if it holds nothing."""
+    lines = []
+    if spool.records:
+        lines.append(f"beacons in ingest's spool: {spool.records:,}")
+        if spool.since:
+            lines[0] += f", the oldest for {span(now - spool.since)}"
+    if spool.refused:
+        lines.append(f"bytes that Kafka refuses in every form, in the spool: {spool.refused:,}")
+    return lines
+
+
+def oldest(spool: Spooled, flow: Flow | None, now: datetime) -> timedelta:
+    """How long the oldest record has waited, on Kafka or in the spool."""
+    waited = flow.oldest(now) if flow else timedelta(0)
+    return max(waited, now - spool.since) if spool.since else waited
 
 
 def span(time: timedelta) -> str:

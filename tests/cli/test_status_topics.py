@@ -70,6 +70,23 @@ def test_all_of_it_is_one_json_object(unchanged: OutcomeTopics, status: Told) ->
     assert found["disk"]["snapshot"] == unchanged.settings.database.stat().st_size
 
 
+def test_another_number_of_partitions_is_named_and_nothing_is_left_out(
+    topics: OutcomeTopics, status: Told
+) -> None:
+    commit(topics, topic_id=topics.logs[0].topic_id)
+    actual = topics.settings.partitions
+    producer = Producer({"bootstrap.servers": topics.settings.kafka_bootstrap_servers})
+    producer.produce(topics.topics.beacons.name, b"x", partition=actual - 1)
+    assert producer.flush(30) == 0
+    for other in (actual - 1, actual + 1):
+        done = status(topics.settings.model_copy(update={"partitions": other}), "--behind", "0")
+        assert done.returncode == 1
+        differing, behind = done.stderr.splitlines()
+        told = f"topic {topics.topics.beacons.name} has {actual} partitions, not {other}: set"
+        assert differing.startswith(f"Error: {told} PIPELINE_PARTITIONS={actual}")
+        assert behind == "Error: the snapshot is 1 records behind, more than 0"
+
+
 def test_what_waits_is_told_with_its_age_and_its_end(topics: OutcomeTopics, status: Told) -> None:
     commit(topics, topic_id=topics.logs[0].topic_id)
     producer = Producer({"bootstrap.servers": topics.settings.kafka_bootstrap_servers})
