@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import lmdb
 import msgspec
 from faust.types import TP
 
@@ -22,6 +21,7 @@ from pipeline.stream.checkpoint import (
 )
 from pipeline.stream.figures import WorkerFigures
 from pipeline.stream.partition import BatchResult, JumpError, PartitionState
+from pipeline.stream.state_file import cause
 from pipeline.stream.table import DeviceTable
 from pipeline.stream.transport import BatchConsumer, RecordBatch
 from pipeline.topics import Topics
@@ -95,7 +95,7 @@ class Agent:
             except StateError as error:
                 self.end(str(error))
             except Exception as error:  # noqa: BLE001  # no batch may follow a broken one
-                self.end(_cause(error))
+                self.end(cause(error))
 
     async def _process(self, event: Any) -> None:
         batch: RecordBatch = event.value
@@ -161,7 +161,7 @@ class Agent:
                     self.figures.reached(number, result.checkpoint.offset, written_at)
             self.figures.delivered(seconds=time.monotonic() - began, states=len(result.states))
         except Exception as error:  # noqa: BLE001  # nothing may follow a failed delivery
-            self.end(_cause(error))
+            self.end(cause(error))
         self._free.release()
         event.ack()
 
@@ -207,12 +207,3 @@ class Agent:
             )
         consumer.committed_offsets[tp] = checkpoint.offset
         return checkpoint
-
-
-def _cause(error: Exception) -> str:
-    if isinstance(error, lmdb.Error):
-        return (
-            f"the local state cannot be written ({error}): see that PIPELINE_HOME/state has room,"
-            " and start the worker again"
-        )
-    return f"{type(error).__name__}: {error}"

@@ -26,6 +26,7 @@ from pipeline.stream.figures import WorkerFigures
 from pipeline.stream.local_folder import LocalFolder
 from pipeline.stream.standby import Standby
 from pipeline.stream.state_figures import Held, write_regularly
+from pipeline.stream.state_file import cause
 from pipeline.stream.table import DeviceTable
 from pipeline.stream.transport import BatchConsumer, BatchSchema, BatchTransport
 from pipeline.stream.upkeep import delete_regularly, rewrite_regularly
@@ -131,8 +132,10 @@ def create_app(
                 rewrite_regularly(lambda: (store for _, store, _ in held())),
                 delete_regularly(local, ends),
             )
-        except (OSError, lmdb.Error) as error:
+        except OSError as error:
             end_process(f"PIPELINE_HOME/state cannot be written: {error}")
+        except lmdb.Error as error:
+            end_process(cause(error))
 
     app.task(watch)
     if settings.standby:

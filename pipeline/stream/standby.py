@@ -19,6 +19,7 @@ from pipeline.stream.local_folder import LocalFolder
 from pipeline.stream.local_state import LocalState
 from pipeline.stream.rows import ERASED, WRITER_BYTES
 from pipeline.stream.state_figures import Held
+from pipeline.stream.state_file import cause
 from pipeline.topics import MAX_RECORD_BYTES, topics
 
 log = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ class Standby:
                     if (held := self._followed.get(place.partition)) is not None:
                         apply(held, records)
         except Exception as error:  # noqa: BLE001  # Faust would restart it without its states
-            self.end(f"the standby cannot go on: {type(error).__name__}: {error}")
+            self.end(f"the standby cannot go on: {cause(error)}")
         finally:
             await consumer.stop()
 

@@ -13,8 +13,25 @@ import lmdb
 FILE = "data.mdb"
 ROWS, HOURS = 0, 1
 _NAMES = (b"rows", b"hours")
+# What only damage explains: a page that lies, is of another format or is not there.
+_DAMAGE = (
+    lmdb.BadTxnError,
+    lmdb.CorruptedError,
+    lmdb.CursorFullError,
+    lmdb.IncompatibleError,
+    lmdb.InvalidError,
+    lmdb.PageFullError,
+    lmdb.PageNotFoundError,
+    lmdb.PanicError,
+    lmdb.ProblemError,
+    lmdb.VersionMismatchError,
+)
 # Address space, of which the disk gives what is written.
 _MAP_BYTES = 1 << 38
+
+
+class DamagedStateError(lmdb.CorruptedError):
+    """A file that lied. It is deleted: what is on the changelog is read again at the next start."""
 
 
 @dataclass(slots=True)
@@ -82,15 +99,40 @@ class StateFile:
 
     @contextmanager
     def reading(self) -> Iterator[Tables]:
-        """As they are now."""
-        with self.env.begin() as transaction:
+        """As they are now. Raises `DamagedStateError`, as `changing` does."""
+        with self._deleted_if_damaged(), self.env.begin() as transaction:
             yield Tables(transaction, self.tables)
 
     @contextmanager
     def changing(self) -> Iterator[Tables]:
         """What is written is there, whole, after the `with`, or nothing of it."""
-        with self.env.begin(write=True) as transaction:
+        with self._deleted_if_damaged(), self.env.begin(write=True) as transaction:
             yield Tables(transaction, self.tables)
+
+    @contextmanager
+    def _deleted_if_damaged(self) -> Iterator[None]:
+        try:
+            yield
+        except _DAMAGE as error:
+            # Else each start would end here again. The pages stay this process's until it ends.
+            file = Path(self.env.path()) / FILE
+            file.unlink(missing_ok=True)
+            raise DamagedStateError(
+                f"the local state {file} is damaged ({error}): it is deleted, and read again from"
+                " the changelog"
+            ) from error
+
+
+def cause(error: Exception) -> str:
+    """What went wrong at work on a local state, as a line that says what to do."""
+    if isinstance(error, DamagedStateError):
+        return str(error)
+    if isinstance(error, lmdb.Error):
+        return (
+            f"the local state cannot be written ({error}): see that PIPELINE_HOME/state has room,"
+            " and start the worker again"
+        )
+    return f"{type(error).__name__}: {error}"
 
 
 def _refuse_torn(env: lmdb.Environment, folder: Path) -> None:

@@ -19,6 +19,7 @@ from pipeline.stream.partition import PartitionState
 from pipeline.stream.rows import WRITER_BYTES
 from pipeline.stream.standby import Standby
 from pipeline.stream.state_figures import Held, ReadingRate, known_rate
+from pipeline.stream.state_file import cause
 from pipeline.stream.transport import BatchSchema
 
 log = logging.getLogger(__name__)
@@ -111,7 +112,16 @@ class DeviceTable(Table[bytes, Any]):
                 self._recovered(len(event.value.records))
                 self.rate.applied(len(event.value.records))
         except Exception as error:  # noqa: BLE001  # Faust would log it and continue with half a state
-            self._end(f"the changelog cannot be read: {type(error).__name__}: {error}")
+            self._end(f"the changelog cannot be read: {cause(error)}")
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
+        """Keep what was read: a partition without records would read it again at each start."""
+        try:
+            for partition in self._partitions.values():
+                partition.devices.finish_recovery()
+        except (OSError, lmdb.Error) as error:
+            self._end(cause(error))
+        await super().on_recovery_completed(active_tps, standby_tps)
 
     def _new_changelog_topic(self, **_retention: Any) -> Any:
         return self.app.topic(

@@ -44,6 +44,7 @@ def test_faust_is_pinned() -> None:
         (BatchConsumerThread, AIOKafkaConsumerThread, "on_start"),
         (BatchConsumerThread, AIOKafkaConsumerThread, "seek_to_committed"),
         (DeviceTable, Collection, "apply_changelog_batch"),
+        (DeviceTable, Collection, "on_recovery_completed"),
         (WorkerApp, App, "_new_transport"),
     ],
 )

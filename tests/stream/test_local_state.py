@@ -21,8 +21,11 @@ from pipeline.domain.rules import Rules
 from pipeline.stream import expiry, local_state
 from pipeline.stream.local_folder import MOST_AGE, MOST_BEHIND, LocalFolder, boot, untrusted
 from pipeline.stream.local_state import Meta
+from pipeline.stream.rows import hashed
+from pipeline.stream.state_file import DamagedStateError
 
 HOUR = 60 * MINUTE
+PAGE = 4096
 HOUR_LATE = Rules(lateness=timedelta(hours=1), lookback=timedelta(hours=2))
 META = Meta(identity="this", begun_at=0, moved_at=0, boot="boot", offset=5)
 
@@ -264,6 +267,31 @@ def test_a_damaged_folder_is_made_anew(tmp_path: Path, damage: str) -> None:
         file.write_bytes(b"" if damage == "empty" else os.urandom(100_000))
     again = log.assigned(tmp_path)
     assert again.devices.store.meta.offset == 150
+    assert again.devices.store.meta.has_unindexed  # all of it was read again
+    while log.run(again, 20):
+        pass
+    assert log.accepted() == undisturbed(log).outcomes
+
+
+def test_damage_that_is_found_at_work_ends_one_worker_and_not_the_next(tmp_path: Path) -> None:
+    log = visits(PartitionLog(), devices=200, rounds=2)
+    first = log.assigned(tmp_path)
+    log.run(first, 200)
+    first.devices.close()
+    (file,) = tmp_path.glob("*/data.mdb")
+    row = hashed(log.beacons[0].key)
+    with file.open("r+b") as opened:
+        for place in range(0, file.stat().st_size, PAGE):
+            opened.seek(place)
+            if row in opened.read(PAGE):
+                opened.seek(place)
+                opened.write(bytes(PAGE))
+    damaged = log.assigned(tmp_path)
+    assert damaged.devices.store.meta.offset == 200
+    with pytest.raises(DamagedStateError, match="it is deleted, and read again from the changelog"):
+        log.run(damaged, 200)
+    killed(damaged)
+    again = log.assigned(tmp_path)
     assert again.devices.store.meta.has_unindexed  # all of it was read again
     while log.run(again, 20):
         pass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -92,7 +94,7 @@ def test_each_record_has_one_outcome_and_sigterm_commits_them(
 ) -> None:
     records = ingest.send(requests)
     wait_for_outcomes(settings, records)
-    wait_for(lambda: sum(one.devices or 0 for one in state_sizes(settings)) > 0)
+    wait_for(lambda: stored(settings) > 0)
     assert all(one.changelog_bytes for one in state_sizes(settings))
     assert worker.stop() == 0
     assert committed(settings) == records
@@ -120,6 +122,27 @@ def test_a_worker_continues_with_the_state_of_its_predecessor(
     assert len(found) == first + again
     facts = [msgspec.json.decode(fact)["event_key"] for o in found.values() for fact in o.facts]
     assert len(set(facts)) == len(facts) > 0
+
+
+def test_a_partition_without_records_keeps_what_it_has_read_of_the_changelog(
+    settings: Settings, ingest: BeaconProducer, requests: list[Accepted], worker: Verb
+) -> None:
+    records = ingest.send(requests[:20])
+    wait_for(lambda: committed(settings) == records)
+    wait_for(lambda: stored(settings) > 0)
+    worker.kill()
+    shutil.rmtree(settings.home / "state")
+    worker.start()
+    # No batch comes.
+    wait_for(lambda: stored(settings) > 0, each=worker.assert_alive)
+    worker.kill()
+    worker.start()
+    wait_for(lambda: re.search(r"[1-9]\d* states are here", worker.said()))
+
+
+def stored(settings: Settings) -> int:
+    """Devices in the stores on the disk, as the worker's figures have them."""
+    return sum(one.devices or 0 for one in state_sizes(settings))
 
 
 def test_other_rules_or_a_new_topic_are_refused(
