@@ -71,6 +71,7 @@ def erase(
     from pipeline.warehouse.erasing.erasures import ErasureKey
     from pipeline.warehouse.erasing.receipts import receipt_file
 
+    _refuse_unknown(settings, store)
     settings = on_kafka(settings)
     asked: list[Asked] = [(store, f"d:{device}", None) for device in devices]
     asked += [(store, f"s:{session}", None) for session in sessions]
@@ -88,6 +89,20 @@ def erase(
         path = receipt_file(live, secret.hash_of(store, key), partition, offset)
         click.echo(_awaited(path))
     _keep_beside_backups(settings)
+
+
+def _refuse_unknown(settings: Settings, store: str) -> None:
+    """A store that nothing was sent for is a slip: its receipt would tell of nothing erased."""
+    from contextlib import suppress
+
+    from pipeline.ingest.stores import read_entries
+    from pipeline.warehouse.database import NoSnapshotError, open_published
+
+    known = set(read_entries(settings.stores)) if settings.stores.exists() else set()
+    with suppress(NoSnapshotError), open_published(settings.database) as connection:
+        known |= {name for (name,) in connection.execute("SELECT store_id FROM stores").fetchall()}
+    if known and store not in known:
+        raise click.UsageError(f"no store {store!r}; there are: {', '.join(sorted(known))}")
 
 
 def home_of(settings: Settings) -> Home:

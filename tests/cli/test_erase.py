@@ -9,6 +9,7 @@ from factories import Log, make_event
 from processes import Pipeline
 from warehouse_fixture import RULES, Warehouse
 
+from pipeline.ingest.stores_file import write_stores
 from pipeline.warehouse.erasing.customers import devices_of_customer
 from pipeline.warehouse.snapshots.publish import SnapshotPublisher
 
@@ -57,3 +58,19 @@ def test_someone_must_be_named(home: Path, pipeline: Pipeline) -> None:
     done = pipeline("erase", "--store", "store", home=str(home), kafka_bootstrap_servers=NOWHERE)
     assert done.returncode == 2
     assert "name a --device" in done.stderr
+
+
+def test_a_store_that_nothing_was_sent_for_gets_no_receipt(home: Path, pipeline: Pipeline) -> None:
+    arguments = ("erase", "--device", "own", "--store", "stroe")
+    done = pipeline(*arguments, home=str(home), kafka_bootstrap_servers=NOWHERE)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1] == "Error: no store 'stroe'; there are: other, store"
+
+
+def test_a_store_of_ingest_may_have_events_that_are_not_published(
+    home: Path, pipeline: Pipeline
+) -> None:
+    write_stores(home / "stores.toml", {"new": {"tokens_sha256": ["0" * 64]}})
+    arguments = ("erase", "--device", "own", "--store", "new")
+    done = pipeline(*arguments, home=str(home), kafka_bootstrap_servers=NOWHERE)
+    assert NOWHERE in done.stderr  # it goes on to Kafka
