@@ -293,8 +293,7 @@ def check(settings: Settings, database: Path | None) -> int:
     path = database or settings.database
     if path.exists():
         problems = damaged_of(path)
-        click.echo(f"{'broken' if problems else 'holds':<7} archive_files")
-        for problem in problems:
+        for problem in ["broken  archive_files", *problems] if problems else []:
             click.echo(printable(problem))
         if problems:
             # They would fail for want of a file, or say of wrong bytes what they say of a bug.
@@ -302,6 +301,7 @@ def check(settings: Settings, database: Path | None) -> int:
             return 1
     failed = 0
     with connect_published(path) as connection:
+        click.echo("holds   archive_files")
         for name, answer in broken(connection).items():
             click.echo(f"{'broken' if answer.rows else 'holds':<7} {name}")
             if answer.rows:

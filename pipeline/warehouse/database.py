@@ -186,12 +186,19 @@ def open_published(path: Path, *, memory: int | None = None) -> duckdb.DuckDBPyC
         raise unreadable(path, error) from None
     try:
         connection.execute("SET TimeZone = 'UTC'")
+        _refuse_foreign(connection, path)
         _refuse_archive_elsewhere(connection, path)
         lock(connection, archive_folder(path), memory=memory)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _refuse_foreign(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    of_ours = "FROM duckdb_tables() WHERE table_name = 'migrations'"
+    if not connection.execute(of_ours).fetchall():
+        raise DatabaseError(f"{path} is no database of the pipeline")
 
 
 def _refuse_archive_elsewhere(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

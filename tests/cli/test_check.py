@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import duckdb
 import pytest
 from archived import archive_days, flip
 from factories import DAY, MINUTE, RULES, Log, click
@@ -66,3 +67,13 @@ def test_a_snapshot_of_an_earlier_version_says_what_upgrades_it(
     assert (done.returncode, done.stdout) == (1, "")
     assert "of another version of the pipeline: this version's loader upgrades" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_database_of_another_program_holds_nothing(pipeline: Pipeline, tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign.duckdb"
+    with duckdb.connect(foreign) as connection:
+        connection.execute("CREATE TABLE events (a INTEGER)")
+    for verb in (("check",), ("query", "kpis", "--all-time")):
+        done = pipeline(*verb, "--database", str(foreign))
+        told = f"Error: {foreign} is no database of the pipeline\n"
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
