@@ -32,10 +32,10 @@ class Settings(BaseSettings):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _empty_is_none(cls, value: object, info: ValidationInfo) -> object:
+    def _empty_is_default(cls, value: object, info: ValidationInfo) -> object:
         # Compose's `${NAME:-}` passes an unset variable as an empty one, and Path("") is ".".
         field = cls.model_fields[info.field_name] if info.field_name else None
-        return None if value == "" and field is not None and field.default is None else value
+        return field.default if value == "" and field is not None else value
 
     # Kafka
     kafka_bootstrap_servers: str = Field(

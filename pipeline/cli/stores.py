@@ -29,9 +29,11 @@ def _origins(_: click.Context, option: click.Parameter, values: Sequence[str]) -
     return list(values)
 
 
-def _name(_: click.Context, option: click.Parameter, value: str) -> str:
+def _name(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
     from pipeline.printable import printable
 
+    if value is None:
+        return None
     # It appears in every table and list.
     if not value.strip() or printable(value) != value:
         raise click.BadParameter(f"{printable(value)!r} is empty or not printable", param=option)
@@ -48,19 +50,13 @@ def zone(_: click.Context, option: click.Parameter, value: str) -> str:
         raise click.BadParameter(str(error), param=option) from None
 
 
-def _first_name() -> str:
-    from pipeline.devstack.first_store import STORE
-
-    return STORE
-
-
 @click.group()
 def stores() -> None:
     """Manage the stores that may send events, and their tokens."""
 
 
 @stores.command("add")
-@click.argument("name", default=_first_name, callback=_name)
+@click.argument("name", required=False, callback=_name)
 @click.option(
     "--origin",
     "origins",
@@ -90,11 +86,15 @@ def stores() -> None:
 @click.option(
     "--burst", type=click.FloatRange(min=1), help="Burst size of this store's rate limit."
 )
-@click.option("--first", is_flag=True, help="Do nothing if the stores file exists.")
+@click.option(
+    "--first",
+    is_flag=True,
+    help="Do nothing if the stores file exists; else NAME may be left out, and is `shop`.",
+)
 @with_settings
 def add(
     settings: Settings,
-    name: str,
+    name: str | None,
     origins: list[str],
     *,
     backfill: bool,
@@ -105,13 +105,17 @@ def add(
     first: bool,
 ) -> None:
     """Add the store NAME and print its token, which is not shown again."""
-    from pipeline.devstack.first_store import make_first_store
+    from pipeline.devstack.first_store import STORE, make_first_store
     from pipeline.ingest.stores import StoreEntry, StoresError, new_token
     from pipeline.ingest.stores_file import changing
 
     if first and settings.stores.exists():
         click.echo(f"{settings.stores} exists already")
         return
+    if name is None:
+        if not first:
+            raise click.UsageError("name the store")
+        name = STORE
     # A new file gets comments that explain it.
     token = make_first_store(settings.stores, name)
     with changing(settings.stores) as entries:

@@ -350,14 +350,14 @@ def test_a_stores_file_that_cannot_be_used(pipeline: Pipeline, tmp_path: Path, t
     ("verb", "of"), [("ingest", "ingest"), ("ingest", "admin"), ("dashboard", "dashboard")]
 )
 def test_a_port_in_use(pipeline: Pipeline, verb: str, of: str) -> None:
-    pipeline("stores", "add")
+    pipeline("stores", "add", "shop")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         given = {"kafka_bootstrap_servers": "127.0.0.1:9", "ingest_port": "0", f"{of}_port": port}
         assert f"PIPELINE_{of.upper()}_PORT" in line_of(pipeline(verb, **given))
 
 
-@pytest.mark.parametrize("verb", ["up", "demo", "stores add"])
+@pytest.mark.parametrize("verb", ["up", "demo", "stores add --first"])
 def test_a_home_directory_that_is_a_file(pipeline: Pipeline, tmp_path: Path, verb: str) -> None:
     (tmp_path / "home").write_text("")
     done = pipeline(*verb.split(), ingest_port="0", admin_port="0", dashboard_port="0")
@@ -370,12 +370,18 @@ def test_a_file_that_may_not_be_read(pipeline: Pipeline, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["kafka_ssl_ca", "kafka_sasl_password_file", "stores_file", "maven_url"]
+    "name",
+    ["kafka_ssl_ca", "kafka_sasl_password_file", "stores_file", "maven_url", "partitions"],
 )
 def test_an_empty_setting_is_not_set(pipeline: Pipeline, name: str) -> None:
-    assert pipeline("stores", "add", **{name: ""}).returncode == 0
+    assert pipeline("stores", "add", "shop", **{name: ""}).returncode == 0
     done = pipeline("topics", **{name: ""}, kafka_bootstrap_servers="127.0.0.1:9", patience=0.5)
     assert "127.0.0.1:9" in line_of(done)
+
+
+def test_an_empty_home_is_the_default_one(pipeline: Pipeline, tmp_path: Path) -> None:
+    assert pipeline("stores", "add", "shop", home="").returncode == 0
+    assert (tmp_path / "data" / "stores.toml").exists()
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_a_rotated_token_works_through_the_overlap(pipeline: Pipeline, path: Pat
 def test_the_list_shows_rights_and_ends_but_no_token(pipeline: Pipeline, path: Path) -> None:
     options = ("--backfill", "--requests-per-second", "5", "--origin", "http://past.example")
     tokens = [token_of(pipeline("stores", "add", "past", *options))]
-    tokens.append(token_of(pipeline("stores", "add")))
+    tokens.append(token_of(pipeline("stores", "add", "shop")))
     tokens.append(token_of(pipeline("stores", "rotate", "shop", "--overlap", "12h")))
     shown = pipeline("stores", "list").stdout
     for word in ("past", "shop", "backfill", "5/s", "http://past.example", "any"):
@@ -177,3 +177,9 @@ def test_an_unprintable_name_is_refused(pipeline: Pipeline, name: str) -> None:
     assert done.returncode == 2
     assert "not printable" in done.stderr
     assert "\x1b" not in done.stderr
+
+
+def test_only_the_first_store_needs_no_name(pipeline: Pipeline) -> None:
+    done = pipeline("stores", "add")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "Error: name the store")
+    assert pipeline("stores", "add", "--first").stdout.startswith("token of shop ")

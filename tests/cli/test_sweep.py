@@ -134,7 +134,10 @@ def home(tmp_path_factory: pytest.TempPathFactory, forked: Forked) -> Path:
     (folder / "products.csv").write_text("id,title\n1,Dress\n")
     (folder / "kept").mkdir()
     variables = {**os.environ, "PIPELINE_HOME": "home"}
-    for arguments in (("stores", "add"), ("local", "one.ndjson", "--database", "one.duckdb")):
+    for arguments in (
+        ("stores", "add", "--first"),
+        ("local", "one.ndjson", "--database", "one.duckdb"),
+    ):
         done = forked.run(*arguments, cwd=folder, environment=variables)
         assert done.returncode == 0, done
     for name in ("live.duckdb", "analytics.duckdb"):
