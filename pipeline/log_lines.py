@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TextIO
@@ -50,12 +51,18 @@ class _Line(msgspec.Struct):
     message: str
 
 
+_TEXT_NEWS = re.compile(r"\d{4}-\S+Z (INFO|DEBUG) ")
 _decoder = msgspec.json.Decoder(_Line)
 
 
 def is_log_line(line: str) -> bool:
     """Whether it is one of these JSON lines."""
     return message_of(line) != line
+
+
+def is_news(line: str) -> bool:
+    """Whether it is a log line that tells of no trouble, as JSON or as text."""
+    return message_of(line).startswith(("INFO ", "DEBUG ")) or bool(_TEXT_NEWS.match(line))
 
 
 def message_of(line: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from pipeline.log_lines import message_of
+from pipeline.log_lines import is_news, message_of
 from pipeline.parent_death import end_with
 from pipeline.printable import printable
 from pipeline.restarts import deaths_in_a_row
@@ -32,8 +32,9 @@ class ManagedProcess:
 
     `last_work` is what it does when it is stopped, if that may take any time; `label` tells it from
     others of its name; `last_death` says how it ended last, at `died_at` (UTC), and
-    `deaths_of_one_cause` how often in a row in the same way. While it does not run, `start_at` (of
-    the monotonic clock) and `starts_at` (UTC) say when it is tried again.
+    `deaths_of_one_cause` how often in a row in the same way; `last_words` is its last line, if that
+    tells of trouble. While it does not run, `start_at` (of the monotonic clock) and `starts_at`
+    (UTC) say when it is tried again.
     """
 
     name: str
@@ -51,12 +52,14 @@ class ManagedProcess:
     last_death: str = ""
     died_at: datetime | None = None
     deaths_of_one_cause: int = 0
+    last_words: str = ""
     last_output: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
 
     def start(self, show: Show) -> None:
         """Start it; each line of its output goes to `show`. Raises OSError."""
         self.started = time.monotonic()
         self.last_output.clear()
+        self.last_words = ""
         self.process = subprocess.Popen(
             self.command,
             env={**os.environ, **self.environment},
@@ -78,7 +81,9 @@ class ManagedProcess:
         with process.stdout as output:
             for line in output:
                 text = printable(line.decode(errors="replace").rstrip())
-                self.last_output.append(message_of(text))
+                message = " ".join(message_of(text).splitlines())
+                self.last_output.append(message)
+                self.last_words = "" if is_news(text) else message
                 show(self.name, text)
 
     def start_after(self, pause: float) -> None:
@@ -89,7 +94,7 @@ class ManagedProcess:
     def note_death(self, what: str) -> None:
         """That it has ended, as `what` says: how often in a row, and how often of this cause."""
         self.deaths = deaths_in_a_row(self.deaths, ran=time.monotonic() - self.started)
-        death = ": ".join([what, *list(self.last_output)[-1:]])
+        death = ": ".join(filter(None, [what, self.last_words]))
         is_same = self.deaths > 1 and _cause(death) == _cause(self.last_death)
         self.deaths_of_one_cause = self.deaths_of_one_cause + 1 if is_same else 1
         self.last_death = death

@@ -19,7 +19,8 @@ def away(settings: Settings, why: str) -> KafkaAwayError:
     bootstrap = settings.kafka_bootstrap_servers
     advice = "start it, or check PIPELINE_KAFKA_BOOTSTRAP_SERVERS"
     if bootstrap == embedded_address(settings.home):
-        advice = "start `pipeline up`"
-        if "refused" not in why:  # something listens
-            advice += f", or if that runs see {settings.home / 'kafka' / 'broker.log'}"
+        # Nothing may listen because `up` does not run, or because its Kafka has just died.
+        again = "it starts Kafka again, " if "refused" in why else ""
+        log = settings.home / "kafka" / "broker.log"
+        advice = f"start `pipeline up`, or if that runs {again}see {log}"
     return KafkaAwayError(f"Kafka at {bootstrap} {AWAY} ({why}): {advice}")

@@ -81,6 +81,11 @@ class Lag:
         with self._lock:
             return {name: held.behind for name, held in self._known()}
 
+    def described(self, *, is_current: bool) -> str:
+        """All that waits, as text; if Kafka does not answer, what it was when Kafka last did."""
+        total = f"{sum(self.records().values()):.0f} records"
+        return total if is_current else f"{total} when Kafka last answered"
+
     def seconds(self) -> dict[Labels, float]:
         """For how long the oldest of them has waited, at most; 0 without any."""
         with self._lock:

@@ -158,6 +158,6 @@ class WorkerFigures:
             "status": status,
             "kafka": self.kafka.problem or "answers",
             "partitions": ", ".join(map(str, sorted(owned or ()))) or "none",
-            "behind": f"{sum(self._lag.records().values()):.0f} records",
+            "behind": self._lag.described(is_current=self.kafka.is_up),
             "stalled": f"{self._heartbeat.seconds():.0f} s",
         }

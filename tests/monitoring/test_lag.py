@@ -72,3 +72,12 @@ def test_an_answer_that_is_late_does_not_bring_a_reader_back() -> None:
     found.reached(PLACE, 6, written_at=10.0)
     found.reached(PLACE, 5)
     assert found.records() == {PLACE: 0}
+
+
+def test_without_kafka_it_says_since_when_it_knows_no_better() -> None:
+    found, _ = lag()
+    found.reached(("0",), 3)
+    found.reached(("1",), 0)
+    found.ends({("0",): 10, ("1",): 2})
+    assert found.described(is_current=True) == "9 records"
+    assert found.described(is_current=False) == "9 records when Kafka last answered"

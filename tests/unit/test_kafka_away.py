@@ -56,4 +56,6 @@ def test_for_that_of_up_the_advice_is_to_start_it(tmp_path: Path) -> None:
         assert f": {advice}" in str(error)
         assert str(error).endswith("kafka/broker.log") == (server == "127.0.0.1:9")
     refused = away(settings(tmp_path, "127.0.0.1:9"), "connection refused")
-    assert str(refused).endswith(": start `pipeline up`")
+    log = tmp_path / "kafka" / "broker.log"
+    advice = f"start `pipeline up`, or if that runs it starts Kafka again, see {log}"
+    assert str(refused).endswith(f": {advice}")

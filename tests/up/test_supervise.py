@@ -74,6 +74,26 @@ def test_a_death_is_logged_with_the_last_output(
     assert "its last output:\n    16\n    17\n    18\n    19\n    the end" in caplog.text
 
 
+def test_what_a_process_did_last_is_no_cause_of_its_death(
+    supervisor: RecordingSupervisor,
+) -> None:
+    said = {
+        "logging.error('no room\\nleft')": "child ended with code 3: ERROR no room left",
+        "logging.info('made 1\\nof 2')": "child ended with code 3",
+        "print('2026-07-01T00:00:00.000Z INFO well')": "child ended with code 3",
+    }
+    for what, last in said.items():
+        supervisor.run(
+            "import logging, sys; from pipeline.log_lines import LogLines\n"
+            "handler = logging.StreamHandler(); handler.setFormatter(LogLines())\n"
+            "logging.basicConfig(level='INFO', handlers=[handler])\n"
+            f"{what}; sys.exit(3)"
+        )
+        child = supervisor.children[-1]
+        supervisor.watch(lambda child=child: child.deaths == 1)
+        assert child.last_death == last
+
+
 def test_a_death_after_a_long_life_counts_as_the_first(
     supervisor: RecordingSupervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

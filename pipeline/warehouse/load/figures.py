@@ -127,7 +127,7 @@ class LoaderFigures:
             "status": status,
             "kafka": self.kafka.problem or "answers",
             "snapshot": problem or f"published {snapshot_age(self._settings.database):.0f} s ago",
-            "behind": f"{sum(self._lag.records().values()):.0f} records",
+            "behind": self._lag.described(is_current=self.kafka.is_up),
             "stalled": f"{self._heartbeat.seconds():.0f} s",
         }
 
