@@ -49,6 +49,7 @@ def called(macro: str, days: str) -> str:
         "of_all": "true",
         "sold": "'conversions'",
         "wanted": "'refunds'",
+        "lines": "'order_lines'",
     }
     text = ", ".join(parameters)
     for parameter, value in given.items():

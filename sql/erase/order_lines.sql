@@ -11,7 +11,8 @@ ANTI JOIN erased_devices USING (store_id, device_key);
 
 INSERT INTO order_reports BY NAME
 SELECT * EXCLUDE (
-    quantity, price, currency, revenue, is_counted, is_repeated, is_unconfirmed, counts_order, order_hash
+    quantity, price, currency, revenue, is_counted, is_repeated, is_unconfirmed, counts_order, order_hash,
+    device_key_hash
 )
 FROM competing_lines
 ANTI JOIN erased_devices USING (store_id, device_key);

@@ -1,10 +1,11 @@
--- Grain: one row per line of a refund of the orders in `wanted`, a relation of store, order and day, as in `refunds`;
--- `wanted_day` is that of `wanted`, until the end by the name `day`. It is a key of all that follows, so that a filter of
--- it leaves the orders of that day alone: all others are as many as the store has ever had.
-CREATE OR REPLACE MACRO refunds_of(wanted) AS TABLE
+-- Grain: one row per line of a refund of the orders in `wanted`, a relation of store, order and day, as in `refunds`.
+-- All lines of these orders are in `lines`, a relation like `order_lines`. `wanted_day` is that of `wanted`, until the end by
+-- the name `day`. It is a key of all that follows, so that a filter of it leaves the orders of that day alone: all others
+-- are as many as the store has ever had.
+CREATE OR REPLACE MACRO refunds_of(wanted, lines) AS TABLE
 WITH returned AS NOT MATERIALIZED (
     SELECT l.* REPLACE (w.day AS day), l.day AS refund_day
-    FROM order_lines AS l
+    FROM query_table(lines) AS l
     JOIN query_table(wanted) AS w
         ON l.store_id = w.store_id AND l.order_id = w.order_id
 ),

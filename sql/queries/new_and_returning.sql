@@ -1,7 +1,7 @@
 -- Do new or returning devices visit and buy? Optional: $store, $first, $last.
 -- A device is new in the first of its sessions that is kept, and returns in all others.
 WITH visits AS (
-    SELECT store_id, day, device_key, session_key, has_converted
+    SELECT store_id, day, device_key, device_key_hash, session_key, has_converted
     FROM people_sessions
     WHERE ($store IS NULL OR store_id = $store)
         AND day BETWEEN CAST(coalesce($first, '-infinity') AS DATE) AND CAST(coalesce($last, 'infinity') AS DATE)
@@ -11,7 +11,7 @@ WITH visits AS (
 firsts AS (
     SELECT store_id, device_key, arg_min(session_key, (started_at, session_key)) AS first_session
     FROM people_sessions
-    SEMI JOIN visits USING (store_id, device_key)
+    WHERE device_key_hash IN (SELECT device_key_hash FROM visits)
     GROUP BY store_id, device_key
 )
 

@@ -3,7 +3,7 @@
 -- They are the orders of `people_orders`, read without their tokens, which take longest.
 WITH placed AS (
     SELECT
-        store_id, day, order_id, event_key, occurred_at,
+        store_id, day, order_id, order_hash, event_key, occurred_at,
         CASE WHEN order_id IS NULL THEN event_key END AS own_event,
         CASE WHEN order_id IS NULL THEN occurred_at END AS own_time
     FROM order_lines
@@ -12,13 +12,20 @@ WITH placed AS (
         AND day BETWEEN CAST(coalesce($first, '-infinity') AS DATE) AND CAST(coalesce($last, 'infinity') AS DATE)
 ),
 
+-- An order without an id is one event. Of all others only those that may be of these orders.
 counted AS (
     SELECT
         store_id, order_id, event_key, occurred_at, line, currency, revenue,
-        CASE WHEN order_id IS NULL THEN event_key END AS own_event,
-        CASE WHEN order_id IS NULL THEN occurred_at END AS own_time
+        NULL AS own_event, NULL AS own_time
     FROM order_lines
-    WHERE is_counted AND NOT is_refund
+    WHERE is_counted AND NOT is_refund AND order_hash IN (SELECT order_hash FROM placed)
+    UNION ALL
+    SELECT
+        store_id, order_id, event_key, occurred_at, line, currency, revenue,
+        event_key AS own_event, occurred_at AS own_time
+    FROM order_lines
+    WHERE is_counted AND NOT is_refund AND order_id IS NULL
+        AND day BETWEEN CAST(coalesce($first, '-infinity') AS DATE) AND CAST(coalesce($last, 'infinity') AS DATE)
 ),
 
 -- Of each order its first currency, as lines in another are in no amount of it.
@@ -39,14 +46,18 @@ paid AS (
 
 -- Of these orders alone: those of all days are as many as the store has ever had.
 refunded AS (
-    SELECT store_id, order_id, day
+    SELECT store_id, order_id, order_hash, day
     FROM placed
-    SEMI JOIN (SELECT store_id, order_id FROM order_lines WHERE is_refund) AS returns USING (store_id, order_id)
+    WHERE order_hash IN (SELECT order_hash FROM order_lines WHERE is_refund)
+),
+
+own_lines AS (
+    FROM order_lines WHERE order_hash IN (SELECT order_hash FROM refunded)
 ),
 
 taken_back AS (
     SELECT store_id, order_id, currency, sum(taken) AS refunded
-    FROM refunds_of('refunded')
+    FROM refunds_of('refunded', 'own_lines')
     WHERE taken > 0
     GROUP BY store_id, order_id, currency
 )

@@ -1,18 +1,19 @@
 -- How many devices come back in later weeks? Optional: $store, $first, $last (days of the first visit).
 -- One row per week of first visits, from Monday, and number of weeks later; a device counts once in each.
 WITH candidates AS (
-    SELECT DISTINCT store_id, device_key
+    SELECT DISTINCT device_key_hash
     FROM people_sessions
     WHERE ($store IS NULL OR store_id = $store)
         AND day BETWEEN CAST(coalesce($first, '-infinity') AS DATE) AND CAST(coalesce($last, 'infinity') AS DATE)
 ),
 
+-- A device of another day with the same hash is left out below, by its first day.
 visits AS (
     SELECT
         store_id, device_key, CAST(date_trunc('week', day) AS DATE) AS week,
         min(day) OVER (PARTITION BY store_id, device_key) AS first_day
     FROM people_sessions
-    SEMI JOIN candidates USING (store_id, device_key)
+    WHERE device_key_hash IN (SELECT device_key_hash FROM candidates)
 ),
 
 cohorts AS (

@@ -25,6 +25,9 @@ CREATE OR REPLACE TEMP MACRO place_of(occurred_at, event_type, event_key) AS {
 -- By this an order's lines are found without comparing text.
 CREATE OR REPLACE TEMP MACRO order_hash_of(store_id, order_id) AS md5_number_lower(store_id || '/' || order_id);
 
+-- By this a device's rows are found without comparing text.
+CREATE OR REPLACE TEMP MACRO device_key_hash_of(store_id, device_key) AS md5_number_lower(store_id || '/' || device_key);
+
 -- Rule A1, of what was not prefetched (P2).
 CREATE OR REPLACE TEMP MACRO is_touch(event_type, attribution_token, is_prefetch) AS
     event_type = 'product_click' AND attribution_token IS NOT NULL AND NOT is_prefetch;

@@ -92,5 +92,6 @@ SELECT
     place.event_key AS first_event_key,
     later_than(marketing_place, place) AS marketing_event,
     later_than(token_place, place) AS landing_token_event,
-    later_than(product_place, place) AS landing_product_event
+    later_than(product_place, place) AS landing_product_event,
+    device_key_hash_of(store_id, device_key) AS device_key_hash
 FROM merged;

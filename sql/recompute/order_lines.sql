@@ -143,6 +143,7 @@ SELECT
     NOT is_counted AND NOT is_unconfirmed AS is_repeated,
     is_unconfirmed,
     order_hash_of(store_id, order_id) AS order_hash,
+    device_key_hash_of(store_id, device_key) AS device_key_hash,
     NOT is_refund AND is_counted AND {'report': report, 'line': line} = first AS counts_order
 FROM query_table(settled)
 LEFT JOIN firsts USING (store_id, thing);

@@ -77,6 +77,7 @@ SELECT
     later_than(min(place) FILTER (WHERE campaign IS NOT NULL), min(place)) AS marketing_event,
     later_than(min(place) FILTER (WHERE attribution_token IS NOT NULL), min(place)) AS landing_token_event,
     later_than(min(place) FILTER (WHERE product_id IS NOT NULL), min(place)) AS landing_product_event,
-    bool_or(is_late) AS has_late
+    bool_or(is_late) AS has_late,
+    device_key_hash_of(store_id, device_key) AS device_key_hash
 FROM numbered
 GROUP BY store_id, device_key, session_id, number;

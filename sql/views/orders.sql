@@ -97,7 +97,7 @@ refunded_orders AS NOT MATERIALIZED (
 
 taken_back AS (
     SELECT store_id, wanted_day AS day, order_id, currency, sum(taken) AS refunded
-    FROM refunds_of('refunded_orders')
+    FROM refunds_of('refunded_orders', 'order_lines')
     WHERE taken > 0
     GROUP BY ALL
 )

@@ -10,5 +10,5 @@ WITH refund_days AS NOT MATERIALIZED (
 
 -- A filter of the day reaches the tables by that of `refund_days`.
 SELECT * EXCLUDE (wanted_day) REPLACE (wanted_day AS day)
-FROM refunds_of('refund_days')
+FROM refunds_of('refund_days', 'order_lines')
 WHERE day = wanted_day;

@@ -116,6 +116,22 @@ def test_store_and_days_are_those_that_were_asked_for(history: History, name: st
     assert expected != history.expected(name, is_of_part=False)
 
 
+def test_hashes_find_rows_and_decide_nothing(odd: History) -> None:
+    asked = [(name, is_of_part) for name in ANSWERS for is_of_part in (False, True)]
+    before = [odd.found(name, is_of_part=is_of_part) for name, is_of_part in asked]
+    odd.connection.execute("BEGIN")
+    try:
+        # As if all had the same one.
+        odd.connection.execute("UPDATE sessions SET device_key_hash = 1")
+        odd.connection.execute(
+            "UPDATE order_lines"
+            " SET device_key_hash = 1, order_hash = CASE WHEN order_hash IS NOT NULL THEN 1 END"
+        )
+        assert before == [odd.found(name, is_of_part=is_of_part) for name, is_of_part in asked]
+    finally:
+        odd.connection.execute("ROLLBACK")
+
+
 def test_a_cart_is_left_behind_where_the_order_comes_after_seven_days(warehouse: Warehouse) -> None:
     log = Log(warehouse.rules)
     for device, ms in (("d:in time", 0), ("d:too late", 1)):
