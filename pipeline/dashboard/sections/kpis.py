@@ -25,6 +25,8 @@ def _token(row: Row) -> Content:
     return token(row["name"])
 
 
+# Of B1.
+_EACH = "Each click of a session counts, so that click-through may be above 100 %."
 _STANDS_FOR = Column("stands_for", "Stands for", "text")
 
 
@@ -49,14 +51,14 @@ BLOCKS = _section(
     "block",
     "Blocks",
     "Block",
-    "Recommendation blocks. An impression is a session that saw the block.",
+    f"Recommendation blocks. An impression is a session that saw the block. {_EACH}",
 )
 COLLECTIONS = _section(
-    "collection", "Collections", "Collection", "Collection pages, counted as blocks are."
+    "collection", "Collections", "Collection", f"Collection pages, counted as blocks are. {_EACH}"
 )
 TOKENS = _section(
     "token",
     "Tokens",
     "Attribution token",
-    "One token stands for one list that was shown: a search, a block or a collection.",
+    f"One token stands for one list that was shown: a search, a block or a collection. {_EACH}",
 )
