@@ -214,8 +214,9 @@ def test_bytes_of_a_topic_are_those_of_each_partition(settings: Settings) -> Non
     producer = Producer({"bootstrap.servers": settings.kafka_bootstrap_servers})
     producer.produce(changelog.name, b"x" * 100_000, b"key", partition=2)
     assert producer.flush(30) == 0
+    # Kafka makes the folder of each partition soon after the topic.
+    wait_for(lambda: topic_bytes(settings, changelog).keys() == {0, 1, 2, 3})
     sizes = topic_bytes(settings, changelog)
-    assert sizes.keys() == {0, 1, 2, 3}
     assert [number for number, size in sizes.items() if size >= 100_000] == [2]
 
 
