@@ -35,7 +35,7 @@ from pipeline.stream.batch_producer import BatchProducer
 from pipeline.stream.expiry import hour_of
 from pipeline.stream.local_folder import LocalFolder
 from pipeline.stream.local_state import META_KEY, LocalState
-from pipeline.stream.rows import WRITER_BYTES, Row, entry_of, packed, row_of
+from pipeline.stream.rows import WRITER_BYTES, entry_of, packed, row_of
 from pipeline.stream.state_file import FILE, HOURS, ROWS, StateFile
 from pipeline.topics import topics
 
@@ -45,6 +45,9 @@ _STORE = "store"
 _SESSION = "0" * 36
 _WRITER = b"w" * WRITER_BYTES
 _BATCH = 5_000
+
+_Row = tuple[bytes, bytes, bytes]
+"""Under what it is, device key, state."""
 
 
 def key_of(number: int) -> bytes:
@@ -137,7 +140,7 @@ def fill_store(store: LocalState, devices: int, events: int) -> bytes:
     return next(states)
 
 
-async def _write(settings: Settings, each: int, events: int) -> Sequence[Row]:
+async def _write(settings: Settings, each: int, events: int) -> Sequence[_Row]:
     """Write the changelogs; returns the rows in order."""
     producer, states = BatchProducer(settings), Copies.of(events).states(1)
     numbers, rows = iter(range(each)), []
@@ -153,7 +156,7 @@ async def _write(settings: Settings, each: int, events: int) -> Sequence[Row]:
     return rows
 
 
-def _append(store: LocalState, rows: Sequence[Row]) -> None:
+def _append(store: LocalState, rows: Sequence[_Row]) -> None:
     hour = hour_of(rows[0][2], store.rules)  # copies have the same times
     entries = iter(rows)
     while some := list(islice(entries, 100_000)):

@@ -18,17 +18,18 @@ from typing import Any, Self, TypeVar
 
 from factories import RULES
 from faust.types import TP
-from stream_log import FakeRecord, first_of_each, outcome_in
+from stream_log import FakeRecord, first_of_each, outcome_in, recover
 
 from pipeline.config import Settings
 from pipeline.domain.outcomes import Outcome
 from pipeline.stream.agents import Agent, FailureLimit
 from pipeline.stream.batch_producer import Span
 from pipeline.stream.checkpoint import Checkpoint
-from pipeline.stream.devices import Devices, Pair
+from pipeline.stream.devices import Devices
 from pipeline.stream.figures import WorkerFigures
 from pipeline.stream.local_folder import LocalFolder
 from pipeline.stream.partition import PartitionState
+from pipeline.stream.rows import Pair
 from pipeline.stream.transport import RecordBatch
 from pipeline.topics import topics
 
@@ -208,10 +209,8 @@ class WorkerProcess:
             lambda: self.kafka.commit.offset if self.kafka.commit else 0
         )
         # Recovery reads up to the end that it asked for at its start.
-        for offset, (key, value) in enumerate(await self._ask(lambda: [*self.kafka.changelog])):
-            devices = self.partition(0).devices
-            if offset >= devices.next_offset:
-                devices.apply(key, value, offset=offset)
+        changelog = await self._ask(lambda: [*self.kafka.changelog])
+        recover(self.partition(0).devices, changelog)
 
     async def _revoke(self) -> None:
         while not self._queue.empty():

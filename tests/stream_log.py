@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -18,10 +18,11 @@ from pipeline.domain.outcomes import Outcome
 from pipeline.domain.reached import KnownKeys, Reached
 from pipeline.domain.rules import Rules
 from pipeline.stream.checkpoint import Checkpoint
-from pipeline.stream.devices import Devices, Pair
+from pipeline.stream.devices import Devices
 from pipeline.stream.fresh_start import adopted, state_of
 from pipeline.stream.local_folder import LocalFolder
 from pipeline.stream.partition import BatchResult, PartitionState
+from pipeline.stream.rows import Pair
 
 _writers = count()
 
@@ -89,9 +90,7 @@ class PartitionLog:
         """
         devices = opened(self, folder or Path(mkdtemp()))
         partition = PartitionState(self.number, self.rules, devices, len(self.all))
-        for offset, (key, value) in enumerate(self.changelog):
-            if offset >= devices.next_offset:
-                devices.apply(key, value, offset=offset)
+        recover(devices, self.changelog)
         partition.start_at(self.commit)
         return partition
 
@@ -175,6 +174,13 @@ def opened(log: PartitionLog, folder: Path) -> Devices:
     return Devices(
         store, b"%016d" % next(_writers), lambda: log.memory, write_bytes=log.write_bytes
     )
+
+
+def recover(devices: Devices, changelog: Sequence[Pair], *, fetched: int = 3) -> None:
+    """Apply what `devices` lack of `changelog`, as many records at a time as a fetch brings."""
+    for start in range(devices.next_offset, len(changelog), fetched):
+        some = changelog[start : start + fetched]
+        devices.apply(some, following=start + len(some))
 
 
 def outcome_in(pair: Pair) -> Outcome:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -16,7 +15,7 @@ import msgspec
 from pipeline.domain.rules import Rules
 from pipeline.stream import expiry
 from pipeline.stream.rewriting import Replaced, Rewriting
-from pipeline.stream.rows import Row, entry_of, hashed, hour_in, packed, row_of, state_in
+from pipeline.stream.rows import StoredRow, entry_of, hashed, hour_in, packed, row_of, state_in
 from pipeline.stream.state_file import FILE, HOURS, ROWS, StateFile, Tables
 
 META_KEY = b"meta"
@@ -71,8 +70,8 @@ class LocalState:
         """
         held = cls(rules, meta, folder, lock)
         _delete_folder(folder / _COMPACT)  # of a killed process
-        for run in folder.glob("run-*"):  # the same
-            run.unlink()
+        for runs in folder.glob("run*"):  # the same
+            runs.unlink()
         held._file = StateFile.open(folder)
         with held._file.env.begin() as transaction:
             known = transaction.get(META_KEY)
@@ -125,15 +124,15 @@ class LocalState:
                     tables.put(ROWS, row, packed(0, key, value))
             self._remember(tables, msgspec.structs.replace(meta, has_unindexed=True))
 
-    def append(self, rows: Iterable[Row], meta: Meta) -> None:
-        """Write all `rows` of a changelog, in order, to a store that has none.
+    def append(self, parts: Iterable[Sequence[StoredRow]], meta: Meta) -> None:
+        """Write all rows of a changelog, in order, to a store that has none.
 
         A kill leaves some, and the offset as it was: they are read, and written, again.
         """
-        entries = iter(rows)
-        while some := list(islice(entries, _APPENDED)):
-            with self._file.changing() as tables:
-                tables.append(ROWS, [(row, packed(0, key, state)) for row, key, state in some])
+        for part in parts:
+            for start in range(0, len(part), _APPENDED):
+                with self._file.changing() as tables:
+                    tables.append(ROWS, part[start : start + _APPENDED])
         with self._file.changing() as tables:
             self._remember(tables, msgspec.structs.replace(meta, has_unindexed=True))
 

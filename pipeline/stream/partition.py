@@ -18,8 +18,8 @@ from pipeline.domain.process import process, read
 from pipeline.domain.rules import Rules
 from pipeline.kafka.partitioner import home
 from pipeline.stream.checkpoint import Checkpoint, StateError
-from pipeline.stream.devices import Devices, Pair
-from pipeline.stream.rows import ERASED
+from pipeline.stream.devices import Devices
+from pipeline.stream.rows import ERASED, Pair
 
 _outcomes = msgspec.json.Encoder()
 

@@ -10,19 +10,21 @@ ERASED = b"\0" * WRITER_BYTES + b"erased"
 """Key of the record by which a changelog says that states before it were erased; no device's."""
 
 HOUR_MS = 60 * 60 * 1000
-_HASH_BYTES = 16
+HASH_BYTES = 16
 # Before a state: the hour under which it is indexed, 0 for none, and the length of the device key.
-_HEADER = Struct(">IH")
+HEADER = Struct(">IH")
 _HOUR = Struct(">I")
 
-Row = tuple[bytes, bytes, bytes]
-"""Under what it is, device key, state."""
+Pair = tuple[bytes, bytes | None]
+"""Key and value of a record; None is a tombstone."""
+StoredRow = tuple[bytes, bytes]
+"""Under what it is, and what is stored there (`packed`)."""
 
 
 def hashed(key: bytes) -> bytes:
     """What the rows of a device begin with."""
     # LMDB takes keys of up to 511 bytes.
-    return blake2b(key, digest_size=_HASH_BYTES).digest()
+    return blake2b(key, digest_size=HASH_BYTES).digest()
 
 
 def row_of(key: bytes, writer: bytes) -> bytes:
@@ -32,23 +34,23 @@ def row_of(key: bytes, writer: bytes) -> bytes:
 
 def packed(hour: int, key: bytes, state: bytes) -> bytes:
     """What is stored of a row: its hour, the device key and the state."""
-    return _HEADER.pack(hour, len(key)) + key + state
+    return HEADER.pack(hour, len(key)) + key + state
 
 
 def hour_in(value: bytes) -> int:
     """The hour under which a stored row is indexed; 0: it is not."""
-    return int(_HEADER.unpack_from(value)[0])
+    return int(HEADER.unpack_from(value)[0])
 
 
 def key_in(value: bytes) -> bytes:
     """The device key of a stored row."""
-    length = _HEADER.unpack_from(value)[1]
-    return value[_HEADER.size : _HEADER.size + length]
+    length = HEADER.unpack_from(value)[1]
+    return value[HEADER.size : HEADER.size + length]
 
 
 def state_in(value: bytes) -> bytes:
     """The state of a stored row."""
-    return value[_HEADER.size + _HEADER.unpack_from(value)[1] :]
+    return value[HEADER.size + HEADER.unpack_from(value)[1] :]
 
 
 def entry_of(hour: int, row: bytes) -> bytes:

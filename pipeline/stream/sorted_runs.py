@@ -1,4 +1,4 @@
-"""Rows on their way into an empty store: sorted runs on disk, merged once all are there.
+"""Rows on their way into an empty store: runs on disk, merged once all are there.
 
 A store to which rows come in no order writes a page for each: with ten million devices some ten
 times the bytes of a changelog. In order, each page is written once, and full.
@@ -6,71 +6,92 @@ times the bytes of a changelog. In order, each page is written once, and full.
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
-from struct import Struct
+from typing import IO, Any
 
-from pipeline.stream.rows import Row
+import msgspec
 
-# Row, lengths of device key and state; a tombstone has the length `_NONE`.
-_HEAD = Struct(">32sHI")
-_NONE = 0xFFFFFFFF
+from pipeline.stream.rows import ERASED, HASH_BYTES, HEADER, WRITER_BYTES, Pair, StoredRow
 
-_Entry = tuple[bytes, int, bytes, bytes | None]
+_FILE = "runs"
+# By the first byte of their rows: what is merged at a time is a 256th of the partition, in memory.
+_PARTS = 256
+# What a record takes as objects, beside its state.
+_OBJECT_BYTES = 180
+
+_Place = tuple[int, int]
+"""Offset and length in the file."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[bytes | None]).decode
 
 
 @dataclass(slots=True)
 class SortedRuns:
-    """Runs of `most` bytes each in `folder`, which is deleted with `close`. Raises OSError."""
+    """Runs of `most` bytes of memory each, in a file that `close` deletes. Raises OSError.
+
+    A run is sorted by the first byte of its rows alone: sorting the rest and removing what was
+    overwritten is cheapest once, when all records of that byte are there.
+    """
 
     folder: Path
     most: int
-    _rows: dict[bytes, tuple[bytes, bytes | None]] = field(default_factory=dict)
+    _file: IO[bytes] = field(init=False)
+    _parts: list[list[bytes | None]] = field(default_factory=lambda: [[] for _ in range(_PARTS)])
+    """Of the run in memory: row, what is stored of it, row, and so on; None is a tombstone."""
+    _places: list[list[_Place]] = field(default_factory=lambda: [[] for _ in range(_PARTS)])
+    """By first byte, where the runs in the file have it, the oldest first."""
     _bytes: int = 0
-    _runs: list[Path] = field(default_factory=list)
 
-    def add(self, row: bytes, key: bytes, state: bytes | None) -> None:
-        """The next record of the changelog."""
-        self._rows[row] = key, state
-        self._bytes += _HEAD.size + len(key) + len(state or b"")
-        if self._bytes >= self.most:
-            self._spill()
+    def __post_init__(self) -> None:
+        self._file = (self.folder / _FILE).open("w+b")
+        (self.folder / _FILE).chmod(0o600)
 
-    def merged(self) -> Iterator[Row]:
+    def add(self, pairs: Iterable[Pair]) -> None:
+        """The next records of the changelog."""
+        # Names of its own, and rows written here: a call a record would cost more than the work.
+        parts, header, taken = self._parts, HEADER.pack, self._bytes
+        for key, state in pairs:
+            if key == ERASED:  # a new store never had what was erased
+                continue
+            device = key[WRITER_BYTES:]
+            row = blake2b(device, digest_size=HASH_BYTES).digest() + key[:WRITER_BYTES]
+            stored = None if state is None else header(0, len(device)) + device + state
+            part = parts[row[0]]
+            part.append(row)
+            part.append(stored)
+            taken += _OBJECT_BYTES + len(stored or b"")
+            if taken >= self.most:
+                self._spill()
+                taken = 0
+        self._bytes = taken
+
+    def merged(self) -> Iterator[list[StoredRow]]:
         """The last state of each row, in their order; those that are deleted are left out."""
-        newest = ((row, -len(self._runs), *rest) for row, rest in sorted(self._rows.items()))
-        # The newest run comes first among equal rows.
-        runs = [_entries(path, -age) for age, path in enumerate(self._runs)]
-        before = b""
-        for row, _, key, state in heapq.merge(newest, *runs) if runs else newest:
-            if row != before and state is not None:
-                yield row, key, state
-            before = row
+        for places, newest in zip(self._places, self._parts, strict=True):
+            latest: dict[Any, bytes | None] = {}
+            for place in places:
+                run = self._read(*place)
+                latest.update(zip(run[::2], run[1::2], strict=True))
+            latest.update(zip(newest[::2], newest[1::2], strict=True))
+            yield [(row, stored) for row, stored in sorted(latest.items()) if stored is not None]
 
     def close(self) -> None:
         """Delete them."""
-        self._rows = {}
-        for path in self._runs:
-            path.unlink()
-        self._runs = []
+        self._file.close()
+        (self.folder / _FILE).unlink()
 
     def _spill(self) -> None:
-        path = self.folder / f"run-{len(self._runs)}"
-        with path.open("wb") as file:
-            for row, (key, state) in sorted(self._rows.items()):
-                length = _NONE if state is None else len(state)
-                file.write(_HEAD.pack(row, len(key), length))
-                file.write(key)
-                file.write(state or b"")
-        path.chmod(0o600)
-        self._runs.append(path)
-        self._rows, self._bytes = {}, 0
+        for places, part in zip(self._places, self._parts, strict=True):
+            if part:
+                run = _encode(part)
+                places.append((self._file.tell(), len(run)))
+                self._file.write(run)
+                part.clear()
 
-
-def _entries(path: Path, age: int) -> Iterator[_Entry]:
-    with path.open("rb") as file:
-        while head := file.read(_HEAD.size):
-            row, key, state = _HEAD.unpack(head)
-            yield row, age, file.read(key), None if state == _NONE else file.read(state)
+    def _read(self, offset: int, length: int) -> list[bytes | None]:
+        self._file.seek(offset)
+        return _decode(self._file.read(length))

@@ -107,10 +107,11 @@ class DeviceTable(Table[bytes, Any]):
         try:
             for event in batch:
                 devices = self.partition(event.message.partition).devices
-                for record in event.value.records:
-                    devices.apply(record.key, record.value, offset=record.offset)
-                self._recovered(len(event.value.records))
-                self.rate.applied(len(event.value.records))
+                records = event.value.records
+                pairs = [(record.key, record.value) for record in records]
+                devices.apply(pairs, following=records[-1].offset + 1)
+                self._recovered(len(records))
+                self.rate.applied(len(records))
         except Exception as error:  # noqa: BLE001  # Faust would log it and continue with half a state
             self._end(f"the changelog cannot be read: {cause(error)}")
 

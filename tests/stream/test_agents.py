@@ -10,7 +10,7 @@ from factories import make_event
 from group_log import BEACONS, CHANGELOG, OUTCOMES, Kafka, WorkerProcess
 from stream_log import PartitionLog
 
-from pipeline.stream.partition import Pair
+from pipeline.stream.rows import Pair
 
 
 def visits(records: int) -> PartitionLog:

@@ -55,8 +55,7 @@ def test_a_partition_that_returns_is_read_on_from_its_local_state(tmp_path: Path
         app = create_app(settings, topic_id="topic", local=local, producer=producer)
         (table,) = app.tables.values()
         found = [table.persisted_offset(place)]
-        for offset in range(3):
-            table.partition(0).devices.apply(b"w" * 16 + b"key", None, offset=offset)
+        table.partition(0).devices.apply([(b"w" * 16 + b"key", None)] * 3, following=3)
         table.partition(0).devices.finish_recovery()
         table.drop([0])
         found.append(table.persisted_offset(place))
