@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaException
@@ -67,14 +68,17 @@ class KafkaAdmin:
             else:
                 return
 
-    def consumer(self, group: str) -> Consumer:
-        """A consumer of `group` that reads its committed offsets."""
+    def consumer(
+        self, group: str, options: Mapping[str, str | int | bool] = MappingProxyType({})
+    ) -> Consumer:
+        """A consumer of `group` that reads its committed offsets, or what it is assigned."""
         return Consumer(
             {
                 **self._config(),
                 "group.id": group,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
+                **options,
             }
         )
 

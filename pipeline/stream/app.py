@@ -85,6 +85,7 @@ def create_app(
     standby = Standby(settings, local, end_process)
     table = DeviceTable(
         app,
+        settings,
         local=local,
         standby=standby,
         memory=settings.state_memory_bytes or quarter_of_memory() // max(1, settings.workers),

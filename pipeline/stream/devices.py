@@ -86,14 +86,20 @@ class Devices:
 
     # Recovery
 
+    @property
+    def is_new(self) -> bool:
+        """Whether its store has nothing yet of what was read: then it is not touched."""
+        return self._runs is not None
+
     def apply(self, pairs: Iterable[Pair], *, following: int) -> None:
         """Apply the next records of the changelog, all those before the offset `following`."""
-        self.next_offset = following
         if self._runs is not None:
             self._runs.add(pairs)
+            self.next_offset = following
             return
         for key, value in pairs:
             self._remember(key, value)
+        self.next_offset = following
         if self._unwritten_bytes > self.write_bytes:
             self.finish_recovery()
 

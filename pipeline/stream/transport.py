@@ -254,6 +254,18 @@ class BatchConsumer(driver.Consumer):
 
         await self._thread.ask(seek)
 
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        """The ends of changelogs, for which Faust asks before it reads: first we read ahead."""
+        tables: Any = self.app.tables
+        for table in tables.values():
+            read, is_cut = await table.read_ahead(partitions)
+            for tp, offset in read.items():  # `update` of a Counter would add
+                tables.recovery.active_offsets[tp] = offset
+            if is_cut:
+                # Else it would give up this question: it begins again, and we read on.
+                tables.recovery.signal_recovery_start.set()
+        return await super().highwaters(*partitions)
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Faust waits for the batches in progress and commits them; then drop all state."""
         await super().on_partitions_revoked(revoked)

@@ -13,7 +13,7 @@ from faust.app.base import App
 from faust.streams import Stream
 from faust.tables.base import Collection
 from faust.tables.recovery import Recovery
-from faust.transport.consumer import Consumer
+from faust.transport.consumer import Consumer, ThreadDelegateConsumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.transport.drivers.aiokafka import Consumer as Driver
 
@@ -43,6 +43,7 @@ def test_faust_is_pinned() -> None:
         (BatchConsumerThread, AIOKafkaConsumerThread, "_create_worker_consumer"),
         (BatchConsumerThread, AIOKafkaConsumerThread, "on_start"),
         (BatchConsumerThread, AIOKafkaConsumerThread, "seek_to_committed"),
+        (BatchConsumer, ThreadDelegateConsumer, "highwaters"),
         (DeviceTable, Collection, "apply_changelog_batch"),
         (DeviceTable, Collection, "on_recovery_completed"),
         (WorkerApp, App, "_new_transport"),
@@ -93,6 +94,26 @@ def test_the_offset_to_commit_comes_from_new_offset_alone() -> None:
 
 def test_the_changelog_is_restored_by_apply_changelog_batch() -> None:
     assert "apply_changelog_batch" in inspect.getsource(Recovery)
+
+
+def test_a_recovery_asks_for_highwaters_before_it_seeks_to_what_the_table_lacks() -> None:
+    assert "await consumer.highwaters(*tps)" in inspect.getsource(Recovery._build_highwaters)  # noqa: SLF001
+    source = inspect.getsource(inspect.getmodule(Recovery) or Recovery)
+    asked, offsets, sought = (
+        source.index(f"T(self._{step})(\n                        consumer, {of}")
+        for step, of in (
+            ("build_highwaters", "assigned_active_tps, active_highwaters"),
+            ("build_offsets", "assigned_active_tps, active_offsets"),
+            ("seek_offsets", "assigned_active_tps, active_offsets"),
+        )
+    )
+    assert asked < offsets < sought
+
+
+def test_a_recovery_begins_again_when_it_is_asked_to() -> None:
+    source = inspect.getsource(Recovery._wait)  # noqa: SLF001
+    assert "self.signal_recovery_start in wait_result.done" in source
+    assert "raise RebalanceAgain()" in source
 
 
 def test_the_schema_is_compiled_with_keywords_only() -> None:

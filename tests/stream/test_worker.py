@@ -140,6 +140,45 @@ def test_a_partition_without_records_keeps_what_it_has_read_of_the_changelog(
     wait_for(lambda: re.search(r"[1-9]\d* states are here", worker.said()))
 
 
+HURRIED = str(Path(__file__).with_name("hurried_worker.py"))
+
+
+@pytest.mark.parametrize(
+    ("program", "line"),
+    [(("-m", "pipeline"), "the changelog is read: the last"), ((HURRIED,), "read a part")],
+    ids=["at once", "in parts"],
+)
+def test_a_worker_without_local_state_has_all_that_the_one_before_had(
+    settings: Settings,
+    ingest: BeaconProducer,
+    requests: list[Accepted],
+    worker: Verb,
+    *,
+    program: tuple[str, ...],
+    line: str,
+) -> None:
+    half = len(requests) // 2
+    first = ingest.send(requests[:half])
+    wait_for(lambda: committed(settings) == first)
+    worker.kill()
+    shutil.rmtree(settings.home / "state")
+    # The same requests again: a worker that remembers finds nothing new in them.
+    again = ingest.send(requests[:half])
+    bare = Verb("worker", settings, "bare", program=program)
+    try:
+        wait_for(lambda: committed(settings) == first + again, each=bare.assert_alive)
+        assert bare.stop() == 0
+    finally:
+        bare.kill()
+    assert line in bare.said()
+    assert "Traceback" not in bare.said()
+    found: dict[tuple[int, int], Outcome] = {}
+    for outcome in outcomes(settings):
+        found.setdefault((outcome.origin.partition, outcome.origin.offset), outcome)
+    facts = [msgspec.json.decode(fact)["event_key"] for o in found.values() for fact in o.facts]
+    assert len(set(facts)) == len(facts) > 0
+
+
 def stored(settings: Settings) -> int:
     """Devices in the stores on the disk, as the worker's figures have them."""
     return sum(one.devices or 0 for one in state_sizes(settings))
