@@ -19,6 +19,7 @@ from pipeline.config import Settings
 from pipeline.domain.rules import Rules
 from pipeline.kafka.errors import KafkaUnusableError
 from pipeline.stream.local_state import LocalState, Meta
+from pipeline.stream.rows import FORMAT
 from pipeline.stream.state_file import FILE
 from pipeline.topics import TOMBSTONES_KEPT
 
@@ -126,7 +127,7 @@ class LocalFolder:
     def _new(self, partition: int) -> Meta:
         now = time.time()
         # With the partition: a folder that was renamed holds devices of another one.
-        identity = f"{self.identity} {partition}"
+        identity = f"{FORMAT} {self.identity} {partition}"
         return Meta(identity=identity, begun_at=now, moved_at=now, boot=boot())
 
 

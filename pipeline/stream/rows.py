@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from struct import Struct
+from zlib import crc32
 
 WRITER_BYTES = 16
 ERASED = b"\0" * WRITER_BYTES + b"erased"
@@ -11,14 +12,20 @@ ERASED = b"\0" * WRITER_BYTES + b"erased"
 
 HOUR_MS = 60 * 60 * 1000
 HASH_BYTES = 16
-# Before a state: the hour under which it is indexed, 0 for none, and the length of the device key.
-HEADER = Struct(">IH")
+# Before key and state: the hour under which it is indexed, 0 for none, the length of the key, and
+# the checksum of both, as LMDB has none. Another header needs another `FORMAT`.
+HEADER = Struct(">IHI")
+FORMAT = 2
 _HOUR = Struct(">I")
 
 Pair = tuple[bytes, bytes | None]
 """Key and value of a record; None is a tombstone."""
 StoredRow = tuple[bytes, bytes]
 """Under what it is, and what is stored there (`packed`)."""
+
+
+class DamagedRowError(ValueError):
+    """A stored row has other bytes than were written."""
 
 
 def hashed(key: bytes) -> bytes:
@@ -34,7 +41,8 @@ def row_of(key: bytes, writer: bytes) -> bytes:
 
 def packed(hour: int, key: bytes, state: bytes) -> bytes:
     """What is stored of a row: its hour, the device key and the state."""
-    return HEADER.pack(hour, len(key)) + key + state
+    content = key + state
+    return HEADER.pack(hour, len(key), crc32(content, len(key))) + content
 
 
 def hour_in(value: bytes) -> int:
@@ -49,8 +57,14 @@ def key_in(value: bytes) -> bytes:
 
 
 def state_in(value: bytes) -> bytes:
-    """The state of a stored row."""
-    return value[HEADER.size + HEADER.unpack_from(value)[1] :]
+    """The state of a stored row. Raises `DamagedRowError`."""
+    if len(value) < HEADER.size:
+        raise DamagedRowError("a row is cut short")
+    _, length, checksum = HEADER.unpack_from(value)
+    content = value[HEADER.size :]
+    if crc32(content, length) != checksum:
+        raise DamagedRowError("a row is not what was written")
+    return content[length:]
 
 
 def entry_of(hour: int, row: bytes) -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any
+from zlib import crc32
 
 import msgspec
 
@@ -59,7 +60,10 @@ class SortedRuns:
                 continue
             device = key[WRITER_BYTES:]
             row = blake2b(device, digest_size=HASH_BYTES).digest() + key[:WRITER_BYTES]
-            stored = None if state is None else header(0, len(device)) + device + state
+            stored = None
+            if state is not None:
+                content = device + state
+                stored = header(0, len(device), crc32(content, len(device))) + content
             part = parts[row[0]]
             part.append(row)
             part.append(stored)

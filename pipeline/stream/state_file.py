@@ -10,6 +10,8 @@ from typing import Any
 
 import lmdb
 
+from pipeline.stream.rows import DamagedRowError
+
 FILE = "data.mdb"
 ROWS, HOURS = 0, 1
 _NAMES = (b"rows", b"hours")
@@ -25,6 +27,7 @@ _DAMAGE = (
     lmdb.PanicError,
     lmdb.ProblemError,
     lmdb.VersionMismatchError,
+    DamagedRowError,
 )
 # Address space, of which the disk gives what is written.
 _MAP_BYTES = 1 << 38

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import time
 from dataclasses import replace
@@ -273,19 +274,27 @@ def test_a_damaged_folder_is_made_anew(tmp_path: Path, damage: str) -> None:
     assert log.accepted() == undisturbed(log).outcomes
 
 
-def test_damage_that_is_found_at_work_ends_one_worker_and_not_the_next(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["page", "byte"])
+def test_damage_that_is_found_at_work_ends_one_worker_and_not_the_next(
+    tmp_path: Path, damage: str
+) -> None:
     log = visits(PartitionLog(), devices=200, rounds=2)
     first = log.assigned(tmp_path)
     log.run(first, 200)
     first.devices.close()
     (file,) = tmp_path.glob("*/data.mdb")
-    row = hashed(log.beacons[0].key)
-    with file.open("r+b") as opened:
-        for place in range(0, file.stat().st_size, PAGE):
-            opened.seek(place)
-            if row in opened.read(PAGE):
-                opened.seek(place)
-                opened.write(bytes(PAGE))
+    row, content = hashed(log.beacons[0].key), file.read_bytes()
+    if damage == "page":
+        pages = [content[place : place + PAGE] for place in range(0, len(content), PAGE)]
+        content = b"".join(bytes(PAGE) if row in page else page for page in pages)
+    else:  # of the states, so that LMDB sees nothing
+        name = log.beacons[0].key
+        places = [found.end() for found in re.finditer(re.escape(name), content)]
+        changed = bytearray(content)
+        for place in places:
+            changed[place + 1] ^= 1
+        content = bytes(changed)
+    file.write_bytes(content)
     damaged = log.assigned(tmp_path)
     assert damaged.devices.store.meta.offset == 200
     with pytest.raises(DamagedStateError, match="it is deleted, and read again from the changelog"):
