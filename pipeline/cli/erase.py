@@ -65,6 +65,8 @@ def erase(
         return
     if store is None:
         raise click.UsageError("name a --store, or a date with --before")
+    if not all((store, *devices, *sessions, customer is None or customer)):
+        raise click.UsageError("an empty id names nobody: is a variable of the shell not set?")
     from pipeline.cli.command import on_kafka
     from pipeline.delivery.erasing import ask
     from pipeline.domain.erasure import customer_key

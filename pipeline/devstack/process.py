@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -20,6 +21,8 @@ from pipeline.restarts import deaths_in_a_row
 
 LAST_LINES = 5
 
+# By `subprocess`, and by what watches over Kafka.
+_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 _NUMBER = re.compile(r"\d+")
 
 Show = Callable[[str, str], None]
@@ -94,7 +97,10 @@ class ManagedProcess:
     def note_death(self, what: str) -> None:
         """That it has ended, as `what` says: how often in a row, and how often of this cause."""
         self.deaths = deaths_in_a_row(self.deaths, ran=time.monotonic() - self.started)
-        death = ": ".join(filter(None, [what, self.last_words]))
+        # What is killed has not ended by what it said.
+        is_killed = self.process is not None and self.process.returncode in _KILLED
+        words = "" if is_killed else self.last_words
+        death = ": ".join(filter(None, [what, words]))
         is_same = self.deaths > 1 and _cause(death) == _cause(self.last_death)
         self.deaths_of_one_cause = self.deaths_of_one_cause + 1 if is_same else 1
         self.last_death = death

@@ -78,12 +78,13 @@ class Supervised:
 
 
 def hopeless(children: Iterable[ManagedProcess], *, most: int) -> ManagedProcess | None:
-    """One that has died `most` times in a row of one cause; with 0 none ever has.
+    """One that has died `most` times in a row of one cause, or twice that of any; with 0 none has.
 
     Kafka that is away is no such cause: it comes back by itself.
     """
     for child in children:
-        if most and child.deaths_of_one_cause >= most and AWAY not in child.last_death:
+        is_looping = child.deaths_of_one_cause >= most or child.deaths >= 2 * most
+        if most and is_looping and AWAY not in child.last_death:
             return child
     return None
 

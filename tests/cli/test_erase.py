@@ -74,3 +74,12 @@ def test_a_store_of_ingest_may_have_events_that_are_not_published(
     arguments = ("erase", "--device", "own", "--store", "new")
     done = pipeline(*arguments, home=str(home), kafka_bootstrap_servers=NOWHERE)
     assert NOWHERE in done.stderr  # it goes on to Kafka
+
+
+@pytest.mark.parametrize("option", ["--device", "--session", "--customer", "--store"])
+def test_an_empty_id_names_nobody(home: Path, pipeline: Pipeline, option: str) -> None:
+    named = {"--store": "store", "--device": "own", option: ""}
+    arguments = [part for pair in named.items() for part in pair]
+    done = pipeline("erase", *arguments, home=str(home), kafka_bootstrap_servers=NOWHERE)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "an empty id names nobody" in done.stderr

@@ -20,7 +20,7 @@ from pipeline.devstack.process import ManagedProcess
 from pipeline.devstack.supervised import Supervised, hopeless
 from pipeline.devstack.supervisor import Supervisor
 from pipeline.kafka.errors import AWAY, KafkaAwayError
-from pipeline.restarts import WELL_AFTER
+from pipeline.restarts import WELL_AFTER, ending
 
 PAUSES = (0.01, 0.02, 0.04)
 
@@ -92,6 +92,13 @@ def test_what_a_process_did_last_is_no_cause_of_its_death(
         child = supervisor.children[-1]
         supervisor.watch(lambda child=child: child.deaths == 1)
         assert child.last_death == last
+
+
+def test_what_is_killed_has_not_ended_by_what_it_said(supervisor: RecordingSupervisor) -> None:
+    supervisor.run("import os; print('Error: long ago', flush=True); os.kill(os.getpid(), 9)")
+    (child,) = supervisor.children
+    supervisor.watch(lambda: child.deaths == 1)
+    assert child.last_death == f"child {ending(-9)}"
 
 
 def test_a_death_after_a_long_life_counts_as_the_first(
@@ -350,5 +357,9 @@ def test_a_process_is_given_up_after_so_many_deaths_of_one_cause_but_not_without
     assert hopeless([died("", 1), child], most=3) is child
     assert hopeless([child], most=4) is None
     assert hopeless([child], most=0) is None
+    # With words that change each time.
+    child.deaths, child.deaths_of_one_cause = 6, 1
+    assert hopeless([child], most=3) is child
+    assert hopeless([child], most=4) is None
     error = KafkaAwayError(f"Kafka at kafka-1:9092 {AWAY} (_TRANSPORT): start it")
     assert hopeless([died(f"worker ended with code 1: Error: {error}", 99)], most=3) is None
