@@ -293,9 +293,9 @@ def check(settings: Settings, database: Path | None) -> int:
     path = database or settings.database
     if path.exists():
         problems = damaged_of(path)
-        for problem in ["broken  archive_files", *problems] if problems else []:
-            click.echo(printable(problem))
         if problems:
+            for line in ("broken  archive_files", *problems):
+                click.echo(printable(line))
             # They would fail for want of a file, or say of wrong bytes what they say of a bug.
             click.echo("no other check was run: restore these files first", err=True)
             return 1

@@ -149,6 +149,15 @@ def test_a_kafka_that_is_away_leaves_all_to_faust(
     assert "the changelog is read more slowly, after an error of Kafka: Kafka at" in caplog.text
 
 
+def table_of(settings: Settings, producer: BatchProducer) -> DeviceTable:
+    """That of a worker which is not started. In an event loop."""
+    local = LocalFolder.of(settings, "changelog", dict)
+    app = create_app(settings, topic_id="topic", local=local, producer=producer)
+    (found,) = app.tables.values()
+    assert isinstance(found, DeviceTable)
+    return found
+
+
 def test_a_partition_that_is_revoked_meanwhile_keeps_what_was_read_until_then(
     settings: Settings, changelog: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,10 +177,7 @@ def test_a_partition_that_is_revoked_meanwhile_keeps_what_was_read_until_then(
 
     async def scenario() -> None:
         producer = BatchProducer(settings)
-        local = LocalFolder.of(settings, "changelog", dict)
-        app = create_app(settings, topic_id="topic", local=local, producer=producer)
-        (devices_table,) = app.tables.values()
-        assert isinstance(devices_table, DeviceTable)
+        devices_table = table_of(settings, producer)
         before = devices_table.partition(0).devices
         ahead = asyncio.ensure_future(devices_table.read_ahead([place]))
         monkeypatch.setattr(devices_table, "_recovered", lambda _: applied.set())
@@ -204,10 +210,7 @@ def test_faust_reads_on_from_the_end_of_what_was_read(
 
     async def scenario() -> None:
         producer = BatchProducer(settings)
-        local = LocalFolder.of(settings, "changelog", dict)
-        app = create_app(settings, topic_id="topic", local=local, producer=producer)
-        (devices_table,) = app.tables.values()
-        assert isinstance(devices_table, DeviceTable)
+        devices_table = table_of(settings, producer)
         monkeypatch.setattr(devices_table, "_recovered", told.append)
         devices_table.partition(0)
         devices_table.partition(2)

@@ -21,7 +21,7 @@ from pipeline.domain.outcomes import Outcome
 from pipeline.ingest.accept import Accepted
 from pipeline.kafka.admin import committed_offsets, create_topics, end_offsets
 from pipeline.state_sizes import state_sizes
-from pipeline.stream.local_state import Meta
+from pipeline.stream.local_state import META_KEY, Meta
 from pipeline.topics import Topic, group, topics
 
 
@@ -117,12 +117,7 @@ def test_a_worker_continues_with_the_state_of_its_predecessor(
     worker.start()
     wait_for(lambda: committed(settings) == first + again)
     assert worker.stop() == 0
-    found: dict[tuple[int, int], Outcome] = {}
-    for outcome in outcomes(settings):
-        found.setdefault((outcome.origin.partition, outcome.origin.offset), outcome)
-    assert len(found) == first + again
-    facts = [msgspec.json.decode(fact)["event_key"] for o in found.values() for fact in o.facts]
-    assert len(set(facts)) == len(facts) > 0
+    assert_once(settings, records=first + again)
 
 
 def test_a_partition_without_records_keeps_what_it_has_read_of_the_changelog(
@@ -174,9 +169,15 @@ def test_a_worker_without_local_state_has_all_that_the_one_before_had(
         bare.kill()
     assert line in bare.said()
     assert "Traceback" not in bare.said()
+    assert_once(settings, records=first + again)
+
+
+def assert_once(settings: Settings, *, records: int) -> None:
+    """Each of so many records has an outcome, and of these no event is counted twice."""
     found: dict[tuple[int, int], Outcome] = {}
     for outcome in outcomes(settings):
         found.setdefault((outcome.origin.partition, outcome.origin.offset), outcome)
+    assert len(found) == records
     facts = [msgspec.json.decode(fact)["event_key"] for o in found.values() for fact in o.facts]
     assert len(set(facts)) == len(facts) > 0
 
@@ -184,7 +185,7 @@ def test_a_worker_without_local_state_has_all_that_the_one_before_had(
 def kept_until(settings: Settings, number: int) -> int:
     """The offset of the changelog in the store of a worker that was killed."""
     with lmdb.open(str(settings.home / "state" / f"{number}-0"), readonly=True, lock=False) as env:
-        known = env.begin().get(b"meta")
+        known = env.begin().get(META_KEY)
     return msgspec.json.decode(known, type=Meta).offset if known else 0
 
 
