@@ -27,14 +27,12 @@ class LogLines(logging.Formatter):
         at = datetime.fromtimestamp(record.created, UTC)
         time = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         message = printable_lines(record.getMessage().strip())
-        repeats = getattr(record, "repeats", 0)
         trace = printable_lines(self.formatException(record.exc_info)) if record.exc_info else ""
         if not self._is_json:
-            often = f" (and {repeats} times before)" if repeats else ""
-            return "\n".join(filter(None, [f"{time} {record.levelname} {message}{often}", trace]))
+            return "\n".join(filter(None, [f"{time} {record.levelname} {message}", trace]))
         line: dict[str, object] = {"time": time, "level": record.levelname.lower(), **self._named}
         line |= {"logger": record.name, "message": message}
-        if repeats:
+        if repeats := getattr(record, "repeats", 0):
             line["repeats"] = repeats
         if trace:
             line["traceback"] = trace

@@ -14,7 +14,10 @@ _NUMBER = re.compile(r"\d+")
 
 
 class Seldom(logging.Filter):
-    """Lets a record pass if none like it did in the last minute, with the count of those held back.
+    """Lets a record pass if none like it did in the last minute; it then `repeats` those held back.
+
+    Nothing is written late: what is held back is told by the next one like it, or never. A line of
+    the past behind one of a change would say that the change was undone.
 
     A connection that broke is one line, without the traceback.
 
@@ -45,6 +48,7 @@ class Seldom(logging.Filter):
                 self._kinds.clear()
             self._kinds[kind] = now, 0
         if held_back:
+            record.repeats = held_back
             text += f" (and {held_back} times before)"
         error = record.exc_info and record.exc_info[1]
         if isinstance(error, OSError):

@@ -40,6 +40,7 @@ class VerbLog:
         logging.captureWarnings(True)
         sys.unraisablehook = _log_unraisable
         threading.excepthook = self._end_with_thread
+        logging.getLogger("asyncio").setLevel(logging.WARNING)
         # kafka-python logs each connection at INFO.
         logging.getLogger("kafka").setLevel(logging.WARNING)
         # On a busy machine it warns about its own loop once an iteration takes 0.1 s.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import signal
-import sys
 from functools import partial
 from types import FrameType
 
@@ -27,6 +27,8 @@ from pipeline.sockets import bare, listening_for, written
 # Threads, and how many requests wait for one. Pages and sections: a page asks for its slow sections
 # one after the other, so a reader has one of each. Files are made of thousands of rows each.
 QUICK, SECTIONS, FILES = (8, 200), (4, 100), (2, 30)
+log = logging.getLogger(__name__)
+
 _LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
 
 
@@ -94,7 +96,6 @@ def run(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     with listener, Monitor(settings, monitored.metrics, monitored.health):
-        sys.stdout.write(f"dashboard: http://{written(*listener.getsockname()[:2])}\n")
-        sys.stdout.flush()
+        log.info("dashboard: http://%s", written(*listener.getsockname()[:2]))
         server.run(sockets=[listener])
     return 0

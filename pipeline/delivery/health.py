@@ -89,10 +89,8 @@ class Diagnosis:
         try:
             await asyncio.to_thread(self._check)
         except KafkaUnusableError as error:
-            # The whole line is the message, because the log counts repeats by message.
             self.problem = str(error)
-            line = f"{error}; until then events stay in the spool"
-            log.error(line)  # noqa: TRY400  # one line
+            log.error("%s; until then events stay in the spool", error)  # noqa: TRY400  # one line
             return False
         except Exception as error:
             # A check that ended its task would leave all events in the spool for good.

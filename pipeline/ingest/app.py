@@ -24,7 +24,7 @@ from pipeline.sockets import is_loopback
 log = logging.getLogger(__name__)
 
 # Between two looks at the stores' file.
-CHORES_SECONDS = 1.0
+REFRESH_SECONDS = 1.0
 
 
 def create_app(
@@ -35,12 +35,11 @@ def create_app(
     clock: Callable[[], float],
     explained: Explained | None = None,
     downstream: Downstream | None = None,
-    chores: Callable[[], None] = lambda: None,
 ) -> App:
     """The app; it closes `publisher`. `clock` returns epoch seconds (T2).
 
     `explained` keeps the last events for `/explain`; `downstream` is what becomes of them behind
-    Kafka; `chores` is called every second.
+    Kafka.
     """
 
     def gauges() -> dict[str, float]:
@@ -78,7 +77,6 @@ def create_app(
         ),
         stores=stores,
         publisher=publisher,
-        chores=chores,
     )
 
 
@@ -93,14 +91,12 @@ class App:
         pages: Pages,
         stores: Stores,
         publisher: Publisher,
-        chores: Callable[[], None],
     ) -> None:
         self._beacon = beacon
         self.state = state
         self.pages = pages
         self._stores = stores
         self._publisher = publisher
-        self._more_chores = chores
         self.reads = beacon.reads
         self.once = beacon.once
 
@@ -119,7 +115,7 @@ class App:
         """Start in the running event loop."""
         warm_up()
         self._publisher.start()
-        self._at_work = asyncio.get_running_loop().create_task(self._chores())
+        self._at_work = asyncio.get_running_loop().create_task(self._refresh())
 
     async def close(self) -> None:
         """Stop, after the servers. Blocks as long as the publisher does."""
@@ -128,12 +124,11 @@ class App:
         await self.pages.close()
         self._publisher.close()
 
-    async def _chores(self) -> None:
+    async def _refresh(self) -> None:
         while True:
             try:
                 self._stores.refresh()
-                self._more_chores()
             except Exception:
                 # One failure must not end the loop.
-                log.exception("a chore failed")
-            await asyncio.sleep(CHORES_SECONDS)
+                log.exception("the stores file could not be looked at")
+            await asyncio.sleep(REFRESH_SECONDS)

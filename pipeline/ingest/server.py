@@ -6,7 +6,6 @@ import asyncio
 import logging
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -25,7 +24,6 @@ from pipeline.http.server import Server
 from pipeline.ingest.app import App, create_app
 from pipeline.ingest.downstream import Downstream
 from pipeline.ingest.explain import Explained
-from pipeline.ingest.json_log import log_problems
 from pipeline.ingest.listeners import Listeners, open_listeners
 from pipeline.ingest.open_files import OPERATORS, connections
 from pipeline.ingest.ops_endpoints import ops_pages
@@ -131,11 +129,8 @@ def run(
             )
         if settings.ingest_workers == 1:
             return _run_process(settings, listeners, explain=explain)
-        problems = log_problems(settings.log_format)
         folder = Path(opened.enter_context(TemporaryDirectory(prefix="pipeline-ingest-")))
-        code = uvloop.run(_run_group(settings, listeners, folder, explain=explain))
-        problems.close()
-        return code
+        return uvloop.run(_run_group(settings, listeners, folder, explain=explain))
 
 
 async def _run_group(
@@ -158,7 +153,6 @@ def _run_process(
     security(settings)
     stores = Stores.load(settings.stores)
     most = connections(settings.max_connections)
-    problems = log_problems(settings.log_format)
     _refuse_unfit_topics(settings)
     downstream = Downstream(settings)
     app = create_app(
@@ -170,7 +164,6 @@ def _run_process(
         clock=time.time,
         explained=Explained() if explain else None,
         downstream=downstream,
-        chores=problems.write_repeats,
     )
     if most < settings.max_connections:
         log.warning(
@@ -181,7 +174,6 @@ def _run_process(
     downstream.start()
     uvloop.run(_serve_until_signal(app, settings, listeners, in_group=in_group))
     downstream.stop()
-    problems.close()
     return 0
 
 
@@ -216,9 +208,5 @@ def _on_stop(stop: Callable[[], None]) -> None:
 
 
 def _announce(settings: Settings) -> None:
-    # In one write: a reader of the first line may be gone by the second.
-    sys.stdout.write(
-        f"ingest: http://{written(settings.ingest_host, settings.ingest_port)}/beacon\n"
-        f"ingest: http://{written(settings.admin_host, settings.admin_port)}/metrics\n"
-    )
-    sys.stdout.flush()
+    log.info("ingest: http://%s/beacon", written(settings.ingest_host, settings.ingest_port))
+    log.info("metrics: http://%s/metrics", written(settings.admin_host, settings.admin_port))

@@ -101,7 +101,7 @@ def environment(
         says = ("/metrics", "processing", "loading into")
         wait_for(lambda: all(map(_has_printed, running, says)), seconds=60)
         said = running[0].said()
-        server, admin = re.findall(r"^ingest: (\S+)/(?:beacon|metrics)$", said, re.MULTILINE)
+        server, admin = re.findall(r": (http\S+)/(?:beacon|metrics)$", said, re.MULTILINE)
         yield SdkEnvironment(settings, token, server, admin, origin, folder)
     for verb in running:
         assert token not in verb.said()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -263,11 +264,12 @@ def test_it_prints_its_address_and_stops_on_a_signal(settings: Settings) -> None
     with subprocess.Popen(
         [sys.executable, "-m", "pipeline", "dashboard"],
         env=os.environ | {"PIPELINE_HOME": str(settings.home), "PIPELINE_DASHBOARD_PORT": "0"},
-        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout is not None
-        url = process.stdout.readline().removeprefix("dashboard: ").strip()
+        assert process.stderr is not None
+        said = (json.loads(line)["message"] for line in process.stderr)
+        url = next(line for line in said if line.startswith("dashboard: ")).split()[1]
         with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own server
             assert answer.status == 200
         process.terminate()

@@ -35,7 +35,7 @@ class Group:
     def __init__(self, ingest: Verb, token: str) -> None:
         self.ingest = ingest
         self._headers = {"x-storefront-access-token": token}
-        self.url, metrics = re.findall(r"ingest: (http://\S+)", ingest.said())
+        self.url, metrics = re.findall(r"(?:ingest|metrics): (http://\S+)", ingest.said())
         self._admin = metrics.removesuffix("/metrics")
         self.taken: list[str] = []
         """The `session_id` of each event that was answered 204."""

@@ -52,7 +52,7 @@ def ingest(settings: Settings) -> Iterator[tuple[Verb, Send]]:
 
 def readiness(verb: Verb) -> str:
     """What `/readyz` reports about Kafka."""
-    found = re.search(r"ingest: (\S+)/metrics", verb.said())
+    found = re.search(r"metrics: (\S+)/metrics", verb.said())
     assert found is not None
     return str(urllib3.PoolManager().request("GET", f"{found[1]}/readyz").json()["kafka"])
 

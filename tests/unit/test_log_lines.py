@@ -31,6 +31,12 @@ def test_a_json_line_has_time_process_and_worker() -> None:
     }
 
 
+def test_what_was_held_back_before_is_a_number_of_its_own() -> None:
+    made = record("no room")
+    made.repeats = 7
+    assert json.loads(LogLines().format(made))["repeats"] == 7
+
+
 def test_a_text_line_begins_with_its_time() -> None:
     line = LogLines(is_json=False, process="load").format(record("no room"))
     assert line == "1970-01-01T00:00:00.500Z ERROR no room"

@@ -14,10 +14,15 @@ class Log:
     def __init__(self) -> None:
         self.now = 0.0
         self.seldom = Seldom(lambda: self.now, but_for="supervisor")
+        self.repeats = 0
+        """Of the last record that passed."""
 
     def say(self, text: str, *values: object, level: int = logging.ERROR, name: str = "x") -> str:
         record = logging.LogRecord(name, level, "", 0, text, values, None)
-        return record.getMessage() if self.seldom.filter(record) else ""
+        if not self.seldom.filter(record):
+            return ""
+        self.repeats = getattr(record, "repeats", 0)
+        return record.getMessage()
 
 
 @pytest.fixture
@@ -32,6 +37,7 @@ def test_what_differs_in_numbers_alone_is_said_once_a_minute_and_counted(log: Lo
         assert log.say("node %s is gone after %d ms", "b", number) == ""
     log.now = QUIET_SECONDS
     assert log.say("node b is gone after 1 ms") == "node b is gone after 1 ms (and 5 times before)"
+    assert log.repeats == 5
     log.now += QUIET_SECONDS
     assert log.say("node b is gone after 1 ms") == "node b is gone after 1 ms"
 
