@@ -13,6 +13,7 @@ import msgspec
 from faust.types import TP
 
 from pipeline.stream.batch_producer import BatchProducer
+from pipeline.stream.cause import cause
 from pipeline.stream.checkpoint import (
     Checkpoint,
     StateError,
@@ -21,7 +22,6 @@ from pipeline.stream.checkpoint import (
 )
 from pipeline.stream.figures import WorkerFigures
 from pipeline.stream.partition import BatchResult, JumpError, PartitionState
-from pipeline.stream.state_file import cause
 from pipeline.stream.table import DeviceTable
 from pipeline.stream.transport import BatchConsumer, RecordBatch
 from pipeline.topics import Topics

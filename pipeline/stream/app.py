@@ -21,12 +21,12 @@ from pipeline.kafka.security import Security, security
 from pipeline.memory import quarter_of_memory
 from pipeline.stream.agents import Agent, FailureLimit
 from pipeline.stream.batch_producer import BatchProducer
+from pipeline.stream.cause import cause
 from pipeline.stream.dropped import DroppedRecords
 from pipeline.stream.figures import WorkerFigures
 from pipeline.stream.local_folder import LocalFolder
 from pipeline.stream.standby import Standby
 from pipeline.stream.state_figures import Held, write_regularly
-from pipeline.stream.state_file import cause
 from pipeline.stream.table import DeviceTable
 from pipeline.stream.transport import BatchConsumer, BatchSchema, BatchTransport
 from pipeline.stream.upkeep import delete_regularly, rewrite_regularly

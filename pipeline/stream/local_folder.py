@@ -108,19 +108,23 @@ class LocalFolder:
         try:
             state = LocalState.open(folder, self.rules, self._new(partition), lock)
         except lmdb.Error as error:
-            reason: str | None = str(error)
             (folder / FILE).unlink(missing_ok=True)
-        else:
-            if state.meta.offset > self.ends.get(partition, 0):
-                # Another worker has written since this one knew the end. Without Kafka's word the
-                # changelog is read from its beginning.
-                with suppress(KafkaUnusableError):
-                    for number, end in self.ask().items():
-                        self.reached(number, end)
-            reason = untrusted(state.meta, self._new(partition), end=self.ends.get(partition, 0))
-            if reason is None:
-                return state
-            state.delete()
+            log.warning(
+                "partition %d: the local state %s is damaged (%s): it is deleted, and read again"
+                " from the changelog",
+                *(partition, folder / FILE, error),
+            )
+            return None
+        if state.meta.offset > self.ends.get(partition, 0):
+            # Another worker has written since this one knew the end. Without Kafka's word the
+            # changelog is read from its beginning.
+            with suppress(KafkaUnusableError):
+                for number, end in self.ask().items():
+                    self.reached(number, end)
+        reason = untrusted(state.meta, self._new(partition), end=self.ends.get(partition, 0))
+        if reason is None:
+            return state
+        state.delete()
         log.info("partition %d: a local state is deleted: %s", partition, reason)
         return None
 

@@ -15,11 +15,11 @@ from aiokafka.structs import TopicPartition
 
 from pipeline.config import Settings
 from pipeline.kafka.security import security
+from pipeline.stream.cause import cause
 from pipeline.stream.local_folder import LocalFolder
 from pipeline.stream.local_state import LocalState
 from pipeline.stream.rows import ERASED, WRITER_BYTES
 from pipeline.stream.state_figures import Held
-from pipeline.stream.state_file import cause
 from pipeline.topics import MAX_RECORD_BYTES, topics
 
 log = logging.getLogger(__name__)

@@ -126,18 +126,6 @@ class StateFile:
             ) from error
 
 
-def cause(error: Exception) -> str:
-    """What went wrong at work on a local state, as a line that says what to do."""
-    if isinstance(error, DamagedStateError):
-        return str(error)
-    if isinstance(error, lmdb.Error):
-        return (
-            f"the local state cannot be written ({error}): see that PIPELINE_HOME/state has room,"
-            " and start the worker again"
-        )
-    return f"{type(error).__name__}: {error}"
-
-
 def _refuse_torn(env: lmdb.Environment, folder: Path) -> None:
     # Reading beyond the file's end would kill the process.
     pages = env.info()["last_pgno"] + 1

@@ -14,6 +14,7 @@ from faust.tables.table import Table
 from faust.types import TP
 
 from pipeline.config import Settings
+from pipeline.stream.cause import cause
 from pipeline.stream.checkpoint import Checkpoint
 from pipeline.stream.devices import Devices
 from pipeline.stream.local_folder import LocalFolder
@@ -22,7 +23,6 @@ from pipeline.stream.read_ahead import ReadAhead
 from pipeline.stream.rows import WRITER_BYTES
 from pipeline.stream.standby import Standby
 from pipeline.stream.state_figures import Held, ReadingRate, known_rate
-from pipeline.stream.state_file import cause
 from pipeline.stream.transport import BatchSchema
 
 log = logging.getLogger(__name__)

@@ -18,6 +18,7 @@ from pipeline.little_garbage import little_garbage
 from pipeline.monitoring.monitor import Monitor
 from pipeline.stream.app import WorkerApp, create_app, end_process
 from pipeline.stream.batch_producer import BatchProducer
+from pipeline.stream.cause import cause
 from pipeline.stream.commits import refused_commits
 from pipeline.stream.local_folder import LocalFolder
 from pipeline.thread_errors import in_thread
@@ -110,7 +111,7 @@ async def _run(
         # aiokafka would wait for ever. What was not committed is processed again.
         end_process("Kafka no longer answers; the last batches are not committed")
     if crash is not None:
-        log.critical("worker stops: %s: %s", type(crash).__name__, crash)
+        log.critical("worker stops: %s", cause(crash))
         return 1
     return 0
 

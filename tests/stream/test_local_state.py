@@ -16,6 +16,7 @@ import pytest
 from factories import DAY, MINUTE, MORNING, RULES, make_event
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from logged import records
 from stream_log import PartitionLog, killed, undisturbed, visits
 
 from pipeline.domain.rules import Rules
@@ -254,7 +255,9 @@ def test_a_state_is_trusted_only_where_it_can_be_read_on(
 
 
 @pytest.mark.parametrize("damage", ["torn", "garbage", "deleted", "empty"])
-def test_a_damaged_folder_is_made_anew(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_folder_is_made_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
     log = visits(PartitionLog(), devices=200, rounds=1)
     first = log.assigned(tmp_path)
     log.run(first, 150)
@@ -269,6 +272,9 @@ def test_a_damaged_folder_is_made_anew(tmp_path: Path, damage: str) -> None:
     again = log.assigned(tmp_path)
     assert again.devices.store.meta.offset == 150
     assert again.devices.store.meta.has_unindexed  # all of it was read again
+    warned = [record for record in records(caplog, "pipeline.stream") if record.levelname != "INFO"]
+    assert len(warned) == (damage in ("torn", "garbage"))
+    assert all(f"{file} is damaged" in record.getMessage() for record in warned)
     while log.run(again, 20):
         pass
     assert log.accepted() == undisturbed(log).outcomes
