@@ -13,6 +13,7 @@ from processes import Pipeline
 from warehouse_fixture import Warehouse
 
 from pipeline.warehouse.database import connect_live
+from pipeline.warehouse.sql import files
 
 ZONES = """
 [stores.kiosk]
@@ -58,8 +59,20 @@ def test_show_compares_settings_and_zones(pipeline: Pipeline, home: Path) -> Non
     assert shown["lookback"] == ["7 days, 0:00:00", "1 day, 0:00:00"]
     assert shown["stream digest"][0] == RULES.digest() != shown["stream digest"][1]
     assert shown["warehouse digest"] == [RULES.warehouse_digest()] * 2
+    newest = max(dict(files("migrations")))
+    assert shown["newest migration"] == [newest, newest]
     assert shown["store"] == ["UTC", ""]
     assert shown["kiosk"] == ["UTC", "Asia/Tokyo"]
+
+
+def test_show_tells_whether_the_loader_would_change_the_tables(
+    pipeline: Pipeline, home: Path
+) -> None:
+    with duckdb.connect(home / "live.duckdb") as live:
+        live.execute("DELETE FROM migrations WHERE name > '0020'")
+    shown = {row[0]: row[1:] for row in lines(pipeline("rules", "show").stdout)}
+    held, ours = shown["newest migration"]
+    assert held < "0020" < ours == max(dict(files("migrations")))
 
 
 def test_show_reads_the_snapshot_while_a_loader_runs(pipeline: Pipeline, home: Path) -> None:

@@ -15,7 +15,7 @@ from pipeline.warehouse.database import (
     DatabaseError,
     NoSnapshotError,
     attached,
-    connect_published,
+    open_published,
 )
 from pipeline.warehouse.held import HeldRules
 from pipeline.warehouse.queries import QueryResult
@@ -127,11 +127,13 @@ def compared(
 ) -> tuple[QueryResult, QueryResult]:
     """The rules of the warehouse beside `rules`, and of each store the zone beside `zones`.
 
+    Also the newest migration of both: where they differ, this version's loader changes the tables.
     Reads the snapshot while a loader has `live` open. Raises `NoSnapshotError` without either.
     """
     with _readable(live, snapshot) as connection:
         held = HeldRules.of(connection)
         kept = connection.execute("SELECT store_id, timezone FROM stores ORDER BY ALL").fetchall()
+        newest = connection.execute("SELECT max(name) FROM migrations").fetchall()
     rows: list[tuple[object, ...]] = [
         (name, getattr(held, name), getattr(rules, name))
         for name in ("gap", "lookback", "lateness", "half_life", "most_touches")
@@ -140,6 +142,7 @@ def compared(
         ("stream digest", held.digest, rules.digest()),
         ("warehouse digest", held.warehouse_digest, rules.warehouse_digest()),
         ("adoptions", len(held.former), ""),
+        ("newest migration", newest[0][0], max(dict(files("migrations")))),
     ]
     return (
         QueryResult(["rule", "warehouse", "settings"], rows),
@@ -154,4 +157,4 @@ def _readable(live: Path, snapshot: Path) -> duckdb.DuckDBPyConnection:
     try:
         return attached(live)
     except duckdb.IOException:
-        return connect_published(snapshot)
+        return open_published(snapshot)
