@@ -64,9 +64,7 @@ _KUBERNETES_NAME = re.compile(
 
 
 class UnknownSettingError(click.ClickException):
-    """An unknown setting. Shown in one line, without click's usage."""
-
-    exit_code = 2
+    """An unknown setting: exit code 1, as for one whose value is wrong."""
 
 
 def run_with_settings(

@@ -58,6 +58,7 @@ def erase(
     if before is not None:
         if store or devices or sessions or customer:
             raise click.UsageError("--before is for all stores and devices: name no others")
+        _refuse_elsewhere(settings)
         from pipeline.warehouse.erasing.before import erase_before
 
         click.echo(erase_before(home_of(settings), before.date()))
@@ -73,6 +74,7 @@ def erase(
     from pipeline.warehouse.erasing.erasures import ErasureKey
     from pipeline.warehouse.erasing.receipts import receipt_file
 
+    _refuse_elsewhere(settings)
     _refuse_unknown(settings, store)
     settings = on_kafka(settings)
     asked: list[Asked] = [(store, f"d:{device}", None) for device in devices]
@@ -91,6 +93,15 @@ def erase(
         path = receipt_file(live, secret.hash_of(store, key), partition, offset)
         click.echo(_awaited(path))
     _keep_beside_backups(settings)
+
+
+def _refuse_elsewhere(settings: Settings) -> None:
+    """Before anything is made: without the loader's home nobody would erase."""
+    if not settings.live_database.exists():
+        raise click.ClickException(
+            f"there is no {settings.live_database}: run it where the loader runs, with its"
+            " PIPELINE_HOME"
+        )
 
 
 def _refuse_unknown(settings: Settings, store: str) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FORMATS = ("table", "csv", "json", "markdown")
 DATABASE = click.option(
     "--database",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Database to read. Default: the published snapshot.",
 )
 

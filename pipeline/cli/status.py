@@ -113,9 +113,11 @@ def _exceeded(
     """Each limit that is exceeded; `waited` is how long the oldest record has."""
     from pipeline.status.waiting import span as length
 
-    lacking = found.behind or 0
+    # Without Kafka, what waits for it is known.
+    least = "at least " if found.behind is None else ""
+    lacking = found.spool.records if found.behind is None else found.behind
     if behind is not None and lacking > behind:
-        yield f"the snapshot is {lacking:,} records behind, more than {behind:,}"
+        yield f"the snapshot is {least}{lacking:,} records behind, more than {behind:,}"
     if older_than is not None and waited > older_than:
         yield (
             f"a record has waited {length(waited)} to be in the snapshot, longer than"

@@ -78,7 +78,14 @@ def _in_spool(settings: Settings) -> str | None:
     found = spooled(settings.home)
     if found.unread:
         return f"ingest's spool cannot be read: {'; '.join(found.unread)}"
-    return f"ingest's spool holds {found.records:,} records" if found.records else None
+    if not found.records:
+        return None
+    holds = f"ingest's spool holds {found.records:,} records"
+    try:
+        Held.now(settings)
+    except KafkaUnusableError as error:
+        return f"{holds}: {error}"
+    return holds
 
 
 def _awaited(settings: Settings, held: Held) -> str | None:

@@ -149,8 +149,8 @@ def unreadable(path: Path, error: duckdb.Error) -> DatabaseError:
     why = why_closed(
         error,
         held="cannot be read: is it open for writing?",
-        damaged="move it away, and the loader publishes a new one; a file of `pipeline local` is"
-        " created again",
+        damaged="if it is the snapshot, move it away, and the loader publishes a new one; a file of"
+        " `pipeline local` is created again",
     )
     return DatabaseError(f"{path} {why}")
 

@@ -12,6 +12,9 @@ from forked import Forked
 from forked import forked as opened
 from processes import Pipeline
 
+# Another pipeline on this machine has the usual ones.
+FREE_PORTS = dict.fromkeys(("ingest_port", "admin_port", "dashboard_port"), "0")
+
 
 @pytest.fixture(scope="session")
 def forked() -> Iterator[Forked]:
@@ -30,7 +33,7 @@ def pipeline(tmp_path: Path, forked: Forked) -> Pipeline:
     def run(
         *arguments: str, stdin: str = "", patience: float | None = None, **settings: str
     ) -> subprocess.CompletedProcess[str]:
-        given = {"home": str(tmp_path / "home"), **settings}
+        given = {"home": str(tmp_path / "home"), **FREE_PORTS, **settings}
         variables = {f"PIPELINE_{name.upper()}": value for name, value in given.items()}
         return forked.run(
             *arguments,

@@ -98,8 +98,14 @@ def test_a_snapshot_that_cannot_be_read(
         path.write_text("no database\n" * 500)
     elif kind == "another":
         duckdb.connect(path).close()
-    line = line_of(pipeline(*verb, "--database", str(path)))
-    assert kind != "missing" or "no snapshot" in line
+    code = 2 if kind in ("missing", "folder") else 1
+    line = line_of(pipeline(*verb, "--database", str(path)), code)
+    assert str(path) in line
+
+
+@pytest.mark.parametrize("verb", [("query", "funnel"), ("check",)])
+def test_a_snapshot_that_is_not_published_yet(pipeline: Pipeline, verb: tuple[str, ...]) -> None:
+    assert "start `pipeline up`, or wait until it publishes one" in line_of(pipeline(*verb))
 
 
 @pytest.mark.parametrize("damage", ["no database", "cut", "spoiled"])
@@ -122,7 +128,7 @@ def test_a_damaged_database_is_called_so_with_what_to_do(
     for verb in (("query", "funnel"), ("check",)):
         line = line_of(pipeline(*verb))
         assert line.startswith(f"Error: {home / 'analytics.duckdb'} is damaged (")
-        assert "move it away, and the loader publishes a new one" in line
+        assert "if it is the snapshot, move it away, and the loader publishes" in line
     # And that is what is to be done.
     (home / "live.duckdb").unlink()
     (home / "analytics.duckdb").write_bytes(whole)
@@ -226,7 +232,7 @@ def test_an_unknown_setting(
     if in_file:
         (tmp_path / ".env").write_text(f"{variable}=4\nOTHER=3\n")
     ran = pipeline("query", **({} if in_file else {name: "4"}))
-    assert ran.returncode == 2
+    assert ran.returncode == 1
     assert ran.stderr.startswith(f"Error: {variable} is not a setting: {said}")
     assert len(ran.stderr.splitlines()) == 1
 
@@ -342,7 +348,7 @@ def test_a_stores_file_that_cannot_be_used(pipeline: Pipeline, tmp_path: Path, t
     given = {"stores_file": str(stores), "kafka_bootstrap_servers": "127.0.0.1:9"}
     assert str(stores) in line_of(pipeline("ingest", **given))
     for verb in ("up", "demo"):
-        done = pipeline(verb, **given, ingest_port="0", admin_port="0", dashboard_port="0")
+        done = pipeline(verb, **given)
         assert str(stores) in line_of(done)
 
 
@@ -360,7 +366,7 @@ def test_a_port_in_use(pipeline: Pipeline, verb: str, of: str) -> None:
 @pytest.mark.parametrize("verb", ["up", "demo", "stores add --first"])
 def test_a_home_directory_that_is_a_file(pipeline: Pipeline, tmp_path: Path, verb: str) -> None:
     (tmp_path / "home").write_text("")
-    done = pipeline(*verb.split(), ingest_port="0", admin_port="0", dashboard_port="0")
+    done = pipeline(*verb.split())
     assert str(tmp_path / "home") in line_of(done)
 
 
@@ -396,6 +402,4 @@ def test_variables_of_kubernetes_for_a_service_of_our_name_are_ignored(
 
 @pytest.mark.parametrize("name", ["ports", "port_tcp", "port_8080", "service", "service_hosts"])
 def test_names_that_only_resemble_them_are_errors(pipeline: Pipeline, name: str) -> None:
-    assert f"PIPELINE_{name.upper()} is not a setting" in line_of(
-        pipeline("query", **{name: "1"}), 2
-    )
+    assert f"PIPELINE_{name.upper()} is not a setting" in line_of(pipeline("query", **{name: "1"}))

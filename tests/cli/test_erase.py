@@ -76,6 +76,22 @@ def test_a_store_of_ingest_may_have_events_that_are_not_published(
     assert NOWHERE in done.stderr  # it goes on to Kafka
 
 
+@pytest.mark.parametrize(
+    "arguments", [("--store", "store", "--device", "own"), ("--before", "2026-01-01")]
+)
+@pytest.mark.parametrize("exists", [False, True])
+def test_away_from_the_loader_nothing_is_made(
+    tmp_path: Path, pipeline: Pipeline, arguments: tuple[str, ...], *, exists: bool
+) -> None:
+    home = tmp_path / "elsewhere"
+    if exists:
+        home.mkdir()
+    done = pipeline("erase", *arguments, home=str(home), kafka_bootstrap_servers=NOWHERE)
+    assert done.returncode == 1
+    assert f"there is no {home / 'live.duckdb'}: run it where the loader runs" in done.stderr
+    assert not list(home.rglob("*"))
+
+
 @pytest.mark.parametrize("option", ["--device", "--session", "--customer", "--store"])
 def test_an_empty_id_names_nobody(home: Path, pipeline: Pipeline, option: str) -> None:
     named = {"--store": "store", "--device": "own", option: ""}

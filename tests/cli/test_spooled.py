@@ -72,7 +72,9 @@ def test_status_counts_what_is_in_the_spools(settings: Settings, run: Run) -> No
 
 def test_without_kafka_the_spool_is_told(settings: Settings, run: Run) -> None:
     keep(settings, "a")
-    done = run("status", "--older-than", "60s", kafka_bootstrap_servers="127.0.0.1:9")
+    limits = ("--older-than", "60s", "--behind", "0")
+    done = run("status", *limits, kafka_bootstrap_servers="127.0.0.1:9")
+    assert "Error: the snapshot is at least 1 records behind, more than 0" in done.stderr
     assert "\nbeacons in ingest's spool: 1, the oldest for 1 min 3" in done.stdout
     assert "Error: a record has waited 1 min 3" in done.stderr
     settings.database.unlink()
@@ -84,6 +86,10 @@ def test_what_is_in_the_spool_is_awaited(settings: Settings) -> None:
     keep(settings, "a", "b")
     held = "ingest's spool holds 2 records"
     assert settle(settings, timedelta(0), lambda _: None) == held
+    away = settings.model_copy(update={"kafka_bootstrap_servers": "127.0.0.1:9"})
+    awaited = settle(away, timedelta(0), lambda _: None)
+    assert awaited is not None
+    assert awaited.startswith(f"{held}: Kafka at 127.0.0.1:9 does not answer")
 
 
 def test_a_spool_that_cannot_be_read_is_named(settings: Settings, run: Run) -> None:
