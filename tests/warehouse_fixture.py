@@ -50,6 +50,7 @@ def called(macro: str, days: str) -> str:
         "sold": "'conversions'",
         "wanted": "'refunds'",
         "lines": "'order_lines'",
+        "refunded": "'refunds'",
     }
     text = ", ".join(parameters)
     for parameter, value in given.items():

@@ -1,14 +1,44 @@
 -- Grain: one row per token that the chosen model gives purchases to, and one without a token for all that it gives to
--- none (A7, A8). A refund counts on its own day. The first 5,000.
-WITH by_currency AS (
+-- none (A7, A8), as in `attribution_models`. A refund counts on its own day. The first 5,000.
+WITH sold AS NOT MATERIALIZED (
+    FROM snapshot.main.conversions
+    WHERE conversion_type = 'purchase' AND NOT is_bot
+        AND (getvariable('store') IS NULL OR store_id = getvariable('store'))
+        AND day BETWEEN getvariable('first') AND getvariable('last')
+),
+
+shared AS NOT MATERIALIZED (FROM sold WHERE touches > 1),
+
+refunded AS (
+    FROM snapshot.main.refunds
+    WHERE taken > 0
+        AND (getvariable('store') IS NULL OR store_id = getvariable('store'))
+        AND day BETWEEN getvariable('first') AND getvariable('last')
+),
+
+parts AS (
+    SELECT attribution_token, currency, weight, credit, 0 AS refund
+    FROM credits_of('shared')
+    WHERE model = getvariable('model')
+    UNION ALL
+    -- One touch, or none, has all by each model. Nearly all conversions are of these, and to divide takes longest.
+    SELECT coalesce(last_touch_token, attribution_token), currency, 1, revenue, 0
+    FROM sold
+    WHERE touches <= 1
+    UNION ALL
+    SELECT attribution_token, currency, 0, 0, credit
+    FROM refund_credits_of('refunded')
+    WHERE model = getvariable('model') AND NOT is_bot
+),
+
+by_currency AS (
     SELECT
         attribution_token, currency,
-        sum(conversions) AS conversions, sum(attributed_revenue) AS gross, sum(attributed_net_revenue) AS net
-    FROM snapshot.main.attribution_models
-    WHERE (getvariable('store') IS NULL OR store_id = getvariable('store'))
-        AND day BETWEEN getvariable('first') AND getvariable('last')
-        AND model = getvariable('model') AND conversion_type = 'purchase'
-    GROUP BY ALL
+        sum(weight) AS conversions,
+        CASE WHEN currency IS NOT NULL THEN coalesce(sum(credit), 0) END AS gross,
+        CASE WHEN currency IS NOT NULL THEN coalesce(sum(credit - refund), 0) END AS net
+    FROM parts
+    GROUP BY attribution_token, currency
 )
 
 SELECT

@@ -12,7 +12,7 @@ import pytest
 from beacons import write_traffic
 
 from pipeline.dashboard.reading import Reading, run
-from pipeline.dashboard.selection import Selection, select, written
+from pipeline.dashboard.selection import MODELS, Selection, select, written
 from pipeline.dashboard.snapshot import SnapshotReader
 from pipeline.domain.rules import Rules
 from pipeline.replay.local import replay
@@ -25,7 +25,7 @@ Row = dict[str, Any]
 def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
     """Runs something on a snapshot of generated traffic, as the page does."""
     folder: Path = tmp_path_factory.mktemp("numbers")
-    traffic = write_traffic(folder / "all.ndjson", devices=40)
+    traffic = write_traffic(folder / "all.ndjson", seed=2, devices=80)
     replay([str(traffic)], database=folder / "analytics.duckdb", rules=Rules())
     reader = SnapshotReader(folder / "analytics.duckdb")
     return lambda of: reader.read(of).value
@@ -124,16 +124,32 @@ def test_searches_are_those_of_the_view(read: Read, store: str) -> None:
 
 
 @STORES
-def test_a_models_revenue_is_that_of_the_view(read: Read, store: str) -> None:
-    selection, (models,) = asked(read, "models", store=store, days="5", model="linear")
-    found = sum(each["amount"] for row in models for each in row["attributed_revenue"] or ())
-    assert [(found,)] == viewed(
+@pytest.mark.parametrize("model", MODELS)
+def test_what_a_model_gives_a_token_is_that_of_the_view(read: Read, store: str, model: str) -> None:
+    selection, (models,) = asked(read, "models", store=store, days="5", model=model)
+    found = {
+        (row["attribution_token"], gross["currency"]): (gross["amount"], net["amount"])
+        for row in models
+        for gross in row["attributed_revenue"] or ()
+        for net in row["attributed_net_revenue"]
+        if gross["currency"] == net["currency"]
+    }
+    lines = f"model = '{model}' AND conversion_type = 'purchase'"
+    wanted = viewed(
         read,
         selection,
-        "SELECT coalesce(sum(attributed_revenue), 0) FROM attribution_models WHERE {where}"
-        " AND model = 'linear' AND conversion_type = 'purchase'",
+        "SELECT attribution_token, currency, sum(attributed_revenue), sum(attributed_net_revenue)"
+        f" FROM attribution_models WHERE {{where}} AND {lines} AND currency IS NOT NULL"
+        " GROUP BY 1, 2 HAVING sum(conversions) > 0 OR sum(attributed_net_revenue) <> 0",
     )
-    assert found or store != "*"
+    assert found == {(token, currency): (gross, net) for token, currency, gross, net in wanted}
+    shared = viewed(
+        read,
+        selection,
+        f"SELECT sum(conversions) FROM attribution_models WHERE {{where}} AND {lines}",
+    )
+    assert sum(row["conversions"] for row in models) == pytest.approx(float(shared[0][0] or 0))
+    assert store != "*" or {gross > net for gross, net in found.values()} == {True, False}
 
 
 def test_the_parts_of_a_filter_make_up_the_whole(read: Read) -> None:
