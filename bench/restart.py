@@ -1,13 +1,13 @@
 """A worker that comes back to many devices: seconds until its first answer, and its memory.
 
-    python bench/restart.py [--devices 10000000] [--events 3] [--memory 256] [--seconds 60]
+    python bench/restart.py [--devices 10000000] [--memory 256] [--seconds 60] [--rate 500]
 
 With its local state, then, after some traffic, without it. Changelog and stores are written by
 `many_devices.fill`, not by a worker: its hours of traffic are of no interest here. Seconds are by
 the clock, from the worker's line about its partitions (the assignment) to the first outcome.
 Memory is what is private and anonymous: mapped pages of the store are the kernel's to take back.
-Records of devices at random arrive as fast as the worker answers them: the dearest case, in which
-none of them is in memory.
+Records of devices at random are the dearest case, in which none of them is in memory. They arrive
+as fast as the worker answers them, or at `rate` a second; every five minutes its memory is printed.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ from pipeline.topics import topics
 PARTITIONS = 4
 MEBIBYTE = 1024 * 1024
 POLL_SECONDS = 0.02
+AT_ONCE = 2_000
+LOOK_SECONDS = 300
 
 
 def private_memory(process_id: int) -> int:
@@ -71,6 +73,11 @@ class Worker:
         assert self.verb.process is not None
         self.memory = max(self.memory, private_memory(self.verb.process.pid))
 
+    def private(self) -> float:
+        """MiB of its own now."""
+        assert self.verb.process is not None
+        return private_memory(self.verb.process.pid) / MEBIBYTE
+
     def cpu(self) -> float:
         """CPU seconds so far."""
         assert self.verb.process is not None
@@ -94,6 +101,7 @@ def main() -> None:
     arguments.add_argument("--events", type=int, default=3)
     arguments.add_argument("--memory", type=int, default=256, help="PIPELINE_STATE_MEMORY in MiB")
     arguments.add_argument("--seconds", type=float, default=60, help="Of traffic.")
+    arguments.add_argument("--rate", type=float, default=0, help="Records a second; 0: no limit.")
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder, Broker(Path(folder), Settings().cache) as broker:
         settings = Settings(
@@ -126,9 +134,17 @@ def main() -> None:
         back.wait(records)
         print(f"  {back.memory / MEBIBYTE:,.0f} MiB private until it has caught up", flush=True)
         until, begun, worked = time.monotonic() + options.seconds, time.monotonic(), records
+        look_at = begun
         while time.monotonic() < until:
-            records += visits(2_000, 60)
+            records += visits(AT_ONCE, 60)
             back.wait(records)
+            if time.monotonic() >= look_at:
+                minute = (time.monotonic() - begun) / 60
+                print(f"    minute {minute:.0f}: {back.private():,.0f} MiB", flush=True)
+                look_at += LOOK_SECONDS
+            if options.rate:
+                due = begun + (records - worked) / options.rate
+                time.sleep(max(0.0, due - time.monotonic()))
         rate = (records - worked) / (time.monotonic() - begun)
         print(
             f"  {back.memory / MEBIBYTE:,.0f} MiB after {options.seconds:.0f} s of {rate:,.0f}"
