@@ -12,6 +12,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 from faust.types import TP
+from no_room import SAID, no_room
 
 from pipeline.config import Settings
 from pipeline.domain.rules import Rules
@@ -54,9 +55,9 @@ def append(settings: Settings, pairs: list[Pair]) -> None:
     assert producer.flush(30) == 0
 
 
-def new(folder: Path, number: int = 0, end: int = 0) -> Devices:
+def new(folder: Path, number: int = 0, end: int = 0, memory: int = 1 << 16) -> Devices:
     store = LocalFolder(folder, "", Rules(), {number: end}).open(number)
-    return Devices(store, WRITER, lambda: 1 << 16, write_bytes=1 << 12)
+    return Devices(store, WRITER, lambda: memory, write_bytes=1 << 12)
 
 
 def states(devices: Devices) -> dict[bytes, dict[bytes, bytes]]:
@@ -147,6 +148,19 @@ def test_a_kafka_that_is_away_leaves_all_to_faust(
     assert devices.next_offset == 0
     assert len(caplog.records) == 1
     assert "the changelog is read more slowly, after an error of Kafka: Kafka at" in caplog.text
+
+
+def test_a_full_disk_ends_one_reading_and_not_the_next(
+    settings: Settings, changelog: list[Pair], tmp_path: Path
+) -> None:
+    full = new(tmp_path, memory=1 << 12)
+    with no_room(1_000), pytest.raises(OSError, match=SAID):
+        reading(settings, full)[0].run()
+    full.store.abandon()
+    again = new(tmp_path, end=len(changelog))
+    assert again.is_new
+    assert reading(settings, again)[0].run() is False
+    assert states(again) == expected(tmp_path, changelog) != {}
 
 
 def table_of(settings: Settings, producer: BatchProducer) -> DeviceTable:
