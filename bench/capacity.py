@@ -48,7 +48,7 @@ Transactions = module(
 ).Transactions
 publish = module("pipeline.warehouse.snapshots.publish", "pipeline.warehouse.publish")
 committing = module("pipeline.warehouse.load.committing")
-garbage = module("pipeline.little_garbage")
+garbage = module("pipeline.process.little_garbage")
 decode = msgspec.json.Decoder(Outcome).decode
 
 

@@ -15,7 +15,7 @@ from statistics import median
 from history import fill  # type: ignore[import-not-found]  # the tests' own
 
 from pipeline.domain.rules import Rules
-from pipeline.little_garbage import little_garbage
+from pipeline.process.little_garbage import little_garbage
 from pipeline.warehouse.database import connect_live
 from pipeline.warehouse.load.batch import LoadBatch
 from pipeline.warehouse.load.transaction import Transactions

@@ -35,7 +35,7 @@ from processes import environment  # type: ignore[import-not-found]  # as above
 from pipeline.config import Settings
 from pipeline.devstack.broker.server import Broker
 from pipeline.kafka.admin import create_topics, end_offsets, topic_ids
-from pipeline.little_garbage import little_garbage
+from pipeline.process.little_garbage import little_garbage
 from pipeline.stream.checkpoint import Checkpoint
 from pipeline.stream.devices import Devices
 from pipeline.stream.local_folder import LocalFolder

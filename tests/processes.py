@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from pipeline.config import Settings
 from pipeline.devstack.broker.server import Broker
-from pipeline.log_lines import message_of
+from pipeline.process.log_lines import message_of
 from pipeline.status import status
 
 # The fixture `pipeline` of tests/cli: runs `pipeline ARGUMENTS…` and returns when it has ended.

@@ -9,7 +9,7 @@ from factories import Log, click
 from warehouse_fixture import RULES, Warehouse
 
 from pipeline.config import Settings
-from pipeline.disk import disk_use
+from pipeline.status.disk import disk_use
 
 # More than a block takes.
 ROWS = 200_000

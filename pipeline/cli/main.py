@@ -23,7 +23,7 @@ from pipeline.cli.stores import stores, zone
 from pipeline.cli.topics import topics
 from pipeline.cli.trace import trace
 from pipeline.cli.verb import with_settings
-from pipeline.umask import write_for_ourselves
+from pipeline.process.umask import write_for_ourselves
 
 if TYPE_CHECKING:
     from pipeline.config import Settings

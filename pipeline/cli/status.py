@@ -54,11 +54,11 @@ def status(
     as_json: bool,
 ) -> int:
     """Show the progress of each stage by partition, what waits, and what keeps dying."""
-    from pipeline import state_sizes
     from pipeline.cli.command import show
-    from pipeline.disk import disk_use, free
     from pipeline.monitoring.process_record import ProcessRecord
     from pipeline.printable import printable
+    from pipeline.status import state_sizes
+    from pipeline.status.disk import disk_use, free
     from pipeline.status.waiting import oldest, spool_lines
 
     if within is not None:
@@ -171,7 +171,7 @@ def _as_json(
 
     import msgspec
 
-    from pipeline.disk import disk_use, free_bytes
+    from pipeline.status.disk import disk_use, free_bytes
 
     return {
         **asdict(found),

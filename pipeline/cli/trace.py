@@ -78,7 +78,7 @@ def _known_without_kafka(found: Status | None, lines: list[str]) -> str:
 
 def _of_record(settings: Settings, found: Status | None, partition: int, offset: int) -> list[str]:
     """Lines. Raises `click.ClickException` where no such record was written."""
-    from pipeline.trace import NoRecordError, stage_of, trace_record
+    from pipeline.status.trace import NoRecordError, stage_of, trace_record
 
     if found is None:
         return []
@@ -102,8 +102,8 @@ def _of_event(
 ) -> list[str]:
     """Lines; what could not be searched is added to `problems`."""
     from pipeline.delivery.instance_lock import SpoolError
+    from pipeline.status.trace import trace_event, trace_unpublished
     from pipeline.status.unpublished import search, search_spool
-    from pipeline.trace import trace_event, trace_unpublished
 
     lines = _in_snapshot(settings, partial(trace_event, event_id=event_id))
     try:

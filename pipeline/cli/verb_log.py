@@ -13,10 +13,10 @@ from contextlib import contextmanager
 import click
 
 from pipeline.config import PREFIX, Settings
-from pipeline.log_lines import LogLines, is_json
-from pipeline.log_throttle import Seldom
 from pipeline.printable import PrintableFormatter
-from pipeline.thread_errors import in_thread
+from pipeline.process.log_lines import LogLines, is_json
+from pipeline.process.log_throttle import Seldom
+from pipeline.process.thread_errors import in_thread
 
 # They run until they are stopped, and what collects their logs wants the time of each line.
 PROCESSES = ("up", "ingest", "worker", "load", "dashboard")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from pipeline.umask import close_folder
+from pipeline.process.umask import close_folder
 
 # More ingest processes than this on one home are a mistake.
 INSTANCES = range(256)

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from pipeline.log_lines import is_news, message_of
-from pipeline.parent_death import end_with
 from pipeline.printable import printable
-from pipeline.restarts import deaths_in_a_row
+from pipeline.process.log_lines import is_news, message_of
+from pipeline.process.parent_death import end_with
+from pipeline.process.restarts import deaths_in_a_row
 
 LAST_LINES = 5
 

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 
 from pipeline.devstack.process import Show
-from pipeline.log_lines import LogLines, is_log_line
+from pipeline.process.log_lines import LogLines, is_log_line
 
 
 def lines_shown(*, as_json: bool) -> Show:

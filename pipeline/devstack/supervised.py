@@ -13,7 +13,7 @@ from pipeline.kafka.errors import AWAY
 from pipeline.monitoring.metrics import Labels, Metrics
 from pipeline.monitoring.pages import Health
 from pipeline.monitoring.process_record import ProcessRecord, ProcessState
-from pipeline.restarts import WELL_AFTER
+from pipeline.process.restarts import WELL_AFTER
 
 # So many deaths in a row are no accident.
 DEATHS = 3

@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from pipeline.devstack.process import ManagedProcess, Show
-from pipeline.restarts import PAUSES, ending, pause_after
+from pipeline.process.restarts import PAUSES, ending, pause_after
 
 log = logging.getLogger(__name__)
 

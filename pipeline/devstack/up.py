@@ -27,8 +27,8 @@ from pipeline.devstack.supervisor import StartError, Supervisor
 from pipeline.ingest.stores import Stores
 from pipeline.kafka.admin import create_topics
 from pipeline.kafka.security import refuse_for_our_own, security
-from pipeline.log_lines import is_json
 from pipeline.monitoring.monitor import Monitor, operators_socket
+from pipeline.process.log_lines import is_json
 
 # The processes besides Kafka, in the order of their start; docker-compose.yml runs the same.
 VERBS = ("ingest", "worker", "load", "dashboard")

@@ -19,8 +19,8 @@ from time import monotonic
 from pipeline.config import Settings
 from pipeline.ingest.group_state import GroupState, Member
 from pipeline.ingest.reports import ask
-from pipeline.parent_death import end_with
-from pipeline.restarts import deaths_in_a_row, ending, pause_after
+from pipeline.process.parent_death import end_with
+from pipeline.process.restarts import deaths_in_a_row, ending, pause_after
 from pipeline.sockets import address, listening
 
 log = logging.getLogger(__name__)

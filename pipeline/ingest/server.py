@@ -33,7 +33,7 @@ from pipeline.ingest.stores import Stores
 from pipeline.kafka.admin import check_topics
 from pipeline.kafka.errors import KafkaUnusableError, UnfitTopicError
 from pipeline.kafka.security import security
-from pipeline.little_garbage import little_garbage
+from pipeline.process.little_garbage import little_garbage
 from pipeline.sockets import UNIX, ListenError, is_loopback, written
 
 log = logging.getLogger(__name__)

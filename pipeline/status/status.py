@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from pipeline.config import Settings
 from pipeline.delivery.spooled import Spooled, spooled
 from pipeline.kafka.admin import committed_offsets, end_offsets, require_topics, topic_ids
-from pipeline.state_sizes import StateSize, state_sizes
 from pipeline.status.snapshot import LedgerRow, SnapshotState, read_snapshot
+from pipeline.status.state_sizes import StateSize, state_sizes
 from pipeline.topics import group, topics
 from pipeline.warehouse.backup.last_backup import LastBackup
 from pipeline.warehouse.queries import QueryResult

@@ -18,7 +18,7 @@ from faust.types import TP
 
 from pipeline.config import Settings
 from pipeline.kafka.security import Security, security
-from pipeline.memory import quarter_of_memory
+from pipeline.process.memory import quarter_of_memory
 from pipeline.stream.agents import Agent, FailureLimit
 from pipeline.stream.batch_producer import BatchProducer
 from pipeline.stream.cause import cause

@@ -14,14 +14,14 @@ from pipeline.config import Settings
 from pipeline.kafka.admin import check_topics, end_offsets, topic_ids
 from pipeline.kafka.client_log import ClientLogFilter, log_causes
 from pipeline.kafka.errors import KafkaUnusableError
-from pipeline.little_garbage import little_garbage
 from pipeline.monitoring.monitor import Monitor
+from pipeline.process.little_garbage import little_garbage
+from pipeline.process.thread_errors import in_thread
 from pipeline.stream.app import WorkerApp, create_app, end_process
 from pipeline.stream.batch_producer import BatchProducer
 from pipeline.stream.cause import cause
 from pipeline.stream.commits import refused_commits
 from pipeline.stream.local_folder import LocalFolder
-from pipeline.thread_errors import in_thread
 from pipeline.topics import topics
 
 log = logging.getLogger(__name__)

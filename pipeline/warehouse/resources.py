@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.config import MEBIBYTE, Settings
-from pipeline.memory import quarter_of_memory
+from pipeline.process.memory import quarter_of_memory
 from pipeline.warehouse.sql import quoted
 
 _LEAST = 512 * MEBIBYTE

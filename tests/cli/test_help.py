@@ -47,7 +47,8 @@ OURS = {
     "pipeline.cli.topics",
     "pipeline.cli.trace",
     "pipeline.cli.verb",
-    "pipeline.umask",
+    "pipeline.process",
+    "pipeline.process.umask",
 }
 
 

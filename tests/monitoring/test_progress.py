@@ -5,8 +5,8 @@ import logging
 import pytest
 from logged import logged, records
 
-from pipeline.log_throttle import QUIET_SECONDS, Seldom
 from pipeline.monitoring.progress import INTERVAL, Progress
+from pipeline.process.log_throttle import QUIET_SECONDS, Seldom
 
 
 def test_a_line_a_minute_says_what_was_done_and_what_waits(

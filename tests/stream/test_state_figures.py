@@ -10,9 +10,9 @@ import pytest
 from factories import make_event
 from stream_log import PartitionLog
 
-from pipeline import state_sizes
 from pipeline.config import Settings
-from pipeline.state_sizes import StateSize, table
+from pipeline.status import state_sizes
+from pipeline.status.state_sizes import StateSize, table
 from pipeline.stream.state_figures import Figures, ReadingRate, known_rate, read_figures, write
 
 FIGURES = Figures(

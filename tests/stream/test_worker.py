@@ -20,7 +20,7 @@ from pipeline.devstack.broker.server import Broker
 from pipeline.domain.outcomes import Outcome
 from pipeline.ingest.accept import Accepted
 from pipeline.kafka.admin import committed_offsets, create_topics, end_offsets
-from pipeline.state_sizes import state_sizes
+from pipeline.status.state_sizes import state_sizes
 from pipeline.stream.local_state import META_KEY, Meta
 from pipeline.topics import Topic, group, topics
 

@@ -8,7 +8,7 @@ from types import TracebackType
 
 import pytest
 
-from pipeline.log_lines import LogLines, is_json, is_log_line, message_of
+from pipeline.process.log_lines import LogLines, is_json, is_log_line, message_of
 
 Raised = tuple[type[BaseException], BaseException, TracebackType | None]
 

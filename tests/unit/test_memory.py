@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from pipeline.config import MEBIBYTE
-from pipeline.memory import quarter_of_memory
+from pipeline.process.memory import quarter_of_memory
 from pipeline.warehouse import resources
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pipeline.restarts import ending
+from pipeline.process.restarts import ending
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pipeline.log_throttle import MOST_KINDS, QUIET_SECONDS, Seldom
+from pipeline.process.log_throttle import MOST_KINDS, QUIET_SECONDS, Seldom
 
 
 class Log:

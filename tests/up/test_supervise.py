@@ -20,7 +20,7 @@ from pipeline.devstack.process import ManagedProcess
 from pipeline.devstack.supervised import Supervised, hopeless
 from pipeline.devstack.supervisor import Supervisor
 from pipeline.kafka.errors import AWAY, KafkaAwayError
-from pipeline.restarts import WELL_AFTER, ending
+from pipeline.process.restarts import WELL_AFTER, ending
 
 PAUSES = (0.01, 0.02, 0.04)
 
@@ -84,7 +84,7 @@ def test_what_a_process_did_last_is_no_cause_of_its_death(
     }
     for what, last in said.items():
         supervisor.run(
-            "import logging, sys; from pipeline.log_lines import LogLines\n"
+            "import logging, sys; from pipeline.process.log_lines import LogLines\n"
             "handler = logging.StreamHandler(); handler.setFormatter(LogLines())\n"
             "logging.basicConfig(level='INFO', handlers=[handler])\n"
             f"{what}; sys.exit(3)"
@@ -106,7 +106,7 @@ def test_a_death_after_a_long_life_counts_as_the_first(
 ) -> None:
     supervisor.run("raise SystemExit(3)")
     supervisor.watch(lambda: supervisor.children[0].deaths == 3)
-    monkeypatch.setattr("pipeline.restarts.WELL_AFTER", 0)
+    monkeypatch.setattr("pipeline.process.restarts.WELL_AFTER", 0)
     supervisor.watch(lambda: supervisor.children[0].deaths == 1)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from pipeline.devstack.broker.jars import BrokerError
-from pipeline.umask import close_folder
+from pipeline.process.umask import close_folder
 
 # Below the range for outgoing connections: a client that reconnects to a port of that range while
 # the broker restarts can get this port as its own local port, and then keeps it.

@@ -17,7 +17,7 @@ from pathlib import Path
 
 # Only the standard library is on the path of `python -I -S`.
 sys.path.append(str(Path(__file__).parents[3]))
-from pipeline.parent_death import end_with, signal_at_its_death
+from pipeline.process.parent_death import end_with, signal_at_its_death
 
 INTERVAL = 0.1
 GRACE = 10.0

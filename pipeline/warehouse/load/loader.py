@@ -14,8 +14,8 @@ from kafka import TopicPartition
 from pipeline.config import Settings
 from pipeline.domain.outcomes import Outcome
 from pipeline.kafka.client_log import errors_as_one_line, log_causes
-from pipeline.little_garbage import little_garbage
 from pipeline.monitoring.monitor import Monitor
+from pipeline.process.little_garbage import little_garbage
 from pipeline.topics import Rejected
 from pipeline.warehouse.archive.archiver import Archiver
 from pipeline.warehouse.catalog.taking import CatalogTaker

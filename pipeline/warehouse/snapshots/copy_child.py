@@ -14,7 +14,7 @@ import sys
 import time
 from typing import BinaryIO
 
-from pipeline.parent_death import end_with
+from pipeline.process.parent_death import end_with
 
 _FICLONE = 0x40049409  # of linux/fs.h
 # A commit of the loader may wait until the file system has written what is not synced yet.
