@@ -16,6 +16,12 @@ refunded AS (
         AND day BETWEEN getvariable('first') AND getvariable('last')
 ),
 
+-- By a number an order: all others are as many as the store has ever had.
+lines_of_refunded AS NOT MATERIALIZED (
+    FROM snapshot.main.order_lines
+    WHERE order_hash IN (SELECT order_hash_of(store_id, order_id) FROM refunded)
+),
+
 parts AS (
     SELECT attribution_token, currency, weight, credit, 0 AS refund
     FROM credits_of('shared')
@@ -27,7 +33,7 @@ parts AS (
     WHERE touches <= 1
     UNION ALL
     SELECT attribution_token, currency, 0, 0, credit
-    FROM refund_credits_of('refunded')
+    FROM refund_credits_of('refunded', 'lines_of_refunded')
     WHERE model = getvariable('model') AND NOT is_bot
 ),
 

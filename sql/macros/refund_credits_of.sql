@@ -1,13 +1,7 @@
--- Grain: as in `refund_credits`, of the refunds in `refunded`, a relation with the columns of `refunds`. Lines are found by
--- a number an order: all others are as many as the store has ever had.
-CREATE OR REPLACE MACRO refund_credits_of(refunded) AS TABLE
-WITH lines AS NOT MATERIALIZED (
-    SELECT *
-    FROM order_lines
-    WHERE order_hash IN (SELECT order_hash_of(store_id, order_id) FROM query_table(refunded) WHERE taken > 0)
-),
-
-slices AS (
+-- Grain: as in `refund_credits`, of the refunds in `refunded`, a relation with the columns of `refunds`. All lines of their
+-- orders are in `lines`, a relation like `order_lines`.
+CREATE OR REPLACE MACRO refund_credits_of(refunded, lines) AS TABLE
+WITH slices AS (
     SELECT
         r.store_id, r.event_key AS refund_event_key, r.line AS refund_line, r.refund_id, r.day,
         r.occurred_at AS refunded_at, r.taken_before, r.taken,
@@ -18,7 +12,7 @@ slices AS (
             ORDER BY l.occurred_at, l.event_key, l.line ROWS UNBOUNDED PRECEDING
         ) - l.revenue AS opens
     FROM query_table(refunded) AS r
-    JOIN lines AS l
+    JOIN query_table(lines) AS l
         ON r.store_id = l.store_id
         AND r.order_id = l.order_id
         AND r.product_id = l.product_id

@@ -35,7 +35,7 @@ with open("numbers", "w") as file:
     print(file.fileno(), *(os.fstat(each).st_rdev == nowhere for each in range(3)), file=file)
 """
 FULL = "no space is left on the disk: free some and run it again"
-QUESTION = ("query", "funnel", "--database", "none.duckdb")
+QUESTION = ("query", "funnel")
 
 
 def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
