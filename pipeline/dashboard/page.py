@@ -223,7 +223,8 @@ def _banners(snapshot: Snapshot | None) -> Sequence[Markup]:
     age = datetime.now(UTC) - snapshot.published
     old = tag(
         "p",
-        "These figures are old: no snapshot has been published since. Is the loader running?",
+        "These figures are old: no snapshot has been published since. Either nothing new has come,"
+        " or the loader does not run: `pipeline status` says which.",
         class_="banner",
         id="old",
         hidden="hidden" if age <= snapshot.old_after else None,

@@ -48,7 +48,11 @@ def _by_match(found: Found, _selection: Selection) -> Sequence[Table]:
                 Column("match", title, "text", _match),
                 Column("conversions", "Conversions"),
                 Column("share", "Share", "rate"),
-                *([Column("attributed_revenue", "Revenue", "money")] if name == "purchase" else []),
+                *(
+                    [Column("attributed_revenue", "Attributed revenue", "money")]
+                    if name == "purchase"
+                    else []
+                ),
             ),
             [row for row in found["attribution"] if row["conversion_type"] == name],
             f"{title}: none on these days.",
@@ -77,8 +81,8 @@ def _model(found: Found, selection: Selection) -> Content:
 def _by_token(found: Found, _selection: Selection) -> Sequence[Table]:
     columns = (
         Column("attribution_token", "Attribution token", "text", _token),
-        Column("conversions", "Order lines", "decimal"),
-        Column("attributed_revenue", "Revenue", "money"),
+        Column("conversions", "Attributed order lines", "decimal"),
+        Column("attributed_revenue", "Attributed revenue", "money"),
         Column("attributed_net_revenue", "Less refunds", "money"),
     )
     return (Table("models", "Revenue by token", columns, found["models"]),)

@@ -15,9 +15,9 @@ _COLUMNS = (
     Column("blended_clicks", "Clicks", "decimal"),
     Column("click_through_rate", "Click-through", "rate"),
     Column("blended_add_to_carts", "Added to cart", "decimal"),
-    Column("blended_order_lines", "Order lines", "decimal"),
+    Column("blended_order_lines", "Blended order lines", "decimal"),
     Column("purchase_rate", "Purchase rate", "rate"),
-    Column("blended_revenue", "Revenue", "money"),
+    Column("blended_revenue", "Blended revenue", "money"),
 )
 
 
@@ -25,8 +25,11 @@ def _token(row: Row) -> Content:
     return token(row["name"])
 
 
-# Of B1.
-_EACH = "Each click of a session counts, so that click-through may be above 100 %."
+# Of B1, B2.
+_EACH = (
+    "Each click of a session counts, so that click-through may be above 100 %. Blended: what a"
+    " session bought of what it was shown; attributed revenue goes by clicks."
+)
 _STANDS_FOR = Column("stands_for", "Stands for", "text")
 
 

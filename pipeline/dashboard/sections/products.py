@@ -21,7 +21,7 @@ _COLUMNS = (
     Column("blended_clicks", "Clicks", "decimal"),
     Column("click_through_rate", "Click-through", "rate"),
     Column("blended_add_to_carts", "Added to cart", "decimal"),
-    Column("blended_order_lines", "Order lines", "decimal"),
+    Column("blended_order_lines", "Blended order lines", "decimal"),
     Column("purchase_rate", "Purchase rate", "rate"),
     Column("units", "Units sold"),
     Column("gross_revenue", "Gross revenue", "money"),
@@ -41,7 +41,8 @@ PRODUCTS = Section(
     show_tables(_tables),
     _tables,
     ("products",),
-    note="Impressions to purchase rate are blended counts (B1 to B4), with halves, on the day"
-    " on which the session first saw the list. Units and gross revenue are all that was sold.",
+    note="Impressions to purchase rate are blended: what sessions did with the products that they"
+    " were shown, with halves, on the day on which a session first saw the list. Units and gross"
+    " revenue are all that was sold, shown before or not.",
     is_slow=True,
 )

@@ -18,7 +18,7 @@ _COLUMNS = (
     Column("searches_carted", "Added to cart"),
     Column("searches_bought", "Bought"),
     Column("share_bought", "Bought, share", "rate"),
-    Column("search_revenue", "Revenue", "money"),
+    Column("search_revenue", "Search revenue", "money"),
 )
 
 
