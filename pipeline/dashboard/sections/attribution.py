@@ -16,6 +16,7 @@ _MATCHES = {
     "orphan": ("Orphan", "carries a token that was never clicked"),
     "none": ("None", "no click before it"),
 }
+_REVENUE = Column("attributed_revenue", "Attributed revenue", "money")
 _TITLES = {"purchase": "Order lines", "add_to_cart": "Added to cart"}
 # A7, one sentence each.
 _SENTENCES = {
@@ -48,11 +49,7 @@ def _by_match(found: Found, _selection: Selection) -> Sequence[Table]:
                 Column("match", title, "text", _match),
                 Column("conversions", "Conversions"),
                 Column("share", "Share", "rate"),
-                *(
-                    [Column("attributed_revenue", "Attributed revenue", "money")]
-                    if name == "purchase"
-                    else []
-                ),
+                *([_REVENUE] if name == "purchase" else []),
             ),
             [row for row in found["attribution"] if row["conversion_type"] == name],
             f"{title}: none on these days.",
@@ -82,7 +79,7 @@ def _by_token(found: Found, _selection: Selection) -> Sequence[Table]:
     columns = (
         Column("attribution_token", "Attribution token", "text", _token),
         Column("conversions", "Attributed order lines", "decimal"),
-        Column("attributed_revenue", "Attributed revenue", "money"),
+        _REVENUE,
         Column("attributed_net_revenue", "Less refunds", "money"),
     )
     return (Table("models", "Revenue by token", columns, found["models"]),)
