@@ -6,6 +6,7 @@ import logging
 import signal
 import threading
 import time
+from contextlib import closing
 from typing import Any
 
 import msgspec
@@ -253,13 +254,12 @@ def run(settings: Settings) -> int:
     with errors_as_one_line(settings):
         loader = Loader(settings)
         log.info("loading into %s", settings.live_database)
-        try:
-            with (
-                log_causes(settings) as causes,
-                Monitor(settings, loader.figures.metrics, loader.figures.health),
-            ):
-                loader.figures.kafka.start(causes.told)
-                loader.run(stop)
-        finally:
-            loader.close()
+        # Around the closing, too: a client that is closed while Kafka comes back logs much.
+        with (
+            log_causes(settings) as causes,
+            closing(loader),
+            Monitor(settings, loader.figures.metrics, loader.figures.health),
+        ):
+            loader.figures.kafka.start(causes.told)
+            loader.run(stop)
     return 0
