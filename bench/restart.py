@@ -70,13 +70,12 @@ class Worker:
     def look(self) -> None:
         """Look at its memory."""
         self.verb.assert_alive()
-        assert self.verb.process is not None
-        self.memory = max(self.memory, private_memory(self.verb.process.pid))
+        self.memory = max(self.memory, self.private())
 
-    def private(self) -> float:
-        """MiB of its own now."""
+    def private(self) -> int:
+        """Bytes of its own now."""
         assert self.verb.process is not None
-        return private_memory(self.verb.process.pid) / MEBIBYTE
+        return private_memory(self.verb.process.pid)
 
     def cpu(self) -> float:
         """CPU seconds so far."""
@@ -140,7 +139,7 @@ def main() -> None:
             back.wait(records)
             if time.monotonic() >= look_at:
                 minute = (time.monotonic() - begun) / 60
-                print(f"    minute {minute:.0f}: {back.private():,.0f} MiB", flush=True)
+                print(f"    minute {minute:.0f}: {back.private() / MEBIBYTE:,.0f} MiB", flush=True)
                 look_at += LOOK_SECONDS
             if options.rate:
                 due = begun + (records - worked) / options.rate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,10 @@ from pipeline.status import status
 
 # The fixture `pipeline` of tests/cli: runs `pipeline ARGUMENTS…` and returns when it has ended.
 Pipeline = Callable[..., subprocess.CompletedProcess[str]]
+
+
+# Settings of ports that are free: another pipeline on this machine may have the usual ones.
+FREE_PORTS = dict.fromkeys(("ingest_port", "admin_port", "dashboard_port", "metrics_port"), "0")
 
 
 def messages(text: str) -> str:
@@ -53,6 +58,17 @@ def run_python(settings: Settings, *arguments: str) -> subprocess.CompletedProce
         check=False,
         timeout=120,
     )
+
+
+def announced(process: subprocess.Popen[str], verb: str) -> tuple[str, str]:
+    """The address that `pipeline VERB` logs on its piped stderr, and all that it logged so far."""
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        if found := re.fullmatch(rf"INFO {verb}: (http\S+)", message_of(line.rstrip("\n"))):
+            return found[1], said
+    raise AssertionError(said)
 
 
 class Verb:

@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 import psutil
 import pytest
-from processes import wait_for
+from processes import FREE_PORTS, wait_for
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -27,7 +27,7 @@ COMMANDS = [text for language, text in BLOCKS if language == "sh"]
 DEMO, TEST = "make demo\n", "make test\n"
 ADDRESS = "http://127.0.0.1:8080/"
 # Ports that are free, where the README has the defaults.
-FREE = {f"PIPELINE_{name}_PORT": "0" for name in ("INGEST", "ADMIN", "DASHBOARD", "METRICS")}
+FREE = {f"PIPELINE_{name.upper()}": port for name, port in FREE_PORTS.items()}
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,7 @@ from pathlib import Path
 import pytest
 from forked import Forked
 from forked import forked as opened
-from processes import Pipeline
-
-# Another pipeline on this machine has the usual ones.
-FREE_PORTS = dict.fromkeys(("ingest_port", "admin_port", "dashboard_port"), "0")
+from processes import FREE_PORTS, Pipeline
 
 
 @pytest.fixture(scope="session")

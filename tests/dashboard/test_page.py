@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import socket
@@ -16,7 +15,7 @@ import pytest
 from careless import client
 from dashboard_shop import Served, basic, history, publish, serving
 from page_text import section, text_of, tile
-from processes import run_python
+from processes import announced, run_python
 from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
@@ -267,9 +266,7 @@ def test_it_prints_its_address_and_stops_on_a_signal(settings: Settings) -> None
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stderr is not None
-        said = (json.loads(line)["message"] for line in process.stderr)
-        url = next(line for line in said if line.startswith("dashboard: ")).split()[1]
+        url, _ = announced(process, "dashboard")
         with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own server
             assert answer.status == 200
         process.terminate()

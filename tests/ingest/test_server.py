@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 import urllib3
+from processes import announced
 
 from pipeline.config import Settings
 from pipeline.ingest.server import run
@@ -45,17 +45,6 @@ def start(
     )
 
 
-def announced(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Where it takes beacons, and what it logged until it said so."""
-    assert process.stderr is not None
-    said = ""
-    for line in process.stderr:
-        said += line
-        if found := re.search(r'"ingest: (http\S+)"', line):
-            return found[1], said
-    raise AssertionError(said)
-
-
 @pytest.fixture
 def unreachable(settings: Settings) -> Iterator[Settings]:
     """Settings whose Kafka accepts connections and never answers."""
@@ -71,7 +60,7 @@ def test_it_starts_without_kafka_answers_from_its_spool_and_ends_with_0_on_sigte
     write_stores(unreachable.stores, {"shop": {"tokens_sha256": [digest]}})
     process = start(unreachable)
     try:
-        url, said = announced(process)
+        url, said = announced(process, "ingest")
         headers = {"x-storefront-access-token": token}
         http: Any = urllib3.PoolManager(retries=False)
         assert http.request("POST", url, body=BODY, headers=headers).status == 204
@@ -126,7 +115,7 @@ def test_where_few_files_may_be_open_it_serves_fewer_at_once_or_says_why_not(
             assert error.count("\n") == 1
             assert "ulimit" in error
             return
-        url, said = announced(process)
+        url, said = announced(process, "ingest")
         assert "at most 44 connections instead of 10000" in said
         host, port = url.split("/")[2].split(":")
         with ExitStack() as clients:

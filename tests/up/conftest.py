@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from processes import messages
+from processes import FREE_PORTS, messages
 
 from pipeline.config import Settings
 
@@ -72,10 +72,7 @@ def start(tmp_path: Path, cache: Path) -> Iterator[Callable[..., Run]]:
         given = {
             "home": str(tmp_path / "home"),
             "cache": str(cache),
-            "ingest_port": "0",
-            "admin_port": "0",
-            "dashboard_port": "0",
-            "metrics_port": "0",
+            **FREE_PORTS,
             **settings,
         }
         with (folder / "output").open("wb") as output, (folder / "errors").open("wb") as errors:

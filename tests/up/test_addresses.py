@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import announced
 
 from pipeline.devstack.addresses import Address
 from pipeline.devstack.first_store import introduced, make_first_store
@@ -76,11 +77,9 @@ def test_a_process_listens_on_ipv6_and_prints_its_address(
         text=True,
     )
     with process:
-        assert process.stderr is not None
-        address = re.compile(rf'"{verb}: http://\[::1\]:\d+(/beacon)?"')
-        is_said = any(address.search(line) for line in process.stderr)
+        url, _ = announced(process, verb)
         process.terminate()
-    assert is_said
+    assert re.fullmatch(r"http://\[::1\]:\d+(/beacon)?", url)
     assert process.returncode == 0
 
 
