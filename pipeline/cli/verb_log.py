@@ -84,6 +84,8 @@ class VerbLog:
         """
         if ended.exc_value is None or isinstance(ended.exc_value, SystemExit):
             return
+        # Held to the end: no other thread writes behind the last words.
+        self._handler.acquire()
         try:
             self._write(in_thread(ended), ended.exc_value)
         finally:

@@ -23,15 +23,19 @@ def worker(settings):
     raise KeyError(2)
 run_with_settings(worker)
 """
-# A command of which a thread fails, as soon as it serves its metrics.
+# A command of which a thread fails, as soon as it serves its metrics, and another logs on.
 DOOMED = """
-import sys, threading
+import logging, sys, threading
 from pipeline.cli.main import main
 from pipeline.monitoring.monitor import Monitor
 enter = Monitor.__enter__
 def fail():
     raise KeyError("a\\nb")
+def log():
+    while True:  # of a logger that is never held back
+        logging.getLogger("pipeline.devstack.supervisor").info("on and on")
 def entered(monitor):
+    threading.Thread(target=log, daemon=True).start()
     threading.Thread(target=fail, name="doomed").start()
     return enter(monitor)
 Monitor.__enter__ = entered
