@@ -123,10 +123,13 @@ async function go(url) {
 async function refresh() {
   if (document.hidden) return;
   try {
-    const version = await (await fetch("/version", { cache: "no-store" })).text();
+    const answer = await fetch("/version", { cache: "no-store" });
+    const version = await answer.text();
     if (version !== document.body.dataset.version && Date.now() >= due) await load("");
     else fetchSections().catch(() => {});
     at("away").hidden = true;
+    const published = at("published");
+    if (published) published.dataset.complete = answer.headers.get("x-complete-until") ?? "";
   } catch {
     at("away").hidden = false;
   }
@@ -141,8 +144,12 @@ function showAge() {
   const hours = Math.round(seconds / 3600);
   const age = seconds < 120 ? `${seconds} s` : minutes < 120 ? `${minutes} min` : `${hours} h`;
   at("age").textContent = ` (${age} ago)`;
-  const old = at("old");
-  if (old) old.hidden = seconds <= Number(published.dataset.old);
+  const limit = Number(published.dataset.old);
+  const isLate = seconds > limit;
+  // Without a time this is false.
+  const isComplete = Date.now() - Date.parse(published.dataset.complete) <= limit * 1000;
+  at("quiet").hidden = !isLate || !isComplete;
+  at("old").hidden = !isLate || isComplete;
 }
 
 // The chart reads out the value at a place.

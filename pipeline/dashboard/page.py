@@ -43,13 +43,26 @@ POLICY = (
 class Snapshot:
     """Which snapshot a page shows; `stale` says why a newer one is not shown.
 
-    It is said to be old when it was published longer ago than `old_after`.
+    It is said to be old when longer ago than `old_after` it was published, and was known to have
+    all that Kafka had (`complete_until`; None: no loader of this home tells).
     """
 
     version: str
     published: datetime
     stale: str | None
     old_after: timedelta
+    complete_until: datetime | None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it was published too long ago to be new by that alone."""
+        return datetime.now(UTC) - self.published > self.old_after
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing new has come, by what is known lately."""
+        until = self.complete_until
+        return until is not None and datetime.now(UTC) - until <= self.old_after
 
 
 def full(answer: Answer, snapshot: Snapshot) -> str:
@@ -205,8 +218,15 @@ def _age(snapshot: Snapshot | None) -> Markup | None:
         snapshot.published.replace(tzinfo=None),
         id="published",
         data_old=f"{snapshot.old_after.total_seconds():.0f}",
+        data_complete=snapshot.complete_until.isoformat() if snapshot.complete_until else "",
     )
-    return tag("p", "Published ", published, tag("span", id="age"), class_="age")
+    quiet = tag(
+        "span",
+        ", and nothing new has come since",
+        id="quiet",
+        hidden=None if snapshot.is_late and snapshot.is_complete else "hidden",
+    )
+    return tag("p", "Published ", published, tag("span", id="age"), quiet, class_="age")
 
 
 def _banners(snapshot: Snapshot | None) -> Sequence[Markup]:
@@ -220,14 +240,13 @@ def _banners(snapshot: Snapshot | None) -> Sequence[Markup]:
     )
     if snapshot is None:
         return [away]
-    age = datetime.now(UTC) - snapshot.published
     old = tag(
         "p",
-        "These figures are old: no snapshot has been published since. Either nothing new has come,"
-        " or the loader does not run: `pipeline status` says which.",
+        "These figures are old: no snapshot has been published since, and no loader says that"
+        " nothing new has come. `pipeline status` says what is the matter.",
         class_="banner",
         id="old",
-        hidden="hidden" if age <= snapshot.old_after else None,
+        hidden="hidden" if snapshot.is_complete or not snapshot.is_late else None,
     )
     stale = f"This is the last snapshot that could be read. {snapshot.stale}"
     said = [tag("p", stale, class_="banner", role="alert")] if snapshot.stale else []

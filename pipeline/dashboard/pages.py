@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import duckdb
 from starlette.requests import Request
@@ -17,8 +17,10 @@ from pipeline.dashboard.sections.section import Found, Section
 from pipeline.dashboard.selection import Selection, SelectionError
 from pipeline.dashboard.snapshot import BusyError, NotPublishedError, unreadable
 from pipeline.warehouse.limits import LimitError
+from pipeline.warehouse.load.running import told
 
-# After so many snapshots that did not come, but a minute at least, the page says that it is old.
+# After so many snapshots that did not come, but a minute at least, the page says that it is old,
+# unless the loader has told as lately that nothing new has come.
 _MISSED = 5
 _RETRY_AFTER = 5  # seconds
 
@@ -28,6 +30,7 @@ class Pages:
 
     def __init__(self, settings: Settings) -> None:
         self._answers = Answers(settings)
+        self._home = settings.home
         self._old_after = max(timedelta(minutes=1), _MISSED * settings.publish_interval)
 
     def page(self, request: Request) -> Response:
@@ -45,7 +48,13 @@ class Pages:
         except (LimitError, BusyError) as error:
             text, status = page.limit_exceeded(str(error), version=version), 503
         else:
-            snapshot = page.Snapshot(found.version, found.published, found.stale, self._old_after)
+            snapshot = page.Snapshot(
+                found.version,
+                found.published,
+                found.stale,
+                old_after=self._old_after,
+                complete_until=self._complete_until(),
+            )
             text = page.full(found.value, snapshot)
             status = 200 if found.value.problem is None else 404
         return HTMLResponse(text, status)
@@ -75,8 +84,17 @@ class Pages:
         return self._of(named, request, shown, is_slow=True)
 
     def version(self, _request: Request) -> Response:
-        """The snapshot's version, which the page compares with its own."""
-        return PlainTextResponse(self._answers.version())
+        """The snapshot's version, which the page compares with its own.
+
+        A header says until when that snapshot had all that Kafka had.
+        """
+        until = self._complete_until()
+        headers = {"x-complete-until": until.isoformat()} if until else {}
+        return PlainTextResponse(self._answers.version(), headers=headers)
+
+    def _complete_until(self) -> datetime | None:
+        loader = told(self._home)
+        return loader.complete_until if loader else None
 
     def _of(
         self,

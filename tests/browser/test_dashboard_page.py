@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from webdriver import Browser
 from browser.screenshot import PICTURES, screenshots
 from pipeline.config import Settings
 from pipeline.dashboard.selection import written
+from pipeline.warehouse.load.running import Running
 
 HOSTILE = "</option><script>alert(1)</script>\u202e\"'&"
 MAIN = "return document.querySelector('main').innerText;"
@@ -292,6 +295,21 @@ def test_a_server_that_is_away_is_said_and_forgotten_when_it_is_back(
     finally:
         desk.cdp("Network.emulateNetworkConditions", offline=False, **rates)
     until(desk, away, value=False)
+
+
+def test_whether_nothing_came_or_nobody_loads_is_seen_without_a_new_snapshot(
+    served: Served, settings: Settings, desk: Browser
+) -> None:
+    os.utime(settings.database, (0, 0))
+    show(desk, served.url)
+    seen = """return ["old", "quiet"].filter(
+        (name) => document.querySelector(`#${name}`).checkVisibility());"""
+    until(desk, seen, ["old"])
+    loader = Running(settings.home)
+    loader.complete(time.time())
+    until(desk, seen, ["quiet"])
+    loader.close()
+    until(desk, seen, ["old"])
 
 
 def test_print_has_the_figures_and_no_controls(served: Served, desk: Browser) -> None:

@@ -7,8 +7,9 @@ import re
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import duckdb
 import pytest
@@ -24,6 +25,7 @@ from pipeline.config import Settings
 from pipeline.dashboard.headers import HEADERS
 from pipeline.dashboard.pages import Pages
 from pipeline.warehouse.database import connect_live
+from pipeline.warehouse.load.running import Running
 from pipeline.warehouse.sql import files
 
 HOSTILE = "</option><script>alert('store')</script>\"'&"
@@ -203,6 +205,30 @@ def test_old_figures_are_said_to_be_old(served: Served, settings: Settings) -> N
     page = served.get()
     assert 'id="old" hidden' not in page
     assert "These figures are old" in text_of(page)
+
+
+def test_figures_are_not_old_while_a_loader_says_that_nothing_has_come(
+    served: Served, settings: Settings
+) -> None:
+    publish(settings, history())
+    loader = Running(settings.home)
+    os.utime(settings.database, (0, 0))
+    loader.published()
+    assert "x-complete-until" not in served.ask("/version").headers
+    assert 'id="old" hidden' not in served.get()
+    now = int(time.time())
+    loader.complete(now)
+    page = served.get()
+    assert 'id="old" hidden' in page
+    assert 'id="quiet" hidden' not in page
+    told = served.ask("/version").headers["x-complete-until"]
+    assert datetime.fromisoformat(told).timestamp() == now
+    assert f'data-complete="{told}"' in page
+    loader.complete(now - 3600)
+    assert 'id="old" hidden' not in served.get()
+    loader.complete(now)
+    loader.close()  # a loader that died says nothing
+    assert 'id="old" hidden' not in served.get()
 
 
 def test_every_field_has_a_label_and_every_drawing_a_name_or_none(shop: Served) -> None:

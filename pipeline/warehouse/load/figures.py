@@ -11,13 +11,14 @@ import duckdb
 
 from pipeline.config import Settings
 from pipeline.monitoring.heartbeat import Heartbeat
-from pipeline.monitoring.kafka_ends import KafkaEnds
+from pipeline.monitoring.kafka_ends import PATIENCE, Ends, KafkaEnds
 from pipeline.monitoring.lag import Lag
 from pipeline.monitoring.metrics import Metrics
 from pipeline.monitoring.pages import Health
 from pipeline.monitoring.progress import Progress
 from pipeline.topics import topics
 from pipeline.warehouse.load.batch import LoadBatch
+from pipeline.warehouse.load.transaction import Ledger
 from pipeline.warehouse.snapshots.publishing import Publishing
 
 # Seconds between two looks into the database.
@@ -40,7 +41,10 @@ class LoaderFigures:
         self._heartbeat = Heartbeat()
         self._lag = Lag()
         self._progress = Progress()
-        self.kafka = KafkaEnds(settings, [ours.outcomes, ours.rejected], self._lag.ends)
+        self._beacons = ours.beacons.name
+        # When Kafka was asked last, in epoch seconds, and how far it went then.
+        self._seen: tuple[float, Ends] | None = None
+        self.kafka = KafkaEnds(settings, [ours.beacons, ours.outcomes, ours.rejected], self._ends)
         self._publishing: Publishing | None = None
         self._counts = (0, 0, 0, 0)
         self._looks_at = 0.0
@@ -101,6 +105,23 @@ class LoaderFigures:
         else:
             self.metrics.observe("pipeline_loader_publish_seconds", seconds)
 
+    def complete_until(self, ledger: Ledger) -> float | None:
+        """The last time, in epoch seconds, at which Kafka had nothing that was not loaded.
+
+        None: it has more now, or was not asked. `ledger` has been committed.
+        """
+        if self._seen is None or any(self._lag.records().values()):
+            return None
+        at, ends = self._seen
+        reached: Ends = {
+            (self._beacons, str(partition)): following
+            for partition, (_, following) in ledger.next_origins.items()
+        }
+        is_complete = all(
+            reached.get(place, 0) >= end for place, end in ends.items() if place[0] == self._beacons
+        )
+        return at if is_complete else None
+
     def look(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Count what only the database knows, if it is time; between two transactions."""
         if time.monotonic() >= self._looks_at:
@@ -110,6 +131,11 @@ class LoaderFigures:
     def follow(self, publishing: Publishing) -> None:
         """From now on this publishes."""
         self._publishing = publishing
+
+    def _ends(self, ends: Ends) -> None:
+        self._lag.ends({place: end for place, end in ends.items() if place[0] != self._beacons})
+        # It may have answered as long ago.
+        self._seen = (time.time() - PATIENCE, ends)
 
     def _unpublished(self) -> float:
         return self._publishing.unpublished_seconds if self._publishing else 0.0

@@ -123,6 +123,7 @@ class Loader:
                     self._commit(batch)
                 else:
                     self._settle(committed=False)
+                    self._tell_complete()
                 if batch.erasures:
                     # What is gathered next must know them.
                     self._finish()
@@ -181,6 +182,12 @@ class Loader:
         ]
         self.figures.look(self._connection)
         self._publishing.go_on(committed=committed or any(changed))
+
+    def _tell_complete(self) -> None:
+        """While nothing comes, and nothing waits to be committed or published."""
+        until = self.figures.complete_until(self._ledger)
+        if until is not None and self._publishing.unpublished_seconds == 0:
+            self._running.complete(until)
 
     def _new_batch(self) -> LoadBatch:
         return LoadBatch(self._rules, known_erasures=self._eraser.erasures)
