@@ -197,8 +197,9 @@ def local(
         )
     for path, line in report.bad_lines:
         click.echo(printable(f"{path}:{line.line}: {line.reason}"), err=True)
+    why = " (`rejected_events` says why)" if report.rejected else ""
     click.echo(
-        f"{report.requests} requests, {report.rejected} events rejected,"
+        f"{report.requests} requests, {report.rejected} events rejected{why},"
         f" {len(report.bad_lines)} bad lines; tables in {database}"
     )
     return 1 if strict and report.bad_lines else 0

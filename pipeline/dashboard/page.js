@@ -13,14 +13,15 @@ const at = (id) => document.getElementById(id);
 
 // Figures of the same address stay in sight until newer ones have come.
 let asked = 0;
-let shown = location.href;
+const address = () => location.pathname + location.search;
+let shown = address();
 
 function parsed(text) {
   return new DOMParser().parseFromString(text, "text/html");
 }
 
 function patch(old, fresh) {
-  const isSame = shown === location.href;
+  const isSame = shown === address();
   Idiomorph.morph(old, fresh, {
     ignoreActiveValue: true,
     callbacks: {
@@ -71,11 +72,11 @@ async function fetchSections() {
 
 async function fetchSection(section, url) {
   const begun = Date.now();
-  const chosen = location.href;
+  const chosen = address();
   const answer = await fetch(url, { cache: "no-store" });
   const text = await answer.text();
   sectionDue.set(section.id, Date.now() + SECTION_REST * (Date.now() - begun));
-  if (location.href !== chosen) return;
+  if (address() !== chosen) return;
   if (answer.ok) {
     patch(section, parsed(text).body.firstElementChild);
   } else {
@@ -91,7 +92,7 @@ async function load(words) {
   asked += 1;
   const request = asked;
   const begun = Date.now();
-  const answer = await fetch(location.href, { cache: "no-store" });
+  const answer = await fetch(address(), { cache: "no-store" });
   const fresh = parsed(await answer.text());
   due = Date.now() + PAGE_REST * (Date.now() - begun);
   if (request !== asked) return;
@@ -101,7 +102,7 @@ async function load(words) {
   }
   document.title = fresh.title;
   document.body.dataset.version = fresh.body.dataset.version;
-  shown = location.href;
+  shown = address();
   at("said").textContent = words;
   showAge();
   readPlot();
@@ -190,7 +191,7 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.("a[href]");
-  if (!link || link.hasAttribute("download") || link.classList.contains("skip")) return;
+  if (!link || link.hasAttribute("download") || link.getAttribute("href").startsWith("#")) return;
   if (event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   if (link.origin !== location.origin || link.pathname !== "/") return;
   event.preventDefault();
@@ -218,7 +219,10 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("#filters select, #filters input[type=checkbox]")) sent(event.target.form);
 });
 
-addEventListener("popstate", () => load("The figures have changed.").catch(() => location.reload()));
+addEventListener("popstate", () => {
+  // A step to a section of the same figures is one, too.
+  if (address() !== shown) load("The figures have changed.").catch(() => location.reload());
+});
 
 showAge();
 setInterval(refresh, EVERY);

@@ -16,7 +16,8 @@ from pipeline.dashboard.filters import form, missing
 from pipeline.dashboard.markup import Content, Markup, tag, together, verbatim
 from pipeline.dashboard.sections import ALL
 from pipeline.dashboard.sections.section import Found, Section
-from pipeline.dashboard.selection import ALL_STORES, Selection, written
+from pipeline.dashboard.selection import ALL_STORES, PARAMETERS, Selection, written
+from pipeline.dashboard.tables import is_of_a_table
 
 _FOLDER = Path(__file__).parent
 STYLE = (_FOLDER / "page.css").read_text()
@@ -80,14 +81,32 @@ def full(answer: Answer, snapshot: Snapshot) -> str:
     selection = answer.selection
     if selection is None:
         return _document(_problem(answer), snapshot=snapshot, answer=answer)
-    notes = [tag("p", text, class_="banner") for text in missing(answer, selection)]
-    shown = [
-        section_of(section, selection, answer.found.get(section.name))
-        for section in ALL
-        if section.is_for(selection)
+    notes = [
+        tag("p", text, class_="banner")
+        for text in (*_unknown(selection), *missing(answer, selection))
     ]
-    main = tag("main", *notes, tag("div", *shown, class_="sections"), id="main")
+    sections = [section for section in ALL if section.is_for(selection)]
+    shown = [section_of(section, selection, answer.found.get(section.name)) for section in sections]
+    links = [tag("a", section.title, href=f"#{section.name}") for section in sections]
+    jump = tag(
+        "nav",
+        tag("details", tag("summary", "Sections"), tag("div", *links), id="sections"),
+        id="jump",
+        aria_label="Sections",
+    )
+    main = tag("main", *notes, jump, tag("div", *shown, class_="sections"), id="main")
     return _document(main, snapshot=snapshot, answer=answer, header=form(answer, selection))
+
+
+def _unknown(selection: Selection) -> Sequence[str]:
+    """A sentence on what the address names and the page does not have."""
+    tables = {name for section in ALL for name in section.names}
+    unknown = [
+        f"“{name}”"
+        for name in selection.wanted
+        if name not in PARAMETERS and not is_of_a_table(name, tables)
+    ]
+    return [f"Not understood in the address: {', '.join(unknown)}."] if unknown else []
 
 
 def section_of(section: Section, selection: Selection, found: Found | None) -> Markup:

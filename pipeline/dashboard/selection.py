@@ -30,6 +30,10 @@ COMPARISONS: dict[str, timedelta | None] = {
 }
 METRICS = ("revenue", "orders", "sessions", "conversion", "searches", "events")
 MODELS = ("last", "first", "linear", "position", "time_decay")
+# What an address names, but for what belongs to a table.
+PARAMETERS = frozenset(
+    ("store", "first", "last", "days", "compare", "bots", "chart", "by", "model", *FILTERS)
+)
 MOST_DAYS = 366
 _BY_HOUR = 7
 

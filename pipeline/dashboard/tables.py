@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from pipeline.dashboard.selection import Row, Selection
 from pipeline.printable import printable
 
 PAGE = 10
+_PARAMETERS = ("sort", "find", "page")
 # A cell that begins so, or with its full-width twin, is a formula for a spreadsheet.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -260,3 +261,9 @@ def _safe(value: Any) -> Any:
     if value.replace(".", "", 1).removeprefix("-").isdigit():
         return value
     return ("'" if value.strip(" ").startswith(_FORMULA) else "") + printable(value)
+
+
+def is_of_a_table(parameter: str, tables: Collection[str]) -> bool:
+    """Whether an address chooses by it what one of `tables` shows."""
+    table, _, part = parameter.partition(".")
+    return table in tables and part in _PARAMETERS

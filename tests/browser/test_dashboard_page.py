@@ -131,6 +131,28 @@ def test_a_form_in_use_is_left_alone(served: Served, settings: Settings, desk: B
     assert desk.run("return document.activeElement.id;") == "first"
 
 
+def test_a_step_to_a_section_asks_for_nothing(served: Served, desk: Browser) -> None:
+    show(desk, served.url)
+    desk.run(
+        """
+        window.fetches = [];
+        const fetched = window.fetch;
+        window.fetch = (address, ...more) => {
+            if (address !== "/version") fetches.push(address);
+            return fetched(address, ...more);
+        };
+        document.querySelector("#sections").open = true;
+        document.querySelector("#jump [href='#products']").click();
+        """
+    )
+    until(desk, "return location.hash;", "#products")
+    top = "return Math.abs(document.querySelector('#products').getBoundingClientRect().top) < 5;"
+    until(desk, top, value=True)
+    desk.run("history.back();")
+    until(desk, "return location.hash;", "")
+    assert desk.run("return fetches;") == []
+
+
 def test_rows_filter_and_back_undoes_it(served: Served, desk: Browser) -> None:
     show(desk, f"{served.url}/?store=atelier")
     desk.run("window.isTheSamePage = true;")

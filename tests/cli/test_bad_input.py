@@ -274,7 +274,8 @@ def test_an_unknown_store(pipeline: Pipeline, snapshot: str, question: str) -> N
 def test_a_store_with_only_rejected_events_is_known(pipeline: Pipeline, tmp_path: Path) -> None:
     (tmp_path / "bad.ndjson").write_text('{"event_type":"view"}\n')
     path = str(tmp_path / "made.duckdb")
-    pipeline("local", "bad.ndjson", "--database", path, "--store", "kiosk")
+    made = pipeline("local", "bad.ndjson", "--database", path, "--store", "kiosk")
+    assert "1 events rejected (`rejected_events` says why), 0 bad lines" in made.stdout
     done = pipeline("query", "quality", "-p", "store=kiosk", "--database", path)
     assert done.returncode == 0, done.stderr
     assert "kiosk" in done.stdout

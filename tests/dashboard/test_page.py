@@ -231,6 +231,36 @@ def test_figures_are_not_old_while_a_loader_says_that_nothing_has_come(
     assert 'id="old" hidden' not in served.get()
 
 
+def test_what_an_address_names_in_vain_is_said(shop: Served) -> None:
+    vain = "Not understood in the address: "
+    page = text_of(shop.get(**{"chanel": "web", "nothing.find": "x", "products.fine": "x"}))
+    assert f"{vain}“chanel”, “nothing.find”, “products.fine”." in page
+    known = {
+        "compare": "week",
+        "products.find": "x",
+        "products.page": "2",
+        "products.sort": "-units",
+    }
+    assert vain not in text_of(shop.get(**known))
+    hostile = shop.get(**{MARKUP: "1"})
+    assert MARKUP not in hostile
+    assert vain in text_of(hostile)
+
+
+def test_few_orders_are_said_to_be_few(shop: Served) -> None:
+    few = "Few orders: their changes, and those of revenue, may be chance."
+    assert few in text_of(shop.get(compare="before"))
+    assert few not in text_of(shop.get(compare="year"))  # there is nothing to compare with
+
+
+def test_a_list_leads_to_each_section(shop: Served) -> None:
+    page = shop.get()
+    (jump,) = re.findall(r'<nav[^>]*id="jump".*?</nav>', page, re.DOTALL)
+    links = re.findall(r'href="#([^"]+)"', jump)
+    assert links == re.findall(r'<section id="([^"]+)"', page)
+    assert len(links) > 10
+
+
 def test_every_field_has_a_label_and_every_drawing_a_name_or_none(shop: Served) -> None:
     page = shop.get(whole="1")
     fields = re.findall(r"<(?:select|input)[^>]*>", page)

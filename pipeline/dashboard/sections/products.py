@@ -43,6 +43,7 @@ PRODUCTS = Section(
     ("products",),
     note="Impressions to purchase rate are blended: what sessions did with the products that they"
     " were shown, with halves, on the day on which a session first saw the list. Units and gross"
-    " revenue are all that was sold, shown before or not.",
+    " revenue are all that was sold on these days, so what a list did not show, or showed on"
+    " another day, has units without a blended order line.",
     is_slow=True,
 )

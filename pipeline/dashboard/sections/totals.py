@@ -11,6 +11,8 @@ from pipeline.dashboard.markup import Content, Markup, tag
 from pipeline.dashboard.sections.section import Found, Section
 from pipeline.dashboard.selection import Row, Selection
 
+# Below so many orders on either side, one more or less moves what is made of them by a tenth.
+_FEW_ORDERS = 10
 _NAMES = {"before": "", "week": "week before", "year": "52 weeks before"}
 Amounts = dict[str, Decimal]
 
@@ -51,10 +53,11 @@ def _show(found: Found, selection: Selection) -> Content:
         count("Searches", "searches"),
         count("Events", "session_events"),
     ]
-    return [_comparison(selection), tag("dl", *tiles, class_="tiles")]
+    are_few = before is not None and min(now["orders"], before["orders"]) < _FEW_ORDERS
+    return [_comparison(selection, are_few=are_few), tag("dl", *tiles, class_="tiles")]
 
 
-def _comparison(selection: Selection) -> Markup:
+def _comparison(selection: Selection, *, are_few: bool) -> Markup:
     """What the changes are against, in words."""
     first, last = selection.before
     name = _NAMES[selection.compare] or (
@@ -70,6 +73,8 @@ def _comparison(selection: Selection) -> Markup:
     else:
         hours = " up to the same time of day" if selection.is_unfinished else ""
         said.append(f"Compared with the {name}, {days_of(first, last)}{hours}.")
+    if are_few:
+        said.append(" Few orders: their changes, and those of revenue, may be chance.")
     return tag("p", *said, class_="note", id="comparison")
 
 
