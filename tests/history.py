@@ -84,6 +84,7 @@ def _copied(connection: duckdb.DuckDBPyConnection, table: str, week: int, copies
     number, earlier = f"'{week}-' || copy", f"to_days({WEEK * week})"
     changed = {
         "device_key": f"device_key || '-' || {number}",
+        "device_key_hash": f"device_key_hash_of(store_id, device_key || '-' || {number})",
         "order_id": f"order_id || '-' || {number}",
         "order_hash": f"order_hash_of(store_id, order_id || '-' || {number})",
         **{

@@ -7,22 +7,31 @@ WITH candidates AS (
         AND day BETWEEN CAST(coalesce($first, '-infinity') AS DATE) AND CAST(coalesce($last, 'infinity') AS DATE)
 ),
 
--- A device of another day with the same hash is left out below, by its first day.
-visits AS (
-    SELECT
-        store_id, device_key, CAST(date_trunc('week', day) AS DATE) AS week,
-        min(day) OVER (PARTITION BY store_id, device_key) AS first_day
+weeks AS (
+    SELECT store_id, device_key, CAST(date_trunc('week', day) AS DATE) AS week, min(day) AS first_day
     FROM people_sessions
     WHERE device_key_hash IN (SELECT device_key_hash FROM candidates)
+    GROUP BY ALL
+),
+
+-- A device of another day with the same hash is left out here, by its first day.
+visitors AS (
+    SELECT store_id, min(first_day) AS first_day, list(week) AS weeks
+    FROM weeks
+    GROUP BY store_id, device_key
+    HAVING min(first_day) BETWEEN CAST(coalesce($first, '-infinity') AS DATE) AND CAST(coalesce($last, 'infinity') AS DATE)
+),
+
+visits AS (
+    SELECT store_id, CAST(date_trunc('week', first_day) AS DATE) AS first_week, unnest(weeks) AS week
+    FROM visitors
 ),
 
 cohorts AS (
     SELECT
-        store_id, CAST(date_trunc('week', first_day) AS DATE) AS first_week,
-        CAST((week - CAST(date_trunc('week', first_day) AS DATE)) // 7 AS INTEGER) AS weeks_later,
-        count(DISTINCT device_key) AS returned_devices
+        store_id, first_week, CAST((week - first_week) // 7 AS INTEGER) AS weeks_later,
+        count(*) AS returned_devices
     FROM visits
-    WHERE first_day BETWEEN CAST(coalesce($first, '-infinity') AS DATE) AND CAST(coalesce($last, 'infinity') AS DATE)
     GROUP BY ALL
 )
 

@@ -28,6 +28,18 @@ ROW_GROUP = 2048
 RULES = Rules(lateness=timedelta(hours=12), most_keys=50)
 LATE_DEVICES = 20
 STORED = re.compile(r"\blive\b")
+# Rows of a copy that go by the hash of what they were copied from.
+WRONG = """
+    SELECT count(*)
+    FROM (
+        SELECT device_key_hash <> device_key_hash_of(store_id, device_key) AS is_wrong FROM sessions
+        UNION ALL
+        SELECT device_key_hash <> device_key_hash_of(store_id, device_key) FROM order_lines
+        UNION ALL
+        SELECT order_hash <> order_hash_of(store_id, order_id) FROM order_lines
+    )
+    WHERE is_wrong
+"""
 # The one statement that looks through a table for all orders (`_order_lines` of steps.py).
 INDEX = "SELECT min(since), max(until) FROM ( SELECT occurred_at, occurred_at FROM order_lines"
 
@@ -157,6 +169,7 @@ def what_is_read(
         patched.setattr(database.duckdb, "connect", connect)
         live = connect_live(path, RULES)
     fill(live, base, weeks)
+    assert live.execute(WRONG).fetchall() == [(0,)]
     profiled = Profiled(live, folder)
     loader = Transactions(profiled)  # type: ignore[arg-type]  # the same methods
     for outcomes in transactions:
