@@ -1,4 +1,4 @@
-"""Runs the files of `sql/dashboard` for one selection, each at most once."""
+"""Runs the files of `sql/dashboard` for one selection."""
 
 from __future__ import annotations
 
@@ -9,17 +9,10 @@ import duckdb
 from pipeline.dashboard.selection import FILTERS, Row, Selection
 from pipeline.warehouse.sql import files, quoted
 
-# What each query reads of what others make: views, but for `shown`, which takes longest.
-_MADE_BY = {
-    "totals": ("visits", "sales"),
-    "money": ("sales", "returned"),
-    "trend_visits": ("visits",),
-    "trend_sales": ("sales",),
-    "breakdowns": ("visits", "sales"),
-    "funnel": ("visits",),
-    "products": ("shown", "sales"),
-    "kpis": ("shown",),
-}
+# What a selection's queries read, each over those before it; they take their choice from variables.
+VIEWS = ("clocks", "chosen", "visits", "sales", "returned")
+# The table `shown`, of one selection, takes longest.
+_OF_SHOWN = ("products", "kpis")
 
 
 class Reading:
@@ -27,7 +20,7 @@ class Reading:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, selection: Selection) -> None:
         self._connection = connection
-        self._made: set[str] = set()
+        self._has_shown = False
         self.selection = selection
         for name, value in selection.variables().items():
             connection.execute(f"SET VARIABLE {name} = {_literal(value)}")
@@ -35,15 +28,12 @@ class Reading:
             is_without = name in selection.filters and selection.filters[name] is None
             connection.execute(f"SET VARIABLE without_{name} = {is_without}")
         connection.execute(f"SET VARIABLE is_filtered = {bool(selection.filters)}")
-        # Not when it is opened: another reader's would stand.
-        run(connection, "chosen")
 
     def rows(self, name: str) -> list[Row]:
         """The rows of `sql/dashboard/<name>.sql`."""
-        for made in _MADE_BY.get(name, ()):
-            if made not in self._made:
-                run(self._connection, made)
-                self._made.add(made)
+        if name in _OF_SHOWN and not self._has_shown:
+            run(self._connection, "shown")
+            self._has_shown = True
         return run(self._connection, name)
 
 

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 import duckdb
 
-from pipeline.dashboard.reading import run
+from pipeline.dashboard.reading import VIEWS, run
 from pipeline.warehouse.cause import cause
 from pipeline.warehouse.database import attached, define
 from pipeline.warehouse.limits import lock
@@ -104,7 +104,8 @@ class SnapshotReader:
         try:
             fresh = attached(self.path, threads=2)
             define(fresh)
-            run(fresh, "clocks")
+            for view in VIEWS:
+                run(fresh, view)
             lock(fresh, archive_folder(self.path), memory=self._memory)
         except duckdb.Error as error:
             if fresh is not None:

@@ -26,6 +26,6 @@ WHERE (
             AND l.session_id = s.session_id
             AND l.occurred_at BETWEEN s.started_at AND s.ended_at
             -- Days are the store's, times UTC: a zone is up to 14 hours ahead or 12 behind.
-            AND s.ended_at >= getvariable('earliest') - INTERVAL 14 HOURS
-            AND s.started_at < getvariable('last') + INTERVAL 36 HOURS
+            AND s.ended_at >= CAST(getvariable('earliest') AS DATE) - INTERVAL 14 HOURS
+            AND s.started_at < CAST(getvariable('last') AS DATE) + INTERVAL 36 HOURS
     ));
