@@ -146,6 +146,9 @@ def stopping(verbs: Sequence[Verb]) -> Iterator[None]:
             # Before its end: aiokafka logs more when that meets one of its new connections.
             assert "Traceback" not in verb.said()
             assert verb.stop() == 0, verb.said()
+            # Nor did a library write anything past the log, as one that finds leaks does.
+            lines = verb.raw().splitlines()
+            assert [line for line in lines if not line.startswith("{")] == []
     finally:
         for verb in verbs:
             verb.kill()

@@ -58,8 +58,10 @@ class KafkaEnds:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask no more. An answer that is awaited is not waited for."""
+        """Ask no more. An answer that is awaited is not waited for, and told to nobody."""
         self._stop.set()
+        # The thread may outlive all that they belong to, which could not be freed before it ends.
+        self._seen, self._told = (lambda _: None), (lambda _: None)
 
     def _run(self) -> None:
         admin: KafkaAdmin | None = None

@@ -132,6 +132,7 @@ class Loader:
 
     def close(self) -> None:
         """Close the consumer and the database. A copy that is running ends, unpublished."""
+        self.figures.kafka.stop()
         self._running.close()
         self._source.close()
         self._close_database()
