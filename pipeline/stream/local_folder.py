@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import re
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -108,7 +109,7 @@ class LocalFolder:
         try:
             state = LocalState.open(folder, self.rules, self._new(partition), lock)
         except lmdb.Error as error:
-            (folder / FILE).unlink(missing_ok=True)
+            _delete(folder / FILE)
             log.warning(
                 "partition %d: the local state %s is damaged (%s): it is deleted, and read again"
                 " from the changelog",
@@ -168,3 +169,11 @@ def _lock(folder: Path) -> IO[bytes] | None:
         file.close()
         return None
     return file
+
+
+def _delete(path: Path) -> None:
+    """Delete what is there, which may be no file: all of a state folder is ours."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
