@@ -16,6 +16,7 @@ from pipeline.ingest.enrichment import warm_up
 from pipeline.ingest.explain import Explained
 from pipeline.ingest.metrics import Counts
 from pipeline.ingest.ops_endpoints import ops_pages
+from pipeline.ingest.readiness import Readiness
 from pipeline.ingest.state import ProcessState
 from pipeline.ingest.stores import Stores
 from pipeline.monitoring.pages import NOT_FOUND, Pages
@@ -51,7 +52,7 @@ def create_app(
             "pipeline_ingest_circuit_open": spool.is_circuit_open,
             "pipeline_ingest_clock_ahead_seconds": publisher.clock.ahead or 0.0,
             "pipeline_ingest_stores": stores.count,
-            "pipeline_ingest_stores_outdated": stores.is_outdated,
+            "pipeline_ingest_stores_outdated": bool(stores.problem),
             "pipeline_ingest_downstream_stalled_seconds": (
                 downstream.stalled_seconds() if downstream else 0.0
             ),
@@ -59,7 +60,8 @@ def create_app(
 
     counts = Counts()
     problem = downstream.problem if downstream else lambda: ""
-    state = ProcessState(publisher, counts, gauges, explained, problem)
+    readiness = Readiness(publisher, problem, lambda: stores.problem)
+    state = ProcessState(readiness, counts, gauges, explained)
     return App(
         beacon=BeaconEndpoint(
             settings,

@@ -60,7 +60,7 @@ class GroupState:
         status = "ready" if is_whole else "degraded" if taking else "unavailable"
         said: Words = {"status": status}
         said["processes"] = f"{len(taking)} of {len(self._members)} take beacons"
-        for name in ("kafka", "spool", "clock", "downstream"):
+        for name in ("kafka", "spool", "clock", "downstream", "stores"):
             said[name] = "; ".join(sorted({words[name] for _, words in found if name in words}))
         return bool(taking), said
 

@@ -15,12 +15,18 @@ KEPT_SECONDS = 1.0
 class Readiness:
     """The answer of `/readyz`, found at most once a second.
 
-    `downstream` says what does not move behind ingest.
+    `downstream` says what does not move behind ingest, `stores` why their file is not used.
     """
 
-    def __init__(self, publisher: Publisher, downstream: Callable[[], str] = lambda: "") -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        downstream: Callable[[], str] = lambda: "",
+        stores: Callable[[], str] = lambda: "",
+    ) -> None:
         self._publisher = publisher
         self._downstream = downstream
+        self._stores = stores
         self._until = 0.0
         self.is_stopping = False
         self._probe: asyncio.Task[tuple[bool, dict[str, str]]] | None = None
@@ -41,8 +47,8 @@ class Readiness:
         spool = self._publisher.spool()
         is_on_kafka = is_ready and not spool.is_circuit_open
         # Still ready: to take fewer beacons would lose them, and mend nothing.
-        problem = self._downstream()
-        is_well = is_on_kafka and not problem
+        problem, outdated = self._downstream(), self._stores()
+        is_well = is_on_kafka and not problem and not outdated
         status = "ready" if is_well else "degraded" if is_ready else "unavailable"
         kafka = "answers" if is_on_kafka else spool.why or "does not answer"
         clock = str(self._publisher.clock)
@@ -52,4 +58,5 @@ class Readiness:
             "spool": str(spool),
             "clock": clock,
             "downstream": problem or "moves",
+            "stores": f"stay as they were: {outdated}" if outdated else "as in their file",
         }

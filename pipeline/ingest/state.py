@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from pipeline.delivery.publisher import Publisher
 from pipeline.http.response import Response
 from pipeline.ingest.explain import Explained, ExplainedEvent
 from pipeline.ingest.metrics import Counts, Measured
@@ -36,13 +35,12 @@ class ProcessState:
 
     def __init__(
         self,
-        publisher: Publisher,
+        readiness: Readiness,
         counts: Counts,
         gauges: Callable[[], dict[str, float]],
         explained: Explained | None,
-        downstream: Callable[[], str],
     ) -> None:
-        self._readiness = Readiness(publisher, downstream)
+        self._readiness = readiness
         self._counts = counts
         self._gauges = gauges
         self._explained = explained

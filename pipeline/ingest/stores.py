@@ -100,7 +100,8 @@ class Stores:
         self._stamp = _stamp(path)
         """Of the file that was taken over last."""
         self._said: tuple[object, str] | None = None
-        self.is_outdated = False
+        self.problem = ""
+        """Why the file cannot be used, and is not; empty if it is."""
         self._become(entries)
 
     def _become(self, entries: Mapping[str, StoreEntry]) -> None:
@@ -163,15 +164,15 @@ class Stores:
 
         It is tried each time until it can be used, for what failed may have been the reading, and
         a token revoked in it holds until then. That is said once per change and reason, and
-        `is_outdated` says so meanwhile.
+        `problem` says so meanwhile.
         """
         stamp = _stamp(self._path)
-        if self._path is None or (stamp == self._stamp and not self.is_outdated):
+        if self._path is None or (stamp == self._stamp and not self.problem):
             return
         try:
             self._read(self._path)
         except StoresError as error:
-            self.is_outdated = True
+            self.problem = str(error)
             if self._said != (stamp, str(error)):
                 self._said = (stamp, str(error))
                 log.error("stores stay as they were: %s", error)  # noqa: TRY400  # a user's slip
@@ -179,7 +180,7 @@ class Stores:
             # Taken before the reading: what is written meanwhile is seen the next time.
             self._stamp = stamp
             self._said = None
-            self.is_outdated = False
+            self.problem = ""
             log.info("stores read again: %d", self.count)
 
     def by_token(self, secret: str, *, at: float) -> Store | None:

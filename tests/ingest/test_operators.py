@@ -50,7 +50,28 @@ def test_ready_says_that_kafka_answers(ingest: Any) -> None:
     assert answer.status == 200
     words = {"status": "ready", "kafka": "answers", "spool": "empty"}
     words |= {"clock": "not compared with Kafka's clock yet", "downstream": "moves"}
+    words |= {"stores": "as in their file"}
     assert answer.json() == words
+
+
+def test_a_stores_file_that_cannot_be_used_is_no_longer_ready_without_a_word(
+    serve: Callable[..., Any], settings: Settings
+) -> None:
+    write_stores(settings.stores, {"shop": {"tokens_sha256": [new_token()[1]]}})
+    ingest = serve(settings, MemoryPublisher(), stores=Stores.load(settings.stores))
+
+    def status() -> str:
+        return str(ingest.page("/readyz").json()["status"])
+
+    wait_for(lambda: status() == "ready")
+    whole = settings.stores.read_text()
+    settings.stores.write_text(f"{whole}\n[garbage")
+    wait_for(lambda: status() == "degraded")
+    answer = ingest.page("/readyz")
+    assert answer.status == 200
+    assert answer.json()["stores"].startswith("stay as they were: ")
+    settings.stores.write_text(whole)
+    wait_for(lambda: status() == "ready")
 
 
 def without_kafka(settings: Settings) -> Settings:

@@ -159,12 +159,12 @@ def test_a_broken_file_changes_nothing_and_is_said_once(
         for _ in range(3):
             stores.refresh()
             assert stores.by_token(token, at=0) is not None
-            assert stores.is_outdated
+            assert stores.problem
         assert [record.levelname for record in records(caplog, "pipeline.ingest")] == ["ERROR"]
         assert str(path) in caplog.text
         path.write_text(right)
         stores.refresh()
-    assert not stores.is_outdated
+    assert not stores.problem
     assert [record.levelname for record in records(caplog, "pipeline.ingest")] == ["ERROR", "INFO"]
 
 
@@ -190,10 +190,10 @@ def test_a_revoked_token_ends_although_the_file_could_not_be_read_at_once(
     with no_descriptors():
         for _ in range(3):
             stores.refresh()
-    assert stores.is_outdated
+    assert stores.problem
     assert [record.levelname for record in records(caplog, "pipeline.ingest")] == ["ERROR"]
     stores.refresh()
-    assert not stores.is_outdated
+    assert not stores.problem
     assert stores.by_token(token, at=0) is None
 
 
@@ -203,10 +203,10 @@ def test_a_file_that_comes_back_as_it_was_is_right_again(tmp_path: Path) -> None
     stores = Stores.load(path)
     path.rename(away)
     stores.refresh()
-    assert stores.is_outdated
+    assert stores.problem
     away.rename(path)
     stores.refresh()
-    assert not stores.is_outdated
+    assert not stores.problem
 
 
 WRITTEN_BY_HAND = """\
