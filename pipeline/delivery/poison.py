@@ -74,7 +74,7 @@ def refusals(record: Record, reason: str, *, topic: str) -> Iterator[Record]:
     """
     try:
         beacon = msgspec.json.decode(record.value, type=Beacon)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         yield record
         return
     digest = hashlib.sha256(record.key + record.value).hexdigest()

@@ -142,7 +142,7 @@ class Spool:
             return None
         try:
             return row[0], _decode(row[1])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             self._failed(sqlite3.DatabaseError(f"batch {row[0]}: {error}"))
 
     def refuse(self, record: Record, reason: str) -> None:

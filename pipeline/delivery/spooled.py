@@ -60,7 +60,7 @@ def spooled_records(home: Path) -> Iterator[Record]:
         for (body,) in _rows(path, "SELECT body FROM batches ORDER BY seq"):
             try:
                 yield from _decode(body)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise SpoolError(f"{path}: {error}") from None
 
 

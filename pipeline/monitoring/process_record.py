@@ -53,7 +53,7 @@ class ProcessRecord(msgspec.Struct, frozen=True):
     @classmethod
     def recorded(cls, home: Path) -> ProcessRecord | None:
         """That of `home`, if its `up` is running or gave up; else None."""
-        with suppress(FileNotFoundError, msgspec.DecodeError):
+        with suppress(FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
             found = msgspec.json.decode((home / _NAME).read_bytes(), type=cls)
             return found if found.ended or found.is_running else None
         return None

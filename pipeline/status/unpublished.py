@@ -102,7 +102,8 @@ def _lacking(settings: Settings, status: Status, kafka: KafkaAdmin) -> dict[Plac
 
 
 def _refused(value: bytes) -> Rejected | None:
-    with suppress(msgspec.DecodeError):  # whatever else somebody wrote to the topic
+    # Whatever else somebody wrote to the topic.
+    with suppress(msgspec.DecodeError, UnicodeDecodeError):
         return msgspec.json.decode(value, type=Rejected)
     return None
 

@@ -78,7 +78,7 @@ class LocalState:
         if known is not None:
             try:
                 held.meta = msgspec.json.decode(known, type=Meta)
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 held._file.env.close()
                 raise lmdb.CorruptedError(f"what it says of itself is not read: {error}") from None
         return held

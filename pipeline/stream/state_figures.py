@@ -106,5 +106,6 @@ def known_rate(folder: Path) -> float | None:
 
 def _written(folder: Path) -> Iterator[Figures]:
     for file in folder.glob(f"*-*/{_FILE}"):
-        with suppress(FileNotFoundError, msgspec.DecodeError):  # deleted, or of another version
+        # Deleted, of another version, or damaged.
+        with suppress(FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
             yield msgspec.json.decode(file.read_bytes(), type=Figures)

@@ -254,7 +254,7 @@ def test_a_state_is_trusted_only_where_it_can_be_read_on(
     assert (reason or "") in (found or "")
 
 
-@pytest.mark.parametrize("damage", ["torn", "garbage", "deleted", "empty", "a folder"])
+@pytest.mark.parametrize("damage", ["torn", "garbage", "deleted", "empty", "a folder", "no text"])
 def test_a_damaged_folder_is_made_anew(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
 ) -> None:
@@ -270,13 +270,16 @@ def test_a_damaged_folder_is_made_anew(
     elif damage == "a folder":
         file.unlink()
         (file / "of somebody").mkdir(parents=True)
+    elif damage == "no text":  # in what it says of itself
+        text = re.compile(rb'"identity":".')
+        file.write_bytes(text.sub(b'"identity":"\xb0', file.read_bytes()))
     else:
         file.write_bytes(b"" if damage == "empty" else os.urandom(100_000))
     again = log.assigned(tmp_path)
     assert again.devices.store.meta.offset == 150
     assert again.devices.store.meta.has_unindexed  # all of it was read again
     warned = [record for record in records(caplog, "pipeline.stream") if record.levelname != "INFO"]
-    assert len(warned) == (damage in ("torn", "garbage", "a folder"))
+    assert len(warned) == (damage in ("torn", "garbage", "a folder", "no text"))
     assert all(f"{file} is damaged" in record.getMessage() for record in warned)
     while log.run(again, 20):
         pass

@@ -34,5 +34,5 @@ class LastBackup(msgspec.Struct, frozen=True):
             return msgspec.json.decode(path.read_bytes(), type=cls)
         except FileNotFoundError:
             return None
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise DatabaseError(f"{path} cannot be read ({error}): delete it") from None
