@@ -7,7 +7,9 @@ from datetime import timedelta
 
 from pipeline.dashboard.answers import Answer
 from pipeline.dashboard.markup import Content, Markup, tag
-from pipeline.dashboard.selection import ALL_STORES, FILTERS, Selection, written
+from pipeline.dashboard.sections import ALL
+from pipeline.dashboard.selection import ALL_STORES, FILTERS, PARAMETERS, Selection, written
+from pipeline.dashboard.tables import is_of_a_table
 
 _NAMES = {
     "channel": ("Channel", "All channels"),
@@ -18,7 +20,7 @@ _NAMES = {
 }
 _COMPARED = {"before": "Days before", "week": "Week before", "year": "Year before"}
 _SPANS = {1: "Newest day", 7: "7 days", 28: "28 days", 90: "90 days"}
-_FORM = {"store", "first", "last", "days", "compare", "bots", *FILTERS}
+_FORM = PARAMETERS - {"chart", "by", "model"}
 
 
 def form(answer: Answer, selection: Selection) -> Markup:
@@ -50,6 +52,17 @@ def form(answer: Answer, selection: Selection) -> Markup:
         aria_label="Filters",
         data_follows="1" if _follows(selection) else None,
     )
+
+
+def unknown(selection: Selection) -> list[str]:
+    """A sentence on what the address names and the page does not have."""
+    tables = {name for section in ALL for name in section.names}
+    names = [
+        f"“{name}”"
+        for name in selection.wanted
+        if name not in PARAMETERS and not is_of_a_table(name, tables)
+    ]
+    return [f"Not understood in the address: {', '.join(names)}."] if names else []
 
 
 def missing(answer: Answer, selection: Selection) -> list[str]:

@@ -12,12 +12,11 @@ from urllib.parse import quote
 
 from pipeline.dashboard.answers import Answer
 from pipeline.dashboard.figures import moment, whole
-from pipeline.dashboard.filters import form, missing
+from pipeline.dashboard.filters import form, missing, unknown
 from pipeline.dashboard.markup import Content, Markup, tag, together, verbatim
 from pipeline.dashboard.sections import ALL
 from pipeline.dashboard.sections.section import Found, Section
-from pipeline.dashboard.selection import ALL_STORES, PARAMETERS, Selection, written
-from pipeline.dashboard.tables import is_of_a_table
+from pipeline.dashboard.selection import ALL_STORES, Selection, written
 
 _FOLDER = Path(__file__).parent
 STYLE = (_FOLDER / "page.css").read_text()
@@ -83,7 +82,7 @@ def full(answer: Answer, snapshot: Snapshot) -> str:
         return _document(_problem(answer), snapshot=snapshot, answer=answer)
     notes = [
         tag("p", text, class_="banner")
-        for text in (*_unknown(selection), *missing(answer, selection))
+        for text in (*unknown(selection), *missing(answer, selection))
     ]
     sections = [section for section in ALL if section.is_for(selection)]
     shown = [section_of(section, selection, answer.found.get(section.name)) for section in sections]
@@ -96,17 +95,6 @@ def full(answer: Answer, snapshot: Snapshot) -> str:
     )
     main = tag("main", *notes, jump, tag("div", *shown, class_="sections"), id="main")
     return _document(main, snapshot=snapshot, answer=answer, header=form(answer, selection))
-
-
-def _unknown(selection: Selection) -> Sequence[str]:
-    """A sentence on what the address names and the page does not have."""
-    tables = {name for section in ALL for name in section.names}
-    unknown = [
-        f"“{name}”"
-        for name in selection.wanted
-        if name not in PARAMETERS and not is_of_a_table(name, tables)
-    ]
-    return [f"Not understood in the address: {', '.join(unknown)}."] if unknown else []
 
 
 def section_of(section: Section, selection: Selection, found: Found | None) -> Markup:

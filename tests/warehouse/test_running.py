@@ -72,16 +72,13 @@ def test_a_loader_goes_on_telling_that_nothing_has_come_until_something_has(
     def goes_on() -> bool:
         return until() > before
 
-    def send() -> None:
-        producer.produce(topics.topics.beacons.name, b"x", partition=0)
-        assert producer.flush(60) == 0
-
     load = Verb("load", settings)
     with stopping([load]):
         before = datetime.now(UTC)
         wait_for(goes_on, each=load.assert_alive)
         # A record that no worker has answered.
-        send()
+        producer.produce(topics.topics.beacons.name, b"x", partition=0)
+        assert producer.flush(60) == 0
         sent = datetime.now(UTC)
         wait_for(lambda: datetime.now(UTC) - sent > 2 * INTERVAL, each=load.assert_alive)
         assert until() <= sent
@@ -91,4 +88,4 @@ def test_a_loader_goes_on_telling_that_nothing_has_come_until_something_has(
         topics.reject("invalid")
         before = datetime.now(UTC)
         wait_for(goes_on, each=load.assert_alive)
-        assert load.raw().count("ERROR") == 0
+        assert '"level":"error"' not in load.raw()
